@@ -1,0 +1,27 @@
+"""Errors that a user can cause and mend: one clear line each."""
+
+from __future__ import annotations
+
+
+class RetsegError(Exception):
+    """A failure with a message for the user: what, which file, what to do.
+
+    The command line prints it as one line and the docks show it as one sentence; only
+    ``--debug`` shows a traceback.
+    """
+
+
+class InputError(RetsegError):
+    """A file or folder that cannot be used as given."""
+
+
+class ModelError(RetsegError):
+    """A model bundle that cannot be used, or does not fit the data."""
+
+
+class UsageError(RetsegError):
+    """Options that do not go together; the command line ends with exit code 2."""
+
+
+class JobError(RetsegError):
+    """A job that failed in its worker, or whose worker died."""
