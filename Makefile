@@ -1,0 +1,69 @@
+# `make demo` and `make test` do everything on a fresh clone: system libraries, environment, job.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Real Qt needs a screen; without one, a virtual one serves.
+ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
+ifneq ($(QT_QPA_PLATFORM),offscreen)
+SCREEN = $(shell command -v xvfb-run > /dev/null && echo 'xvfb-run -a -s "-screen 0 1600x1200x24"')
+endif
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format gui samples starter wheel clean system
+
+help:
+	@echo 'make demo     predict, fine-tune and predict again on simulated scans, with scores'
+	@echo 'make test     every check: ruff, mypy, import-linter, npe2, pytest'
+	@echo 'make lint     the same without pytest'
+	@echo 'make format   let ruff format the code'
+	@echo 'make gui      napari with the Segment dock'
+	@echo 'make samples  make the built-in samples again from their seed'
+	@echo 'make starter  train the starter model again'
+	@echo 'make wheel    build the sdist and the wheel into dist/'
+	@echo 'make clean    remove what the other targets made, the environment too'
+
+demo: $(STAMP)
+	$(BIN)/napari-retseg demo --output demo-output
+
+test: lint
+	$(SCREEN) $(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate src/napari_retseg/napari.yaml
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+gui: $(STAMP)
+	$(BIN)/napari-retseg gui
+
+samples: $(STAMP)
+	$(BIN)/python -m napari_retseg.simulate sample_data
+
+starter: $(STAMP)
+	$(BIN)/python -m napari_retseg.demo starter sample_data/starter
+
+wheel: $(STAMP)
+	$(BIN)/python -m build
+
+system:
+	@sh scripts/system-libraries.sh $(PYTHON)
+
+$(STAMP): pyproject.toml | system
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'error: Python 3.11 or newer is needed; name one with make PYTHON=python3.12'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
