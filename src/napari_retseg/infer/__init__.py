@@ -1,0 +1,1 @@
+"""Prediction of scans and scoring of models (torch)."""

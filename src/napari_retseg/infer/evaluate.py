@@ -1,0 +1,143 @@
+"""Score a model, or predictions on disk, on the labelled scans of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.config import PredictConfig
+from napari_retseg.dataset import Case, Dataset
+from napari_retseg.errors import InputError, ModelError
+from napari_retseg.events import Cancel, CancelToken, Event, Finished, Progress
+from napari_retseg.infer.predict import load_predictor
+from napari_retseg.infer.predictor import Predictor
+from napari_retseg.io import label_path, read_labels
+from napari_retseg.nets.bundle import Model
+from napari_retseg.scan import OctScan
+from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
+
+#: Gives label indices of some B-scans of a scan: ``(scan, [index, ...]) -> [indices, ...]``.
+Labeller = Callable[[OctScan, Sequence[int]], Sequence[NDArray[np.uint8]]]
+
+
+def evaluate(
+    model: Predictor | Model | str | Path,
+    dataset: Dataset,
+    *,
+    split: str = "val",
+    config: PredictConfig | None = None,
+    cancel: Cancel | None = None,
+) -> Iterator[Event]:
+    """Score a model on one split of a data set.
+
+    Yields
+    ------
+    Event
+        :class:`Progress` for each B-scan; the last is :class:`Finished`, whose result is
+        the scores' JSON with ``model``, ``dataset`` and ``split``.
+
+    Raises
+    ------
+    ModelError
+        Where the model's classes are not those of the data set.
+    InputError
+        Where the split holds no labelled B-scan.
+    """
+    predictor = load_predictor(model, config or PredictConfig())
+    check_classes(predictor.info.classes, dataset)
+
+    def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
+        predictor.check_channels(scan.n_channels, scan.source)
+        return predictor.label([scan.read_bscan(i) for i in bscans])
+
+    about = {"model": predictor.info.name, "dataset": dataset.name, "split": split}
+    counting = count_scores(dataset, split, label, batch_size=predictor.batch_size, cancel=cancel)
+    yield from _finish(counting, about)
+
+
+def evaluate_predictions(
+    folder: Path, dataset: Dataset, *, split: str = "val", cancel: Cancel | None = None
+) -> Iterator[Event]:
+    """Score label files that lie in a folder under the names that ``predict`` gives them."""
+    read: dict[Path, NDArray[np.uint8]] = {}
+
+    def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
+        path = label_path(scan, folder)
+        if path not in read:
+            read.clear()
+            read[path] = dataset.labels.to_indices(read_labels(path, shape=scan.spatial_shape))
+        return [read[path][i] if scan.is_volume else read[path] for i in bscans]
+
+    about = {"predictions": str(folder), "dataset": dataset.name, "split": split}
+    yield from _finish(count_scores(dataset, split, label, batch_size=1, cancel=cancel), about)
+
+
+def check_classes(classes: LabelSet, dataset: Dataset) -> None:
+    """Raise a ModelError that names the classes in which a model and a data set differ."""
+    if classes.names == dataset.labels.names:
+        return
+    raise ModelError(
+        f"{dataset.root}: its classes ({', '.join(dataset.labels.names)}) are not the model's "
+        f"({', '.join(classes.names)})"
+    )
+
+
+def count_scores(
+    dataset: Dataset,
+    split: str,
+    label: Labeller,
+    *,
+    batch_size: int,
+    cancel: Cancel | None = None,
+) -> Iterator[Progress | Scores]:
+    """Compare the labels of every annotated B-scan of a split with `label`'s.
+
+    Yields
+    ------
+    Progress or Scores
+        The scores come last, and not at all where the work was cancelled.
+    """
+    cancel = cancel or CancelToken()
+    work = [(case, dataset.annotated_bscans(case, split)) for case in dataset.of_split(split)]
+    total = sum(len(bscans) for _, bscans in work)
+    if not total:
+        raise InputError(f"{dataset.root}: split {split!r} holds no labelled B-scan to score on")
+    counter = ScoreCounter(dataset.labels)
+    done = 0
+    for case, bscans in work:
+        scan, reference = read_case(case, dataset)
+        for start in range(0, len(bscans), batch_size):
+            if cancel.is_cancelled():
+                return
+            batch = bscans[start : start + batch_size]
+            for index, found in zip(batch, label(scan, batch), strict=True):
+                wanted = reference[index] if scan.is_volume else reference
+                matrix = confusion_matrix(wanted, found, len(dataset.labels))
+                name = f"{case.name}:{index}" if scan.is_volume else case.name
+                counter.add(matrix, name=name, group=case.group)
+            done += len(batch)
+            yield Progress(done, total)
+    yield counter.scores()
+
+
+def read_case(case: Case, dataset: Dataset) -> tuple[OctScan, NDArray[np.uint8]]:
+    """Read a case's scan and its labels as class indices (255 not annotated)."""
+    scan = case.read_scan()
+    return scan, dataset.labels.to_indices(case.read_labels(dataset.labels))
+
+
+def _finish(counting: Iterator[Progress | Scores], about: dict[str, str]) -> Iterator[Event]:
+    scores: Scores | None = None
+    for step in counting:
+        if isinstance(step, Scores):
+            scores = step
+        else:
+            yield step
+    if scores is None:
+        yield Finished(cancelled=True)
+    else:
+        yield Finished(result={**about, **scores.to_json()})

@@ -1,0 +1,88 @@
+"""Predict a scan B-scan by B-scan: memory does not grow with the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from napari_retseg.config import PredictConfig
+from napari_retseg.errors import InputError
+from napari_retseg.events import BscanPredicted, Cancel, CancelToken, Event, Finished, Progress
+from napari_retseg.infer.predictor import Predictor
+from napari_retseg.nets.bundle import Model, load_model
+from napari_retseg.scan import OctScan
+
+
+def load_predictor(model: Predictor | Model | str | Path, config: PredictConfig) -> Predictor:
+    """Make a model ready for prediction; one that is ready comes back as it is."""
+    if isinstance(model, Predictor):
+        return model
+    loaded = model if isinstance(model, Model) else load_model(model)
+    return Predictor(loaded.network, loaded.info, config)
+
+
+def predict(
+    scan: OctScan,
+    model: Predictor | Model | str | Path,
+    config: PredictConfig | None = None,
+    cancel: Cancel | None = None,
+    *,
+    bscans: Sequence[int] | None = None,
+) -> Iterator[Event]:
+    """Label the B-scans of a scan.
+
+    Parameters
+    ----------
+    scan
+        A B-scan or a volume (a volume that is not OCT is taken slice by slice along its
+        first axis).
+    model
+        A bundle's name or folder, a loaded model, or one that is ready.
+    bscans
+        Which B-scans; all by default.
+
+    Yields
+    ------
+    Event
+        A :class:`BscanPredicted` with class values for each B-scan, each followed by a
+        :class:`Progress`, and :class:`Finished` at last.
+
+    Raises
+    ------
+    ModelError
+        Where the model cannot be loaded or takes another number of channels.
+    """
+    cancel = cancel or CancelToken()
+    predictor = load_predictor(model, config or PredictConfig())
+    predictor.check_channels(scan.n_channels, scan.source or "the scan")
+    chosen = list(range(scan.n_bscans)) if bscans is None else list(bscans)
+    outside = [i for i in chosen if not 0 <= i < scan.n_bscans]
+    if outside:
+        raise InputError(f"{scan.source}: B-scans {outside} are not among its {scan.n_bscans}")
+    values = predictor.info.classes.values
+    size = predictor.batch_size
+    for start in range(0, len(chosen), size):
+        if cancel.is_cancelled():
+            yield Finished(cancelled=True)
+            return
+        batch = chosen[start : start + size]
+        found = predictor.label([scan.read_bscan(i) for i in batch])
+        for done, (index, indices) in enumerate(zip(batch, found, strict=True), start=start + 1):
+            yield BscanPredicted(index, values[indices])
+            yield Progress(done, len(chosen))
+    yield Finished(result={"bscans": len(chosen), "model": predictor.info.name})
+
+
+def predict_labels(
+    scan: OctScan,
+    model: Predictor | Model | str | Path,
+    config: PredictConfig | None = None,
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Label a whole scan in memory; class values of the scan's spatial shape."""
+    labels = np.zeros(scan.spatial_shape, dtype=np.uint8)
+    for event in predict(scan, model, config):
+        if isinstance(event, BscanPredicted):
+            labels[event.index if scan.is_volume else ...] = event.labels
+    return labels

@@ -1,0 +1,1 @@
+"""Fine-tuning: samples, augmentation, losses, the loop, its checkpoints (torch)."""

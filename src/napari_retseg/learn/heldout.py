@@ -1,0 +1,46 @@
+"""Scores on whole held-out scans while a training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_retseg.config import PredictConfig
+from napari_retseg.events import Cancel, Progress
+from napari_retseg.infer.evaluate import count_scores
+from napari_retseg.infer.predictor import Predictor
+from napari_retseg.learn.setup import Setup
+from napari_retseg.scan import OctScan
+from napari_retseg.scores import Scores
+
+
+def score_heldout(
+    network: torch.nn.Module, setup: Setup, cancel: Cancel
+) -> Generator[Progress, None, dict[str, Any] | None]:
+    """Predict and score every annotated B-scan of the held-out split.
+
+    The same code as ``evaluate`` does it, so that both give the same numbers.
+
+    Returns
+    -------
+    dict or None
+        The scores' JSON without the per-B-scan list; None where it was cancelled.
+    """
+    config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
+    predictor = Predictor(network, setup.info, config)
+
+    def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
+        return predictor.label([scan.read_bscan(i) for i in bscans])
+
+    counting = count_scores(
+        setup.dataset, "val", label, batch_size=predictor.batch_size, cancel=cancel
+    )
+    for step in counting:
+        if isinstance(step, Scores):
+            return step.to_json(per_bscan=False)
+        yield Progress(step.done, step.total, unit="held-out B-scan")
+    return None

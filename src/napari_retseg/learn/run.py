@@ -1,0 +1,196 @@
+"""The folder of one training: configuration, events, metrics, checkpoints, model.
+
+Whatever moment the program dies at, the folder can be read and resumed: each file is
+replaced atomically, and the two that grow (events, metrics) are cut back to the
+checkpoint on resuming.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import yaml
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.events import Event, Scored, StepDone, encode
+from napari_retseg.io.atomic import write_text
+
+_CONFIG = "config.yaml"
+_EVENTS = "events.jsonl"
+_METRICS = "metrics.csv"
+_LOCK = ".lock"
+
+#: What may differ between a run and its resumption: where it runs, not what it computes.
+_FREE_FIELDS = {"device", "precision", "checkpoint_seconds"}
+
+
+class RunFolder:
+    """One training's folder, locked while it is open.
+
+    Use as a context manager.
+
+    Parameters
+    ----------
+    path
+        Made if missing.
+    config
+        What the training does.
+    dataset_path
+        Noted in ``config.yaml`` for the reader.
+
+    Raises
+    ------
+    UsageError
+        Where the folder holds another run, is in use, or does not fit the configuration.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig, *, resume: bool) -> None:
+        self.path = path
+        self._config = config
+        self._resume = resume
+        self._lock = FileLock(path / _LOCK, timeout=0)
+        self._events: TextIO | None = None
+        self._metrics: TextIO | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """The full state of the latest moment that was saved."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def model(self) -> Path:
+        """The bundle with the best held-out score so far."""
+        return self.path / "model"
+
+    @property
+    def last_model(self) -> Path:
+        """The bundle of the last iteration."""
+        return self.path / "model-last"
+
+    def __enter__(self) -> RunFolder:
+        try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout as error:
+            raise UsageError(f"{self.path}: another training writes into this folder") from error
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); choose another folder"
+            ) from error
+        try:
+            self._check()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for stream in (self._events, self._metrics):
+            if stream is not None:
+                stream.close()
+        self._lock.release()
+
+    def start_log(self, iteration: int) -> None:
+        """Open the growing files; what was logged after `iteration` is taken out."""
+        for leftover in self.path.rglob("*.tmp"):
+            leftover.unlink(missing_ok=True)
+        kept = [line for line in self._read_events() if line.get("iteration", 0) <= iteration]
+        write_text(self.path / _EVENTS, "".join(json.dumps(line) + "\n" for line in kept))
+        write_text(self.path / _METRICS, _metrics_text(kept))
+        self._events = (self.path / _EVENTS).open("a", encoding="utf-8")
+        self._metrics = (self.path / _METRICS).open("a", encoding="utf-8", newline="")
+
+    def log(self, event: Event) -> None:
+        """Append an event to the files."""
+        if self._events is None or self._metrics is None:
+            raise RuntimeError("start_log comes first")
+        line = encode(event)
+        try:
+            self._events.write(json.dumps(line) + "\n")
+            if isinstance(event, StepDone | Scored):
+                self._metrics.write(_metrics_row(line))
+            self._events.flush()
+            self._metrics.flush()
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); make room and --resume"
+            ) from error
+
+    def _check(self) -> None:
+        stored = read_config(self.path) if (self.path / _CONFIG).is_file() else None
+        if not self._resume:
+            if stored is not None:
+                raise UsageError(
+                    f"{self.path}: this folder holds a run already; use --resume to go on with "
+                    "it, or choose another folder"
+                )
+            text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
+            write_text(self.path / _CONFIG, text)
+            return
+        if stored is None:
+            raise UsageError(f"{self.path}: there is no run to resume; start one without --resume")
+        before, now = stored.model_dump(), self._config.model_dump()
+        changed = [name for name in now if before[name] != now[name]]
+        changed = [name for name in changed if name not in _FREE_FIELDS]
+        if changed:
+            options = ", ".join(f"{n} ({before[n]}, now {now[n]})" for n in changed)
+            raise UsageError(f"{self.path}: a resumed run keeps its options; changed: {options}")
+
+    def _read_events(self) -> list[dict[str, Any]]:
+        """Read the events that are whole; a line that was cut by a crash is left out."""
+        path = self.path / _EVENTS
+        if not path.is_file():
+            return []
+        lines = []
+        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+        return lines
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read the configuration of the run in a folder.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or it cannot be read.
+    """
+    file = path / _CONFIG
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no run in this folder") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{file}: cannot be read as a configuration ({reason})") from error
+
+
+_COLUMNS = ("iteration", "loss", "learning_rate", "mean_foreground_dice", "mean_foreground_iou")
+
+
+def _metrics_text(lines: list[dict[str, Any]]) -> str:
+    rows = [_metrics_row(line) for line in lines if line["event"] in ("StepDone", "Scored")]
+    return ",".join(_COLUMNS) + "\n" + "".join(rows)
+
+
+def _metrics_row(line: dict[str, Any]) -> str:
+    values = {**line, **line.get("scores", {})}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([values.get(name) for name in _COLUMNS])
+    return text.getvalue()

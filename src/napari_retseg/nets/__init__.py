@@ -1,0 +1,1 @@
+"""Networks: building them, preparing their input, and model bundles on disk (torch)."""

@@ -1,0 +1,143 @@
+"""Model bundles: weights as safetensors beside a readable description and a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+
+from napari_retseg import __version__
+from napari_retseg.errors import ModelError, UsageError
+from napari_retseg.io.atomic import write_bytes, write_json, write_text
+from napari_retseg.models import (
+    CARD,
+    DESCRIPTION,
+    WEIGHTS,
+    ModelInfo,
+    find_model,
+    parse_info,
+    read_info,
+)
+from napari_retseg.nets.build import build_network
+from napari_retseg.nets.card import write_card
+
+_EMBEDDED = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with its weights, on the CPU, and what is known about it."""
+
+    info: ModelInfo
+    network: torch.nn.Module
+
+
+def save_model(
+    folder: Path, network: torch.nn.Module, info: ModelInfo, *, half: bool = False
+) -> ModelInfo:
+    """Write a bundle; each file is replaced atomically.
+
+    The description is embedded in the weights file too, so that weights and description
+    belong together even if the program dies between the two files.
+
+    Parameters
+    ----------
+    folder
+        Made if missing.
+    network
+        Its state is saved, in fp32, or in fp16 with `half`.
+
+    Returns
+    -------
+    ModelInfo
+        With ``weights_id`` filled in.
+    """
+    state = {name: _to_saved(tensor, half=half) for name, tensor in network.state_dict().items()}
+    info = info.model_copy(update={"weights_id": hash_weights(state)})
+    description = info.model_dump(mode="json")
+    weights = serialise(state, metadata={_EMBEDDED: json.dumps(description)})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / WEIGHTS, weights)
+    write_json(folder / DESCRIPTION, description)
+    write_text(folder / CARD, write_card(info, version=__version__))
+    return info
+
+
+def load_model(name_or_folder: str | Path) -> Model:
+    """Load a bundle by name or folder.
+
+    Raises
+    ------
+    ModelError
+        Where a file is missing or damaged, or the weights do not fit the description;
+        every tensor that is missing, left over or of another shape is named.
+    """
+    folder = find_model(name_or_folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ModelError(f"{weights}: the weights are missing; export or copy the model again")
+    try:
+        with safe_open(weights, framework="pt") as file:
+            embedded = (file.metadata() or {}).get(_EMBEDDED)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{weights}: not readable as safetensors ({error})") from error
+    info = _matching_info(folder, embedded=embedded, weights_id=hash_weights(state))
+    network = _build(folder, info)
+    _check_tensors(weights, expected=network.state_dict(), found=state)
+    network.load_state_dict(state)
+    return Model(info=info, network=network.eval())
+
+
+def hash_weights(state: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over the names and bytes of all tensors, in order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _to_saved(tensor: torch.Tensor, *, half: bool) -> torch.Tensor:
+    saved = tensor.detach().cpu().contiguous()
+    return saved.half() if half and saved.is_floating_point() else saved.clone()
+
+
+def _matching_info(folder: Path, *, embedded: str | None, weights_id: str) -> ModelInfo:
+    """Read the description; where it is of other weights, take the one in the weights file."""
+    info = read_info(folder)
+    if embedded is None or info.weights_id == weights_id:
+        return info
+    return parse_info(json.loads(embedded), folder / WEIGHTS)
+
+
+def _build(folder: Path, info: ModelInfo) -> torch.nn.Module:
+    if info.network.n_classes != len(info.classes):
+        raise ModelError(
+            f"{folder / DESCRIPTION}: the network has {info.network.n_classes} outputs, "
+            f"but {len(info.classes)} classes are named"
+        )
+    try:
+        return build_network(info.network)
+    except UsageError as error:
+        raise ModelError(f"{folder / DESCRIPTION}: {error}") from error
+
+
+def _check_tensors(
+    path: Path, *, expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]
+) -> None:
+    """Raise one error that names every mismatch."""
+    wrong = [f"{name} is missing" for name in expected if name not in found]
+    wrong += [f"{name} is not of this network" for name in found if name not in expected]
+    wrong += [
+        f"{name} has shape {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    if wrong:
+        raise ModelError(f"{path}: the weights do not fit the network: {'; '.join(wrong)}")

@@ -1,0 +1,84 @@
+"""The model card: what a bundle is, in words, for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_retseg.models import ModelInfo
+
+
+def write_card(info: ModelInfo, *, version: str) -> str:
+    """Write the text of ``MODEL_CARD.md``."""
+    network = info.network
+    parts = [
+        f"# {info.name}",
+        "",
+        f"A segmentation model for retinal OCT, written by napari-retseg {version}.",
+        "",
+        f"- Network: {network.arch} with encoder {network.encoder}, "
+        f"{network.in_channels} input channel(s)",
+        f"- Classes: {', '.join(info.classes.names)}",
+        f"- Input: {_describe_input(info)}",
+        f"- Started from: {info.parent or 'new weights'}",
+        f"- Weights: SHA-256 {info.weights_id}",
+        "",
+        "## Trained on",
+        "",
+        *_describe_training(info),
+        "",
+        "## Scores on held-out scans",
+        "",
+        *_describe_scores(info.scores),
+        "",
+        "## Limits",
+        "",
+        "For research. Not a medical device; check every segmentation that matters.",
+        "Scans of another device, resolution or disease than those it was trained on may fail.",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _describe_input(info: ModelInfo) -> str:
+    preprocess = info.preprocess
+    size = (
+        f"resized to {preprocess.size[0]} x {preprocess.size[1]}"
+        if preprocess.size
+        else f"depth x {preprocess.scale[0]:g}, width x {preprocess.scale[1]:g}"
+    )
+    return f"{preprocess.normalise} normalisation of each B-scan, {size}"
+
+
+def _describe_training(info: ModelInfo) -> list[str]:
+    trained = info.trained_on
+    if trained is None:
+        return ["Not recorded."]
+    kind = "simulated B-scans" if trained.simulated else "B-scans"
+    return [
+        f"- Data set: {trained.dataset} (SHA-256 {trained.sha256})",
+        f"- {trained.bscans} {kind} of {len(trained.groups)} patient(s), "
+        f"{trained.iterations} iterations",
+        f"- Held out: {len(trained.heldout_groups)} patient(s)",
+    ]
+
+
+def _describe_scores(scores: dict[str, Any] | None) -> list[str]:
+    if scores is None:
+        return ["None were measured."]
+    lines = ["| class | Dice | IoU | B-scans |", "|---|---|---|---|"]
+    for name, row in scores["classes"].items():
+        dice, iou = (_format(row[key]) for key in ("dice", "iou"))
+        lines.append(f"| {name} | {dice} | {iou} | {row['bscans_present']} |")
+    mean_dice = _format(scores["mean_foreground_dice"])
+    mean_iou = _format(scores["mean_foreground_iou"])
+    lines += [
+        f"| mean of the foreground | {mean_dice} | {mean_iou} | {scores['n_bscans']} |",
+        "",
+        f"Pooled over {scores['n_bscans']} B-scans of {scores['n_groups']} patient(s). The "
+        "iteration with the best of these scores was kept, so they are slightly optimistic.",
+    ]
+    return lines
+
+
+def _format(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

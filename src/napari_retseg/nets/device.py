@@ -1,0 +1,87 @@
+"""Where a network runs and in which precision."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+
+from napari_retseg.config import Device, Precision
+from napari_retseg.errors import UsageError
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A device, and the precision of its matrix products."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, ``bf16`` or ``fp16``."""
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
+
+    @property
+    def name(self) -> str:
+        """The device in words, e.g. ``cpu (2 threads)``."""
+        if self.device.type == "cuda":
+            return f"cuda ({torch.cuda.get_device_name(self.device)})"
+        if self.device.type == "cpu":
+            return f"cpu ({torch.get_num_threads()} threads)"
+        return self.device.type
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Context in which the network runs in this precision."""
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def place(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Move a network here, in channels_last layout (faster on CPUs and tensor cores)."""
+        return network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def choose_compute(device: Device = "auto", precision: Precision = "auto") -> Compute:
+    """Choose the best device there is, and the fastest precision that is safe on it.
+
+    On CPUs bf16 is used only where the processor multiplies it in hardware: elsewhere
+    it is slower than fp32.
+
+    Raises
+    ------
+    UsageError
+        Where the device that was asked for is not on this machine, or the precision does
+        not go with it.
+    """
+    chosen = _choose_device(device)
+    if precision == "fp16" and chosen.type == "cpu":
+        raise UsageError("fp16 is not for the CPU; use --precision bf16, fp32 or auto")
+    if precision != "auto":
+        return Compute(chosen, _DTYPES[precision])
+    if chosen.type == "cpu":
+        return Compute(chosen, torch.bfloat16 if _cpu_has_bf16() else torch.float32)
+    if chosen.type == "cuda":
+        return Compute(chosen, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+    return Compute(chosen, torch.float32)
+
+
+def _choose_device(device: Device) -> torch.device:
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return torch.device(next(name for name, there in available.items() if there))
+    if not available[device]:
+        raise UsageError(f"there is no {device} device on this machine; use --device auto or cpu")
+    return torch.device(device)
+
+
+def _cpu_has_bf16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
