@@ -1,0 +1,84 @@
+"""``napari-retseg evaluate``: Dice and IoU of a model, or of predictions on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from napari_retseg.cli.group import INTERRUPTED
+from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
+from napari_retseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from napari_retseg.events import Cancel, Event
+
+Split = Literal["train", "val", "test"]
+
+
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(help="A dataset with labels.")],
+    model: Annotated[str | None, typer.Option(help="A model's name or folder.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="A folder of label files that 'predict' wrote.")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="The part of the dataset to score on.")] = "val",
+    output: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    scheduler: SchedulerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model, or predictions on disk."""
+    from napari_retseg.cli.dispatch import run_job
+    from napari_retseg.cli.interrupt import stopping_cleanly
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.config import PredictConfig
+    from napari_retseg.engine import EvaluateJob
+    from napari_retseg.events import Finished
+    from napari_retseg.io.atomic import write_json
+    from napari_retseg.scores import format_table
+
+    if (model is None) == (predictions is None):
+        raise UsageError("give either --model or --predictions")
+    if predictions is not None and scheduler is not None:
+        raise UsageError("--predictions are scored here; leave --scheduler out")
+    config = PredictConfig(device=device, precision=precision)
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        if predictions is not None:
+            events = _score_files(predictions, dataset, split, cancel)
+        else:
+            job = EvaluateJob(model or "", dataset, split=split, config=config)
+            events = run_job(job, scheduler=scheduler, cancel=cancel)
+        result: dict[str, Any] = {}
+        for event in events:
+            reporter.show(event, subject="scoring")
+            if isinstance(event, Finished):
+                if event.cancelled:
+                    raise typer.Exit(INTERRUPTED)
+                result = event.result
+        reporter.end_progress()
+        if output is not None:
+            write_json(output, result)
+        if not as_json:
+            reporter.say(_headline(result, split))
+            reporter.say(format_table(result))
+        reporter.finish(result)
+
+
+def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> Iterator[Event]:
+    from napari_retseg.dataset import load_dataset
+    from napari_retseg.errors import InputError
+    from napari_retseg.infer.evaluate import evaluate_predictions
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of predictions")
+    loaded = load_dataset(dataset)
+    return evaluate_predictions(folder, loaded, split=split, cancel=cancel)
+
+
+def _headline(result: dict[str, Any], split: str) -> str:
+    scans = f"{result['n_bscans']} B-scans of {result['n_groups']} patients"
+    return f"{result.get('dataset', '')}, {split}: {scans}"

@@ -1,0 +1,59 @@
+"""``napari-retseg info``: what a reader sees in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_retseg.cli.group import FAILED
+from napari_retseg.cli.options import JsonOption
+from napari_retseg.errors import RetsegError
+
+
+def info(
+    paths: Annotated[list[Path], typer.Argument(help="Scan files, or folders of B-scans.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a reader sees in a file.
+
+    Axes, spacing and where it came from, B-scans, laterality.
+    """
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.io import describe_scan, read_scan
+
+    found: list[dict[str, Any]] = []
+    failed = 0
+    with Reporter(as_json=as_json) as reporter:
+        for path in paths:
+            try:
+                about = describe_scan(read_scan(path))
+            except RetsegError as error:
+                failed += 1
+                reporter.fail(str(error))
+                found.append({"path": str(path), "error": str(error)})
+                continue
+            found.append({"path": str(path), **about})
+            if not as_json:
+                reporter.say(_format(path, about))
+        reporter.finish(found)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _format(path: Path, about: dict[str, Any]) -> str:
+    """Write one line for each fact that is known."""
+    lines = [str(path)]
+    for name, value in about.items():
+        if value is None or value == [] or value == () or name == "path":
+            continue
+        values = value if name == "notes" else [value]
+        lines += [f"  {name.replace('_', ' '):<18} {_write(one)}" for one in values]
+    return "\n".join(lines)
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " x ".join("?" if one is None else _write(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,34 @@
+"""Ctrl-C: the first asks a job to stop and save, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from napari_retseg.events import CancelToken
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[CancelToken]:
+    """Give a token that Ctrl-C and a termination request set.
+
+    A second one raises KeyboardInterrupt.
+    """
+    token = CancelToken()
+
+    def handle(_number: int, _frame: Any) -> None:
+        if token.is_cancelled():
+            raise KeyboardInterrupt
+        token.cancel()
+        typer.echo("stopping as soon as all is saved; Ctrl-C again stops at once", err=True)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield token
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

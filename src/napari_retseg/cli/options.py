@@ -1,0 +1,101 @@
+"""Options that several commands share, and options made from a configuration model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_origin
+
+import typer
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from napari_retseg.config import Device, Precision
+from napari_retseg.errors import InputError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Of the arithmetic.")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Run on this dask scheduler (tcp://host:port) instead of here."
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document; progress goes to stderr.")
+]
+
+_PLAIN = (int, float, str, bool)
+
+
+def options_of(model: type[BaseModel]) -> Callable[[Command], Command]:
+    """Give a command one option for each field of `model`, in place of its ``**`` parameter.
+
+    The option has the field's name, type, default and description. One that is not given
+    arrives as None (see :func:`given_values`).
+    """
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        made = [_make_option(name, field) for name, field in model.model_fields.items()]
+        command.__dict__["__signature__"] = signature.replace(parameters=[*own, *made])
+        return command
+
+    return decorate
+
+
+def given_values(model: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that the user gave a value; texts of other types are read as YAML."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if _option_type(model.model_fields[name]) is str and isinstance(value, str):
+            given[name] = value if model.model_fields[name].annotation is str else _parse(value)
+    return given
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a YAML file of options.
+
+    Raises
+    ------
+    InputError
+        Where the file is not there, or is not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: not a list of options; write one 'name: value' on each line")
+    return {str(name).replace("-", "_"): value for name, value in values.items()}
+
+
+def _make_option(name: str, field: FieldInfo) -> inspect.Parameter:
+    default = "" if field.default is None else f"  [default: {field.default}]"
+    text = (field.description or name.replace("_", " ")) + default
+    option = typer.Option(f"--{name.replace('_', '-')}", help=text, show_default=False)
+    optional: Any = _option_type(field) | None
+    annotation: Any = Annotated[optional, option]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def _option_type(field: FieldInfo) -> Any:
+    """Return the type that the parser checks; what it does not know is a text."""
+    if field.annotation in _PLAIN or get_origin(field.annotation) is Literal:
+        return field.annotation
+    return str
+
+
+def _parse(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

@@ -1,0 +1,63 @@
+"""``napari-retseg predict``: label scans, one file or a whole study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
+
+
+def predict(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Scan files; a folder stands for each scan in it."),
+    ],
+    output: Annotated[Path, typer.Option(help="The folder of the labels; made if missing.")],
+    model: Annotated[str, typer.Option(help="A model's name or folder.")] = "starter",
+    as_volume: Annotated[
+        bool, typer.Option("--as-volume", help="Read each folder as one volume of B-scans.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip scans whose labels are there and up to date.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first scan that fails.")
+    ] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also draw each B-scan with its labels as PNG.")
+    ] = False,
+    batch_size: Annotated[
+        int, typer.Option(min=0, help="B-scans at once; 0: one on a CPU, eight on a GPU.")
+    ] = 0,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    scheduler: SchedulerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Label scans. One that fails is named, and the others are done.
+
+    A B-scan becomes STEM.png of class values, a NIfTI STEM.nii.gz on the same grid, any other
+    volume STEM.tif.
+    """
+    from napari_retseg.cli.batch import Batch, list_scans
+    from napari_retseg.cli.interrupt import stopping_cleanly
+    from napari_retseg.cli.labeller import open_labeller
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.config import PredictConfig
+
+    config = PredictConfig(device=device, precision=precision, batch_size=batch_size)
+    with (
+        Reporter(as_json=as_json) as reporter,
+        stopping_cleanly() as cancel,
+        open_labeller(model, config, scheduler=scheduler, cancel=cancel) as labeller,
+    ):
+        batch = Batch(
+            output=output, labeller=labeller, reporter=reporter, resume=resume, overlay=overlay
+        )
+        summary = batch.run(list_scans(inputs, as_volume=as_volume), fail_fast=fail_fast)
+        reporter.say(summary.describe())
+        reporter.finish(summary.to_json())
+    raise typer.Exit(summary.exit_code)

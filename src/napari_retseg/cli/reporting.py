@@ -1,0 +1,171 @@
+"""Events for a reader: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import TracebackType
+from typing import Any, TextIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from napari_retseg.cli.group import one_line
+from napari_retseg.events import Event, Message, Progress, Scored, StepDone, TrainingPlanned
+from napari_retseg.scores import format_table
+
+#: Without a terminal, a line is printed each time this share of the work is done.
+_PLAIN_STEP = 0.1
+_LOSS_MEMORY = 0.9
+
+
+class Reporter:
+    """Prints the events of a job, and what a command has to say.
+
+    Parameters
+    ----------
+    as_json
+        Standard output is kept for one JSON document (:meth:`finish`); all else goes to
+        standard error.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+        self._stream: TextIO = sys.stderr if as_json else sys.stdout
+        self._console = Console(file=self._stream, highlight=False, markup=False)
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._plain_share = 0.0
+        self._first: tuple[float, int] | None = None
+        self._loss: float | None = None
+        self._plan: TrainingPlanned | None = None
+        self._start_scores: dict[str, Any] | None = None
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end_progress()
+
+    def say(self, text: str) -> None:
+        """Print for the reader."""
+        if self._bar is not None:
+            self._bar.console.print(text, soft_wrap=True)
+        else:
+            typer.echo(text, file=self._stream)
+
+    def fail(self, text: str) -> None:
+        """Print one line on standard error about an input that failed."""
+        line = f"error: {one_line(text)}"
+        if self._bar is not None and self._as_json:
+            self._bar.console.print(line, soft_wrap=True)
+        else:
+            typer.echo(line, err=True)
+
+    def finish(self, document: Any) -> None:
+        """Print the JSON document where one was asked for."""
+        self.end_progress()
+        if self._as_json:
+            typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def show(self, event: Event, *, subject: str = "") -> None:
+        """Show one event of a job; `subject` names what is worked on."""
+        match event:
+            case Message(text, level):
+                self.say(f"warning: {text}" if level == "warning" else text)
+            case Progress(done, total, unit):
+                self._advance(done, total, f"{subject} ({unit}s)".strip())
+            case TrainingPlanned():
+                self._plan = event
+                self.say(describe_plan(event))
+            case StepDone():
+                self._show_step(event)
+            case Scored(iteration, scores, is_best):
+                self._show_scores(iteration, scores, is_best=is_best)
+
+    def end_progress(self) -> None:
+        """Take the bar away; the next progress starts anew."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = self._task = self._first = None
+        self._plain_share = 0.0
+
+    def _advance(self, done: int, total: int, text: str) -> None:
+        if self._first is None:
+            self._first = (time.monotonic(), done)
+        if self._console.is_terminal:
+            self._draw(done, total, text)
+            return
+        share = done / max(total, 1)
+        if share >= self._plain_share + _PLAIN_STEP or done == total:
+            self._plain_share = share
+            self.say(f"{text} {done}/{total}{self._time_left(done, total)}")
+
+    def _draw(self, done: int, total: int, text: str) -> None:
+        if self._bar is None:
+            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            text_column = TextColumn("{task.description}", markup=False)
+            self._bar = Bar(text_column, *columns, console=self._console, transient=True)
+            self._task = self._bar.add_task(text, total=total)
+            self._bar.start()
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total, description=text)
+
+    def _time_left(self, done: int, total: int) -> str:
+        if self._first is None or done == total or done == self._first[1]:
+            return ""
+        since, first = self._first
+        seconds = (time.monotonic() - since) / (done - first) * (total - done)
+        return f", {format_seconds(seconds)} left"
+
+    def _show_step(self, event: StepDone) -> None:
+        before = event.loss if self._loss is None else self._loss
+        self._loss = _LOSS_MEMORY * before + (1 - _LOSS_MEMORY) * event.loss
+        total = self._plan.iterations if self._plan else event.iteration
+        text = f"loss {self._loss:.4f}, lr {event.learning_rate:.2e}, iteration"
+        self._advance(event.iteration, total, text)
+
+    def _show_scores(self, iteration: int, scores: dict[str, Any], *, is_best: bool) -> None:
+        best = " (the best so far)" if is_best and self._start_scores else ""
+        self.say(f"\nheld-out scores after {iteration} iterations{best}")
+        self.say(format_table(scores, before=self._start_scores))
+        self.say("")
+        if self._start_scores is None:
+            self._start_scores = scores
+
+
+def describe_plan(plan: TrainingPlanned) -> str:
+    """Say what a training is about to do."""
+    millions = plan.parameters_trainable / 1e6
+    frozen = plan.parameters_frozen / 1e6
+    start = f", going on after {plan.start_iteration}" if plan.start_iteration else ""
+    return "\n".join(
+        (
+            f"training on {plan.device} in {plan.precision}: "
+            f"{millions:.2f} M parameters trained, {frozen:.2f} M frozen",
+            f"  learns from {plan.training_bscans} B-scans of {_name_groups(plan.training_groups)}",
+            f"  scored on   {plan.heldout_bscans} B-scans of {_name_groups(plan.heldout_groups)}",
+            f"  {plan.iterations} iterations{start}",
+        )
+    )
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _name_groups(groups: tuple[str, ...]) -> str:
+    shown = ", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "")
+    noun = "patient" if len(groups) == 1 else "patients"
+    return f"{len(groups)} {noun} ({shown})"

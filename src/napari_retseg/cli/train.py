@@ -1,0 +1,108 @@
+"""``napari-retseg train``: fine-tune a model, scored on patients that it never sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_retseg.cli.group import FAILED, INTERRUPTED
+from napari_retseg.cli.options import (
+    JsonOption,
+    SchedulerOption,
+    given_values,
+    options_of,
+    read_config,
+)
+from napari_retseg.config import TrainConfig
+
+if TYPE_CHECKING:
+    from napari_retseg.cli.reporting import Reporter
+
+_RUN_CONFIG = "config.yaml"
+
+
+@options_of(TrainConfig)
+def train(
+    dataset: Annotated[Path, typer.Argument(help="A dataset with labels.")],
+    output: Annotated[Path, typer.Option(help="The run's folder; made if missing.")],
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="Start from this model.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file of the options below; options win over it.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --output where it stopped.")
+    ] = False,
+    scheduler: SchedulerOption = None,
+    as_json: JsonOption = False,
+    **options: Any,
+) -> None:
+    """Fine-tune a model on a dataset.
+
+    It learns from the training patients and is scored on the held-out ones.
+
+    The best model is kept in OUTPUT/model. Ctrl-C stops after the current step and saves the
+    full state; --resume goes on from there as if it had never stopped.
+    """
+    from napari_retseg.cli.dispatch import run_job
+    from napari_retseg.cli.interrupt import stopping_cleanly
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.engine import TrainJob
+    from napari_retseg.events import Finished
+    from napari_retseg.models import find_model
+
+    values = merge_options(output, config, options, resume=resume)
+    job = TrainJob(
+        dataset_path=dataset,
+        config=TrainConfig.model_validate(values),
+        output=output,
+        start=None if start is None else find_model(start),
+        resume=resume,
+    )
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        finished = None
+        for event in run_job(job, scheduler=scheduler, cancel=cancel):
+            reporter.show(event)
+            if isinstance(event, Finished):
+                finished = event
+        reporter.end_progress()
+        if finished is None:
+            raise typer.Exit(INTERRUPTED if cancel.is_cancelled() else FAILED)
+        reporter.finish({"cancelled": finished.cancelled, "run": str(output), **finished.result})
+        if finished.cancelled:
+            reporter.say(
+                f"stopped; go on with: napari-retseg train {dataset} --output {output} --resume"
+            )
+            raise typer.Exit(INTERRUPTED)
+        if not as_json:
+            _summarise(reporter, finished.result)
+
+
+def merge_options(
+    run: Path, config: Path | None, options: dict[str, Any], *, resume: bool
+) -> dict[str, Any]:
+    """Return the fields of a TrainConfig: the file's, then the options given by hand.
+
+    A resumed run's own configuration comes first of all.
+    """
+    values: dict[str, Any] = {}
+    if resume and (run / _RUN_CONFIG).is_file():
+        values.update(read_config(run / _RUN_CONFIG))
+    if config is not None:
+        values.update(read_config(config))
+    values.update(given_values(TrainConfig, options))
+    return values
+
+
+def _summarise(reporter: Reporter, result: dict[str, Any]) -> None:
+    """Print the best scores, beside those of the starting model where there was one."""
+    from napari_retseg.scores import format_table
+
+    best = result.get("best")
+    if best is not None:
+        reporter.say(f"best on the held-out patients: iteration {result['best_iteration']}")
+        reporter.say(format_table(best, before=result.get("start")))
+    reporter.say(f"model: {result['model']}")
