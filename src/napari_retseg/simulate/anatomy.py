@@ -69,12 +69,12 @@ def norm_thickness(
 ) -> Map:
     """Mean thickness of the seven layers in um, shape ``(7, *grid.shape)``.
 
-    Radial profiles made to give about the normal means: total retina about 230 um at the
-    foveola, 340 um in the inner and 300 um in the outer ring (Grover et al., Am. J. Ophthalmol.
-    148:266, 2009); single layers after Demirkaya et al. (Invest. Ophthalmol. Vis. Sci. 54:4934,
-    2013); the pit as a Gaussian depression (Dubis et al., Br. J. Ophthalmol. 93:1223, 2009), in
-    which the inner layers vanish and the outer nuclear layer thickens. The nerve fibre layer
-    grows towards the disc.
+    Radial profiles made to give about the means of healthy eyes: 227 um at the foveola and
+    270 um in the central millimetre (Grover et al., Am. J. Ophthalmol. 148:266, 2009), some
+    330 um in the inner and 290 um in the outer ring; single layers about as measured by
+    Demirkaya et al. (Invest. Ophthalmol. Vis. Sci. 54:4934, 2013). The pit is a Gaussian
+    depression (Dubis et al., Br. J. Ophthalmol. 93:1223, 2009) in which the inner layers vanish
+    and the outer nuclear layer thickens. The nerve fibre layer grows towards the disc.
     """
     r = grid.distance(*fovea_um) / np.float32(pit_radius)
     nasal = (grid.x_um - np.float32(fovea_um[1])) * (1 if right else -1)

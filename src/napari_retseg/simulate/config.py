@@ -68,14 +68,14 @@ class DiseaseConfig(Frozen):
 
     intraretinal: Probability = Field(0.6, description="probability of cysts in the layers")
     clusters: tuple[int, int] = Field((1, 3), description="groups of cysts")
-    cysts: tuple[int, int] = Field((3, 14), description="cysts in a group")
-    cyst_radius_um: PositiveRange = Field((18.0, 130.0), description="half height, log-uniform")
-    cyst_aspect: PositiveRange = Field((1.3, 3.6), description="width over height")
+    cysts: tuple[int, int] = Field((4, 18), description="cysts in a group")
+    cyst_radius_um: PositiveRange = Field((22.0, 150.0), description="half height, log-uniform")
+    cyst_aspect: PositiveRange = Field((1.6, 3.8), description="width over height")
     cluster_radius_um: PositiveRange = Field((250.0, 900.0), description="spread of a group")
     displacement: Range = Field((0.5, 0.95), description="share of a cyst that bulges the retina")
     subretinal: Probability = Field(0.25, description="probability of fluid under the retina")
     subretinal_height_um: PositiveRange = (40.0, 160.0)
-    subretinal_radius_um: PositiveRange = (400.0, 1300.0)
+    subretinal_radius_um: PositiveRange = (600.0, 1500.0)
     swelling: Probability = Field(0.5, description="probability of diffuse thickening")
     swelling_amount: Range = Field((0.1, 0.6), description="relative to the layer's thickness")
     foci: tuple[int, int] = Field((0, 25), description="bright foci where there is fluid")
@@ -123,7 +123,7 @@ DEVICES: MappingProxyType[SimulatedDevice, ImagingConfig] = MappingProxyType(
             axial_um=3.9,
             lateral_um=11.5,
             bscan_um=125.0,
-            looks=(8.0, 22.0),
+            looks=(5.0, 16.0),
             speckle_um=((2.2, 3.2), (6.0, 10.0)),
             blur_um=((2.4, 3.4), (7.0, 12.0)),
             noise=(0.1, 0.17),

@@ -132,7 +132,8 @@ def draw_cysts(
             centre = (eye.fovea_um[0] + rng.normal(0, 150), eye.fovea_um[1] + rng.normal(0, 300))
         else:
             centre = (draw(rng, (-reach_y, reach_y)), 0.8 * draw(rng, (-reach_x, reach_x)))
-        largest = draw_scale(rng, (config.cyst_radius_um[0] * 1.5, config.cyst_radius_um[1]))
+        smallest, limit = config.cyst_radius_um
+        largest = draw_scale(rng, (min(1.5 * smallest, limit), limit))
         spread = draw_scale(rng, config.cluster_radius_um)
         hosts = rng.choice(_HOSTS, p=_HOST_WEIGHTS, size=2)
         cysts += [

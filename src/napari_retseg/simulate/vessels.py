@@ -88,4 +88,4 @@ def cast_shadows(
         lumen = np.exp(-0.5 * ((rows - middle) / 3) ** 2) * profile
         below = 1 / (1 + np.exp(-np.clip((rows - middle - 4) / 2, -30, 30)))
         dimming = 1 - (1 - np.float32(vessel.transmission)) * below * profile
-        signal[:, part] = (signal[:, part] + 0.06 * lumen) * dimming
+        signal[:, part] = signal[:, part] * (1 + lumen) * dimming
