@@ -46,7 +46,7 @@ class CommandGroup(TyperGroup):
                 windows_expand_args=windows_expand_args,
                 **extra,
             )
-        except (Exception, KeyboardInterrupt) as error:
+        except Exception as error:
             if DEBUG in given:
                 raise
             line, code = describe_failure(error)
@@ -55,6 +55,13 @@ class CommandGroup(TyperGroup):
         if standalone_mode:
             sys.exit(code)
         return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an interrupt is a failure like others."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take ``--debug`` out, wherever it stands."""
@@ -69,7 +76,7 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
         return one_line(error), FAILED
     if isinstance(error, ValidationError):
         return describe_invalid(error), WRONG_USAGE
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, typer.Abort):
         return "interrupted", INTERRUPTED
     if hasattr(error, "format_message"):
         return _describe_usage(error)

@@ -79,8 +79,11 @@ def read_config(path: Path) -> dict[str, Any]:
 def _make_option(name: str, field: FieldInfo) -> inspect.Parameter:
     default = "" if field.default is None else f"  [default: {field.default}]"
     text = (field.description or name.replace("_", " ")) + default
-    option = typer.Option(f"--{name.replace('_', '-')}", help=text, show_default=False)
-    optional: Any = _option_type(field) | None
+    kind = _option_type(field)
+    flag = f"--{name.replace('_', '-')}"
+    names = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
+    option = typer.Option(names, help=text, show_default=False)
+    optional: Any = kind | None
     annotation: Any = Annotated[optional, option]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
