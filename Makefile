@@ -27,6 +27,7 @@ help:
 	@echo 'make clean    remove what the other targets made, the environment too'
 
 demo: $(STAMP)
+	rm -rf demo-output
 	$(BIN)/napari-retseg demo --output demo-output
 
 test: lint
@@ -50,7 +51,7 @@ samples: $(STAMP)
 	$(BIN)/python -m napari_retseg.simulate sample_data
 
 starter: $(STAMP)
-	$(BIN)/python -m napari_retseg.demo starter sample_data/starter
+	$(BIN)/python -m napari_retseg.starter sample_data/starter
 
 wheel: $(STAMP)
 	$(BIN)/python -m build

@@ -21,7 +21,7 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "ui", "demo", "engine", "models", "dataset", "io", "scores", "simulate"]
+    "module", ["cli", "ui", "engine", "models", "dataset", "io", "scores", "simulate"]
 )
 def test_no_torch_without_a_job(module: str) -> None:
     assert _loaded_by(f"napari_retseg.{module}", TENSORS) == []

@@ -1,8 +1,7 @@
-"""Fixtures of the command line's tests: the commands in process, a tiny model, tiny scans."""
+"""Fixtures of the command line's tests: the commands in process, tiny scans."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from napari_retseg.classes import RETINA
 from napari_retseg.cli import app
-from napari_retseg.config import NetworkConfig, PreprocessConfig
-from napari_retseg.models import ModelInfo
 
 Run = Callable[..., Result]
 
@@ -38,29 +34,6 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "own-models"
     monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(folder))
     return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with a very small network; do not change it."""
-    from napari_retseg.nets.build import build_network
-    from napari_retseg.nets.bundle import save_model
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    network = NetworkConfig(
-        encoder="tu-test_resnet",
-        n_classes=len(RETINA),
-        options={"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
-    )
-    info = ModelInfo(name="tiny", network=network, classes=RETINA, preprocess=PreprocessConfig())
-    save_model(folder, build_network(network), info)
-    return folder
-
-
-@pytest.fixture
-def model(tiny_model: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model that a test may spoil."""
-    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from napari_retseg.cli.options import JsonOption
 from napari_retseg.config import parse_size
 from napari_retseg.errors import UsageError
 
-Suffix = Literal["png", "tiff", "nifti"]
+FileFormat = Literal["png", "tiff", "nifti"]
 
 
 def simulate(
@@ -23,7 +23,9 @@ def simulate(
         str, typer.Option(metavar="DEPTHxWIDTH", help="Of a B-scan, in pixels.")
     ] = "496x768",
     bscans: Annotated[int, typer.Option(min=1, help="B-scans of a volume.")] = 11,
-    suffix: Annotated[Suffix, typer.Option("--format", help="Of the files.")] = "png",
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="Of the files; PNG has a file for each B-scan.")
+    ] = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Make simulated scans with exact labels.
@@ -38,7 +40,9 @@ def simulate(
         raise UsageError(f"--size {size}: write DEPTHxWIDTH, for instance 496x768")
     config = SimulatorConfig(device=device, n_bscans=bscans, depth=shape[0], width=shape[1])
     with Reporter(as_json=as_json) as reporter:
-        dataset = simulate_dataset(output, count=count, seed=seed, config=config, format=suffix)
+        dataset = simulate_dataset(
+            output, count=count, seed=seed, config=config, file_format=file_format
+        )
         if not as_json:
             reporter.say(f"{output}: {len(dataset.cases)} simulated scans of {count} patients")
         reporter.finish(
