@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.config import NetworkConfig, PreprocessConfig
+from napari_retseg.models import ModelInfo
+
+if TYPE_CHECKING:
+    import torch
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -15,3 +26,80 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real scans (shared/data beside the checkout) are not on this machine")
     return SHARED_DATA
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Randomness with a fixed seed."""
+    return np.random.default_rng(20261120)
+
+
+#: Two layers and a rare class.
+TINY_CLASSES = LabelSet.from_names(["upper", "lower", "fluid"])
+
+
+@pytest.fixture
+def tiny_info() -> ModelInfo:
+    """Describe a network that trains in milliseconds."""
+    network = NetworkConfig(
+        encoder="tu-resnet10t",
+        n_classes=len(TINY_CLASSES),
+        options={"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
+    )
+    return ModelInfo(
+        name="tiny", network=network, classes=TINY_CLASSES, preprocess=PreprocessConfig()
+    )
+
+
+@pytest.fixture
+def tiny_network(tiny_info: ModelInfo) -> torch.nn.Module:
+    """Build the network of `tiny_info`, always with the same weights."""
+    from napari_retseg.nets.build import build_seeded
+
+    return build_seeded(tiny_info.network, seed=7)
+
+
+@pytest.fixture
+def tiny_bundle(tmp_path: Path, tiny_info: ModelInfo, tiny_network: torch.nn.Module) -> Path:
+    """Write the network of `tiny_info` as a bundle."""
+    from napari_retseg.nets.bundle import save_model
+
+    folder = tmp_path / "tiny"
+    save_model(folder, tiny_network, tiny_info)
+    return folder
+
+
+def draw_tiny_bscan(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a 64 x 64 B-scan of two bright layers, at times with dark fluid, and its labels."""
+    rows, columns = np.mgrid[:64, :64]
+    top = 20 + 6 * np.sin(columns[0] / 12 + rng.uniform(0, 6)) + rng.uniform(-6, 6)
+    labels = np.zeros((64, 64), np.uint8)
+    labels[(rows >= top) & (rows < top + 9)] = 1
+    labels[(rows >= top + 9) & (rows < top + 20)] = 2
+    if rng.random() < 0.6:
+        column = int(rng.integers(12, 52))
+        labels[np.hypot(rows - top[column] - 12, columns - column) < 5] = 3
+    grey = np.array([40, 200, 130, 15])[labels] + rng.normal(0, 14, labels.shape)
+    labels[:, :4] = 255
+    return np.clip(grey, 0, 255).astype(np.uint8), labels
+
+
+@pytest.fixture
+def tiny_dataset(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """Write 12 B-scans of three patients as a data set; the third is held out."""
+    folder = tmp_path / "data"
+    cases = []
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+    for patient in ("P1", "P2", "P3"):
+        for number in range(4):
+            image, labels = draw_tiny_bscan(rng)
+            name = f"{patient}_B{number}.png"
+            Image.fromarray(image).save(folder / "images" / name)
+            Image.fromarray(labels).save(folder / "labels" / name)
+            case = {"image": f"./images/{name}", "label": f"./labels/{name}", "group": patient}
+            cases.append({**case, "split": "val" if patient == "P3" else "train"})
+    names = {str(c.value): c.name for c in TINY_CLASSES.classes}
+    content = {"name": "tiny", "labels": names, "ignore": 255, "training": cases}
+    (folder / "dataset.json").write_text(json.dumps(content))
+    return folder

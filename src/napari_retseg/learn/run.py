@@ -21,9 +21,11 @@ from pydantic import ValidationError
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import Event, Scored, StepDone, encode
-from napari_retseg.io.atomic import write_text
+from napari_retseg.io.atomic import write_json, write_text
+from napari_retseg.models import ModelInfo, parse_info
 
 _CONFIG = "config.yaml"
+_MODEL = "run.json"
 _EVENTS = "events.jsonl"
 _METRICS = "metrics.csv"
 _LOCK = ".lock"
@@ -43,8 +45,9 @@ class RunFolder:
         Made if missing.
     config
         What the training does.
-    dataset_path
-        Noted in ``config.yaml`` for the reader.
+    info
+        The model to be, without scores; kept in ``run.json`` so that resuming needs
+        neither the starting model nor its options.
 
     Raises
     ------
@@ -52,9 +55,10 @@ class RunFolder:
         Where the folder holds another run, is in use, or does not fit the configuration.
     """
 
-    def __init__(self, path: Path, config: TrainConfig, *, resume: bool) -> None:
+    def __init__(self, path: Path, config: TrainConfig, info: ModelInfo, *, resume: bool) -> None:
         self.path = path
         self._config = config
+        self._info = info
         self._resume = resume
         self._lock = FileLock(path / _LOCK, timeout=0)
         self._events: TextIO | None = None
@@ -130,21 +134,25 @@ class RunFolder:
             ) from error
 
     def _check(self) -> None:
-        stored = read_config(self.path) if (self.path / _CONFIG).is_file() else None
-        if not self._resume:
-            if stored is not None:
-                raise UsageError(
-                    f"{self.path}: this folder holds a run already; use --resume to go on with "
-                    "it, or choose another folder"
-                )
-            text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
-            write_text(self.path / _CONFIG, text)
-            return
-        if stored is None:
+        """Begin a run, or make sure that the one to resume fits; it exists once it has a state."""
+        exists = self.checkpoint.is_file()
+        if self._resume and not exists:
             raise UsageError(f"{self.path}: there is no run to resume; start one without --resume")
-        before, now = stored.model_dump(), self._config.model_dump()
-        changed = [name for name in now if before[name] != now[name]]
-        changed = [name for name in changed if name not in _FREE_FIELDS]
+        if self._resume:
+            self._check_options()
+            return
+        if exists:
+            raise UsageError(
+                f"{self.path}: this folder holds a run already; use --resume to go on with "
+                "it, or choose another folder"
+            )
+        write_json(self.path / _MODEL, self._info.model_dump(mode="json"))
+        text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
+        write_text(self.path / _CONFIG, text)
+
+    def _check_options(self) -> None:
+        before, now = read_config(self.path).model_dump(), self._config.model_dump()
+        changed = [n for n in now if before[n] != now[n] and n not in _FREE_FIELDS]
         if changed:
             options = ", ".join(f"{n} ({before[n]}, now {now[n]})" for n in changed)
             raise UsageError(f"{self.path}: a resumed run keeps its options; changed: {options}")
@@ -179,6 +187,26 @@ def read_config(path: Path) -> TrainConfig:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: cannot be read as a configuration ({reason})") from error
+
+
+def read_run_model(path: Path) -> ModelInfo:
+    """Read what the run in a folder trains: network, classes, preprocessing, data.
+
+    Raises
+    ------
+    InputError
+        Where there is no run, or the file cannot be read.
+    """
+    file = path / _MODEL
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: there is no run to resume; start one without --resume"
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from error
+    return parse_info(data, file)
 
 
 _COLUMNS = ("iteration", "loss", "learning_rate", "mean_foreground_dice", "mean_foreground_iou")

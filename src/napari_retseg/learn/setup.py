@@ -10,10 +10,10 @@ import torch
 
 from napari_retseg.config import NetworkConfig, TrainConfig
 from napari_retseg.dataset import Dataset, pin_split
-from napari_retseg.errors import InputError, ModelError
+from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.infer.evaluate import check_classes
 from napari_retseg.models import ModelInfo, TrainedOn
-from napari_retseg.nets.build import build_network
+from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import load_model
 from napari_retseg.nets.device import Compute, choose_compute
 from napari_retseg.nets.preprocess import plan_input
@@ -52,8 +52,22 @@ class Setup:
         return self.info.model_copy(update={"scores": scores, "trained_on": trained})
 
 
-def prepare(dataset: Dataset, config: TrainConfig, *, start: Path | None) -> Setup:
+def prepare(
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    start: Path | None,
+    resumed: ModelInfo | None = None,
+) -> Setup:
     """Check that data, configuration and starting model go together, and build the network.
+
+    Parameters
+    ----------
+    start
+        Bundle to start from; new weights without one.
+    resumed
+        What an earlier part of the same run trained; takes the place of `start`, and the
+        weights come from the run's checkpoint.
 
     Raises
     ------
@@ -73,11 +87,14 @@ def prepare(dataset: Dataset, config: TrainConfig, *, start: Path | None) -> Set
         )
     compute = choose_compute(config.device, config.precision)
     channels, widest = _survey(dataset)
-    if start is None:
+    trained_on = _trained_on(dataset, training)
+    if resumed is not None:
+        info, network = _resumed(resumed, dataset, config, trained_on)
+    elif start is None:
         info, network = _new(dataset, config, channels=channels, widest=widest)
     else:
         info, network = _from_model(start, dataset, config, channels=channels)
-    info = info.model_copy(update={"trained_on": _trained_on(dataset, training), "scores": None})
+    info = info.model_copy(update={"trained_on": trained_on, "scores": None})
     return Setup(
         dataset=dataset,
         config=config,
@@ -85,7 +102,7 @@ def prepare(dataset: Dataset, config: TrainConfig, *, start: Path | None) -> Set
         network=compute.place(network),
         info=info,
         heldout_bscans=heldout,
-        from_model=start is not None and config.strategy != "scratch",
+        from_model=info.parent is not None,
         warnings=dataset.warnings,
     )
 
@@ -144,11 +161,16 @@ def _from_model(
     return info, model.network
 
 
-def build_seeded(config: NetworkConfig, seed: int) -> torch.nn.Module:
-    """Build a network whose new weights follow from the seed; global randomness is untouched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build_network(config)
+def _resumed(
+    info: ModelInfo, dataset: Dataset, config: TrainConfig, trained_on: TrainedOn
+) -> tuple[ModelInfo, torch.nn.Module]:
+    before = info.trained_on
+    if before is not None and before.sha256 != trained_on.sha256:
+        raise UsageError(
+            f"{dataset.root}: its training data changed since this run began, so the run "
+            "cannot be resumed; start a new one from its model"
+        )
+    return info, build_seeded(info.network, config.seed)
 
 
 def _trained_on(dataset: Dataset, bscans: int) -> TrainedOn:

@@ -28,7 +28,7 @@ from napari_retseg.events import (
 from napari_retseg.learn.augment import apply_augment, draw_augment
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
 from napari_retseg.learn.heldout import score_heldout
-from napari_retseg.learn.run import RunFolder, read_config
+from napari_retseg.learn.run import RunFolder, read_config, read_run_model
 from napari_retseg.learn.samples import CropSampler, SampleStore
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.state import TrainingState
@@ -77,11 +77,14 @@ def fine_tune(
     """
     cancel = cancel or CancelToken()
     config = config or (read_config(output) if resume else TrainConfig())
-    setup = prepare(dataset, config, start=start)
-    with RunFolder(output, config, resume=resume) as run:
+    resumed = read_run_model(output) if resume else None
+    setup = prepare(dataset, config, start=start, resumed=resumed)
+    with RunFolder(output, config, setup.info, resume=resume) as run:
         state = TrainingState(setup)
-        if resume and run.checkpoint.is_file():
+        if resume:
             state.restore(load_checkpoint(run.checkpoint))
+        else:
+            save_checkpoint(run.checkpoint, state.snapshot())
         run.start_log(state.iteration)
         for event in _train(setup, state, run, cancel):
             run.log(event)

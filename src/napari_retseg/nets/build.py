@@ -50,6 +50,13 @@ def build_network(config: NetworkConfig) -> torch.nn.Module:
     return network
 
 
+def build_seeded(config: NetworkConfig, seed: int) -> torch.nn.Module:
+    """Build a network whose new weights follow from the seed; global randomness is untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(config)
+
+
 def count_parameters(network: torch.nn.Module) -> tuple[int, int]:
     """Count trainable and frozen parameters."""
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.events import Scored, StepDone
+from napari_retseg.learn.run import RunFolder, read_config, read_run_model
+from napari_retseg.models import ModelInfo
+
+CONFIG = TrainConfig(iterations=5)
+SCORES = {"mean_foreground_dice": 0.25, "mean_foreground_iou": None}
+
+
+def _begin(path: Path, info: ModelInfo) -> None:
+    with RunFolder(path, CONFIG, info, resume=False) as run:
+        run.checkpoint.write_bytes(b"state")
+
+
+def _log(run: RunFolder, iterations: range) -> None:
+    for iteration in iterations:
+        run.log(StepDone(iteration, 0.5, 1e-3, 0.1))
+    run.log(Scored(iterations[-1], SCORES, is_best=True))
+
+
+def test_events_and_metrics_are_written_at_once(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    with RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False) as run:
+        run.start_log(0)
+        _log(run, range(1, 3))
+        events = [json.loads(x) for x in (run.path / "events.jsonl").read_text().splitlines()]
+        assert [e["event"] for e in events] == ["StepDone", "StepDone", "Scored"]
+        metrics = (run.path / "metrics.csv").read_text().splitlines()
+        assert metrics[0].startswith("iteration,loss")
+        assert metrics[1:] == ["1,0.5,0.001,,", "2,0.5,0.001,,", "2,,,0.25,"]
+    assert read_config(run.path) == CONFIG
+    assert read_run_model(run.path) == tiny_info
+
+
+def test_resuming_cuts_back_to_the_checkpoint(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    with RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False) as run:
+        run.start_log(0)
+        _log(run, range(1, 5))
+        run.checkpoint.write_bytes(b"state")
+    with (run.path / "events.jsonl").open("a") as file:
+        file.write('{"event": "StepDone", "iter')  # a line that a crash cut
+    with RunFolder(run.path, CONFIG, tiny_info, resume=True) as run:
+        run.start_log(2)
+        _log(run, range(3, 6))
+    metrics = (run.path / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in metrics[1:]] == ["1", "2", "3", "4", "5", "5"]
+    lines = (run.path / "events.jsonl").read_text().splitlines()
+    assert len([json.loads(line) for line in lines]) == 6
+
+
+def test_a_folder_holds_one_run(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    _begin(tmp_path / "run", tiny_info)
+    with (
+        pytest.raises(UsageError, match="holds a run already; use --resume"),
+        RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False),
+    ):
+        pass
+
+
+def test_there_must_be_a_run_to_resume(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    with pytest.raises(InputError, match="no run to resume"):
+        read_run_model(tmp_path / "run")
+    with (
+        pytest.raises(UsageError, match="no run to resume"),
+        RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=True),
+    ):
+        pass
+
+
+def test_only_one_training_writes_at_a_time(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    with (
+        RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False),
+        pytest.raises(UsageError, match="another training writes"),
+        RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=True),
+    ):
+        pass
+
+
+def test_a_resumed_run_keeps_its_options(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    _begin(tmp_path / "run", tiny_info)
+    other = CONFIG.model_copy(update={"lr": 0.5})
+    with (
+        pytest.raises(UsageError, match=r"changed: lr \(0.002, now 0.5\)"),
+        RunFolder(tmp_path / "run", other, tiny_info, resume=True),
+    ):
+        pass
+    moved = CONFIG.model_copy(update={"device": "cpu", "checkpoint_seconds": 5})
+    with RunFolder(tmp_path / "run", moved, tiny_info, resume=True):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match="cannot be written"),
+        RunFolder(tmp_path / "file" / "run", CONFIG, tiny_info, resume=False),
+    ):
+        pass
