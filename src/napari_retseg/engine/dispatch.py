@@ -1,0 +1,396 @@
+"""The engine's one thread: takes jobs, hears from the workers, calls back."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from napari_retseg.engine.jobs import (
+    WORKER_DIED,
+    Job,
+    JobOutcome,
+    Lane,
+    Status,
+    cancel_flag,
+)
+from napari_retseg.engine.workers import LocalWorkers, RemoteWorkers, Workers, send_job
+from napari_retseg.errors import JobError, RetsegError
+from napari_retseg.events import Cancel, Event, Finished, Message, decode
+
+logger = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.1
+
+
+class JobHandle:
+    """A job that was submitted."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        job: Job,
+        *,
+        on_event: Callable[[Event], None],
+        on_done: Callable[[JobOutcome], None],
+    ) -> None:
+        self.id = f"retseg-{uuid.uuid4().hex}"
+        self.job = job
+        self._engine = engine
+        self._on_event = on_event
+        self._on_done = on_done
+        self._ended = threading.Event()
+        self._outcome: JobOutcome | None = None
+        # the rest is used on the engine's thread only
+        self.future: Any = None
+        self.has_started = False
+        self.finished: Finished | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the job has not ended yet (it may still wait for its turn)."""
+        return not self._ended.is_set()
+
+    def cancel(self) -> None:
+        """Ask the job to stop; returns at once."""
+        self._engine.cancel(self)
+
+    def wait(self, timeout: float | None = None) -> JobOutcome:
+        """Wait for the end.
+
+        Raises
+        ------
+        TimeoutError
+            Where it has not ended after `timeout` seconds.
+        """
+        if not self._ended.wait(timeout):
+            raise TimeoutError(f"the job has not ended after {timeout} s")
+        assert self._outcome is not None
+        return self._outcome
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on (on the engine's thread)."""
+        try:
+            self._on_event(event)
+        except Exception:
+            logger.exception("on_event of %s failed", self.id)
+
+    def end(self, outcome: JobOutcome) -> None:
+        """Pass the outcome on (on the engine's thread)."""
+        self._outcome = outcome
+        try:
+            self._on_done(outcome)
+        except Exception:
+            logger.exception("on_done of %s failed", self.id)
+        finally:
+            self._ended.set()
+
+
+class Engine:
+    """Runs jobs in worker processes.
+
+    All its state belongs to one thread, which the first job starts; callbacks come on that thread,
+    a job's events in order and all of them before its outcome.
+
+    Parameters
+    ----------
+    address
+        ``tcp://host:port`` (or ``tls://``, configured as dask says) of a dask scheduler; None for
+        processes of its own on this machine.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        # the rest is used on the engine's thread only
+        self._topic = f"retseg-{uuid.uuid4().hex}"
+        self._jobs: dict[str, JobHandle] = {}
+        self._workers: Workers | None = None
+        self._watched = 0.0
+        self._stop_at: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def submit(
+        self,
+        job: Job,
+        *,
+        on_event: Callable[[Event], None],
+        on_done: Callable[[JobOutcome], None],
+    ) -> JobHandle:
+        """Start a job, or queue it behind others; returns at once.
+
+        Parameters
+        ----------
+        job
+            What to do.
+        on_event, on_done
+            Called on the engine's thread; they must be quick.
+
+        Raises
+        ------
+        JobError
+            Where the engine is closed.
+        """
+        handle = JobHandle(self, job, on_event=on_event, on_done=on_done)
+        with self._lock:
+            if self._is_closed:
+                raise JobError("the engine is closed; open a new one")
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="retseg-engine", daemon=True
+                )
+                self._thread.start()
+            self._inbox.put(partial(self._begin, handle))
+        return handle
+
+    def run(self, job: Job, *, cancel: Cancel | None = None) -> Iterator[Event]:
+        """Run a job and yield its events as they come.
+
+        Parameters
+        ----------
+        job
+            What to do.
+        cancel
+            Asked ten times a second; the job is stopped, too, where the iterator is closed early.
+
+        Raises
+        ------
+        JobError
+            Where the job failed.
+        """
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        handle = self.submit(job, on_event=events.put, on_done=lambda _: events.put(None))
+        try:
+            while True:
+                if cancel is not None and cancel.is_cancelled():
+                    handle.cancel()
+                    cancel = None
+                try:
+                    event = events.get(timeout=_TICK_SECONDS)
+                except queue.Empty:
+                    continue
+                if event is None:
+                    break
+                yield event
+        finally:
+            handle.cancel()
+        outcome = handle.wait()
+        if outcome.status == "failed":
+            error = JobError(outcome.error)
+            if outcome.traceback:
+                error.add_note(outcome.traceback)
+            raise error
+
+    def cancel(self, handle: JobHandle) -> None:
+        """Ask a job to stop; returns at once."""
+        if handle.is_running:
+            self._inbox.put(partial(self._cancel, handle))
+
+    def close(self, *, grace: float = 0.0) -> None:
+        """End everything: jobs, worker processes, threads. Jobs that still run are cancelled.
+
+        Parameters
+        ----------
+        grace
+            Seconds for running jobs to stop by themselves before their processes are ended.
+        """
+        with self._lock:
+            first, self._is_closed = not self._is_closed, True
+            thread = self._thread
+        if thread is None:
+            return
+        if first:
+            self._inbox.put(partial(self._prepare_stop, grace))
+        if thread is not threading.current_thread():
+            thread.join()
+
+    # The rest runs on the engine's thread.
+
+    def _serve(self) -> None:
+        try:
+            while not self._is_over():
+                with contextlib.suppress(queue.Empty):
+                    self._inbox.get(timeout=_TICK_SECONDS)()
+                self._watch()
+        finally:
+            self._shut_down()
+
+    def _is_over(self) -> bool:
+        if self._stop_at is None:
+            return False
+        return not self._jobs or time.monotonic() >= self._stop_at
+
+    def _prepare_stop(self, grace: float) -> None:
+        self._stop_at = time.monotonic() + grace
+        if grace > 0:
+            for handle in list(self._jobs.values()):
+                self._cancel(handle)
+
+    def _begin(self, handle: JobHandle) -> None:
+        try:
+            workers = self._connect()
+        except RetsegError as error:
+            handle.end(_failure(error))
+            return
+        if self._address is not None and not workers.client.scheduler_info()["workers"]:
+            text = f"no worker is connected to {self._address} yet; the job waits for one"
+            handle.tell(Message(text, "warning"))
+        self._jobs[handle.id] = handle
+        try:
+            handle.future = send_job(
+                workers,
+                handle.job,
+                job_id=handle.id,
+                topic=self._topic,
+                on_end=lambda: self._inbox.put(partial(self._settle, handle)),
+            )
+        except Exception as error:
+            logger.exception("%s could not be sent to a worker", handle.id)
+            self._end(handle, _failure(error))
+
+    def _connect(self) -> Workers:
+        if self._workers is None:
+            address = self._address
+            self._workers = LocalWorkers() if address is None else RemoteWorkers(address)
+            self._workers.client.subscribe_topic(self._topic, self._on_message)
+        return self._workers
+
+    def _on_message(self, stamped: tuple[float, dict[str, Any]]) -> None:
+        """Take a message over from dask's thread to the engine's."""
+        self._inbox.put(partial(self._receive, stamped[1]))
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        handle = self._jobs.get(message["job"])
+        if handle is None:  # a late event of a job that has ended
+            return
+        handle.has_started = True
+        if message["event"] is None:
+            return
+        event = decode(_restore_lists(message["event"]))
+        if isinstance(event, Finished):
+            handle.finished = event
+        handle.tell(event)
+
+    def _settle(self, handle: JobHandle) -> None:
+        """End a job whose task has ended."""
+        if handle.id not in self._jobs:
+            return
+        if handle.future.status in ("cancelled", "lost"):
+            self._lose_scheduler()
+        elif handle.future.status == "error":
+            self._end(handle, _failure(handle.future.exception()))
+        elif handle.finished is None:
+            self._end(handle, JobOutcome("failed", "the job ended without a result; try again"))
+        else:
+            status: Status = "cancelled" if handle.finished.cancelled else "done"
+            self._end(handle, JobOutcome(status, result=handle.finished.result))
+
+    def _end(self, handle: JobHandle, outcome: JobOutcome) -> None:
+        del self._jobs[handle.id]
+        if handle.future is not None and not handle.future.done():
+            handle.future.cancel()
+        handle.future = None
+        lane = handle.job.lane
+        if self._workers is not None and not self._in_lane(lane):
+            self._workers.retire(lane)
+        handle.end(outcome)
+
+    def _cancel(self, handle: JobHandle) -> None:
+        if handle.id not in self._jobs or self._workers is None:
+            return
+        from distributed import Event as Flag
+
+        try:
+            Flag(cancel_flag(handle.id), client=self._workers.client).set()
+        except OSError:
+            self._lose_scheduler()
+            return
+        if not handle.has_started:
+            self._end(handle, JobOutcome("cancelled"))
+
+    def _in_lane(self, lane: Lane) -> list[JobHandle]:
+        return [handle for handle in self._jobs.values() if handle.job.lane == lane]
+
+    def _watch(self) -> None:
+        """Notice what died: an own worker process, or the connection to a scheduler."""
+        now = time.monotonic()
+        if self._workers is None or now - self._watched < _TICK_SECONDS:
+            return
+        self._watched = now
+        for lane, log in self._workers.take_dead().items():
+            self._lose_worker(lane, log)
+        if self._workers.client.status != "running":
+            self._lose_scheduler()
+
+    def _lose_worker(self, lane: Lane, log: str) -> None:
+        """Fail the job that ran there; those behind it go on in a new process."""
+        waiting = self._in_lane(lane)
+        started = [handle for handle in waiting if handle.has_started]
+        for handle in started or waiting[:1]:
+            line = WORKER_DIED
+            if not handle.has_started:
+                last = (log.strip() or "it said nothing").splitlines()[-1]
+                line = f"the worker process did not start ({last}); reinstall napari-retseg"
+            self._end(handle, JobOutcome("failed", line, traceback=log))
+        if self._in_lane(lane) and self._workers is not None:
+            self._workers.provide(lane)
+
+    def _lose_scheduler(self) -> None:
+        """Fail all jobs; the next one connects again."""
+        workers, self._workers = self._workers, None
+        line = f"{self._address}: the connection to the scheduler was lost; try again"
+        for handle in list(self._jobs.values()):
+            self._end(handle, JobOutcome("failed", line))
+        if workers is not None:
+            workers.close()
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            self._is_closed = True
+        for handle in list(self._jobs.values()):
+            del self._jobs[handle.id]
+            handle.end(JobOutcome("cancelled"))
+        if self._workers is not None:
+            self._workers.close()
+
+
+def _failure(error: BaseException) -> JobOutcome:
+    """Turn what a task raised into an outcome with one line."""
+    from distributed import KilledWorker
+
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, KilledWorker):
+        return JobOutcome("failed", WORKER_DIED, traceback=trace)
+    text = " ".join(str(error).split())
+    line = text if isinstance(error, RetsegError) else f"{type(error).__name__}: {text}"
+    return JobOutcome("failed", line, traceback=trace)
+
+
+def _restore_lists(value: Any) -> Any:
+    """Turn tuples back into the lists that they were before dask sent them."""
+    if isinstance(value, dict):
+        return {key: _restore_lists(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_restore_lists(item) for item in value]
+    return value

@@ -1,0 +1,181 @@
+"""Jobs: what an engine's worker can be asked to do, and how the worker does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from napari_retseg.config import PredictConfig, TrainConfig
+from napari_retseg.errors import JobError
+from napari_retseg.events import Cancel, Event, encode
+from napari_retseg.scan import OctScan
+
+#: Which local worker process does a job: training has one of its own, so that prediction goes on.
+Lane = Literal["predict", "train"]
+Status = Literal["done", "cancelled", "failed"]
+
+WORKER_DIED = (
+    "the worker process died (killed, or out of memory); nothing was lost; try again, "
+    "with a smaller batch or fewer B-scans if memory was short"
+)
+
+_POLL_SECONDS = 0.05
+
+
+class Job(Protocol):
+    """Work for an engine: a value that can be sent to another process.
+
+    `run` imports torch and other large packages only when it is called.
+    """
+
+    @property
+    def lane(self) -> Lane:
+        """Which local worker process does it."""
+        ...
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Do the work; the last event is :class:`~napari_retseg.events.Finished`."""
+        ...
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended.
+
+    Parameters
+    ----------
+    status
+        ``"done"``, ``"cancelled"`` (it was asked to stop and did) or ``"failed"``.
+    error
+        One line for the user where it failed.
+    result
+        What the job's ``Finished`` event holds.
+    traceback
+        The whole story of an unexpected failure, for ``--debug``.
+    """
+
+    status: Status
+    error: str | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class PredictJob:
+    """Predict the labels of a scan, or of some of its B-scans."""
+
+    scan: OctScan
+    model: str | Path
+    config: PredictConfig = field(default_factory=PredictConfig)
+    bscans: tuple[int, ...] | None = None
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.infer.predict.predict`."""
+        from napari_retseg.infer.predict import predict
+
+        yield from predict(self.scan, self.model, self.config, cancel, bscans=self.bscans)
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Fine-tune a model on a dataset; the paths are those of the worker's machine."""
+
+    dataset_path: Path
+    config: TrainConfig
+    output: Path
+    start: Path | None = None
+    resume: bool = False
+    lane: ClassVar[Lane] = "train"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.learn.train.fine_tune`."""
+        from napari_retseg.dataset import load_dataset
+        from napari_retseg.learn.train import fine_tune
+
+        yield from fine_tune(
+            load_dataset(self.dataset_path),
+            self.config,
+            cancel,
+            output=self.output,
+            start=self.start,
+            resume=self.resume,
+        )
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Score a model, or a folder of predictions, on one split of a dataset."""
+
+    model_or_predictions: str | Path
+    dataset_path: Path
+    split: Literal["train", "val", "test"] = "val"
+    config: PredictConfig = field(default_factory=PredictConfig)
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.infer.evaluate.evaluate`."""
+        from napari_retseg.dataset import load_dataset
+        from napari_retseg.infer.evaluate import evaluate
+
+        dataset = load_dataset(self.dataset_path)
+        yield from evaluate(
+            self.model_or_predictions, dataset, split=self.split, config=self.config, cancel=cancel
+        )
+
+
+class FlagCancel:
+    """The cancel of a job in a worker: a flag that the scheduler keeps.
+
+    It is asked at most 20 times a second. A scheduler that cannot be reached any more counts as
+    a cancel: nobody is left who waits.
+    """
+
+    def __init__(self, name: str) -> None:
+        from distributed import Event as Flag
+
+        self._flag = Flag(name)
+        self._asked = 0.0
+        self._cancelled = False
+
+    def is_cancelled(self) -> bool:
+        """Whether the work shall stop."""
+        if not self._cancelled and time.monotonic() - self._asked >= _POLL_SECONDS:
+            try:
+                self._cancelled = bool(self._flag.is_set())
+            except OSError:
+                self._cancelled = True
+            self._asked = time.monotonic()
+        return self._cancelled
+
+
+def cancel_flag(job_id: str) -> str:
+    """Name of the scheduler's flag that asks a job to stop."""
+    return f"{job_id}-cancel"
+
+
+def run_job(job: Job, job_id: str, topic: str) -> None:
+    """Do a job in a worker and publish its events, in order, under `topic`.
+
+    Each message is ``{"job": job_id, "event": encode(event)}``; the first has no event and says
+    that the job has started.
+
+    Raises
+    ------
+    JobError
+        Where the job had been started before: its worker died, and no job is done twice.
+    """
+    from distributed import Event as Flag
+    from distributed import get_worker
+
+    started = Flag(f"{job_id}-started")
+    if started.is_set():
+        raise JobError(WORKER_DIED)
+    started.set()
+    worker = get_worker()
+    worker.log_event(topic, {"job": job_id, "event": None})
+    for event in job.run(FlagCancel(cancel_flag(job_id))):
+        worker.log_event(topic, {"job": job_id, "event": encode(event)})

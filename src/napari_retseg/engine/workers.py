@@ -1,0 +1,208 @@
+"""Where an engine's jobs run: processes of its own, or the workers of a dask scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari_retseg.engine.jobs import Job, Lane, run_job
+from napari_retseg.errors import JobError
+
+_CONNECT_SECONDS = 5.0
+#: The scheduler lives in the caller's process: it keeps few of the events that pass through it.
+_SCHEDULER_SETTINGS = {"distributed.admin.low-level-log-length": 20}
+_WORKER_SETTINGS = {
+    "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "20",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
+#: A volume travels inside its job; dask would warn about it.
+_SUBMIT_SETTINGS = {"distributed.admin.large-graph-warning-threshold": "1TB"}
+
+
+class WorkerProcess:
+    """One process with one dask worker, which runs one job at a time.
+
+    It is started from its own command line, not with :mod:`multiprocessing`: a spawned process
+    would run the main module again, which is napari, or a script that opens a viewer. It has no
+    Qt in it, and ends by itself when its scheduler is gone.
+
+    Parameters
+    ----------
+    address
+        The scheduler's address.
+    lane
+        The resource that the worker offers; jobs ask for it.
+    folder
+        Where its log and dask's scratch files go.
+    """
+
+    def __init__(self, address: str, *, lane: Lane, folder: Path) -> None:
+        self._log = folder / f"{lane}.log"
+        options = {
+            "nthreads": 1,
+            "host": "127.0.0.1",
+            "memory_limit": 0,
+            "resources": {lane: 1},
+            "dashboard": False,
+            "local_directory": str(folder),
+        }
+        spec = json.dumps({"cls": "distributed.Worker", "opts": options})
+        module = "distributed.cli.dask_spec"
+        # what this process can import, the worker can, as with a spawned process
+        paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-P", "-m", module, address, "--spec", spec],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_WORKER_SETTINGS, "PYTHONPATH": paths},
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def read_log(self) -> str:
+        """What the processes of this lane have written, for the developer."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> None:
+        """End the process now. A job that runs in it is lost, but no file is: those are atomic."""
+        self._process.kill()
+        self._process.wait()
+
+
+class RemoteWorkers:
+    """The workers of a dask scheduler somewhere.
+
+    Raises
+    ------
+    JobError
+        Where no scheduler answers at the address.
+    """
+
+    def __init__(self, address: str) -> None:
+        from distributed.utils import silence_logging_cmgr
+
+        with contextlib.ExitStack() as stack:
+            # what goes wrong is told by the jobs' outcomes, not on the terminal
+            stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+            self.client = _connect(address, address)
+            self._silence = stack.pop_all()
+
+    def provide(self, lane: Lane) -> dict[str, int] | None:  # noqa: ARG002 - as LocalWorkers
+        """Return the resources to ask for: none; any worker will do."""
+        return None
+
+    def retire(self, lane: Lane) -> None:
+        """Do nothing: the workers are others' own."""
+
+    def take_dead(self) -> dict[Lane, str]:
+        """Return none: the scheduler tells of those that died."""
+        return {}
+
+    def close(self) -> None:
+        """Leave the scheduler."""
+        with self._silence:
+            self.client.close()
+
+
+class LocalWorkers:
+    """A scheduler in a background thread, and one worker process for each lane in use."""
+
+    def __init__(self) -> None:
+        import dask
+        from distributed import LocalCluster
+
+        with dask.config.set(_SCHEDULER_SETTINGS):
+            self._cluster = LocalCluster(
+                n_workers=0,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.CRITICAL,
+            )
+        self._folder = tempfile.TemporaryDirectory(prefix="napari-retseg-")
+        self._processes: dict[Lane, WorkerProcess] = {}
+        self.client = _connect(self._cluster, self._cluster.scheduler_address)
+
+    def provide(self, lane: Lane) -> dict[str, int] | None:
+        """Start the lane's process if it does not run; return the resources to ask for."""
+        process = self._processes.get(lane)
+        if process is None or not process.is_alive:
+            address = self._cluster.scheduler_address
+            folder = Path(self._folder.name)
+            self._processes[lane] = WorkerProcess(address, lane=lane, folder=folder)
+        return {lane: 1}
+
+    def retire(self, lane: Lane) -> None:
+        """End the process of training, so that its memory returns; others stay warm."""
+        if lane == "train" and lane in self._processes:
+            self._processes.pop(lane).stop()
+
+    def take_dead(self) -> dict[Lane, str]:
+        """Forget the processes that died; return their logs by lane."""
+        dead = [lane for lane, process in self._processes.items() if not process.is_alive]
+        return {lane: self._processes.pop(lane).read_log() for lane in dead}
+
+    def close(self) -> None:
+        """End the processes and the scheduler."""
+        self.client.close()
+        for process in self._processes.values():
+            process.stop()
+        self._cluster.close()
+        self._folder.cleanup()
+
+
+Workers = LocalWorkers | RemoteWorkers
+
+
+def send_job(
+    workers: Workers, job: Job, *, job_id: str, topic: str, on_end: Callable[[], None]
+) -> Any:
+    """Hand a job to the workers; return its future. `on_end` comes on a thread of dask's."""
+    import dask
+
+    with dask.config.set(_SUBMIT_SETTINGS):
+        future = workers.client.submit(
+            run_job,
+            job,
+            job_id,
+            topic,
+            key=job_id,
+            pure=False,
+            retries=0,
+            resources=workers.provide(job.lane),
+        )
+    future.add_done_callback(lambda _: on_end())
+    return future
+
+
+def _connect(target: Any, address: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(target, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise JobError(
+            f"{address}: no dask scheduler answers there; check the address, and that "
+            "'dask scheduler' runs"
+        ) from error

@@ -1,0 +1,363 @@
+"""The engine, with real worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from napari_retseg.engine import WORKER_DIED, Engine, Job, JobHandle, JobOutcome
+from napari_retseg.errors import JobError
+from napari_retseg.events import BscanPredicted, CancelToken, Event, Finished, Message, Progress
+from tests.fakes import CountJob, DieJob, FailJob, ModulesJob, OnceJob, PaintJob
+
+TIMEOUT = 60.0
+
+
+class Listener:
+    """Keeps what the engine told, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.outcomes: list[JobOutcome] = []
+        self.threads: set[str] = set()
+
+    def on_event(self, event: Event) -> None:
+        assert not self.outcomes
+        self.threads.add(threading.current_thread().name)
+        self.events.append(event)
+
+    def on_done(self, outcome: JobOutcome) -> None:
+        self.outcomes.append(outcome)
+
+    def submit(self, engine: Engine, job: Job) -> JobHandle:
+        return engine.submit(job, on_event=self.on_event, on_done=self.on_done)
+
+    def wait_for_events(self, count: int) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while len(self.events) < count:
+            assert time.monotonic() < deadline, f"{len(self.events)} of {count} events"
+            time.sleep(0.01)
+
+
+def run(engine: Engine, job: Job) -> tuple[JobOutcome, list[Event]]:
+    listener = Listener()
+    outcome = listener.submit(engine, job).wait(TIMEOUT)
+    assert listener.outcomes == [outcome]
+    return outcome, listener.events
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine() as engine:
+        yield engine
+
+
+def test_events_come_in_order_and_before_the_outcome(engine: Engine) -> None:
+    listener = Listener()
+    outcome = listener.submit(engine, CountJob(500)).wait(TIMEOUT)
+    assert outcome.status == "done"
+    assert outcome.result["counted"] == 500
+    assert outcome.result["pid"] != os.getpid()
+    steps = [event.done for event in listener.events if isinstance(event, Progress)]
+    assert steps == list(range(1, 501))
+    assert isinstance(listener.events[-1], Finished)
+    assert listener.threads == {"retseg-engine"}
+
+
+def test_labels_arrive_as_they_were(engine: Engine) -> None:
+    outcome, events = run(engine, PaintJob(3, (7, 5)))
+    assert outcome.status == "done"
+    predicted = [event for event in events if isinstance(event, BscanPredicted)]
+    assert [event.index for event in predicted] == [0, 1, 2]
+    assert all((event.labels == event.index).all() for event in predicted)
+    assert all(event.labels.shape == (7, 5) for event in predicted)
+
+
+def test_cancel_stops_a_running_job(engine: Engine) -> None:
+    listener = Listener()
+    handle = listener.submit(engine, CountJob(100_000, seconds=0.01))
+    listener.wait_for_events(3)
+    assert handle.is_running
+    handle.cancel()
+    outcome = handle.wait(TIMEOUT)
+    assert outcome.status == "cancelled"
+    assert 3 <= outcome.result["counted"] < 100_000
+    assert not handle.is_running
+
+
+def test_cancel_drops_a_waiting_job(engine: Engine) -> None:
+    first, second = Listener(), Listener()
+    running = first.submit(engine, CountJob(100_000, seconds=0.01))
+    first.wait_for_events(1)
+    waiting = second.submit(engine, CountJob(3))
+    waiting.cancel()
+    assert waiting.wait(TIMEOUT).status == "cancelled"
+    assert second.events == []
+    assert running.is_running
+    running.cancel()
+    assert running.wait(TIMEOUT).status == "cancelled"
+
+
+def test_error_for_the_user_is_its_message(engine: Engine) -> None:
+    outcome, events = run(engine, FailJob("user"))
+    assert outcome.status == "failed"
+    assert outcome.error == "scan.tif: is empty; choose another file"
+    assert events == [Progress(0, 1)]
+
+
+def test_other_error_is_one_line_with_its_traceback_kept(engine: Engine) -> None:
+    outcome, _ = run(engine, FailJob("bug"))
+    assert outcome.status == "failed"
+    assert outcome.error == "ZeroDivisionError: one over none"
+    assert outcome.traceback is not None
+    assert "tests/fakes.py" in outcome.traceback.replace("\\", "/")
+
+
+def test_job_without_a_last_event_has_failed(engine: Engine) -> None:
+    outcome, _ = run(engine, FailJob("silent"))
+    assert outcome.status == "failed"
+
+
+def test_killed_worker_fails_its_job_once_and_the_next_ones_run(
+    engine: Engine, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs.txt"
+    dying, following = Listener(), Listener()
+    first = dying.submit(engine, OnceJob(runs))
+    second = following.submit(engine, CountJob(3))
+    outcome = first.wait(TIMEOUT)
+    assert outcome.status == "failed"
+    assert outcome.error == WORKER_DIED
+    assert second.wait(TIMEOUT).status == "done"
+    assert run(engine, CountJob(2))[0].status == "done"
+    assert runs.read_text() == "run\n"
+
+
+def test_killed_worker_of_a_lane_does_not_touch_the_other(engine: Engine) -> None:
+    listener = Listener()
+    training = listener.submit(engine, CountJob(100_000, seconds=0.01, lane="train"))
+    listener.wait_for_events(1)
+    assert run(engine, DieJob())[0].error == WORKER_DIED
+    assert training.is_running
+    training.cancel()
+    assert training.wait(TIMEOUT).status == "cancelled"
+
+
+def test_training_has_a_process_of_its_own_that_ends_with_it(engine: Engine) -> None:
+    predicting, _ = run(engine, CountJob(1))
+    training, _ = run(engine, CountJob(1, lane="train"))
+    assert training.result["pid"] != predicting.result["pid"]
+    assert not psutil.pid_exists(training.result["pid"])
+    assert run(engine, CountJob(1))[0].result["pid"] == predicting.result["pid"]
+
+
+def test_worker_knows_neither_qt_nor_this_main_module(engine: Engine) -> None:
+    outcome, _ = run(engine, ModulesJob(("qtpy", "PyQt6", "napari", "pytest", "torch")))
+    assert outcome.result["loaded"] == []
+    assert "pytest" not in outcome.result["main"]
+
+
+def test_run_yields_events_and_raises_the_line(engine: Engine) -> None:
+    events = list(engine.run(CountJob(3)))
+    assert events[:3] == [Progress(1, 3, "step"), Progress(2, 3, "step"), Progress(3, 3, "step")]
+    assert isinstance(events[3], Finished)
+    with pytest.raises(JobError) as failure:
+        list(engine.run(FailJob("user")))
+    assert str(failure.value) == "scan.tif: is empty; choose another file"
+
+
+def test_run_stops_on_its_cancel(engine: Engine) -> None:
+    token = CancelToken()
+    events = []
+    for event in engine.run(CountJob(100_000, seconds=0.01), cancel=token):
+        events.append(event)
+        token.cancel()
+    assert isinstance(events[-1], Finished)
+    assert events[-1].cancelled
+
+
+def test_run_that_is_left_early_stops_its_job(engine: Engine) -> None:
+    for _ in engine.run(CountJob(100_000, seconds=0.01)):
+        break
+    assert run(engine, CountJob(1))[0].status == "done"
+
+
+def test_callback_that_fails_does_not_stop_the_engine(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("from a callback")
+
+    assert engine.submit(CountJob(1), on_event=fail, on_done=fail).wait(TIMEOUT).status == "done"
+    assert run(engine, CountJob(1))[0].status == "done"
+    assert "from a callback" in caplog.text
+
+
+def test_job_that_cannot_be_sent_fails(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    job = CountJob(1)
+    object.__setattr__(job, "lock", threading.Lock())
+    outcome, _ = run(engine, job)
+    assert outcome.status == "failed"
+    assert "could not be sent" in caplog.text
+
+
+def test_nothing_is_left_after_close(capfd: pytest.CaptureFixture[str]) -> None:
+    before = set(threading.enumerate())
+    children = set(psutil.Process().children(recursive=True))
+    engine = Engine()
+    listener = Listener()
+    handle = listener.submit(engine, CountJob(100_000, seconds=0.01))
+    listener.wait_for_events(1)
+    engine.close()
+    assert handle.wait(0).status == "cancelled"
+    assert set(psutil.Process().children(recursive=True)) == children
+    # dask keeps one thread for reading and writing, for the life of the process
+    left = {t.name for t in set(threading.enumerate()) - before}
+    assert {name for name in left if not name.startswith("Dask-Offload")} == set()
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(JobError, match="closed"):
+        listener.submit(engine, CountJob(1))
+    engine.close()
+
+
+def test_close_with_grace_lets_a_job_stop_by_itself() -> None:
+    engine = Engine()
+    listener = Listener()
+    handle = listener.submit(engine, CountJob(100_000, seconds=0.01))
+    listener.wait_for_events(1)
+    engine.close(grace=TIMEOUT)
+    assert handle.wait(0).result["counted"] >= 1
+
+
+def test_close_before_any_job_starts_nothing() -> None:
+    before = set(threading.enumerate())
+    Engine().close()
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_worker_ends_when_its_owner_is_killed() -> None:
+    script = (
+        "from napari_retseg.engine import Engine\n"
+        "from tests.fakes import CountJob\n"
+        "def tell(event): print(event, flush=True)\n"
+        "Engine().submit(CountJob(100_000, 0.01), on_event=tell, on_done=print).wait()\n"
+    )
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline().startswith("Progress")
+        (worker,) = psutil.Process(owner.pid).children()
+        owner.send_signal(signal.SIGKILL)
+    worker.wait(TIMEOUT)
+
+
+def test_address_without_a_scheduler_fails_with_one_line() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with Engine(address) as engine:
+        outcome, _ = run(engine, CountJob(1))
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.startswith(f"{address}: no dask scheduler answers there")
+    assert "\n" not in outcome.error
+
+
+def test_malformed_address_fails_with_one_line() -> None:
+    with Engine("nonsense://here") as engine, pytest.raises(JobError, match="no dask scheduler"):
+        list(engine.run(CountJob(1)))
+
+
+class Remote:
+    """A dask scheduler and its workers, each a process started from a command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "scheduler.json"
+        self._folder = folder
+        self._processes = [
+            self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        ]
+
+    def _start(self, *args: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", args[0], "--scheduler-file", str(self._file)]
+        with (self._folder / f"{args[0]}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, *args[1:]],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            )
+
+    @property
+    def address(self) -> str:
+        import json
+
+        deadline = time.monotonic() + TIMEOUT
+        while not self._file.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return str(json.loads(self._file.read_text())["address"])
+
+    def add_worker(self) -> None:
+        options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder))
+        self._processes.append(self._start("worker", *options))
+
+    def kill_scheduler(self) -> None:
+        self._processes[0].kill()
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            process.wait(TIMEOUT)
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Remote]:
+    remote = Remote(tmp_path)
+    yield remote
+    remote.close()
+
+
+def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote) -> None:
+    with Engine(remote.address) as engine:
+        listener = Listener()
+        handle = listener.submit(engine, CountJob(20))
+        listener.wait_for_events(1)
+        assert isinstance(listener.events[0], Message)
+        assert "no worker is connected" in listener.events[0].text
+        remote.add_worker()
+        assert handle.wait(TIMEOUT).status == "done"
+        assert [e.done for e in listener.events if isinstance(e, Progress)] == list(range(1, 21))
+
+        outcome, _ = run(engine, DieJob())
+        assert (outcome.status, outcome.error) == ("failed", WORKER_DIED)
+        assert run(engine, CountJob(2))[0].status == "done"
+
+        listener = Listener()
+        handle = listener.submit(engine, CountJob(100_000, seconds=0.01))
+        listener.wait_for_events(1)
+        handle.cancel()
+        assert handle.wait(TIMEOUT).status == "cancelled"
+
+        lost = Listener()
+        handle = lost.submit(engine, CountJob(100_000, seconds=0.01))
+        lost.wait_for_events(1)
+        remote.kill_scheduler()
+        outcome = handle.wait(TIMEOUT)
+        assert outcome.status == "failed"
+        assert outcome.error is not None
+        assert "connection to the scheduler was lost" in outcome.error
