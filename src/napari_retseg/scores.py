@@ -1,0 +1,341 @@
+"""Scores from confusion counts: Dice, IoU, precision and recall, per class and per B-scan.
+
+Dice = 2TP / (2TP + FP + FN) and IoU = TP / (TP + FP + FN), from counts that are pooled over
+all annotated pixels. A class that is neither in the reference nor predicted has no value
+(None, ``null`` in JSON). A class that is predicted but not in the reference has Dice 0. Means
+are over the classes that the reference holds. Means with background exist only to compare
+with published tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.errors import InputError
+
+
+def confusion_matrix(
+    reference: NDArray[np.uint8], predicted: NDArray[np.uint8], n_classes: int
+) -> NDArray[np.int64]:
+    """Count how the pixels of each reference class were predicted.
+
+    Parameters
+    ----------
+    reference, predicted
+        Class indices of the same shape. Pixels that are 255 in `reference` do not count.
+    n_classes
+        With background.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(n_classes, n_classes)``: rows reference, columns predicted.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, or `reference` holds an index that is no class.
+    InputError
+        Where `predicted` holds an index that is no class (255, too) at an annotated pixel.
+    """
+    if reference.shape != predicted.shape:
+        raise ValueError(f"reference {reference.shape} and predicted {predicted.shape} differ")
+    # an index of up to 255 for either needs 16 bits, whatever the number of classes
+    pairs = reference.astype(np.uint16)
+    pairs <<= 8
+    pairs |= predicted
+    counts = np.bincount(pairs.ravel(), minlength=256 * 256).reshape(256, 256)
+    counts[IGNORE] = 0
+    if counts[n_classes:].any():
+        raise ValueError(f"reference holds an index that is not below {n_classes}")
+    if counts[:, n_classes:].any():
+        value = n_classes + int(np.flatnonzero(counts[:, n_classes:].any(axis=0))[0])
+        raise InputError(
+            f"a prediction holds {value} at {int(counts[:, value].sum())} annotated pixels; "
+            "it must give every pixel a class"
+        )
+    return counts[:n_classes, :n_classes].astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """The scores of one class; None where there is nothing to divide by.
+
+    Attributes
+    ----------
+    bscans_present
+        Number of B-scans whose reference holds the class.
+    reference_pixels, predicted_pixels
+        Number of annotated pixels that are of the class, and that were predicted to be.
+    false_positive_pixels
+        Those of the predicted ones that are of another class in the reference.
+    """
+
+    dice: float | None
+    iou: float | None
+    precision: float | None
+    recall: float | None
+    bscans_present: int
+    reference_pixels: int
+    predicted_pixels: int
+    false_positive_pixels: int
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the reference holds the class."""
+        return self.reference_pixels > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The scores of some pixels: for each class by name, background first, and their means."""
+
+    classes: dict[str, ClassScores]
+
+    @property
+    def mean_foreground_dice(self) -> float | None:
+        """Mean Dice of the classes in the reference, without background."""
+        return _mean(c.dice for c in self._foreground() if c.is_present)
+
+    @property
+    def mean_foreground_iou(self) -> float | None:
+        """Mean IoU of the classes in the reference, without background."""
+        return _mean(c.iou for c in self._foreground() if c.is_present)
+
+    @property
+    def mean_dice_with_background(self) -> float | None:
+        """Mean Dice as tables that count background as a class have it."""
+        return _mean(c.dice for c in self.classes.values() if c.is_present)
+
+    @property
+    def mean_iou_with_background(self) -> float | None:
+        """Mean IoU as tables that count background as a class have it."""
+        return _mean(c.iou for c in self.classes.values() if c.is_present)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as plain values."""
+        return {
+            "classes": {name: asdict(scores) for name, scores in self.classes.items()},
+            "mean_foreground_dice": self.mean_foreground_dice,
+            "mean_foreground_iou": self.mean_foreground_iou,
+            "mean_dice_with_background": self.mean_dice_with_background,
+            "mean_iou_with_background": self.mean_iou_with_background,
+        }
+
+    def _foreground(self) -> list[ClassScores]:
+        return list(self.classes.values())[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class BscanScores:
+    """The scores of one B-scan."""
+
+    name: str
+    group: str
+    overlap: Overlap
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as plain values."""
+        return {"name": self.name, "group": self.group, **self.overlap.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of a set of B-scans: of all their pixels together, and of each.
+
+    Attributes
+    ----------
+    overlap
+        Scores from the pooled counts.
+    n_groups
+        Number of patients.
+    """
+
+    overlap: Overlap
+    bscans: tuple[BscanScores, ...]
+    n_groups: int
+
+    @property
+    def n_bscans(self) -> int:
+        """Number of B-scans."""
+        return len(self.bscans)
+
+    @property
+    def classes(self) -> dict[str, ClassScores]:
+        """Scores of each class by name, background first."""
+        return self.overlap.classes
+
+    @property
+    def mean_foreground_dice(self) -> float | None:
+        """See :attr:`Overlap.mean_foreground_dice`."""
+        return self.overlap.mean_foreground_dice
+
+    @property
+    def mean_foreground_iou(self) -> float | None:
+        """See :attr:`Overlap.mean_foreground_iou`."""
+        return self.overlap.mean_foreground_iou
+
+    @property
+    def mean_dice_with_background(self) -> float | None:
+        """See :attr:`Overlap.mean_dice_with_background`."""
+        return self.overlap.mean_dice_with_background
+
+    @property
+    def mean_iou_with_background(self) -> float | None:
+        """See :attr:`Overlap.mean_iou_with_background`."""
+        return self.overlap.mean_iou_with_background
+
+    def to_json(self, *, per_bscan: bool = True) -> dict[str, Any]:
+        """Return the scores as plain values.
+
+        Parameters
+        ----------
+        per_bscan
+            With a list ``bscans`` of each B-scan's scores.
+        """
+        data = {**self.overlap.to_json(), "n_bscans": self.n_bscans, "n_groups": self.n_groups}
+        if per_bscan:
+            data["bscans"] = [bscan.to_json() for bscan in self.bscans]
+        return data
+
+
+class ScoreCounter:
+    """Collects the confusion matrices of B-scans.
+
+    Parameters
+    ----------
+    classes
+        Name the rows and columns of the matrices.
+    """
+
+    def __init__(self, classes: LabelSet) -> None:
+        self._names = classes.names
+        self._matrices: list[NDArray[np.int64]] = []
+        self._origins: list[tuple[str, str]] = []
+
+    def add(self, matrix: NDArray[np.int64], *, name: str, group: str) -> None:
+        """Count one B-scan: its :func:`confusion_matrix`, its name and its patient."""
+        n = len(self._names)
+        if matrix.shape != (n, n):
+            raise ValueError(f"a matrix of shape {matrix.shape} does not fit {n} classes")
+        self._matrices.append(matrix.astype(np.int64))
+        self._origins.append((name, group))
+
+    def scores(self) -> Scores:
+        """Return the scores of all that was added; B-scans stay in the order of adding."""
+        n = len(self._names)
+        stack = np.array(self._matrices, dtype=np.int64).reshape(-1, n, n)
+        bscans = tuple(
+            BscanScores(name, group, self._overlap(matrix[np.newaxis]))
+            for matrix, (name, group) in zip(stack, self._origins, strict=True)
+        )
+        return Scores(
+            overlap=self._overlap(stack),
+            bscans=bscans,
+            n_groups=len({group for _, group in self._origins}),
+        )
+
+    def _overlap(self, matrices: NDArray[np.int64]) -> Overlap:
+        """Pool matrices of shape ``(n_bscans, n_classes, n_classes)``."""
+        pooled = matrices.sum(axis=0)
+        present = (matrices.sum(axis=2) > 0).sum(axis=0)
+        return Overlap(
+            {
+                name: _score_class(
+                    hits=int(pooled[k, k]),
+                    reference=int(pooled[k].sum()),
+                    predicted=int(pooled[:, k].sum()),
+                    bscans=int(present[k]),
+                )
+                for k, name in enumerate(self._names)
+            }
+        )
+
+
+def _score_class(*, hits: int, reference: int, predicted: int, bscans: int) -> ClassScores:
+    return ClassScores(
+        dice=_divide(2 * hits, reference + predicted),
+        iou=_divide(hits, reference + predicted - hits),
+        precision=_divide(hits, predicted),
+        recall=_divide(hits, reference),
+        bscans_present=bscans,
+        reference_pixels=reference,
+        predicted_pixels=predicted,
+        false_positive_pixels=predicted - hits,
+    )
+
+
+def _divide(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+_MEAN = "mean foreground"
+_SCORES = ("dice", "iou")
+
+
+def format_table(scores: dict[str, Any], *, before: dict[str, Any] | None = None) -> str:
+    """Lay out Dice and IoU of each foreground class as text, a dash where there is no value.
+
+    Parameters
+    ----------
+    scores
+        :meth:`Scores.to_json`.
+    before
+        Scores of another model on the same B-scans; each number then shows as before, after
+        and change.
+    """
+    columns = ["before", "after", "change"] if before is not None else [""]
+    titles = [f"{title} {column}".strip() for title in ("Dice", "IoU") for column in columns]
+    rows = [["class", *titles, "B-scans", ""]]
+    for name, own in list(scores["classes"].items())[1:]:
+        old = None if before is None else before["classes"].get(name, {})
+        numbers = _cells(own, old, "dice") + _cells(own, old, "iou")
+        rows.append([name, *numbers, str(own["bscans_present"]), _remark(own)])
+    numbers = [
+        *_cells(scores, before, "mean_foreground_dice"),
+        *_cells(scores, before, "mean_foreground_iou"),
+    ]
+    rows.append(["mean foreground", *numbers, str(scores["n_bscans"]), ""])
+    return _align(rows)
+
+
+def _cells(after: dict[str, Any], before: dict[str, Any] | None, key: str) -> list[str]:
+    """One number, or before, after and change."""
+    new = after[key]
+    if before is None:
+        return [_number(new)]
+    old = before.get(key)
+    change = "-" if new is None or old is None else f"{new - old:+.3f}"
+    return [_number(old), _number(new), change]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _remark(own: dict[str, Any]) -> str:
+    if own["reference_pixels"] or not own["predicted_pixels"]:
+        return ""
+    return f"not in the reference, {own['false_positive_pixels']} pixels predicted"
+
+
+def _align(rows: list[list[str]]) -> str:
+    """Names and remarks to the left, numbers to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for name, *numbers, remark in rows:
+        cells = [name.ljust(widths[0])]
+        cells += [n.rjust(width) for n, width in zip(numbers, widths[1:-1], strict=True)]
+        lines.append("  ".join([*cells, remark]).rstrip())
+    return "\n".join(lines)
