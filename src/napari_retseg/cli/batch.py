@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from natsort import os_sorted
+from natsort import natsorted, ns
 
 from napari_retseg.cli.group import FAILED, INTERRUPTED, describe_os_error
 from napari_retseg.cli.labeller import Labeller
@@ -17,7 +17,6 @@ from napari_retseg.cli.reporting import Reporter, format_seconds
 from napari_retseg.errors import InputError, JobError, RetsegError, UsageError
 from napari_retseg.events import BscanPredicted, Finished
 from napari_retseg.io import (
-    SCAN_SUFFIXES,
     is_scan_path,
     label_path,
     open_label_writer,
@@ -25,6 +24,7 @@ from napari_retseg.io import (
     read_scan,
 )
 from napari_retseg.io.atomic import write_bytes
+from napari_retseg.io.suffixes import stem_of
 from napari_retseg.models import DESCRIPTION
 from napari_retseg.overlay import draw_overlay, encode_png
 from napari_retseg.scan import OctScan
@@ -172,7 +172,7 @@ class Batch:
         if not self._overlay:
             return
         folder = self._output / OVERLAYS
-        stem = scan_stem(target)
+        stem = stem_of(target)
         path = folder / f"{stem}.png"
         if scan.is_volume:
             digits = len(str(scan.n_bscans - 1))
@@ -210,13 +210,14 @@ def list_scans(inputs: Sequence[Path], *, as_volume: bool) -> list[Path]:
     for path in inputs:
         inside: list[Path] = []
         if path.is_dir() and not as_volume:
-            inside = [
-                entry
-                for entry in os_sorted(path.iterdir())
-                if entry.is_file() and not entry.name.startswith(".") and is_scan_path(entry)
-            ]
+            inside = [entry for entry in path.iterdir() if _is_visible_scan(entry)]
+            inside = natsorted(inside, key=lambda entry: entry.name, alg=ns.IGNORECASE)
         found += inside or [path]
     return list({path.resolve(): path for path in found}.values())
+
+
+def _is_visible_scan(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and is_scan_path(path)
 
 
 def check_targets(paths: Sequence[Path], output: Path) -> None:
@@ -229,12 +230,12 @@ def check_targets(paths: Sequence[Path], output: Path) -> None:
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
-        by_stem[scan_stem(path)].append(path)
+        by_stem[stem_of(path)].append(path)
     inside = {path for path in paths if path.resolve().parent == output.resolve()}
     sources = {path.resolve() for path in paths}
     taken: dict[Path, Path] = {}
     for path in paths:
-        if len(by_stem[scan_stem(path)]) == 1 and path not in inside:
+        if len(by_stem[stem_of(path)]) == 1 and path not in inside:
             continue
         try:
             target = label_path(read_scan(path), output)
@@ -264,15 +265,6 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"{folder}: this folder cannot be made ({error.strerror}); choose another"
         ) from error
-
-
-def scan_stem(path: Path) -> str:
-    """Return a file's name without its suffix, ``.nii.gz`` included."""
-    name = path.name
-    for suffix in sorted(SCAN_SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
 
 
 def _newest(path: Path) -> int:

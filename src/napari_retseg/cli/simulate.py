@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 
 from napari_retseg.cli.options import JsonOption
 from napari_retseg.config import parse_size
@@ -33,12 +34,16 @@ def simulate(
     Seven layers, a foveal pit, fluid; a dataset of several patients.
     """
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.simulate import SimulatorConfig, simulate_dataset
+    from napari_retseg.simulate import SimulatorConfig
+    from napari_retseg.simulate.dataset import simulate_dataset
 
     shape = parse_size(size)
     if shape is None:
         raise UsageError(f"--size {size}: write DEPTHxWIDTH, for instance 496x768")
-    config = SimulatorConfig(device=device, n_bscans=bscans, depth=shape[0], width=shape[1])
+    try:
+        config = SimulatorConfig(device=device, n_bscans=bscans, depth=shape[0], width=shape[1])
+    except ValidationError as error:
+        raise UsageError(f"--size {size}: {error.errors()[0]['msg']}") from error
     with Reporter(as_json=as_json) as reporter:
         dataset = simulate_dataset(
             output, count=count, seed=seed, config=config, file_format=file_format

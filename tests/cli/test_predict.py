@@ -1,0 +1,214 @@
+"""`predict`: one scan, a folder, a volume; resuming, pictures, names that clash."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_retseg.cli.batch import Batch, list_scans
+from napari_retseg.cli.interrupt import stopping_cleanly
+from napari_retseg.cli.labeller import Labeller
+from napari_retseg.cli.reporting import Reporter
+from napari_retseg.events import BscanPredicted, Event, Finished
+from napari_retseg.io import read_labels, read_scan, write_scan
+from napari_retseg.models import ModelInfo
+from napari_retseg.scan import OctScan
+from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, only_error, save_bscan
+
+CLASSES = {0, 1, 2, 3}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A folder with three B-scans and a file that is no scan."""
+    folder = tmp_path / "study"
+    for number in (1, 2, 10):
+        save_bscan(folder / f"eye{number}.png", seed=number)
+    (folder / "notes.txt").write_text("seen on Monday")
+    return folder
+
+
+def save_volume(path: Path, n_bscans: int = 3) -> Path:
+    """Write a volume with a known scale."""
+    pixels = np.stack([draw_bscan(seed) for seed in range(n_bscans)])
+    spacing = (120.0, 3.9, 11.5)
+    scan = OctScan(pixels, ("bscan", "depth", "width"), spacing, spacing_source="file")
+    write_scan(path, scan)
+    return path
+
+
+def test_a_folder_stands_for_its_scans(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = run("predict", study, "--model", tiny_bundle, "--output", out, "--json")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["eye1.png", "eye10.png", "eye2.png"]
+    summary = json.loads(result.stdout)
+    inputs = [Path(entry["input"]).name for entry in summary["predicted"]]
+    assert inputs == ["eye1.png", "eye2.png", "eye10.png"]
+    assert summary["failed"] == []
+
+
+def test_labels_are_class_values_of_the_scan_and_those_of_python(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    from napari_retseg.infer.predict import predict_labels
+
+    run("predict", study / "eye1.png", "--model", tiny_bundle, "--output", tmp_path / "out")
+    labels = np.asarray(Image.open(tmp_path / "out" / "eye1.png"))
+    assert labels.shape == (DEPTH, WIDTH)
+    assert labels.dtype == np.uint8
+    assert set(np.unique(labels)) <= CLASSES
+    assert (labels == predict_labels(read_scan(study / "eye1.png"), tiny_bundle)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("eye.tif", "eye.tif"), ("eye.nii.gz", "eye.nii.gz"), ("eye.npy", "eye.tif")],
+)
+def test_a_volume_keeps_its_stem(
+    run: Run, tiny_bundle: Path, tmp_path: Path, name: str, written: str
+) -> None:
+    volume = save_volume(tmp_path / name)
+    out = tmp_path / "out"
+    result = run("predict", volume, "--model", tiny_bundle, "--output", out, "--precision", "fp32")
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in out.iterdir()] == [written]
+    scan = read_scan(volume)
+    assert read_labels(out / written, shape=scan.spatial_shape).shape == scan.spatial_shape
+
+
+def test_a_folder_can_be_one_volume(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    (study / "notes.txt").unlink()
+    out = tmp_path / "out"
+    result = run("predict", study, "--as-volume", "--model", tiny_bundle, "--output", out)
+    assert result.exit_code == 0, result.output
+    assert read_labels(out / "study.tif").shape == (3, DEPTH, WIDTH)
+
+
+def test_resume_does_only_what_is_missing_old_or_damaged(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    def labelled() -> list[str]:
+        arguments = ("--model", tiny_bundle, "--output", out, "--resume", "--json")
+        summary = json.loads(run("predict", study, *arguments).stdout)
+        return [Path(entry["input"]).name for entry in summary["predicted"]]
+
+    assert labelled() == ["eye1.png", "eye2.png", "eye10.png"]
+    assert labelled() == []
+    (out / "eye1.png").unlink()
+    later = (out / "eye2.png").stat().st_mtime + 10
+    os.utime(study / "eye2.png", (later, later))
+    assert labelled() == ["eye1.png", "eye2.png"]
+    os.utime(study / "eye2.png", (0, 0))
+    (out / "eye10.png").write_bytes((out / "eye10.png").read_bytes()[:40])
+    assert labelled() == ["eye10.png"]
+    os.utime(tiny_bundle / "model.json", (later, later))
+    assert labelled() == ["eye1.png", "eye2.png", "eye10.png"]
+
+
+def test_overlays_are_pictures_of_each_bscan(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    volume = save_volume(tmp_path / "vol.tif")
+    out = tmp_path / "out"
+    arguments = ("--model", tiny_bundle, "--output", out, "--overlay")
+    assert run("predict", study / "eye1.png", volume, *arguments).exit_code == 0
+    made = {path.relative_to(out).as_posix() for path in out.rglob("*_b?.png")}
+    assert made == {f"overlays/vol/vol_b{index}.png" for index in range(3)}
+    assert Image.open(out / "overlays" / "eye1.png").size == (WIDTH, DEPTH)
+
+
+def test_two_scans_with_the_same_label_file_are_refused(
+    run: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    first = save_bscan(tmp_path / "a" / "eye.png", seed=1)
+    second = save_bscan(tmp_path / "b" / "eye.bmp", seed=2)
+    out = tmp_path / "out"
+    result = run("predict", first, second, "--model", tiny_bundle, "--output", out)
+    assert result.exit_code == 2
+    line = only_error(result)
+    assert str(first) in line
+    assert str(second) in line
+    assert not out.exists()
+
+
+def test_scans_of_one_stem_whose_labels_differ_in_name_are_fine(
+    run: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    first = save_bscan(tmp_path / "eye.png", seed=1)
+    second = save_volume(tmp_path / "eye.tif")
+    result = run("predict", first, second, "--model", tiny_bundle, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"eye.png", "eye.tif"}
+
+
+def test_a_scan_is_never_replaced_by_its_labels(run: Run, study: Path, tiny_bundle: Path) -> None:
+    before = (study / "eye1.png").read_bytes()
+    result = run("predict", study / "eye1.png", "--model", tiny_bundle, "--output", study)
+    assert result.exit_code == 2
+    assert "eye1.png" in only_error(result)
+    assert (study / "eye1.png").read_bytes() == before
+
+
+def test_a_scan_given_twice_is_labelled_once(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    arguments = ("--model", tiny_bundle, "--output", tmp_path / "out", "--json")
+    result = run("predict", study / "eye1.png", study, *arguments)
+    assert len(json.loads(result.stdout)["predicted"]) == 3
+
+
+def test_fail_fast_stops_at_the_first_failure(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    (study / "eye1.png").write_bytes(b"")
+    out = tmp_path / "out"
+    arguments = ("--model", tiny_bundle, "--output", out, "--fail-fast", "--json")
+    result = run("predict", study, *arguments)
+    assert result.exit_code == 1
+    summary = json.loads(result.stdout)
+    assert [Path(entry["input"]).name for entry in summary["failed"]] == ["eye1.png"]
+    assert len(summary["not_tried"]) == 2
+    assert list(out.iterdir()) == []
+
+
+def test_hidden_files_are_no_scans(study: Path) -> None:
+    shutil.copy(study / "eye1.png", study / "._eye1.png")
+    assert "._eye1.png" not in [path.name for path in list_scans([study], as_volume=False)]
+
+
+def test_ctrl_c_leaves_whole_files_only(tiny_info: ModelInfo, tmp_path: Path) -> None:
+    volumes = [save_volume(tmp_path / f"{name}.tif") for name in ("first", "second", "third")]
+    out = tmp_path / "out"
+    with stopping_cleanly() as cancel, Reporter() as reporter:
+
+        def label(scan: OctScan) -> Iterator[Event]:
+            for index in range(scan.n_bscans):
+                if scan.source == volumes[1] and index == 1:
+                    signal.raise_signal(signal.SIGINT)
+                if cancel.is_cancelled():
+                    yield Finished(cancelled=True)
+                    return
+                yield BscanPredicted(index, np.ones(scan.spatial_shape[1:], dtype=np.uint8))
+            yield Finished()
+
+        labeller = Labeller(tmp_path, tiny_info, label)
+        summary = Batch(output=out, labeller=labeller, reporter=reporter).run(volumes)
+    assert summary.exit_code == 130
+    assert [path.name for path in out.iterdir()] == ["first.tif"]
+    assert summary.not_tried == [str(volumes[2])]
+    assert summary.failed == []

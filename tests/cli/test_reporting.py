@@ -1,0 +1,97 @@
+"""What a reader sees of the events."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from napari_retseg.cli.reporting import Reporter, describe_plan, format_seconds
+from napari_retseg.events import Message, Progress, StepDone, TrainingPlanned
+
+PLAN = TrainingPlanned(
+    device="cpu",
+    precision="bf16",
+    parameters_trainable=2_500_000,
+    parameters_frozen=10_000,
+    training_groups=("S01", "S02"),
+    training_bscans=22,
+    heldout_groups=("S03",),
+    heldout_bscans=11,
+    iterations=40,
+)
+
+
+def test_plain_progress_is_a_line_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter() as reporter:
+        for done in range(1, 101):
+            reporter.show(Progress(done, 100), subject="eye.tif")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("eye.tif (B-scans) 10/100, ")
+    assert lines[0].endswith(" left")
+    assert lines[-1] == "eye.tif (B-scans) 100/100"
+
+
+def test_a_training_shows_its_plan_loss_and_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter() as reporter:
+        reporter.show(PLAN)
+        for iteration in range(1, 41):
+            reporter.show(StepDone(iteration, 0.5, 1e-3, 0.1))
+    text = capsys.readouterr().out
+    assert "training on cpu in bf16: 2.50 M parameters trained, 0.01 M frozen" in text
+    assert "loss 0.5000, lr 1.00e-03, iteration 40/40" in text
+
+
+def test_the_plan_names_who_is_held_out() -> None:
+    text = describe_plan(PLAN)
+    assert "22 B-scans of 2 patients (S01, S02)" in text
+    assert "11 B-scans of 1 patient (S03)" in text
+
+
+def test_a_warning_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter() as reporter:
+        reporter.show(Message("one patient only", "warning"))
+        reporter.show(Message("all is well"))
+    assert capsys.readouterr().out == "warning: one patient only\nall is well\n"
+
+
+def test_json_keeps_standard_output_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(as_json=True) as reporter:
+        reporter.show(Message("all is well"))
+        reporter.show(Progress(1, 1))
+        reporter.finish({"a": None})
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"a": None}
+    assert "all is well" in captured.err
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    with Reporter() as reporter:
+        for done in range(1, 5):
+            reporter.show(Progress(done, 4), subject="eye.tif")
+        reporter.say("in [between]")
+    text = terminal.getvalue()
+    assert "eye.tif" in text
+    assert "4/4" in text
+    assert "in [between]" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3599.6, "1:00:00"), (7322, "2:02:02")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

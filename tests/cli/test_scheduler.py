@@ -1,0 +1,132 @@
+"""`--scheduler`: the same command on the workers of a dask scheduler."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from napari_retseg.io import write_scan
+from napari_retseg.scan import OctScan
+from tests.cli.conftest import Run, only_error, save_bscan
+
+pytestmark = pytest.mark.slow
+
+EXACT = ("--precision", "fp32", "--device", "cpu")
+TIMEOUT = 60.0
+
+
+class Cluster:
+    """A scheduler and one worker, each a process of its own on 127.0.0.1."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "scheduler.json"
+        self._scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        self._wait_for(self._file.is_file)
+        self.address: str = json.loads(self._file.read_text())["address"]
+        self.worker = self._start("worker", "--nthreads", "1", "--host", "127.0.0.1")
+
+    def kill_work(self) -> None:
+        """Kill the process in which jobs run; its nanny starts another."""
+        for child in psutil.Process(self.worker.pid).children(recursive=True):
+            child.kill()
+
+    def close(self) -> None:
+        """End both."""
+        for process in (self.worker, self._scheduler):
+            process.terminate()
+            process.wait(TIMEOUT)
+
+    def _start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", kind, "--scheduler-file", str(self._file)]
+        command += ["--no-dashboard", *options]
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._file.parent
+        )
+
+    @staticmethod
+    def _wait_for(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler with one worker."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    cluster = Cluster(folder)
+    yield cluster
+    cluster.close()
+
+
+def test_labels_and_scores_are_those_of_this_process(
+    run: Run, cluster: Cluster, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    image = tiny_dataset / "images" / "P1_B0.png"
+    there = ("--model", tiny_bundle, *EXACT, "--scheduler", cluster.address)
+    here = ("--model", tiny_bundle, *EXACT)
+    result = run("predict", image, "--output", tmp_path / "there", *there)
+    assert result.exit_code == 0, result.output
+    run("predict", image, "--output", tmp_path / "here", *here)
+    files = [tmp_path / place / "P1_B0.png" for place in ("here", "there")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    scores = [
+        json.loads(run("evaluate", tiny_dataset, *options, "--json").stdout)
+        for options in (here, there)
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_a_training_runs_there(
+    run: Run, cluster: Cluster, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    options = ("--from", tiny_bundle, "--iterations", "2", *EXACT, "--scheduler", cluster.address)
+    result = run("train", tiny_dataset, "--output", out, *options)
+    assert result.exit_code == 0, result.output
+    assert "training on cpu in fp32" in result.stdout
+    assert (out / "model" / "model.json").is_file()
+
+
+def test_a_worker_killed_in_the_middle_is_one_line_and_the_others_are_done(
+    run: Run, cluster: Cluster, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    big = tmp_path / "big.tif"
+    write_scan(big, OctScan(np.zeros((2000, 64, 64), np.uint8), ("bscan", "depth", "width")))
+    good = save_bscan(tmp_path / "good.png", seed=1)
+    out = tmp_path / "out"
+
+    def kill_when_labels_come() -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline and not any(out.glob(".retseg-*")):
+            time.sleep(0.01)
+        cluster.kill_work()
+
+    killer = threading.Thread(target=kill_when_labels_come)
+    killer.start()
+    options = ("--model", tiny_bundle, "--output", out, *EXACT)
+    result = run("predict", big, good, *options, "--scheduler", cluster.address)
+    killer.join()
+    assert result.exit_code == 1, result.output
+    assert "big.tif" in only_error(result)
+    assert [path.name for path in out.iterdir()] == ["good.png"]
+
+
+def test_an_address_where_nobody_answers_is_one_line(
+    run: Run, tiny_bundle: Path, bscan: Path, tmp_path: Path
+) -> None:
+    options = ("--model", tiny_bundle, "--scheduler", "tcp://127.0.0.1:9")
+    result = run("predict", bscan, "--output", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert "tcp://127.0.0.1:9" in only_error(result)
