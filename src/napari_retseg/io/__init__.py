@@ -1,0 +1,22 @@
+"""Scans and labels from and to files; one module for each family of formats."""
+
+from __future__ import annotations
+
+from napari_retseg.io.describe import describe_scan
+from napari_retseg.io.labels import label_path, read_labels, write_labels
+from napari_retseg.io.scans import read_scan, write_scan
+from napari_retseg.io.suffixes import SCAN_SUFFIXES, is_scan_path
+from napari_retseg.io.writer import LabelWriter, open_label_writer
+
+__all__ = [
+    "SCAN_SUFFIXES",
+    "LabelWriter",
+    "describe_scan",
+    "is_scan_path",
+    "label_path",
+    "open_label_writer",
+    "read_labels",
+    "read_scan",
+    "write_labels",
+    "write_scan",
+]

@@ -1,0 +1,77 @@
+"""Colour becomes grey, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.errors import InputError
+
+#: What is wanted of a file's values: brightness, or the numbers of label classes as stored.
+Values = Literal["grey", "indices"]
+
+#: ITU-R BT.601 luma.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def reduce_rgb(rgb: NDArray[Any]) -> NDArray[Any]:
+    """Brightness of colour values, in the same dtype.
+
+    Where red, green and blue are equal everywhere, that value is kept exactly; otherwise the
+    luma of ITU-R BT.601 is taken and rounded.
+
+    Parameters
+    ----------
+    rgb
+        Shape (..., 3) or (..., 4); a fourth value (alpha) is left out.
+
+    Returns
+    -------
+    ndarray
+        Shape (...).
+    """
+    red, green, blue = (rgb[..., k] for k in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return np.ascontiguousarray(red)
+    luma = sum(
+        weight * part.astype(np.float64)
+        for weight, part in zip(_LUMA, (red, green, blue), strict=True)
+    )
+    if np.issubdtype(rgb.dtype, np.integer):
+        luma = np.rint(luma)
+    return np.asarray(luma, rgb.dtype)
+
+
+def colour_note(kind: str) -> str:
+    """What the user is told about a reduction."""
+    return f"{kind} reduced to grey"
+
+
+def refuse_colour(path: Path, kind: str) -> InputError:
+    """The error for a colour image where labels are needed."""
+    return InputError(
+        f"{path}: is a {kind} image, not labels; save the class numbers as grey values"
+    )
+
+
+def check_dtype(path: Path, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Refuse values that are no numbers (objects, text, complex); bool becomes 8-bit.
+
+    Returns
+    -------
+    dtype
+        The type in the machine's byte order.
+
+    Raises
+    ------
+    InputError
+        For another type.
+    """
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype.kind not in "iuf":
+        raise InputError(f"{path}: holds values of type {dtype}; grey values or labels are needed")
+    return dtype.newbyteorder("=")

@@ -1,0 +1,217 @@
+"""Heidelberg Spectralis ``.vol`` (the raw export of HEYEX), through eyepy.
+
+The header and the SLO are read by eyepy, and its intensities become the grey values that HEYEX
+shows; the B-scans stay in the file. Names, birth dates and times are not taken over.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.errors import InputError
+from napari_retseg.io.opening import check_file, collecting, reading
+from napari_retseg.io.paged import PagedPixels
+from napari_retseg.io.patient import make_patient_key
+from napari_retseg.io.scale import to_um
+from napari_retseg.scan import Laterality, OctScan
+
+_KIND = "a Heidelberg .vol file"
+_HEADER_BYTES = 2048
+_MAGIC = (b"HSF-", b"ep-v")
+_PATTERNS = ("unknown", "line", "circle", "volume (ART)", "volume (fast)", "radial")
+
+#: Byte offsets in the file's header and in that of a B-scan.
+_N_BSCANS_AT = 16
+_SLO_SIZE_AT = 48
+_BSCAN_HEADER = struct.Struct("<12xI4dIIf")
+
+#: What the vendor writes where a boundary was not found.
+_INVALID = 3.0e38
+
+#: Boundaries in the order of the file (the later ones only in files of newer devices).
+# fmt: off
+BOUNDARIES = (
+    "ILM", "BM", "RNFL", "GCL", "IPL", "INL", "OPL", "ONL", "ELM", "IOS", "OPT", "CHO", "VIT",
+    "ANT", "PR1", "PR2", "RPE", "IPL+", "IPL-",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Where a B-scan lies, and what its own header says."""
+
+    data_at: int
+    boundaries_at: int
+    n_boundaries: int
+    quality: float
+    position_mm: tuple[float, float, float, float]
+
+
+class VolPixels(PagedPixels):
+    """B-scans of a ``.vol`` file as 8-bit grey values. Shape (bscan, depth, width)."""
+
+    def __init__(self, path: Path, plane: tuple[int, int], starts: tuple[int, ...]) -> None:
+        self._starts = starts
+        super().__init__(path, (len(starts), *plane), np.uint8)
+
+    def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
+        shape = self.shape[-2:]
+        with reading(self.source, _KIND), self.source.open("rb") as stream:
+            stream.seek(self._starts[leading[0]])
+            data = stream.read(4 * shape[0] * shape[1])
+            # eyepy works in place
+            raw = np.frombuffer(data, "<f4").reshape(shape).copy()
+            return np.asarray(_import_eyepy(self.source).to_grey(raw))
+
+
+@dataclass(frozen=True)
+class _Eyepy:
+    """The two functions of eyepy that are needed here, and what they raise."""
+
+    parse_header: Callable[[bytes], Any]
+    to_grey: Callable[[NDArray[Any]], NDArray[Any]]
+    error: type[Exception]
+
+
+def _import_eyepy(path: Path) -> _Eyepy:
+    """Import eyepy, or say which extra brings it."""
+    try:
+        from construct import ConstructError
+        from eyepy.core.utils import from_vol_intensity
+        from eyepy.io.he.vol_reader import vol_format
+    except ImportError as error:
+        raise InputError(
+            f"{path}: Heidelberg files need eyepy; install it with pip install 'napari-retseg[oct]'"
+        ) from error
+    return _Eyepy(vol_format.parse, from_vol_intensity, ConstructError)
+
+
+def read_vol(path: Path) -> OctScan:
+    """Read a Heidelberg ``.vol`` file.
+
+    Returns
+    -------
+    OctScan
+        Axes (bscan, depth, width), 8-bit, with spacing, laterality and the SLO as `fundus`.
+        `metadata` has ``boundaries`` (name to array (bscan, width) of rows, NaN where the
+        device found none), ``quality``, ``bscan_positions_mm`` (start x, y, end x, y on the SLO)
+        and ``fundus_spacing_um`` (down, across).
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, empty, cut off, something else, or eyepy is not installed.
+    """
+    size = check_file(path)
+    eyepy = _import_eyepy(path)
+    with (
+        collecting("eyepy"),
+        reading(path, _KIND, eyepy.error, struct.error),
+        path.open("rb") as stream,
+    ):
+        head = stream.read(_HEADER_BYTES)
+        if not head.startswith(_MAGIC):
+            raise InputError(f"{path}: is no Heidelberg .vol file; export it from HEYEX again")
+        slo_width, slo_height = struct.unpack_from("<II", head, _SLO_SIZE_AT)
+        start = _HEADER_BYTES + slo_width * slo_height
+        if len(head) < _HEADER_BYTES or start > size:
+            raise _cut_off(path, "its header")
+        head += stream.read(slo_width * slo_height)
+        header = eyepy.parse_header(_without_bscans(head))
+        (declared,) = struct.unpack_from("<I", head, _N_BSCANS_AT)
+        plane = int(header.size_y), int(header.size_x)
+        blocks = _find_blocks(path, stream, (size, start), declared, plane)
+        boundaries = _read_boundaries(stream, blocks, plane[1])
+    spacing = _spacing(header)
+    return OctScan(
+        pixels=VolPixels(path, plane, tuple(block.data_at for block in blocks)),
+        axes=("bscan", "depth", "width"),
+        spacing_um=spacing,
+        spacing_source="file" if any(spacing) else "unknown",
+        source=path,
+        laterality=_laterality(header.scan_position),
+        device="Heidelberg Spectralis",
+        scan_pattern=_PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown",
+        patient_key=_patient_key(header),
+        fundus=np.array(header.localizer) if slo_width and slo_height else None,
+        bscans_declared=declared,
+        metadata={
+            "boundaries": boundaries,
+            "quality": [block.quality for block in blocks],
+            "bscan_positions_mm": [block.position_mm for block in blocks],
+            "fundus_spacing_um": (to_um(header.scale_y_slo, "mm"), to_um(header.scale_x_slo, "mm")),
+        },
+    )
+
+
+def _without_bscans(head: bytes) -> bytes:
+    """The header with a count of 0, so that eyepy stops behind the SLO."""
+    changed = bytearray(head)
+    struct.pack_into("<I", changed, _N_BSCANS_AT, 0)
+    return bytes(changed)
+
+
+def _find_blocks(
+    path: Path, stream: Any, ends: tuple[int, int], declared: int, plane: tuple[int, int]
+) -> list[_Block]:
+    """Walk through the B-scans; each says itself how long its header is."""
+    size, start = ends
+    data_bytes = 4 * plane[0] * plane[1]
+    if declared == 0 or data_bytes == 0:
+        raise InputError(f"{path}: holds no B-scan; export it from HEYEX again")
+    blocks: list[_Block] = []
+    for number in range(declared):
+        stream.seek(start)
+        head = stream.read(_BSCAN_HEADER.size)
+        if len(head) < _BSCAN_HEADER.size:
+            raise _cut_off(path, f"B-scan {number + 1} of {declared}")
+        length, *position, n_boundaries, offset, quality = _BSCAN_HEADER.unpack(head)
+        if length < _BSCAN_HEADER.size or offset + 4 * n_boundaries * plane[1] > length:
+            raise InputError(f"{path}: B-scan {number + 1} has a broken header; export it again")
+        if start + length + data_bytes > size:
+            raise _cut_off(path, f"B-scan {number + 1} of {declared}")
+        where = cast("tuple[float, float, float, float]", tuple(position))
+        blocks.append(_Block(start + length, start + offset, n_boundaries, quality, where))
+        start += length + data_bytes
+    return blocks
+
+
+def _read_boundaries(
+    stream: Any, blocks: list[_Block], width: int
+) -> dict[str, NDArray[np.float32]]:
+    """Rows of the device's boundaries, shape (bscan, width) each, NaN where it found none."""
+    n_found = min(max(block.n_boundaries for block in blocks), len(BOUNDARIES))
+    rows = np.full((n_found, len(blocks), width), np.nan, np.float32)
+    for number, block in enumerate(blocks):
+        stream.seek(block.boundaries_at)
+        count = min(block.n_boundaries, n_found)
+        found = np.frombuffer(stream.read(4 * count * width), "<f4").reshape(count, width)
+        rows[:count, number] = np.where(np.abs(found) < _INVALID, found, np.nan)
+    return dict(zip(BOUNDARIES, rows, strict=False))
+
+
+def _spacing(header: Any) -> tuple[float | None, ...]:
+    """(bscan, depth, width) in um; the file has 0 between B-scans where there is only one."""
+    return tuple(to_um(size, "mm") for size in (header.distance, header.scale_y, header.scale_x))
+
+
+def _laterality(position: str) -> Laterality | None:
+    eye = position.strip("\0 ")
+    return cast("Laterality", eye) if eye in ("OD", "OS") else None
+
+
+def _patient_key(header: Any) -> str | None:
+    number = header.patient_id.strip("\0 ")
+    return make_patient_key(f"{header.pid}:{number}") if header.pid or number else None
+
+
+def _cut_off(path: Path, where: str) -> InputError:
+    return InputError(f"{path}: is cut off in {where}; copy it or export it from HEYEX again")

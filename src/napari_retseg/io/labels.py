@@ -1,0 +1,125 @@
+"""Labels: class values of 8 bits, read from and written to files that others can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.errors import InputError
+from napari_retseg.io.layout import layout_of_labels
+from napari_retseg.io.save import save_planes
+from napari_retseg.io.scans import iterate_planes, open_any
+from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
+from napari_retseg.scan import OctScan
+
+
+def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
+    """Read class values from a file, or from a folder with one file a B-scan.
+
+    Of a palette image the indices are taken. Whole numbers stored as float are accepted.
+
+    Parameters
+    ----------
+    path
+        PNG, BMP, TIFF, NIfTI, NPY, NPZ, or a folder of images.
+    shape
+        The spatial shape of the scan that they belong to.
+
+    Returns
+    -------
+    ndarray of uint8
+        In the order of axes that `read_scan` gives to a scan of the same format.
+
+    Raises
+    ------
+    InputError
+        For colour images, fractions, values outside 0-255, channels, another shape.
+    """
+    path = Path(path)
+    if not path.is_dir() and suffix_of(path) not in LABEL_SUFFIXES:
+        known = " ".join(LABEL_SUFFIXES)
+        raise InputError(f"{path}: cannot hold labels ('{suffix_of(path)}'); use one of {known}")
+    found = open_any(path, "indices")
+    if "channel" in found.axes:
+        raise InputError(f"{path}: has {found.n_channels} channels; labels have none")
+    if shape is not None and found.spatial_shape != tuple(shape):
+        raise InputError(
+            f"{path}: labels of shape {found.spatial_shape} do not fit a scan of shape "
+            f"{tuple(shape)}"
+        )
+    labels = np.empty(found.spatial_shape, np.uint8)
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    for target, plane in zip(planes, iterate_planes(found.pixels), strict=True):
+        target[...] = _to_values(path, plane)
+    return labels
+
+
+def _to_values(path: Path, plane: NDArray[Any]) -> NDArray[np.uint8]:
+    if plane.dtype == np.uint8:
+        return plane
+    if plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane)):
+        raise InputError(f"{path}: holds fractions, not labels; save class numbers")
+    if plane.min() < 0 or plane.max() > 255:
+        raise InputError(
+            f"{path}: holds values from {plane.min():g} to {plane.max():g}; labels are 0 to 255"
+        )
+    return plane.astype(np.uint8)
+
+
+def write_labels(path: Path, labels: NDArray[np.uint8], *, scan: OctScan | None = None) -> Path:
+    """Write class values, atomically.
+
+    Parameters
+    ----------
+    path
+        ``.png`` (one B-scan), ``.tif`` or ``.tiff`` (zlib), ``.nii`` or ``.nii.gz``, ``.npy``,
+        ``.npz``.
+    labels
+        Class values of 8 bits, shape of the scan without its channels.
+    scan
+        Where axes, spacing and, for NIfTI, the grid come from.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        Where labels and scan do not fit, the format cannot hold them, or the system refuses.
+    """
+    path = Path(path)
+    if labels.dtype != np.uint8 or labels.ndim not in (2, 3):
+        raise InputError(
+            f"{path}: labels must be 8-bit with two or three axes, not {labels.dtype} of shape "
+            f"{labels.shape}"
+        )
+    if scan is not None and labels.shape != scan.spatial_shape:
+        raise InputError(
+            f"{path}: labels of shape {labels.shape} do not fit a scan of shape "
+            f"{scan.spatial_shape}"
+        )
+    return save_planes(path, iterate_planes(labels), layout_of_labels(labels.shape, scan))
+
+
+def label_path(scan: OctScan, folder: Path) -> Path:
+    """Where the labels of a scan go: ``STEM.nii.gz``, ``STEM.png`` or ``STEM.tif``.
+
+    NIfTI stays NIfTI, one B-scan becomes PNG, any other volume TIFF.
+
+    Raises
+    ------
+    InputError
+        Where the scan has no file, and so no name.
+    """
+    if scan.source is None:
+        raise InputError("the scan has no file to name its labels after; save it first")
+    if suffix_of(scan.source) in (".nii", ".nii.gz"):
+        suffix = ".nii.gz"
+    else:
+        suffix = ".tif" if scan.is_volume else ".png"
+    return Path(folder) / f"{stem_of(scan.source)}{suffix}"

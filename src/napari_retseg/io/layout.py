@@ -1,0 +1,88 @@
+"""The shape, axes and scale that a file is written with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.scan import Axis, OctScan
+
+#: Key of `OctScan.metadata` that holds the header of the NIfTI file a scan came from.
+NIFTI_HEADER = "nifti_header"
+
+#: Axes of an array that comes without names, by their number.
+UNNAMED_AXES: dict[int, tuple[Axis, ...]] = {
+    2: ("depth", "width"),
+    3: ("bscan", "depth", "width"),
+    4: ("channel", "bscan", "depth", "width"),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a writer has to know beside the planes.
+
+    Parameters
+    ----------
+    shape, dtype, axes
+        Of the whole array.
+    spacing_um
+        Pixel size for each axis but the channel; None where unknown.
+    laterality
+        OD or OS.
+    affine, nifti_header
+        Of the NIfTI file that the scan came from.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    axes: tuple[Axis, ...]
+    spacing_um: tuple[float | None, ...]
+    laterality: str | None = None
+    affine: NDArray[np.float64] | None = None
+    nifti_header: bytes | None = None
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes (B-scans times channels)."""
+        return int(np.prod(self.shape[:-2], dtype=np.int64))
+
+
+def layout_of_scan(scan: OctScan) -> Layout:
+    """The layout that `write_scan` gives to a scan."""
+    return Layout(
+        tuple(scan.pixels.shape),
+        np.dtype(scan.pixels.dtype),
+        scan.axes,
+        scan.spacing_um,
+        scan.laterality,
+        scan.affine,
+        scan.metadata.get(NIFTI_HEADER),
+    )
+
+
+def layout_of_labels(shape: tuple[int, ...], scan: OctScan | None) -> Layout:
+    """The layout of a scan's labels: 8-bit, without the channel.
+
+    Parameters
+    ----------
+    shape
+        Shape of the labels, two or three axes.
+    scan
+        Where axes, scale and grid come from; without it they are those of plain B-scans.
+    """
+    dtype = np.dtype(np.uint8)
+    if scan is None:
+        return Layout(shape, dtype, UNNAMED_AXES[len(shape)], (None,) * len(shape))
+    return Layout(
+        shape,
+        dtype,
+        scan.spatial_axes,
+        scan.spacing_um,
+        scan.laterality,
+        scan.affine,
+        scan.metadata.get(NIFTI_HEADER),
+    )

@@ -1,0 +1,130 @@
+"""Opening files: what can go wrong is said in one line, and libraries keep quiet."""
+
+from __future__ import annotations
+
+import logging
+import lzma
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_retseg.errors import InputError
+
+#: What the format libraries raise on broken files.
+_BROKEN: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
+
+
+def check_file(path: Path) -> int:
+    """Make sure that a file is there, not empty and may be read; return its size in bytes.
+
+    Raises
+    ------
+    InputError
+        With the reason.
+    """
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, where a file is needed")
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{path}: {_explain(error)}") from error
+    if size == 0:
+        raise InputError(f"{path}: the file is empty; copy or export it again")
+    return size
+
+
+@contextmanager
+def reading(path: Path, kind: str, *more: type[Exception]) -> Iterator[None]:
+    """Turn what libraries raise while they read a `kind` of file into one clear line.
+
+    Parameters
+    ----------
+    path
+        The file that is read.
+    kind
+        What it should be, as in "a PNG image".
+    more
+        Further exceptions of the library.
+
+    Raises
+    ------
+    InputError
+        In place of what was raised.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise InputError(f"{path}: too large for the memory, or a broken header") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise InputError(f"{path}: {_explain(error)}") from error
+    except (*_BROKEN, *more) as error:
+        why = first_line(error)
+        raise InputError(
+            f"{path}: cannot be read as {kind} ({why}); it may be cut off or of another kind"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, at most 120 characters, or its type."""
+    lines = str(error).strip().splitlines()
+    text = lines[0].strip() if lines else type(error).__name__
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _explain(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file or folder; check the path"
+    if isinstance(error, PermissionError):
+        return "may not be read (permission denied); change its permissions"
+    return f"cannot be opened ({error.strerror or first_line(error)})"
+
+
+@contextmanager
+def collecting(name: str) -> Iterator[list[str]]:
+    """Keep what a library logs in this thread from the console, and collect the warnings.
+
+    Parameters
+    ----------
+    name
+        The library's logger.
+
+    Yields
+    ------
+    list of str
+        Messages of level WARNING and above; grows while the block runs.
+    """
+    messages: list[str] = []
+    thread = threading.get_ident()
+
+    def take(record: logging.LogRecord) -> bool:
+        if record.thread != thread:
+            return True
+        if record.levelno >= logging.WARNING:
+            messages.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger(name)
+    logger.addFilter(take)
+    try:
+        yield messages
+    finally:
+        logger.removeFilter(take)

@@ -1,0 +1,55 @@
+"""Patients as keys: a salted hash, so that no name, number or birth date leaves the file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+import platformdirs
+
+from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import write_bytes
+
+_SALT_BYTES = 32
+
+
+def make_patient_key(identity: str) -> str:
+    """Turn what identifies a patient into a key of 16 hexadecimal digits.
+
+    The same patient gets the same key on one installation. The salt is made once, at random,
+    and never leaves it: without it, patient numbers could be found by trying them all. Machines
+    that need the same keys share the file that `NAPARI_RETSEG_SALT` names.
+
+    Parameters
+    ----------
+    identity
+        The patient's number, as stored in the file.
+
+    Raises
+    ------
+    InputError
+        Where there is no place to keep the salt.
+    """
+    digest = hashlib.blake2b(identity.encode(), key=_read_salt(), digest_size=8)
+    return digest.hexdigest()
+
+
+def _salt_file() -> Path:
+    moved = os.environ.get("NAPARI_RETSEG_SALT")
+    return Path(moved) if moved else platformdirs.user_data_path("napari-retseg") / "patient-salt"
+
+
+def _read_salt() -> bytes:
+    file = _salt_file()
+    try:
+        if not file.exists():
+            write_bytes(file, secrets.token_bytes(_SALT_BYTES))
+            file.chmod(0o600)
+        salt = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: the salt of patient keys may not be read") from error
+    if len(salt) < _SALT_BYTES:
+        raise InputError(f"{file}: is no salt of patient keys; remove it to make another")
+    return salt[:64]

@@ -1,0 +1,73 @@
+"""Pixel sizes: units, rounding, and which of them to believe."""
+
+from __future__ import annotations
+
+import math
+
+from napari_retseg.scan import AXIAL_UM, LATERAL_UM
+
+#: Micrometres in one unit, by the names that files use.
+UNITS_UM = {
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "um": 1.0,
+    "µm": 1.0,  # micro sign
+    "μm": 1.0,  # Greek mu
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "mm": 1e3,
+    "millimeter": 1e3,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "m": 1e6,
+    "meter": 1e6,
+    "in": 25_400.0,
+    "inch": 25_400.0,
+}
+
+
+def to_um(value: object, unit: object) -> float | None:
+    """A pixel size in um; None where the value or its unit says nothing.
+
+    Parameters
+    ----------
+    value
+        Size of a pixel, in `unit`.
+    unit
+        As written in the file; upper and lower case are the same.
+    """
+    factor = UNITS_UM.get(str(unit).strip().replace("\\u00B5", "µ").lower())
+    if factor is None or not isinstance(value, int | float):
+        return None
+    size = float(value) * factor
+    if not math.isfinite(size) or size <= 0:
+        return None
+    # a product ends in noise: 0.00387 mm is 3.87 um
+    return size if factor == 1 else float(f"{size:.9g}")
+
+
+def believe_density(per_unit: tuple[float, float], unit: str) -> tuple[float | None, float | None]:
+    """Pixel sizes from a print resolution, where they can be those of OCT.
+
+    Programs write 72, 96 or 300 dpi into files that have no scale. Only sizes that OCT can
+    have (`scan.AXIAL_UM`, `scan.LATERAL_UM`) are believed.
+
+    Parameters
+    ----------
+    per_unit
+        Pixels in a unit, (down, across).
+    unit
+        The unit.
+
+    Returns
+    -------
+    tuple
+        (axial, lateral) in um; both None where not believed.
+    """
+    down, across = (to_um(1 / n if n else 0.0, unit) for n in per_unit)
+    if down is None or across is None:
+        return None, None
+    axial = AXIAL_UM[0] <= down <= AXIAL_UM[1]
+    lateral = LATERAL_UM[0] <= across <= LATERAL_UM[1]
+    return (down, across) if axial and lateral else (None, None)

@@ -1,0 +1,137 @@
+"""`read_scan` and `write_scan`: the format is told by the suffix."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.io.chiu import read_chiu
+from napari_retseg.io.folder import open_folder
+from napari_retseg.io.grey import Values
+from napari_retseg.io.heidelberg import read_vol
+from napari_retseg.io.layout import UNNAMED_AXES, layout_of_scan
+from napari_retseg.io.nifti import read_nifti
+from napari_retseg.io.numpyfiles import read_npy, read_npz
+from napari_retseg.io.raster import open_raster
+from napari_retseg.io.save import save_planes
+from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of
+from napari_retseg.io.tiff import open_tiff
+from napari_retseg.scan import OctScan, check_spacing
+
+_READERS: dict[str, Callable[[Path, Values], OctScan]] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), open_raster),
+    **dict.fromkeys((".tif", ".tiff"), open_tiff),
+    **dict.fromkeys((".nii", ".nii.gz"), lambda path, _: read_nifti(path)),
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".mat": lambda path, _: read_chiu(path),
+    ".vol": lambda path, _: read_vol(path),
+}
+
+
+def read_scan(path: Path, *, spacing_um: tuple[float | None, ...] | None = None) -> OctScan:
+    """Read a scan from a file, or from a folder of B-scans in natural order.
+
+    Volumes stay on disk where the format allows it: `OctScan.read_bscan` then reads one B-scan.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, BMP, TIFF, NIfTI, NPY, NPZ, MAT of the Chiu 2015 data, Heidelberg ``.vol``.
+    spacing_um
+        Pixel size in um for each spatial axis that the user knows better than the file.
+
+    Returns
+    -------
+    OctScan
+        Its notes say what the user should know: colour reduced to grey, implausible spacing.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read, with the reason.
+    UsageError
+        Where `spacing_um` does not fit the axes.
+    """
+    path = Path(path)
+    scan = open_any(path, "grey")
+    if not scan.is_volume and not isinstance(scan.pixels, np.ndarray):
+        # one B-scan is small: read it now, and find now that it is broken
+        scan = replace(scan, pixels=np.asarray(scan.pixels))
+    if spacing_um is not None:
+        scan = scan.with_spacing(_check_given(path, scan, spacing_um))
+    return replace(scan, notes=(*scan.notes, *check_spacing(scan)))
+
+
+def open_any(path: Path, values: Values) -> OctScan:
+    """Open a file or folder for its grey values, or for the class numbers that it holds.
+
+    Raises
+    ------
+    InputError
+        Where the suffix is unknown or the file cannot be read.
+    """
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: may not be read ({error.strerror})") from error
+    if is_folder:
+        return open_folder(path, values)
+    reader = _READERS.get(suffix_of(path))
+    if reader is None:
+        known = " ".join(SCAN_SUFFIXES)
+        raise InputError(f"{path}: unknown suffix '{suffix_of(path)}'; known are {known}")
+    return reader(path, values)
+
+
+def write_scan(path: Path, scan: OctScan) -> Path:
+    """Write a scan, atomically; reading it gives the same pixels and axes.
+
+    Spacing is kept by TIFF and NPZ exactly, by NIfTI to seven digits, by PNG and NPY not at all.
+
+    Parameters
+    ----------
+    path
+        ``.tif``, ``.tiff``, ``.nii``, ``.nii.gz``, ``.png`` (one B-scan of 8 or 16 bits),
+        ``.npy`` or ``.npz``.
+    scan
+        The scan.
+
+    Raises
+    ------
+    InputError
+        Where the format cannot hold the scan, or the system refuses to write.
+    """
+    path = Path(path)
+    layout = layout_of_scan(scan)
+    if suffix_of(path) in (".png", ".npy") and layout.axes != UNNAMED_AXES[len(layout.axes)]:
+        names = ", ".join(layout.axes)
+        raise InputError(f"{path}: this format cannot name the axes {names}; use .tif or .npz")
+    return save_planes(path, iterate_planes(scan.pixels), layout)
+
+
+def iterate_planes(pixels: Any) -> Iterator[NDArray[Any]]:
+    """Read the planes of an array-like, one at a time, in the order of its leading axes."""
+    for place in itertools.product(*(range(n) for n in pixels.shape[:-2])):
+        yield np.asarray(pixels[place])
+
+
+def _check_given(
+    path: Path, scan: OctScan, spacing_um: tuple[float | None, ...]
+) -> tuple[float | None, ...]:
+    names = ", ".join(scan.spatial_axes)
+    if len(spacing_um) != len(scan.spatial_axes):
+        raise UsageError(
+            f"{path}: {len(spacing_um)} spacings given, {len(scan.spatial_axes)} needed ({names})"
+        )
+    if any(size is not None and not (math.isfinite(size) and size > 0) for size in spacing_um):
+        raise UsageError(f"{path}: spacings {spacing_um} must be positive, in um ({names})")
+    return tuple(None if size is None else float(size) for size in spacing_um)

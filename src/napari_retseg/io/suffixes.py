@@ -1,0 +1,62 @@
+"""Which names are scans, and how folders of B-scans are listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from natsort import natsorted, ns
+
+from napari_retseg.errors import InputError
+
+#: One B-scan a file: these make up folders of B-scans.
+BSCAN_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+#: All that `read_scan` takes.
+SCAN_SUFFIXES = (*BSCAN_SUFFIXES, ".nii", ".nii.gz", ".npy", ".npz", ".mat", ".vol")
+
+#: All that `read_labels` takes; JPEG changes values, the others hold no labels.
+LABEL_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz", ".npy", ".npz")
+
+#: All that `write_labels` and `write_scan` take.
+WRITE_SUFFIXES = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".npy", ".npz")
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case; ``.nii.gz`` counts as one."""
+    name = path.name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
+
+
+def stem_of(path: Path) -> str:
+    """The name without its suffix; a folder (no known suffix) keeps its whole name."""
+    suffix = suffix_of(path)
+    return path.name[: -len(suffix)] if suffix in SCAN_SUFFIXES else path.name
+
+
+def is_scan_path(path: Path) -> bool:
+    """Whether `read_scan` would try: a known suffix, or a folder that holds B-scans.
+
+    Nothing is opened; the file itself need not exist.
+    """
+    return bool(list_bscans(path)) if path.is_dir() else suffix_of(path) in SCAN_SUFFIXES
+
+
+def list_bscans(folder: Path) -> list[Path]:
+    """The B-scan files of a folder in natural order (B2 before B10); hidden files are left out.
+
+    Raises
+    ------
+    InputError
+        Where the folder may not be listed.
+    """
+    try:
+        entries = [
+            entry
+            for entry in folder.iterdir()
+            if suffix_of(entry) in BSCAN_SUFFIXES
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        ]
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
+    return natsorted(entries, key=lambda entry: entry.name, alg=ns.IGNORECASE)

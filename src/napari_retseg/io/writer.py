@@ -1,0 +1,137 @@
+"""Labels written B-scan by B-scan, in any order, without holding the volume."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import IGNORE
+from napari_retseg.errors import InputError
+from napari_retseg.io.layout import layout_of_labels
+from napari_retseg.io.opening import first_line
+from napari_retseg.io.save import check_target, save_planes
+from napari_retseg.scan import OctScan
+
+
+class LabelWriter:
+    """Context manager that takes B-scans in any order and writes the file at its end.
+
+    The B-scans wait in a temporary file beside the target. Where the block ends with an
+    exception, nothing is left and an earlier file stays as it was. B-scans that were not
+    written hold 255, "not annotated".
+
+    Parameters
+    ----------
+    path
+        The file, as for `write_labels`.
+    scan
+        The scan that the labels belong to.
+    """
+
+    def __init__(self, path: Path, *, scan: OctScan) -> None:
+        self.path = Path(path)
+        self._layout = layout_of_labels(scan.spatial_shape, scan)
+        self._n_bscans = scan.n_bscans
+        self._plane = scan.spatial_shape[-2:]
+        self._written: set[int] = set()
+        self._spool = self.path.with_name(f".retseg-{secrets.token_hex(6)}.raw")
+        self._stream: IO[bytes] | None = None
+        check_target(self.path, self._layout)
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # unbuffered: what a full disk refuses is known at once, and not again at the close
+            self._stream = self._spool.open("x+b", buffering=0)
+        except OSError as error:
+            raise self._refusal(error) from error
+        return self
+
+    def write(self, index: int, labels: NDArray[np.uint8]) -> None:
+        """Take the labels of one B-scan.
+
+        Parameters
+        ----------
+        index
+            Number of the B-scan; one that was written before is replaced.
+        labels
+            Class values, shape (depth, width).
+
+        Raises
+        ------
+        InputError
+            Where the system refuses to write.
+        ValueError
+            Where index, shape or type do not fit.
+        """
+        if self._stream is None:
+            raise ValueError("the writer is not open")
+        if not 0 <= index < self._n_bscans:
+            raise ValueError(f"B-scan {index} of {self._n_bscans}")
+        if labels.shape != self._plane or labels.dtype != np.uint8:
+            raise ValueError(f"labels {labels.dtype} {labels.shape}, needed uint8 {self._plane}")
+        data = memoryview(np.ascontiguousarray(labels).tobytes())
+        try:
+            self._stream.seek(index * math.prod(self._plane))
+            while data:
+                data = data[self._stream.write(data) :]
+        except OSError as error:
+            raise self._refusal(error) from error
+        self._written.add(index)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                save_planes(self.path, self._planes(), self._layout)
+        finally:
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
+                self._spool.unlink()
+
+    def _planes(self) -> Iterator[NDArray[np.uint8]]:
+        assert self._stream is not None
+        size = math.prod(self._plane)
+        for index in range(self._n_bscans):
+            if index not in self._written:
+                yield np.full(self._plane, IGNORE, np.uint8)
+                continue
+            self._stream.seek(index * size)
+            data = bytearray()
+            while len(data) < size:
+                data += self._stream.read(size - len(data))
+            yield np.frombuffer(data, np.uint8).reshape(self._plane)
+
+    def _refusal(self, error: OSError) -> InputError:
+        why = error.strerror or first_line(error)
+        return InputError(
+            f"{self.path}: cannot be written ({why}); choose another folder or make room"
+        )
+
+
+def open_label_writer(path: Path, *, scan: OctScan) -> LabelWriter:
+    """Open a writer that takes the labels of a scan one B-scan at a time.
+
+    Examples
+    --------
+    >>> with open_label_writer(path, scan=scan) as writer:  # doctest: +SKIP
+    ...     writer.write(3, labels)
+
+    Raises
+    ------
+    InputError
+        Where the format cannot hold the labels.
+    """
+    return LabelWriter(path, scan=scan)
