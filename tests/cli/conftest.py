@@ -12,20 +12,42 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from napari_retseg.cli import app
+from napari_retseg.config import NetworkConfig, PreprocessConfig
+from napari_retseg.models import ModelInfo
+from tests.conftest import TINY_CLASSES
 
 Run = Callable[..., Result]
 
 DEPTH, WIDTH = 48, 64
 
 
+def invoke(*arguments: str | Path) -> Result:
+    """Run a command in this process; its output and exit code come back."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
 @pytest.fixture
 def run() -> Run:
-    """Run a command in this process; its output and exit code come back."""
+    """Runs a command in this process."""
+    return invoke
 
-    def call(*arguments: str | Path) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
-    return call
+@pytest.fixture(scope="session")
+def steady_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with a very small network, for tests that do not touch it."""
+    from napari_retseg.nets.build import build_network
+    from napari_retseg.nets.bundle import save_model
+
+    folder = tmp_path_factory.mktemp("models") / "steady"
+    options: dict[str, int | list[int]] = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
+    network = NetworkConfig(
+        encoder="tu-resnet10t", n_classes=len(TINY_CLASSES), options={**options}
+    )
+    info = ModelInfo(
+        name="steady", network=network, classes=TINY_CLASSES, preprocess=PreprocessConfig()
+    )
+    save_model(folder, build_network(network), info)
+    return folder
 
 
 @pytest.fixture(autouse=True)

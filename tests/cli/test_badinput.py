@@ -23,29 +23,9 @@ from safetensors.torch import load_file, save_file
 
 from napari_retseg.io import write_scan
 from napari_retseg.scan import Axis, OctScan
-from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, only_error, save_bscan
+from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, invoke, only_error, save_bscan
 
-Predict = Callable[[Path], str]
-
-
-@pytest.fixture
-def predict_beside_others(run: Run, tiny_bundle: Path, tmp_path: Path) -> Predict:
-    """Predict a bad scan between two good ones; return the line about it.
-
-    The good ones must be done, and nothing may be left of the bad one.
-    """
-
-    def predict(bad: Path) -> str:
-        good = [save_bscan(tmp_path / "good" / f"{name}.png", seed=1) for name in ("a", "z")]
-        out = tmp_path / "out"
-        result = run("predict", good[0], bad, good[1], "--model", tiny_bundle, "--output", out)
-        assert result.exit_code == 1, result.output
-        assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
-        line = only_error(result)
-        assert str(bad) in line
-        return line
-
-    return predict
+SHARES = (2, 50, 97)
 
 
 def save_nifti(path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -58,7 +38,8 @@ def _write_png(path: Path) -> None:
 
 
 def _write_tiff(path: Path) -> None:
-    tifffile.imwrite(path, np.stack([draw_bscan(seed) for seed in range(4)]), compression="zlib")
+    stack = np.stack([draw_bscan(seed) for seed in range(4)])
+    tifffile.imwrite(path, stack, photometric="minisblack", compression="zlib")
 
 
 def _write_nifti(path: Path) -> None:
@@ -66,81 +47,80 @@ def _write_nifti(path: Path) -> None:
     save_nifti(path, pixels)
 
 
-WRITERS = {
-    "cut.png": _write_png,
-    "cut.tif": _write_tiff,
-    "cut.nii": _write_nifti,
-    "cut.nii.gz": _write_nifti,
+CUT = {
+    "cut{}.png": _write_png,
+    "cut{}.tif": _write_tiff,
+    "cut{}.nii": _write_nifti,
+    "cut{}.nii.gz": _write_nifti,
 }
+EMPTY = [f"empty{n}.{s}" for n, s in enumerate(("png", "jpg", "bmp", "tif", "nii", "npy", "npz"))]
+OTHER = ["none.png", "text.tif", "scan.docx", "nothing", "objects.npy", "two.nii.gz"]
+BAD = [*(name.format(share) for name in CUT for share in SHARES), *EMPTY, *OTHER]
 
 
-def test_a_missing_file(predict_beside_others: Predict, tmp_path: Path) -> None:
-    predict_beside_others(tmp_path / "none.png")
+def _write_bad_files(folder: Path) -> None:
+    for pattern, write in CUT.items():
+        for share in SHARES:
+            path = folder / pattern.format(share)
+            write(path)
+            content = path.read_bytes()
+            path.write_bytes(content[: len(content) * share // 100])
+    for name in EMPTY:
+        (folder / name).touch()
+    (folder / "text.tif").write_text("this is no picture\n" * 20)
+    (folder / "scan.docx").write_bytes(b"PK\x03\x04")
+    (folder / "nothing").mkdir()
+    np.save(folder / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    save_nifti(folder / "two.nii.gz", np.zeros((WIDTH, DEPTH, 2, 2), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "nii", "nii.gz", "npy", "npz"])
-def test_an_empty_file(predict_beside_others: Predict, tmp_path: Path, suffix: str) -> None:
-    bad = tmp_path / f"empty.{suffix}"
-    bad.touch()
-    predict_beside_others(bad)
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory, steady_model: Path) -> dict[str, list[str]]:
+    """What is said about each bad scan of one batch; two good ones among them are done."""
+    folder = tmp_path_factory.mktemp("batch")
+    _write_bad_files(folder)
+    good = [save_bscan(folder / "good" / f"{name}.png", seed=1) for name in ("a", "z")]
+    inputs = [good[0], *(folder / name for name in BAD), good[1]]
+    out = folder / "out"
+    result = invoke("predict", *inputs, "--model", steady_model, "--output", out)
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
+    assert f"2 labelled, {len(BAD)} failed" in result.stdout
+    said = result.stderr.splitlines()
+    assert len(said) == len(BAD)
+    return {name: [line for line in said if f"{folder / name}:" in line] for name in BAD}
 
 
-@pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
-def test_a_truncated_file(
-    predict_beside_others: Predict, tmp_path: Path, name: str, share: float
-) -> None:
-    bad = tmp_path / name
-    WRITERS[name](bad)
-    content = bad.read_bytes()
-    bad.write_bytes(content[: int(len(content) * share)])
-    predict_beside_others(bad)
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_scan_is_one_line_that_names_it(lines: dict[str, list[str]], name: str) -> None:
+    (line,) = lines[name]
+    assert line.startswith("error: ")
+    assert "a fault of napari-retseg" not in line
+    assert len(line) > len(name) + 20
 
 
-def test_a_text_file_named_tif(predict_beside_others: Predict, tmp_path: Path) -> None:
-    bad = tmp_path / "text.tif"
-    bad.write_text("this is no picture\n" * 20)
-    predict_beside_others(bad)
-
-
-def test_a_file_of_no_known_kind(predict_beside_others: Predict, tmp_path: Path) -> None:
-    bad = tmp_path / "scan.docx"
-    bad.write_bytes(b"PK\x03\x04")
-    predict_beside_others(bad)
-
-
-def test_an_empty_folder(predict_beside_others: Predict, tmp_path: Path) -> None:
-    bad = tmp_path / "nothing"
-    bad.mkdir()
-    predict_beside_others(bad)
-
-
-def test_a_pickled_npy(predict_beside_others: Predict, tmp_path: Path) -> None:
-    bad = tmp_path / "objects.npy"
-    np.save(bad, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    predict_beside_others(bad)
-
-
-def test_an_empty_vol(predict_beside_others: Predict, shared_data: Path) -> None:
-    predict_beside_others(shared_data / "vendor" / "invalid.vol")
-
-
-def test_a_vol_cut_in_the_middle(
-    predict_beside_others: Predict, shared_data: Path, tmp_path: Path
-) -> None:
-    content = (shared_data / "vendor" / "valid.vol").read_bytes()
-    bad = tmp_path / "cut.vol"
-    bad.write_bytes(content[: len(content) // 2])
-    predict_beside_others(bad)
-
-
-def test_another_channel_count(predict_beside_others: Predict, tmp_path: Path) -> None:
-    bad = tmp_path / "two.nii.gz"
-    pixels = np.zeros((WIDTH, DEPTH, 2, 2), dtype=np.uint8)
-    save_nifti(bad, pixels)
-    line = predict_beside_others(bad)
+def test_another_channel_count_names_both(lines: dict[str, list[str]]) -> None:
+    (line,) = lines["two.nii.gz"]
     assert "2 channel" in line
     assert "takes 1" in line
+
+
+def test_damaged_vol_files(
+    run: Run, steady_model: Path, shared_data: Path, bscan: Path, tmp_path: Path
+) -> None:
+    content = (shared_data / "vendor" / "valid.vol").read_bytes()
+    cut = tmp_path / "cut.vol"
+    cut.write_bytes(content[: len(content) // 2])
+    empty = shared_data / "vendor" / "invalid.vol"
+    out = tmp_path / "out"
+    result = run("predict", cut, empty, bscan, "--model", steady_model, "--output", out)
+    assert result.exit_code == 1
+    assert [path.name for path in out.iterdir()] == ["good.png"]
+    said = result.stderr.splitlines()
+    assert len(said) == 2
+    assert str(cut) in said[0]
+    assert str(empty) in said[1]
 
 
 def _first(folder: Path, kind: str) -> Path:

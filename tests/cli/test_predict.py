@@ -64,7 +64,7 @@ def test_labels_are_class_values_of_the_scan_and_those_of_python(
     from napari_retseg.infer.predict import predict_labels
 
     run("predict", study / "eye1.png", "--model", tiny_bundle, "--output", tmp_path / "out")
-    labels = np.asarray(Image.open(tmp_path / "out" / "eye1.png"))
+    labels = read_labels(tmp_path / "out" / "eye1.png")
     assert labels.shape == (DEPTH, WIDTH)
     assert labels.dtype == np.uint8
     assert set(np.unique(labels)) <= CLASSES
@@ -129,7 +129,9 @@ def test_overlays_are_pictures_of_each_bscan(
     assert run("predict", study / "eye1.png", volume, *arguments).exit_code == 0
     made = {path.relative_to(out).as_posix() for path in out.rglob("*_b?.png")}
     assert made == {f"overlays/vol/vol_b{index}.png" for index in range(3)}
-    assert Image.open(out / "overlays" / "eye1.png").size == (WIDTH, DEPTH)
+    with Image.open(out / "overlays" / "eye1.png") as picture:
+        assert picture.size == (WIDTH, DEPTH)
+        assert picture.mode == "RGB"
 
 
 def test_two_scans_with_the_same_label_file_are_refused(
