@@ -1,0 +1,19 @@
+"""Data sets: cases, patients, the pinned split, and how other layouts become one."""
+
+from __future__ import annotations
+
+from napari_retseg.dataset.case import BscanState, Case, Split
+from napari_retseg.dataset.collection import Dataset
+from napari_retseg.dataset.description import save_dataset
+from napari_retseg.dataset.loading import load_dataset
+from napari_retseg.dataset.split import pin_split
+
+__all__ = [
+    "BscanState",
+    "Case",
+    "Dataset",
+    "Split",
+    "load_dataset",
+    "pin_split",
+    "save_dataset",
+]

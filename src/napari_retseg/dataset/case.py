@@ -1,0 +1,153 @@
+"""One scan of a data set: its files, its patient, its part of the split, its B-scans' states."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.errors import InputError
+from napari_retseg.io import read_labels, read_scan
+from napari_retseg.io.suffixes import stem_of
+from napari_retseg.scan import OctScan
+
+Split = Literal["train", "val", "test"]
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+class BscanState(BaseModel):
+    """How far a B-scan's labels are: only confirmed ones are trained on and scored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["predicted", "corrected", "confirmed"]
+    model: str | None = Field(None, description="weights_id of the model that predicted it")
+    when: AwareDatetime | None = None
+
+
+class Case(BaseModel):
+    """A scan with its labels.
+
+    Attributes
+    ----------
+    image, label
+        Absolute paths of a file, or of a folder with one file for each B-scan.
+    group
+        The patient (or eye, where the patient is not known).
+    split
+        None: not pinned yet.
+    bscans
+        State of each B-scan; None: all that `label` annotates are taken as confirmed.
+    heldout_bscans
+        Of a case whose patient is the only one: these are scored on (split ``val``), the
+        others are trained on.
+    unused_bscans
+        The gap between the two: neither trained nor scored on.
+    about
+        What else ``dataset.json`` says about the case, kept as it is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    image: Path
+    label: Path | None = None
+    group: str = Field(min_length=1)
+    split: Split | None = None
+    bscans: dict[Annotated[int, Field(ge=0)], BscanState] | None = None
+    heldout_bscans: tuple[int, ...] = ()
+    unused_bscans: tuple[int, ...] = ()
+    about: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Case:
+        if not self.image.is_absolute() or not (self.label is None or self.label.is_absolute()):
+            raise ValueError("image and label are absolute paths")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The image's name without its suffix."""
+        return stem_of(self.image)
+
+    @property
+    def has_annotation(self) -> bool:
+        """Whether it has labels that count, as far as one knows without reading them."""
+        if self.label is None:
+            return False
+        return self.bscans is None or any(b.state == "confirmed" for b in self.bscans.values())
+
+    def read_scan(self) -> OctScan:
+        """Read the image."""
+        return read_scan(self.image)
+
+    def read_labels(
+        self, labels: LabelSet | None = None, *, shape: tuple[int, ...] | None = None
+    ) -> NDArray[np.uint8]:
+        """Read the label values, of the scan's spatial shape.
+
+        Parameters
+        ----------
+        labels
+            The values that may occur; None does not check them.
+        shape
+            The scan's shape, where it is known already.
+
+        Raises
+        ------
+        InputError
+            Where there is no label file, or its shape is not the scan's, or it holds a
+            value that `labels` does not know.
+        """
+        if self.label is None:
+            raise InputError(f"{self.image}: has no labels")
+        values = read_labels(self.label, shape=shape or self.read_scan().spatial_shape)
+        n_bscans = 1 if values.ndim == 2 else len(values)
+        if self.bscans and max(self.bscans) >= n_bscans:
+            raise InputError(
+                f"{self.image}: has {n_bscans} B-scans, but dataset.json gives a state to "
+                f"number {max(self.bscans)}; correct it"
+            )
+        unknown = [] if labels is None else labels.unknown_values(values)
+        if labels is not None and unknown:
+            known = ", ".join(f"{c.value} {c.name}" for c in labels.classes)
+            raise InputError(
+                f"{self.label}: label values {unknown} are not among the classes ({known}; "
+                f"{IGNORE} not annotated); name them in dataset.json or correct the file"
+            )
+        return values
+
+    def annotated_bscans(self) -> list[int]:
+        """Indices of the B-scans whose labels count.
+
+        Confirmed ones where the case has states, otherwise those with at least one pixel
+        that is not 255.
+        """
+        if self.label is None:
+            return []
+        if self.bscans is not None:
+            return sorted(i for i, b in self.bscans.items() if b.state == "confirmed")
+        return list(_find_annotated(self.label, stamp(self.label)))
+
+
+def stamp(path: Path) -> Stamp:
+    """Names, times and sizes of a file, or of a folder's: they change with the content."""
+    try:
+        files = [entry.path for entry in os.scandir(path)] if path.is_dir() else [str(path)]
+        stats = [(file, Path(file).stat()) for file in sorted(files)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
+
+
+@lru_cache(maxsize=4096)
+def _find_annotated(path: Path, _stamp: Stamp) -> tuple[int, ...]:
+    """Read the labels once for each content of the file."""
+    labels = read_labels(path)
+    planes = labels[np.newaxis] if labels.ndim == 2 else labels
+    return tuple(i for i, plane in enumerate(planes) if (plane != IGNORE).any())

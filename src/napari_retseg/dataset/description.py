@@ -1,0 +1,278 @@
+"""``dataset.json``: a superset of the Medical Segmentation Decathlon's, read and written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from napari_retseg.classes import IGNORE, LabelClass, LabelSet
+from napari_retseg.dataset.case import Case
+from napari_retseg.dataset.collection import Dataset, is_unlabelled_test
+from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import write_json
+from napari_retseg.io.suffixes import stem_of
+
+DESCRIPTION = "dataset.json"
+SCHEMA_VERSION = 1
+_OWN_KEYS = {
+    "schema_version",
+    "name",
+    "labels",
+    "colors",
+    "ignore",
+    "split_seed",
+    "simulated",
+    "notes",
+    "training",
+    "test",
+    "numTraining",
+    "numTest",
+}
+_CASE_KEYS = {"image", "label", "group", "split", "bscans", "heldout_bscans", "unused_bscans"}
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read a ``dataset.json`` as plain values.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, is no JSON object, or its schema is newer than this program's.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON file ({error}); correct or replace it") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: is no description of a dataset (a JSON object is needed)")
+    version = data.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}; "
+            "update napari-retseg"
+        )
+    return data
+
+
+def parse_cases(
+    data: Mapping[str, Any], path: Path, *, allow_outside: bool = False
+) -> tuple[Case, ...]:
+    """Return the cases of a description; `path` is where it lies.
+
+    Raises
+    ------
+    InputError
+        Where an entry is wrong, a file is missing, or a path leaves the folder.
+    """
+    cases = []
+    for key in ("training", "test"):
+        entries = data.get(key, [])
+        if not isinstance(entries, list):
+            raise InputError(f"{path}: '{key}' is no list of cases")
+        for number, entry in enumerate(entries):
+            values = {"image": entry} if isinstance(entry, str) else entry
+            if not isinstance(values, dict) or not isinstance(values.get("image"), str):
+                raise InputError(f"{path}: entry {number} of '{key}' names no image")
+            if key == "test":
+                values = {"split": "test", **values}
+            cases.append(_parse_case(values, path, allow_outside=allow_outside))
+    return tuple(cases)
+
+
+def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> Case:
+    root = path.parent
+    image = find_inside(root, values["image"], path)
+    if image is None:
+        if not allow_outside:
+            raise InputError(
+                f"{path}: image {values['image']} is outside the dataset's folder; where you "
+                "trust this file, allow it (--allow-outside, or allow_outside=True)"
+            )
+        image = Path(os.path.normpath(root / values["image"]))
+    label = None
+    if values.get("label") is not None:
+        if not isinstance(values["label"], str):
+            raise InputError(f"{path}: the label of {values['image']} is no path")
+        label = find_inside(root, values["label"], path)
+        if label is None:
+            raise InputError(
+                f"{path}: label {values['label']} is outside the dataset's folder; labels lie in "
+                "it, copy them there"
+            )
+    for file, kind in ((image, "image"), (label, "label")):
+        if file is not None and not file.exists():
+            raise InputError(f"{file}: no such {kind}, but {path.name} lists it")
+    known = {key: values[key] for key in _CASE_KEYS - {"image", "label"} if key in values}
+    about = {key: value for key, value in values.items() if key not in _CASE_KEYS}
+    known.setdefault("group", stem_of(image))
+    try:
+        return Case(image=image, label=label, about=about, **known)
+    except ValidationError as error:
+        raise InputError(f"{path}: {values['image']}: {first_error(error)}") from error
+
+
+def find_inside(root: Path, given: str, path: Path) -> Path | None:
+    """Return the absolute path of a file that a description names; None outside `root`.
+
+    Links and ``..`` are followed to tell; the name that was given is kept.
+    """
+    raw = root / given
+    try:
+        target = raw.resolve()
+        if not target.is_relative_to(root.resolve()):
+            return None
+        plain = Path(os.path.normpath(raw))
+        return plain if plain.resolve() == target else target
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: {given!r} is no usable path ({error})") from error
+
+
+def parse_labels(data: Mapping[str, Any], path: Path) -> LabelSet | None:
+    """Return the classes of a description, or of a ``classes.json``; None where it names none.
+
+    Values are keys (``{"0": "background"}``, Decathlon), names are keys
+    (``{"background": 0}``, nnU-Net), or names stand in a list, background first.
+
+    Raises
+    ------
+    InputError
+        Where they make no label set.
+    """
+    labels = data.get("labels")
+    if not labels:
+        return None
+    try:
+        names = _name_values(labels)
+        names.pop(IGNORE, None)
+        plain = LabelSet.from_names(names)
+        colors = {int(value): color for value, color in dict(data.get("colors") or {}).items()}
+        classes = tuple(
+            LabelClass(value=c.value, name=c.name, color=colors.get(c.value, c.color))
+            for c in plain.classes
+        )
+        return LabelSet(classes=classes)
+    except ValidationError as error:
+        raise InputError(f"{path}: labels: {first_error(error)}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: labels: {labels!r} is not a mapping from values to names ({error})"
+        ) from error
+
+
+def _name_values(labels: Any) -> dict[int, str]:
+    if isinstance(labels, list):
+        return {value: str(name) for value, name in enumerate(labels)}
+    if not isinstance(labels, dict):
+        raise TypeError("it is neither an object nor a list")
+    if all(isinstance(value, int) for value in labels.values()):
+        if len(set(labels.values())) < len(labels):
+            raise ValueError("a value has two names")
+        if labels.get("ignore", IGNORE) != IGNORE:
+            raise ValueError(f"pixels to ignore hold {IGNORE} here, not {labels['ignore']}")
+        return {value: str(name) for name, value in labels.items()}
+    return {int(value): str(name) for value, name in labels.items()}
+
+
+def build_dataset(
+    data: Mapping[str, Any], path: Path, *, labels: LabelSet, cases: tuple[Case, ...]
+) -> Dataset:
+    """Make the data set of a description from its parts."""
+    fields = ("name", "ignore", "split_seed", "simulated", "notes")
+    given = {key: data[key] for key in fields if data.get(key) is not None}
+    given.setdefault("name", path.parent.name)
+    about = {key: value for key, value in data.items() if key not in _OWN_KEYS}
+    try:
+        return Dataset(root=path.parent, labels=labels, cases=cases, about=about, **given)
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_error(error)}") from error
+
+
+def save_dataset(dataset: Dataset) -> Path:
+    """Write ``dataset.json`` atomically; :func:`load_dataset` gives an equal data set.
+
+    Image paths are relative to the folder where they can be.
+
+    Raises
+    ------
+    InputError
+        Where a label lies outside the data set's folder, or the file cannot be written.
+    """
+    path = dataset.root / DESCRIPTION
+    training = [case for case in dataset.cases if not is_unlabelled_test(case)]
+    test = [case for case in dataset.cases if is_unlabelled_test(case)]
+    colors = _own_colors(dataset.labels)
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "name": dataset.name,
+        **dataset.about,
+        "labels": {str(c.value): c.name for c in dataset.labels.classes},
+        **({"colors": colors} if colors else {}),
+        "ignore": dataset.ignore,
+        "split_seed": dataset.split_seed,
+        **({"simulated": True} if dataset.simulated else {}),
+        **({"notes": list(dataset.notes)} if dataset.notes else {}),
+        "numTraining": len(training),
+        "numTest": len(test),
+        "training": [_describe_case(case, dataset.root) for case in training],
+        "test": [_describe_test(case, dataset.root) for case in test],
+    }
+    return write_json(path, content)
+
+
+def _own_colors(labels: LabelSet) -> dict[str, str]:
+    plain = LabelSet.from_names({c.value: c.name for c in labels.classes})
+    pairs = zip(labels.classes, plain.classes, strict=True)
+    return {str(c.value): c.color for c, default in pairs if c.color != default.color}
+
+
+def _describe_case(case: Case, root: Path) -> dict[str, Any]:
+    content: dict[str, Any] = {"image": _relative(case.image, root)}
+    if case.label is not None:
+        if not case.label.is_relative_to(root):
+            raise InputError(f"{case.label}: lies outside {root}; a dataset keeps its labels")
+        content["label"] = _relative(case.label, root)
+    content["group"] = case.group
+    if case.split is not None:
+        content["split"] = case.split
+    if case.bscans is not None:
+        content["bscans"] = {
+            str(index): state.model_dump(mode="json", exclude_none=True)
+            for index, state in sorted(case.bscans.items())
+        }
+    for key in ("heldout_bscans", "unused_bscans"):
+        if getattr(case, key):
+            content[key] = list(getattr(case, key))
+    return {**content, **case.about}
+
+
+def _describe_test(case: Case, root: Path) -> str | dict[str, Any]:
+    """Plain Decathlon where nothing more is to be said."""
+    content = _describe_case(case, root)
+    del content["split"]
+    if content == {"image": content["image"], "group": case.name}:
+        return str(content["image"])
+    return content
+
+
+def _relative(path: Path, root: Path) -> str:
+    if path.is_relative_to(root):
+        return f"./{path.relative_to(root).as_posix()}"
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive
+        return path.as_posix()
+
+
+def first_error(error: ValidationError) -> str:
+    """Put the first thing that a model refuses into one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    text = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {text}" if where else text

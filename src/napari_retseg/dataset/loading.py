@@ -1,0 +1,107 @@
+"""A data set from whatever layout it has: ``dataset.json``, Decathlon, or a pair of folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.dataset.case import Case
+from napari_retseg.dataset.collection import Dataset
+from napari_retseg.dataset.description import (
+    DESCRIPTION,
+    build_dataset,
+    parse_cases,
+    parse_labels,
+    read_description,
+)
+from napari_retseg.dataset.pair import find_classes, find_pair, list_pair, list_scans
+from napari_retseg.errors import InputError
+
+#: Names of the classes of a folder pair without ``dataset.json``.
+CLASSES = "classes.json"
+
+
+def load_dataset(path: Path, *, allow_outside: bool = False) -> Dataset:
+    """Load a data set; its images and labels are read later, when they are needed.
+
+    Parameters
+    ----------
+    path
+        A ``dataset.json`` or the folder that holds it (plain Decathlon ones included); a
+        folder with ``images`` and ``labels`` (or ``imagesTr`` and ``labelsTr``), with or
+        without a ``dataset.json`` or ``classes.json`` that names the classes; a folder of
+        scans without labels.
+    allow_outside
+        Whether images may lie outside the data set's folder. Labels never may.
+
+    Raises
+    ------
+    InputError
+        Where there is no data set, a file of it is missing, or a path leaves the folder.
+    """
+    path = Path(path)
+    if path.is_file():
+        source = path.resolve()
+        return _load_described(read_description(source), source, allow_outside=allow_outside)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such dataset; give a folder or its {DESCRIPTION}")
+    source = path.resolve() / DESCRIPTION
+    data = read_description(source) if source.exists() else {}
+    if "training" in data:
+        return _load_described(data, source, allow_outside=allow_outside)
+    return load_pair(path)
+
+
+def load_pair(folder: Path) -> Dataset:
+    """Load a folder pair, or else a folder of scans without labels.
+
+    Raises
+    ------
+    InputError
+        Where it is neither.
+    """
+    root = folder.resolve()
+    source = root / DESCRIPTION
+    data = read_description(source) if source.exists() else {}
+    pair = find_pair(root)
+    if pair is not None:
+        cases, notes = list_pair(*pair)
+    else:
+        cases, notes = list_scans(root), ()
+    if not cases:
+        raise InputError(
+            f"{folder}: is no dataset; it needs a {DESCRIPTION}, or folders 'images' and 'labels'"
+        )
+    labels = _name_classes(data, source, cases)
+    return build_dataset({**data, "notes": notes}, source, labels=labels, cases=cases)
+
+
+def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool) -> Dataset:
+    if "training" not in data:
+        raise InputError(f"{source}: lists no cases under 'training'")
+    cases = parse_cases(data, source, allow_outside=allow_outside)
+    if not cases:
+        raise InputError(f"{source}: lists no cases under 'training' and 'test'")
+    labels = _name_classes(data, source, cases)
+    return build_dataset(data, source, labels=labels, cases=cases)
+
+
+def _name_classes(data: dict[str, Any], source: Path, cases: tuple[Case, ...]) -> LabelSet:
+    """Classes of the description, of ``classes.json``, or of the values in the label files."""
+    labels = parse_labels(data, source)
+    names = source.with_name(CLASSES)
+    if labels is None and names.is_file():
+        labels = parse_labels({"labels": _read_names(names)}, names)
+    if labels is not None:
+        return labels
+    files = [case.label for case in cases if case.label is not None]
+    return find_classes(files) if files else LabelSet.from_names([])
+
+
+def _read_names(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON file of class names ({error})") from error
