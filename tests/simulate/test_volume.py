@@ -17,6 +17,7 @@ from napari_retseg.simulate import (
 from napari_retseg.simulate.config import SimulatedDevice
 
 FLUID = 8
+DEVICE_NAMES: tuple[SimulatedDevice, ...] = ("A", "B")
 ILL = DiseaseConfig(intraretinal=1.0, subretinal=1.0, swelling=1.0, clusters=(2, 3))
 HEALTHY = DiseaseConfig(intraretinal=0.0, subretinal=0.0, swelling=0.0)
 STILL = MotionConfig(drift_um=0, jump=0)
@@ -31,7 +32,7 @@ def mean_grey(volume: SimulatedVolume, value: int) -> float:
     return float(volume.scan.pixels[volume.labels == value].mean())
 
 
-@pytest.mark.parametrize("device", ["A", "B"])
+@pytest.mark.parametrize("device", DEVICE_NAMES)
 def test_the_same_seed_gives_the_same_bytes(device: SimulatedDevice) -> None:
     first, again = small(device, seed=5, disease=ILL), small(device, seed=5, disease=ILL)
     assert first.scan.pixels.tobytes() == again.scan.pixels.tobytes()
@@ -55,7 +56,7 @@ def test_a_single_bscan_is_a_volume_of_one() -> None:
     assert set(range(1, 8)) <= set(np.unique(volume.labels).tolist())
 
 
-@pytest.mark.parametrize("device", ["A", "B"])
+@pytest.mark.parametrize("device", DEVICE_NAMES)
 def test_the_scan_says_what_it_is(device: SimulatedDevice) -> None:
     config = SimulatorConfig(device=device, n_bscans=1, depth=496, width=768)
     scan = simulate_volume(config, 0).scan
@@ -81,7 +82,7 @@ def test_a_range_in_the_wrong_order_is_refused() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_layers_lie_in_order_in_every_ascan(seed: int) -> None:
-    labels = small("AB"[seed % 2], seed=seed, disease=ILL).labels
+    labels = small(DEVICE_NAMES[seed % 2], seed=seed, disease=ILL).labels
     layers = np.where(labels == FLUID, 0, labels).astype(int)
     deepest_above = np.maximum.accumulate(layers, axis=1)
     assert ((layers == 0) | (layers == deepest_above)).all()
@@ -132,7 +133,7 @@ def test_cysts_span_bscans_and_swell_the_retina() -> None:
     assert _retina(ill).max() > _retina(healthy).max() * 1.1
 
 
-@pytest.mark.parametrize("device", ["A", "B"])
+@pytest.mark.parametrize("device", DEVICE_NAMES)
 def test_neighbouring_bscans_show_the_same_eye(device: SimulatedDevice) -> None:
     volume = small(device, n_bscans=8, bscan_um=60, motion=STILL, disease=ILL)
     steps_um = np.abs(np.diff(volume.surfaces_px, axis=0)) * volume.scan.spacing_um[1]
@@ -161,7 +162,7 @@ def test_lateral_motion_shifts_the_fovea() -> None:
     assert np.ptp(pits) > 3
 
 
-@pytest.mark.parametrize("device", ["A", "B"])
+@pytest.mark.parametrize("device", DEVICE_NAMES)
 def test_layers_have_the_contrasts_of_oct(device: SimulatedDevice) -> None:
     volumes = [small(device, seed=seed, disease=ILL) for seed in range(4)]
     grey = {value: np.mean([mean_grey(v, value) for v in volumes]) for value in range(9)}

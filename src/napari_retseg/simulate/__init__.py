@@ -9,6 +9,7 @@ from napari_retseg.simulate.config import (
     MotionConfig,
     SimulatorConfig,
 )
+from napari_retseg.simulate.dataset import simulate_dataset
 from napari_retseg.simulate.volume import SimulatedVolume, simulate_volume
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "MotionConfig",
     "SimulatedVolume",
     "SimulatorConfig",
+    "simulate_dataset",
     "simulate_volume",
 ]
