@@ -79,13 +79,13 @@ class TrainConfig(Frozen):
     """Everything that a training needs to know besides the data and the starting model."""
 
     arch: str = Field("unet", description="smp architecture (ignored with a starting model)")
-    encoder: str = Field("resnet34", description="smp encoder (ignored with a starting model)")
+    encoder: str = Field("resnet18", description="smp encoder (ignored with a starting model)")
     strategy: Strategy = Field("all", description="what is trained: all, or scratch (new weights)")
     optimizer: Optimizer = Field("adamw", description="adamw, or sgd with momentum 0.9")
-    lr: Annotated[float, Field(gt=0)] = Field(2e-3, description="highest learning rate")
+    lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="highest learning rate")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="L2 (decoupled in adamw)")
     schedule: Schedule = Field("onecycle", description="learning rate over the training")
-    iterations: Annotated[int, Field(ge=1)] = Field(900, description="optimiser steps")
+    iterations: Annotated[int, Field(ge=1)] = Field(1000, description="optimiser steps")
     batch_size: Annotated[int, Field(ge=1)] = Field(4, description="crops in a step")
     crop: str = Field(
         "whole", description="whole B-scans, or DEPTHxWIDTH in pixels of the network's input"

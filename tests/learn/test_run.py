@@ -87,7 +87,7 @@ def test_a_resumed_run_keeps_its_options(tmp_path: Path, tiny_info: ModelInfo) -
     _begin(tmp_path / "run", tiny_info)
     other = CONFIG.model_copy(update={"lr": 0.5})
     with (
-        pytest.raises(UsageError, match=r"changed: lr \(0.002, now 0.5\)"),
+        pytest.raises(UsageError, match=r"changed: lr \(0.001, now 0.5\)"),
         RunFolder(tmp_path / "run", other, tiny_info, resume=True),
     ):
         pass

@@ -127,7 +127,9 @@ def count_scores(
 def read_case(case: Case, dataset: Dataset) -> tuple[OctScan, NDArray[np.uint8]]:
     """Read a case's scan and its labels as class indices (255 not annotated)."""
     scan = case.read_scan()
-    return scan, dataset.labels.to_indices(case.read_labels(dataset.labels))
+    return scan, dataset.labels.to_indices(
+        case.read_labels(dataset.labels, shape=scan.spatial_shape)
+    )
 
 
 def _finish(counting: Iterator[Progress | Scores], about: dict[str, str]) -> Iterator[Event]:
