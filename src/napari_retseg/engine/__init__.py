@@ -11,6 +11,7 @@ from napari_retseg.engine.jobs import (
     EvaluateJob,
     Job,
     JobOutcome,
+    LoadJob,
     PredictJob,
     TrainJob,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Job",
     "JobHandle",
     "JobOutcome",
+    "LoadJob",
     "PredictJob",
     "TrainJob",
 ]

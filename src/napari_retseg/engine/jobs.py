@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from napari_retseg.config import PredictConfig, TrainConfig
 from napari_retseg.errors import JobError
-from napari_retseg.events import Cancel, Event, encode
+from napari_retseg.events import Cancel, Event, Finished, encode
+from napari_retseg.models import DESCRIPTION, WEIGHTS, find_model
 from napari_retseg.scan import OctScan
+
+if TYPE_CHECKING:
+    from napari_retseg.infer.predictor import Predictor
 
 #: Which local worker process does a job: training has one of its own, so that prediction goes on.
 Lane = Literal["predict", "train"]
@@ -77,7 +82,22 @@ class PredictJob:
         """Yield the events of :func:`napari_retseg.infer.predict.predict`."""
         from napari_retseg.infer.predict import predict
 
-        yield from predict(self.scan, self.model, self.config, cancel, bscans=self.bscans)
+        predictor = _ready_predictor(self.model, self.config)
+        yield from predict(self.scan, predictor, self.config, cancel, bscans=self.bscans)
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """Load a model in the worker, so that the first prediction with it does not wait for that."""
+
+    model: str | Path
+    config: PredictConfig = field(default_factory=PredictConfig)
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:  # noqa: ARG002 - too short to be stopped
+        """Yield only that it has finished."""
+        predictor = _ready_predictor(self.model, self.config)
+        yield Finished(result={"model": predictor.info.name})
 
 
 @dataclass(frozen=True)
@@ -125,6 +145,25 @@ class EvaluateJob:
         yield from evaluate(
             self.model_or_predictions, dataset, split=self.split, config=self.config, cancel=cancel
         )
+
+
+def _ready_predictor(model: str | Path, config: PredictConfig) -> Predictor:
+    """Return the model ready for prediction; the last one is kept while its files are the same."""
+    folder = find_model(model)
+    files = (folder / DESCRIPTION, folder / WEIGHTS)
+    stamps = tuple((p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.is_file())
+    return _load_predictor(folder.resolve(), stamps, config)
+
+
+@lru_cache(maxsize=1)
+def _load_predictor(
+    folder: Path,
+    stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - part of the cache's key
+    config: PredictConfig,
+) -> Predictor:
+    from napari_retseg.infer.predict import load_predictor
+
+    return load_predictor(folder, config)
 
 
 class FlagCancel:

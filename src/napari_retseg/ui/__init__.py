@@ -1,0 +1,1 @@
+"""napari and Qt: readers, writers, samples and docks. Never torch."""

@@ -1,0 +1,89 @@
+"""The Segment dock: wires panel, controller, engine and viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
+
+from napari_retseg.engine import Engine
+from napari_retseg.ui.panel import SegmentPanel
+from napari_retseg.ui.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_REFRESH_MS = 100
+
+
+class Postbox(QObject):
+    """Takes functions from any thread and runs them on the GUI's."""
+
+    _posted = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._posted.connect(self._run)
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Run `function` on the GUI's thread, soon."""
+        self._posted.emit(function)
+
+    def _run(self, function: Callable[[], None]) -> None:
+        function()
+
+
+class SegmentDock(QWidget):
+    """Segment B-scans and volumes of the viewer, in another process.
+
+    The engine is started by the first job and ends with the dock, at the latest with the viewer.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the dock belongs to.
+    engine
+        Runs the jobs; by default processes on this machine. The dock closes it.
+    """
+
+    def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
+        super().__init__()
+        postbox = Postbox()
+        self.segmenter = Segmenter(napari_viewer, engine=engine or Engine(), post=postbox.post)
+        self.panel = SegmentPanel(self.segmenter.state)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.panel)
+        self.setMinimumWidth(280)
+        self._connect()
+        self._close_with_viewer()
+
+    def _connect(self) -> None:
+        panel, segmenter = self.panel, self.segmenter
+        panel.scan_chosen.connect(segmenter.choose_scan)
+        panel.model_chosen.connect(segmenter.choose_model)
+        panel.model_browsed.connect(segmenter.add_model)
+        panel.segment_bscan_pressed.connect(segmenter.segment_bscan)
+        panel.segment_volume_pressed.connect(segmenter.segment_volume)
+        panel.cancel_pressed.connect(segmenter.cancel)
+        timer = QTimer(self)
+        timer.setInterval(_REFRESH_MS)
+        timer.timeout.connect(segmenter.refresh_labels)
+        timer.start()
+
+    def _close_with_viewer(self) -> None:
+        # a partial, because Qt holds methods weakly, and this widget is gone by then
+        self.destroyed.connect(partial(self.segmenter.close))
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.segmenter.close)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """List the models again, and load the chosen one meanwhile."""
+        super().showEvent(event)
+        self.segmenter.refresh_models()
+        self.segmenter.load_chosen()

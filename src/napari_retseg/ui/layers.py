@@ -1,0 +1,139 @@
+"""Between scans and napari layers: placement, provenance, colours."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.errors import InputError
+from napari_retseg.scan import Axis, OctScan
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer
+    from napari.utils.colormaps import DirectLabelColormap
+
+#: Key of a layer's metadata under which a scan's provenance lies.
+PROVENANCE = "retseg"
+#: Key under which a labels layer's classes lie: ``{value: name}``.
+CLASSES = "retseg_classes"
+#: Key that marks an en-face image that belongs to a scan.
+FUNDUS = "retseg_fundus"
+
+_NOT_PROVENANCE = ("pixels", "fundus")
+#: The axes of a B-scan and of a volume.
+AXES: dict[int, tuple[Axis, ...]] = {2: ("depth", "width"), 3: ("bscan", "depth", "width")}
+_IGNORE_RGBA = (0.5, 0.5, 0.5, 1.0)
+
+
+def describe_provenance(scan: OctScan) -> dict[str, Any]:
+    """Return all that a scan knows but its pixels."""
+    names = [field.name for field in fields(scan) if field.name not in _NOT_PROVENANCE]
+    return {name: getattr(scan, name) for name in names}
+
+
+def place_scan(scan: OctScan) -> dict[str, Any]:
+    """Return the scale, units and axis labels of a scan's layer.
+
+    Micrometres where the B-scan's own two axes are known (an unknown distance between B-scans
+    then shows as 1), pixels elsewhere. A channel axis has neither.
+    """
+    known = None not in scan.spacing_um[-2:]
+    spacing = [um if known and um is not None else 1.0 for um in scan.spacing_um]
+    n_channel_axes = len(scan.axes) - len(spacing)
+    unit = "um" if known else "pixel"
+    return {
+        "scale": [1.0] * n_channel_axes + spacing,
+        "units": ["pixel"] * n_channel_axes + [unit] * len(spacing),
+        "axis_labels": list(scan.axes),
+    }
+
+
+def is_scan_layer(layer: Layer) -> TypeGuard[Image]:
+    """Whether a layer may be a scan: any image but an en-face one."""
+    from napari.layers import Image
+
+    return isinstance(layer, Image) and FUNDUS not in layer.metadata
+
+
+def scan_of_layer(layer: Image) -> OctScan:
+    """Make a scan of an image layer, from whatever reader; the pixels are not copied.
+
+    Raises
+    ------
+    InputError
+        Where it is a colour image, or has other axes than a B-scan or a volume.
+    """
+    if layer.rgb:
+        raise InputError(
+            f"{layer.name}: is a colour image, but a scan is grey; split its channels "
+            "(right-click, Split RGB) and choose one"
+        )
+    pixels = layer.data[0] if layer.multiscale else layer.data
+    known = layer.metadata.get(PROVENANCE)
+    if isinstance(known, Mapping) and len(known["axes"]) == pixels.ndim:
+        return OctScan(pixels=pixels, **known)
+    axes = AXES.get(pixels.ndim)
+    if pixels.ndim == 4 and layer.axis_labels[0] == "channel":
+        axes = ("channel", *AXES[3])
+    if axes is None:
+        raise InputError(
+            f"{layer.name}: has {pixels.ndim} axes, but a B-scan has 2 and a volume 3; split it "
+            "first (right-click, Split Stack) and choose a part"
+        )
+    return OctScan(pixels=pixels, axes=axes, source=None)
+
+
+def copy_placement(layer: Image, *, n_axes: int) -> dict[str, Any]:
+    """Return the arguments that lay labels over a scan's layer, on its last `n_axes` axes."""
+    return {
+        "scale": layer.scale[-n_axes:],
+        "translate": layer.translate[-n_axes:],
+        "rotate": layer.rotate[-n_axes:, -n_axes:],
+        "units": layer.units[-n_axes:],
+        "axis_labels": layer.axis_labels[-n_axes:],
+    }
+
+
+def make_colormap(classes: LabelSet) -> DirectLabelColormap:
+    """Return the classes' colours; background and unknown values are transparent, 255 is grey."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    clear = np.zeros(4, dtype=np.float32)
+    colors: defaultdict[int | None, Any] = defaultdict(lambda: clear)
+    colors[None] = clear
+    colors[0] = clear
+    for label_class in classes.foreground:
+        rgb = np.array(label_class.rgb, dtype=np.float32) / 255
+        colors[label_class.value] = np.append(rgb, np.float32(1))
+    colors[IGNORE] = np.array(_IGNORE_RGBA, dtype=np.float32)
+    return DirectLabelColormap(color_dict=colors)
+
+
+def make_labels_layer(
+    labels: NDArray[np.uint8], *, name: str, scan: OctScan, source: Image, classes: LabelSet
+) -> Labels:
+    """Lay labels over a scan's layer, with the classes' colours, and names in the status bar."""
+    from napari.layers import Labels
+
+    provenance = {**describe_provenance(scan), "axes": scan.spatial_axes}
+    return Labels(
+        labels,
+        name=name,
+        opacity=0.5,
+        colormap=make_colormap(classes),
+        features={
+            "index": np.array([c.value for c in classes.classes]),
+            "class": np.array([c.name for c in classes.classes], dtype=object),
+        },
+        metadata={
+            PROVENANCE: provenance,
+            CLASSES: {c.value: c.name for c in classes.classes},
+        },
+        **copy_placement(source, n_axes=labels.ndim),
+    )

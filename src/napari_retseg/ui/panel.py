@@ -1,0 +1,229 @@
+"""The Segment dock's widgets: they show a state and say what the user did, nothing more."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retseg.models import ModelInfo
+from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
+
+_SIGNS = {"info": "", "warning": "⚠ ", "error": "⚠ "}
+
+
+class SegmentPanel(QWidget):
+    """Choose a scan and a model, segment, follow it, stop it.
+
+    Parameters
+    ----------
+    state
+        What is shown; this never changes it.
+    """
+
+    scan_chosen = Signal(int)
+    model_chosen = Signal(int)
+    model_browsed = Signal(object)
+    segment_bscan_pressed = Signal()
+    segment_volume_pressed = Signal()
+    cancel_pressed = Signal()
+
+    def __init__(self, state: SegmentState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._make_widgets()
+        self._lay_out()
+        self._connect()
+        self._show_all()
+
+    def _make_widgets(self) -> None:
+        self.scan_box = _make_box("The image layer that is segmented")
+        self.scan_text = _make_text()
+        self.model_box = _make_box("The model that segments it")
+        self.browse_button = QPushButton("Browse…")
+        self.browse_button.setToolTip("Choose a model's folder, or the folder of a training run")
+        self.model_text = _make_text()
+        self.bscan_button = QPushButton("Segment this B-scan")
+        self.bscan_button.setToolTip("Segment the B-scan in view")
+        self.volume_button = QPushButton("Segment volume")
+        self.volume_button.setToolTip("Segment all B-scans; the first ones show at once")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop; the B-scans that are done stay")
+        self.work_text = _make_text()
+        self.notice_text = _make_text()
+        for button in (self.browse_button, self.cancel_button):
+            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(QLabel("Scan"), 0, 0)
+        grid.addWidget(self.scan_box, 0, 1, 1, 2)
+        grid.addWidget(self.scan_text, 1, 1, 1, 2)
+        grid.setRowMinimumHeight(2, 6)
+        grid.addWidget(QLabel("Model"), 3, 0)
+        grid.addWidget(self.model_box, 3, 1)
+        grid.addWidget(self.browse_button, 3, 2)
+        grid.addWidget(self.model_text, 4, 1, 1, 2)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.bscan_button)
+        buttons.addWidget(self.volume_button)
+        progress = QHBoxLayout()
+        progress.setSpacing(8)
+        progress.addWidget(self.bar)
+        progress.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 10, 10, 10)
+        column.setSpacing(10)
+        column.addLayout(grid)
+        column.addLayout(buttons)
+        column.addLayout(progress)
+        column.addWidget(self.work_text)
+        column.addWidget(self.notice_text)
+        column.addStretch(1)
+
+    def _connect(self) -> None:
+        self.scan_box.activated.connect(self.scan_chosen)
+        self.model_box.activated.connect(self.model_chosen)
+        self.browse_button.clicked.connect(self._on_browse_clicked)
+        self.bscan_button.clicked.connect(self.segment_bscan_pressed)
+        self.volume_button.clicked.connect(self.segment_volume_pressed)
+        self.cancel_button.clicked.connect(self.cancel_pressed)
+        events = self._state.events
+        events.scans.connect(self._show_scans)
+        events.scan.connect(self._show_scans)
+        events.scan_text.connect(self._show_scan_text)
+        events.bscan.connect(self._show_buttons)
+        events.n_bscans.connect(self._show_buttons)
+        events.models.connect(self._show_models)
+        events.model.connect(self._show_models)
+        events.work.connect(self._show_work)
+        events.notice.connect(self._show_notice)
+
+    def _show_all(self) -> None:
+        self._show_scans()
+        self._show_scan_text()
+        self._show_models()
+        self._show_work()
+        self._show_notice()
+
+    def _show_scans(self) -> None:
+        _fill(self.scan_box, self._state.scans, self._state.scan, empty="open a scan first")
+        self._show_buttons()
+
+    def _show_scan_text(self) -> None:
+        self.scan_text.setText(self._state.scan_text)
+
+    def _show_models(self) -> None:
+        names = [choice.name for choice in self._state.models]
+        _fill(self.model_box, names, self._state.model, empty="no model")
+        for row, choice in enumerate(self._state.models):
+            tip = _describe_model(choice)
+            self.model_box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        chosen = self._state.chosen_model
+        self.model_text.setText("" if chosen is None else _list_classes(chosen.info))
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        state = self._state
+        is_volume = state.n_bscans > 1
+        label = f"Segment B-scan {state.bscan + 1}" if is_volume else "Segment this B-scan"
+        self.bscan_button.setText(label)
+        self.volume_button.setText(f"Segment all {state.n_bscans}" if is_volume else "Segment all")
+        self.bscan_button.setEnabled(state.can_segment)
+        self.volume_button.setEnabled(state.can_segment and is_volume)
+        self.cancel_button.setEnabled(state.work is not None)
+
+    def _show_work(self) -> None:
+        work = self._state.work
+        for widget in (self.bar, self.cancel_button, self.work_text):
+            widget.setVisible(work is not None)
+        if work is not None:
+            self.bar.setRange(0, work.total)
+            self.bar.setValue(work.done)
+            self.work_text.setText(_describe_work(work))
+        self._show_buttons()
+
+    def _show_notice(self) -> None:
+        notice: Notice = self._state.notice
+        self.notice_text.setText(_SIGNS[notice.level] + notice.text)
+        self.notice_text.setVisible(bool(notice.text))
+
+    def _on_browse_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a model's folder")
+        if folder:
+            self.model_browsed.emit(Path(folder))
+
+
+def _make_box(tip: str) -> QComboBox:
+    box = QComboBox()
+    box.setToolTip(tip)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(14)
+    return box
+
+
+def _make_text() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _fill(box: QComboBox, names: list[str] | tuple[str, ...], index: int, *, empty: str) -> None:
+    """Show names in a box, or why there are none."""
+    with QSignalBlocker(box):
+        box.clear()
+        box.addItems(list(names) or [f"({empty})"])
+        box.setCurrentIndex(index if names else 0)
+        box.setEnabled(bool(names))
+
+
+def _list_classes(info: ModelInfo) -> str:
+    chips = [
+        f'<span style="white-space:nowrap"><span style="color:{c.color}">■</span>&nbsp;'
+        f"{escape(c.name)}</span>"
+        for c in info.classes.foreground
+    ]
+    return "&ensp;".join(chips)
+
+
+def _describe_model(choice: ModelChoice) -> str:
+    lines = [str(choice.folder), f"{choice.info.network.arch}, {choice.info.network.encoder}"]
+    scores = choice.info.scores or {}
+    dice = scores.get("mean_foreground_dice")
+    if dice is not None:
+        lines.append(f"mean Dice on its held-out scans: {dice:.3f}")
+    trained = choice.info.trained_on
+    if trained is not None and trained.simulated:
+        lines.append("trained on simulated scans")
+    return "\n".join(lines)
+
+
+def _describe_work(work: Work) -> str:
+    if work.total == 0:
+        return ""
+    text = f"{work.done} of {work.total} B-scans"
+    if work.seconds_left is None:
+        return text
+    seconds = round(work.seconds_left)
+    left = f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
+    return f"{text}, about {left} left"

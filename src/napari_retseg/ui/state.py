@@ -1,0 +1,113 @@
+"""What the Segment dock shows. Knows neither Qt nor napari."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from psygnal import SignalGroupDescriptor
+
+from napari_retseg.models import ModelInfo
+from napari_retseg.scan import OctScan
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence for the user."""
+
+    text: str = ""
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model that can be chosen."""
+
+    folder: Path
+    info: ModelInfo
+
+    @property
+    def name(self) -> str:
+        """The folder's name, by which the command line finds it, too."""
+        return self.folder.name
+
+
+@dataclass(frozen=True)
+class Work:
+    """How far the running job is.
+
+    Parameters
+    ----------
+    done, total
+        B-scans; `total` is 0 before the model is loaded.
+    seconds_left
+        None before there is an estimate.
+    """
+
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+
+
+@dataclass
+class SegmentState:
+    """The dock's state; assigning a field emits ``events.FIELD`` where the value has changed.
+
+    Parameters
+    ----------
+    scans
+        Names of the layers that may be scans, and the index of the chosen one (-1: none).
+    scan_text
+        What the chosen scan is, in a line.
+    bscan, n_bscans
+        The B-scan in view, from 0, and how many there are; 0 where the layer is no scan.
+    models, model
+        The models, and the index of the chosen one (-1: none).
+    work
+        None while nothing runs.
+    """
+
+    scans: tuple[str, ...] = ()
+    scan: int = -1
+    scan_text: str = ""
+    bscan: int = 0
+    n_bscans: int = 0
+    models: tuple[ModelChoice, ...] = ()
+    model: int = -1
+    work: Work | None = None
+    notice: Notice = Notice()
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    @property
+    def chosen_model(self) -> ModelChoice | None:
+        """The chosen model."""
+        return self.models[self.model] if 0 <= self.model < len(self.models) else None
+
+    @property
+    def can_segment(self) -> bool:
+        """Whether a B-scan can be segmented now."""
+        return self.work is None and self.n_bscans > 0 and self.chosen_model is not None
+
+
+def describe_scan(scan: OctScan) -> str:
+    """Say in a line what a scan is: size, scale and where that came from, laterality."""
+    depth, width = scan.spatial_shape[-2:]
+    size = f"{depth} × {width} pixels"
+    if scan.is_volume:
+        size = f"{scan.n_bscans} B-scans of {size}"
+    if scan.n_channels > 1:
+        size += f", {scan.n_channels} channels"
+    parts = (size, _describe_scale(scan), scan.laterality, *scan.notes)
+    return "; ".join(part for part in parts if part)
+
+
+def _describe_scale(scan: OctScan) -> str:
+    axial, lateral = scan.spacing_um[-2:]
+    if axial is None or lateral is None:
+        return "scale unknown"
+    text = f"{axial:.3g} × {lateral:.3g} µm"
+    if scan.is_volume:
+        apart = scan.spacing_um[0]
+        text += ", distance unknown" if apart is None else f", {apart:.3g} µm apart"
+    return f"{text} ({scan.spacing_source})"
