@@ -30,9 +30,9 @@ def test_plain_progress_is_a_line_each_tenth(capsys: pytest.CaptureFixture[str])
             reporter.show(Progress(done, 100), subject="eye.tif")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
-    assert lines[0].startswith("eye.tif (B-scans) 10/100, ")
+    assert lines[0].startswith("eye.tif: 10/100 B-scans, ")
     assert lines[0].endswith(" left")
-    assert lines[-1] == "eye.tif (B-scans) 100/100"
+    assert lines[-1] == "eye.tif: 100/100 B-scans"
 
 
 def test_a_training_shows_its_plan_loss_and_rate(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,7 @@ def test_a_training_shows_its_plan_loss_and_rate(capsys: pytest.CaptureFixture[s
             reporter.show(StepDone(iteration, 0.5, 1e-3, 0.1))
     text = capsys.readouterr().out
     assert "training on cpu in bf16: 2.50 M parameters trained, 0.01 M frozen" in text
-    assert "loss 0.5000, lr 1.00e-03, iteration 40/40" in text
+    assert "loss 0.5000, lr 1.00e-03: 40/40 iterations" in text
 
 
 def test_the_plan_names_who_is_held_out() -> None:

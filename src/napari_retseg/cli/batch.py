@@ -147,9 +147,8 @@ class Batch:
         self._write(path, scan, target)
         seconds = time.monotonic() - began
         self._reporter.end_progress()
-        self._reporter.say(
-            f"{path} -> {target} ({scan.n_bscans} B-scans, {format_seconds(seconds)})"
-        )
+        size = "1 B-scan" if scan.n_bscans == 1 else f"{scan.n_bscans} B-scans"
+        self._reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
         entry |= {"bscans": scan.n_bscans, "seconds": round(seconds, 3)}
         self._summary.predicted.append(entry)
 

@@ -82,7 +82,7 @@ class Reporter:
             case Message(text, level):
                 self.say(f"warning: {text}" if level == "warning" else text)
             case Progress(done, total, unit):
-                self._advance(done, total, f"{subject} ({unit}s)".strip())
+                self._advance(done, total, unit, subject)
             case TrainingPlanned():
                 self._plan = event
                 self.say(describe_plan(event))
@@ -98,7 +98,7 @@ class Reporter:
         self._bar = self._task = self._first = None
         self._plain_share = 0.0
 
-    def _advance(self, done: int, total: int, text: str) -> None:
+    def _advance(self, done: int, total: int, unit: str, text: str) -> None:
         if self._first is None:
             self._first = (time.monotonic(), done)
         if self._console.is_terminal:
@@ -107,7 +107,8 @@ class Reporter:
         share = done / max(total, 1)
         if share >= self._plain_share + _PLAIN_STEP or done == total:
             self._plain_share = share
-            self.say(f"{text} {done}/{total}{self._time_left(done, total)}")
+            before = f"{text}: " if text else ""
+            self.say(f"{before}{done}/{total} {unit}s{self._time_left(done, total)}")
 
     def _draw(self, done: int, total: int, text: str) -> None:
         if self._bar is None:
@@ -130,8 +131,8 @@ class Reporter:
         before = event.loss if self._loss is None else self._loss
         self._loss = _LOSS_MEMORY * before + (1 - _LOSS_MEMORY) * event.loss
         total = self._plan.iterations if self._plan else event.iteration
-        text = f"loss {self._loss:.4f}, lr {event.learning_rate:.2e}, iteration"
-        self._advance(event.iteration, total, text)
+        text = f"loss {self._loss:.4f}, lr {event.learning_rate:.2e}"
+        self._advance(event.iteration, total, "iteration", text)
 
     def _show_scores(self, iteration: int, scores: dict[str, Any], *, is_best: bool) -> None:
         best = " (the best so far)" if is_best and self._start_scores else ""
