@@ -55,7 +55,7 @@ def read_description(path: Path) -> dict[str, Any]:
     version = data.get("schema_version", SCHEMA_VERSION)
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputError(
-            f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}; "
+            f"{path}: schema version {version} is not known here (up to {SCHEMA_VERSION} is); "
             "update napari-retseg"
         )
     return data

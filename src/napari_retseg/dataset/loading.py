@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,30 @@ def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool) 
 
 
 def _name_classes(data: dict[str, Any], source: Path, cases: tuple[Case, ...]) -> LabelSet:
-    """Classes of the description, of ``classes.json``, or of the values in the label files."""
-    labels = parse_labels(data, source)
-    names = source.with_name(CLASSES)
-    if labels is None and names.is_file():
-        labels = parse_labels({"labels": _read_names(names)}, names)
-    if labels is not None:
-        return labels
     files = [case.label for case in cases if case.label is not None]
-    return find_classes(files) if files else LabelSet.from_names([])
+    labels = parse_labels(data, source)
+    return name_classes(source.parent, files) if labels is None else labels
+
+
+def name_classes(folder: Path, label_files: Sequence[Path]) -> LabelSet:
+    """Return the classes of a folder's description, or of the values in its label files.
+
+    ``dataset.json`` comes first, then ``classes.json`` (a mapping from values to names, from
+    names to values, or a list with background first), then ``class 1``, ``class 2``, ...
+
+    Raises
+    ------
+    InputError
+        Where a description cannot be read, or label files hold no class.
+    """
+    for name in (DESCRIPTION, CLASSES):
+        path = folder / name
+        if path.is_file():
+            data = read_description(path) if name == DESCRIPTION else {"labels": _read_names(path)}
+            labels = parse_labels(data, path)
+            if labels is not None:
+                return labels
+    return find_classes(label_files) if label_files else LabelSet.from_names([])
 
 
 def _read_names(path: Path) -> Any:
