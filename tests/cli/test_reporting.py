@@ -6,10 +6,13 @@ import io
 import json
 import sys
 
+import numpy as np
 import pytest
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.cli.reporting import Reporter, describe_plan, format_seconds
-from napari_retseg.events import Message, Progress, StepDone, TrainingPlanned
+from napari_retseg.events import Message, Progress, Scored, StepDone, TrainingPlanned
+from napari_retseg.scores import ScoreCounter
 
 PLAN = TrainingPlanned(
     device="cpu",
@@ -43,6 +46,37 @@ def test_a_training_shows_its_plan_loss_and_rate(capsys: pytest.CaptureFixture[s
     text = capsys.readouterr().out
     assert "training on cpu in bf16: 2.50 M parameters trained, 0.01 M frozen" in text
     assert "loss 0.5000, lr 1.00e-03: 40/40 iterations" in text
+
+
+def test_scoring_in_the_midst_does_not_hide_the_training(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Reporter() as reporter:
+        reporter.show(PLAN)
+        for iteration in range(1, 41):
+            reporter.show(StepDone(iteration, 0.5, 1e-3, 0.1))
+            if iteration == 10:
+                for done in range(1, 12):
+                    reporter.show(Progress(done, 11, "held-out B-scan"))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("/40 iterations" in line for line in lines) == 10
+    assert sum("/11 held-out B-scans" in line for line in lines) >= 5
+
+
+def test_scores_are_compared_with_the_starting_model_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counter = ScoreCounter(LabelSet.from_names(["fluid"]))
+    counter.add(np.array([[5, 1], [1, 3]]), name="S03_1", group="S03")
+    scores = counter.scores().to_json(per_bscan=False)
+    for first, compared in ((0, True), (50, False)):
+        with Reporter() as reporter:
+            reporter.show(Scored(first, scores, is_best=True))
+            reporter.show(Scored(100, scores, is_best=False))
+        text = capsys.readouterr().out
+        assert "held-out scores after 100 iterations\n" in text
+        assert f"held-out scores after {first} iterations (the best so far)\n" in text
+        assert ("Dice before" in text) is compared
 
 
 def test_the_plan_names_who_is_held_out() -> None:

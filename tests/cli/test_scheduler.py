@@ -106,8 +106,16 @@ def test_a_worker_killed_in_the_middle_is_one_line_and_the_others_are_done(
     good = save_bscan(tmp_path / "good.png", seed=1)
     out = tmp_path / "out"
 
-    command = [sys.executable, "-m", "napari_retseg", "predict", big, good, "--output", out]
-    command += ["--model", tiny_bundle, *EXACT, "--scheduler", cluster.address]
+    command = [sys.executable, "-m", "napari_retseg", "predict", str(big), str(good)]
+    command += [
+        "--output",
+        str(out),
+        "--model",
+        str(tiny_bundle),
+        *EXACT,
+        "--scheduler",
+        cluster.address,
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     ) as process:

@@ -13,7 +13,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.cli.group import FAILED, INTERRUPTED, describe_os_error
 from napari_retseg.cli.labeller import Labeller
-from napari_retseg.cli.reporting import Reporter, format_seconds
+from napari_retseg.cli.reporting import Reporter, count, format_seconds
 from napari_retseg.errors import InputError, JobError, RetsegError, UsageError
 from napari_retseg.events import BscanPredicted, Finished
 from napari_retseg.io import (
@@ -147,7 +147,7 @@ class Batch:
         self._write(path, scan, target)
         seconds = time.monotonic() - began
         self._reporter.end_progress()
-        size = "1 B-scan" if scan.n_bscans == 1 else f"{scan.n_bscans} B-scans"
+        size = count(scan.n_bscans, "B-scan")
         self._reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
         entry |= {"bscans": scan.n_bscans, "seconds": round(seconds, 3)}
         self._summary.predicted.append(entry)

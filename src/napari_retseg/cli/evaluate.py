@@ -80,5 +80,7 @@ def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> I
 
 
 def _headline(result: dict[str, Any], split: str) -> str:
-    scans = f"{result['n_bscans']} B-scans of {result['n_groups']} patients"
-    return f"{result.get('dataset', '')}, {split}: {scans}"
+    from napari_retseg.cli.reporting import count
+
+    scans = f"{count(result['n_bscans'], 'B-scan')} of {count(result['n_groups'], 'patient')}"
+    return f"{result['dataset']}, split {split}: {scans}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -17,9 +18,38 @@ from napari_retseg.cli.group import one_line
 from napari_retseg.events import Event, Message, Progress, Scored, StepDone, TrainingPlanned
 from napari_retseg.scores import format_table
 
-#: Without a terminal, a line is printed each time this share of the work is done.
+#: Without a terminal, a line is printed each time this share of the work is done, and after so
+#: many seconds.
 _PLAIN_STEP = 0.1
+_PLAIN_SECONDS = 30.0
 _LOSS_MEMORY = 0.9
+
+
+@dataclass
+class _Track:
+    """How far one kind of work has come: scoring goes on in the midst of training."""
+
+    first: int
+    since: float
+    task: TaskID | None = None
+    said_share: float = 0.0
+    said_at: float = 0.0
+
+    def time_left(self, done: int, total: int) -> str:
+        if done in (self.first, total):
+            return ""
+        seconds = (time.monotonic() - self.since) / (done - self.first) * (total - done)
+        return f", {format_seconds(seconds)} left"
+
+    def is_due(self, done: int, total: int) -> bool:
+        """Whether it is time for a plain line."""
+        share = done / max(total, 1)
+        now = time.monotonic()
+        late = now - max(self.said_at, self.since) >= _PLAIN_SECONDS
+        if not late and share < self.said_share + _PLAIN_STEP and done != total:
+            return False
+        self.said_share, self.said_at = share, now
+        return total > 1
 
 
 class Reporter:
@@ -37,9 +67,7 @@ class Reporter:
         self._stream: TextIO = sys.stderr if as_json else sys.stdout
         self._console = Console(file=self._stream, highlight=False, markup=False)
         self._bar: Bar | None = None
-        self._task: TaskID | None = None
-        self._plain_share = 0.0
-        self._first: tuple[float, int] | None = None
+        self._tracks: dict[str, _Track] = {}
         self._loss: float | None = None
         self._plan: TrainingPlanned | None = None
         self._start_scores: dict[str, Any] | None = None
@@ -95,37 +123,31 @@ class Reporter:
         """Take the bar away; the next progress starts anew."""
         if self._bar is not None:
             self._bar.stop()
-        self._bar = self._task = self._first = None
-        self._plain_share = 0.0
+        self._bar = None
+        self._tracks.clear()
 
     def _advance(self, done: int, total: int, unit: str, text: str) -> None:
-        if self._first is None:
-            self._first = (time.monotonic(), done)
+        track = self._tracks.setdefault(unit, _Track(first=done, since=time.monotonic()))
         if self._console.is_terminal:
-            self._draw(done, total, text)
-            return
-        share = done / max(total, 1)
-        if share >= self._plain_share + _PLAIN_STEP or done == total:
-            self._plain_share = share
+            self._draw(track, done, total, text or f"{unit}s")
+        elif track.is_due(done, total):
             before = f"{text}: " if text else ""
-            self.say(f"{before}{done}/{total} {unit}s{self._time_left(done, total)}")
+            self.say(f"{before}{done}/{total} {unit}s{track.time_left(done, total)}")
+        if done == total:
+            del self._tracks[unit]
 
-    def _draw(self, done: int, total: int, text: str) -> None:
+    def _draw(self, track: _Track, done: int, total: int, text: str) -> None:
         if self._bar is None:
             columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             text_column = TextColumn("{task.description}", markup=False)
             self._bar = Bar(text_column, *columns, console=self._console, transient=True)
-            self._task = self._bar.add_task(text, total=total)
             self._bar.start()
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, description=text)
-
-    def _time_left(self, done: int, total: int) -> str:
-        if self._first is None or done == total or done == self._first[1]:
-            return ""
-        since, first = self._first
-        seconds = (time.monotonic() - since) / (done - first) * (total - done)
-        return f", {format_seconds(seconds)} left"
+        if track.task is None:
+            track.task = self._bar.add_task(text, total=total)
+        self._bar.update(track.task, completed=done, total=total, description=text)
+        if done == total:
+            self._bar.refresh()
+            self._bar.remove_task(track.task)
 
     def _show_step(self, event: StepDone) -> None:
         before = event.loss if self._loss is None else self._loss
@@ -135,11 +157,11 @@ class Reporter:
         self._advance(event.iteration, total, "iteration", text)
 
     def _show_scores(self, iteration: int, scores: dict[str, Any], *, is_best: bool) -> None:
-        best = " (the best so far)" if is_best and self._start_scores else ""
+        best = " (the best so far)" if is_best else ""
         self.say(f"\nheld-out scores after {iteration} iterations{best}")
         self.say(format_table(scores, before=self._start_scores))
         self.say("")
-        if self._start_scores is None:
+        if iteration == 0:
             self._start_scores = scores
 
 
@@ -166,7 +188,11 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number of things: ``1 patient``, ``2 patients``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _name_groups(groups: tuple[str, ...]) -> str:
     shown = ", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "")
-    noun = "patient" if len(groups) == 1 else "patients"
-    return f"{len(groups)} {noun} ({shown})"
+    return f"{count(len(groups), 'patient')} ({shown})"
