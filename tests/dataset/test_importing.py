@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -140,6 +141,18 @@ def test_an_interrupted_import_leaves_nothing(
 
     monkeypatch.setattr(shutil, "copyfile", stop_at_b)
     with pytest.raises(KeyboardInterrupt):
+        import_dataset(source, tmp_path / "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["pair"]
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_pair(tmp_path / "pair", ["a", "b"])
+
+    def refuse(source: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(InputError, match=r"new: cannot be made from .*a\.png \(No space left"):
         import_dataset(source, tmp_path / "new")
     assert [p.name for p in tmp_path.iterdir()] == ["pair"]
 

@@ -99,8 +99,11 @@ def _staging(target: Path) -> Iterator[Path]:
             target.rmdir()
         folder.replace(target)
     except OSError as error:
-        where, why = error.filename or target, error.strerror or error
-        raise InputError(f"{where}: {why}; nothing was imported to {target}") from error
+        origin = f" from {error.filename}" if error.filename else ""
+        why = error.strerror or str(error)
+        raise InputError(
+            f"{target}: cannot be made{origin} ({why}); nothing is left of it"
+        ) from error
     finally:
         shutil.rmtree(outer, ignore_errors=True)
 
