@@ -30,6 +30,10 @@ _PATTERNS = ("unknown", "line", "circle", "volume (ART)", "volume (fast)", "radi
 #: Byte offsets in the file's header and in that of a B-scan.
 _N_BSCANS_AT = 16
 _SLO_SIZE_AT = 48
+_PATIENT_AT = 136
+_PATIENT = struct.Struct("<I24s")
+#: Numbers and text of patient and visit, birth date.
+_PERSON = slice(_PATIENT_AT, 200)
 _BSCAN_HEADER = struct.Struct("<12xI4dIIf")
 
 #: What the vendor writes where a boundary was not found.
@@ -125,12 +129,13 @@ def read_vol(path: Path) -> OctScan:
         if len(head) < _HEADER_BYTES or start > size:
             raise _cut_off(path, "its header")
         head += stream.read(slo_width * slo_height)
-        header = eyepy.parse_header(_without_bscans(head))
+        header = eyepy.parse_header(_reduce_header(head))
         (declared,) = struct.unpack_from("<I", head, _N_BSCANS_AT)
         plane = int(header.size_y), int(header.size_x)
         blocks = _find_blocks(path, stream, (size, start), declared, plane)
         boundaries = _read_boundaries(stream, blocks, plane[1])
     spacing = _spacing(header)
+    key, notes = _patient_key(head)
     return OctScan(
         pixels=VolPixels(path, plane, tuple(block.data_at for block in blocks)),
         axes=("bscan", "depth", "width"),
@@ -140,9 +145,10 @@ def read_vol(path: Path) -> OctScan:
         laterality=_laterality(header.scan_position),
         device="Heidelberg Spectralis",
         scan_pattern=_PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown",
-        patient_key=_patient_key(header),
+        patient_key=key,
         fundus=np.array(header.localizer) if slo_width and slo_height else None,
         bscans_declared=declared,
+        notes=notes,
         metadata={
             "boundaries": boundaries,
             "quality": [block.quality for block in blocks],
@@ -152,10 +158,14 @@ def read_vol(path: Path) -> OctScan:
     )
 
 
-def _without_bscans(head: bytes) -> bytes:
-    """The header with a count of 0, so that eyepy stops behind the SLO."""
+def _reduce_header(head: bytes) -> bytes:
+    """The header without B-scans, so that eyepy stops behind the SLO, and without the patient.
+
+    eyepy takes ASCII only and would repeat the name of a Jörg in its complaint.
+    """
     changed = bytearray(head)
     struct.pack_into("<I", changed, _N_BSCANS_AT, 0)
+    changed[_PERSON] = bytes(_PERSON.stop - _PERSON.start)
     return bytes(changed)
 
 
@@ -208,9 +218,16 @@ def _laterality(position: str) -> Laterality | None:
     return cast("Laterality", eye) if eye in ("OD", "OS") else None
 
 
-def _patient_key(header: Any) -> str | None:
-    number = header.patient_id.strip("\0 ")
-    return make_patient_key(f"{header.pid}:{number}") if header.pid or number else None
+def _patient_key(head: bytes) -> tuple[str | None, tuple[str, ...]]:
+    """The patient's key, and a note where the salt for it cannot be kept."""
+    number, text = _PATIENT.unpack_from(head, _PATIENT_AT)
+    name = text.decode("latin-1").partition("\0")[0].strip()
+    if not number and not name:
+        return None, ()
+    try:
+        return make_patient_key(f"{number}:{name}"), ()
+    except InputError as error:
+        return None, (f"no patient key: {error}",)
 
 
 def _cut_off(path: Path, where: str) -> InputError:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.layout import layout_of_labels
+from napari_retseg.io.opening import is_folder
 from napari_retseg.io.save import save_planes
 from napari_retseg.io.scans import iterate_planes, open_any
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
@@ -39,7 +40,7 @@ def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[
         For colour images, fractions, values outside 0-255, channels, another shape.
     """
     path = Path(path)
-    if not path.is_dir() and suffix_of(path) not in LABEL_SUFFIXES:
+    if not is_folder(path) and suffix_of(path) not in LABEL_SUFFIXES:
         known = " ".join(LABEL_SUFFIXES)
         raise InputError(f"{path}: cannot hold labels ('{suffix_of(path)}'); use one of {known}")
     found = open_any(path, "indices")
@@ -61,7 +62,7 @@ def _to_values(path: Path, plane: NDArray[Any]) -> NDArray[np.uint8]:
     if plane.dtype == np.uint8:
         return plane
     if plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane)):
-        raise InputError(f"{path}: holds fractions, not labels; save class numbers")
+        raise InputError(f"{path}: holds fractions or missing values; save class numbers")
     if plane.min() < 0 or plane.max() > 255:
         raise InputError(
             f"{path}: holds values from {plane.min():g} to {plane.max():g}; labels are 0 to 255"

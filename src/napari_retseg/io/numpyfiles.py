@@ -1,8 +1,8 @@
 """NPY and NPZ, never pickled.
 
 Two axes are (depth, width), three (bscan, depth, width), four (channel, bscan, depth, width); a
-last axis of 3 or 4 values behind at least two others is colour. NPZ files that this package wrote
-hold their axes and spacing.
+last axis of 3 or 4 values behind an image of at least 16 x 16 is colour. NPZ files that this
+package wrote hold their axes and spacing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, 
 from napari_retseg.io.layout import UNNAMED_AXES, Layout
 from napari_retseg.io.opening import check_file, reading
 from napari_retseg.io.paged import PagedPixels, RawPixels
+from napari_retseg.io.scale import to_um
 from napari_retseg.io.spool import load_stream
 from napari_retseg.scan import OctScan
 
 #: Names under which the pixels of an NPZ are looked for, before the only array is taken.
 _MEMBERS = ("pixels", "images", "image", "volume", "labels", "label", "arr_0")
 _ABOUT = "about.json"
+_LEAST_SIDE = 16
 
 
 class ColourPixels(PagedPixels):
@@ -42,6 +44,11 @@ class ColourPixels(PagedPixels):
     def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
         rows = [self._pixels[(*leading, row)] for row in range(self.shape[-2])]
         return reduce_rgb(np.stack(rows))
+
+
+def is_colour(shape: tuple[int, ...]) -> bool:
+    """Whether an array is read as colour: no volume is 3 or 4 wide and 16 high and deep."""
+    return len(shape) > 2 and shape[-1] in (3, 4) and min(shape[-3:-1]) >= _LEAST_SIDE
 
 
 def read_npy(path: Path, values: Values) -> OctScan:
@@ -76,20 +83,21 @@ def read_npz(path: Path, values: Values) -> OctScan:
     with reading(path, "an NPZ file", zipfile.BadZipFile, tokenize.TokenError):
         with zipfile.ZipFile(path) as archive:
             member = _choose(path, archive)
-            about = json.loads(archive.read(_ABOUT)) if _ABOUT in archive.namelist() else {}
+            about = json.loads(archive.read(_ABOUT)) if _ABOUT in archive.namelist() else None
         pixels = _read_member(path, member)
-    scan = _make_scan(path, pixels, values)
-    if "axes" not in about or len(about["axes"]) != pixels.ndim:
-        return scan
-    spacing = tuple(about["spacing_um"])
-    return OctScan(
-        pixels=pixels,
-        axes=tuple(about["axes"]),
-        spacing_um=spacing,
-        spacing_source="file" if any(spacing) else "unknown",
-        source=path,
-        laterality=about.get("laterality"),
-    )
+        if about is None:
+            return _make_scan(path, pixels, values)
+        spacing = tuple(about["spacing_um"])
+        if any(size is not None and to_um(size, "um") is None for size in spacing):
+            raise InputError(f"{path}: has a spacing of {spacing} um; write it again")
+        return OctScan(
+            pixels=pixels,
+            axes=tuple(about["axes"]),
+            spacing_um=spacing,
+            spacing_source="file" if any(spacing) else "unknown",
+            source=path,
+            laterality=about["laterality"],
+        )
 
 
 def _read_header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
@@ -99,6 +107,8 @@ def _read_header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, ...], str, n
     check_dtype(path, stored)
     if len(shape) < 2:
         raise InputError(f"{path}: has shape {shape}; an image or a volume is needed")
+    if 0 in shape:
+        raise InputError(f"{path}: has no pixels (shape {shape})")
     return shape, "F" if is_fortran else "C", stored
 
 
@@ -124,7 +134,7 @@ def _read_member(path: Path, member: str) -> Any:
 
 def _make_scan(path: Path, pixels: Any, values: Values) -> OctScan:
     notes = []
-    if pixels.ndim > 2 and pixels.shape[-1] in (3, 4):
+    if is_colour(pixels.shape):
         if values == "indices":
             raise refuse_colour(path, "colour")
         pixels = ColourPixels(pixels, path)

@@ -40,16 +40,30 @@ def check_file(path: Path) -> int:
     InputError
         With the reason.
     """
+    if is_folder(path):
+        raise InputError(f"{path}: is a folder, where a file is needed")
     try:
         size = path.stat().st_size
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, where a file is needed")
         path.open("rb").close()
     except OSError as error:
         raise InputError(f"{path}: {_explain(error)}") from error
     if size == 0:
         raise InputError(f"{path}: the file is empty; copy or export it again")
     return size
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder.
+
+    Raises
+    ------
+    InputError
+        Where a folder above it may not be entered.
+    """
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: {_explain(error)}") from error
 
 
 @contextmanager

@@ -157,7 +157,7 @@ class RawPixels(PagedPixels):
         self._order = order
         self._scale = scale
         shown = scaled_dtype(self._stored) if scale else self._stored.newbyteorder("=")
-        super().__init__(source, shape, shown)
+        super().__init__(source, shape, np.uint8 if shown.kind == "b" else shown)
         end = offset + self.size * self._stored.itemsize
         if (found := self._file.stat().st_size) < end:
             raise InputError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.atomic import write_bytes
 
 _SALT_BYTES = 32
 
@@ -45,11 +46,26 @@ def _read_salt() -> bytes:
     file = _salt_file()
     try:
         if not file.exists():
-            write_bytes(file, secrets.token_bytes(_SALT_BYTES))
-            file.chmod(0o600)
+            _make_salt(file)
         salt = file.read_bytes()
     except OSError as error:
-        raise InputError(f"{file}: the salt of patient keys may not be read") from error
+        raise InputError(
+            f"{file}: cannot keep the salt of patient keys ({error.strerror}); set "
+            "NAPARI_RETSEG_SALT to a file that can be written"
+        ) from error
     if len(salt) < _SALT_BYTES:
         raise InputError(f"{file}: is no salt of patient keys; remove it to make another")
     return salt[:64]
+
+
+def _make_salt(file: Path) -> None:
+    """Make the salt; of several processes at once the first wins, and all then read its salt."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(number, "wb") as stream:
+            stream.write(secrets.token_bytes(_SALT_BYTES))
+        with suppress(FileExistsError):
+            file.hardlink_to(name)
+    finally:
+        Path(name).unlink()

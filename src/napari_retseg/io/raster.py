@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values, colour_note, reduce_rgb, refuse_colour
 from napari_retseg.io.opening import check_file, reading
 from napari_retseg.io.paged import PagedPixels
@@ -34,6 +35,8 @@ class RasterPixels(PagedPixels):
         with _opened(path) as image:
             self.kind = _kind(image)
             self.dpi = image.info.get("dpi")
+            if values == "indices" and image.format != "PNG" and image.format != "BMP":
+                raise InputError(f"{path}: JPEG changes values; save labels as PNG")
             if values == "indices" and self.kind not in ("grey", "palette colour"):
                 raise refuse_colour(path, self.kind)
             width, height = image.size

@@ -19,7 +19,8 @@ from napari_retseg.io.grey import Values
 from napari_retseg.io.heidelberg import read_vol
 from napari_retseg.io.layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.nifti import read_nifti
-from napari_retseg.io.numpyfiles import read_npy, read_npz
+from napari_retseg.io.numpyfiles import is_colour, read_npy, read_npz
+from napari_retseg.io.opening import is_folder
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.save import save_planes
 from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of
@@ -66,6 +67,9 @@ def read_scan(path: Path, *, spacing_um: tuple[float | None, ...] | None = None)
     if not scan.is_volume and not isinstance(scan.pixels, np.ndarray):
         # one B-scan is small: read it now, and find now that it is broken
         scan = replace(scan, pixels=np.asarray(scan.pixels))
+    if scan.is_volume and scan.bscans_declared is None and not is_folder(path):
+        # the header's shape is what the file declares; one that holds less is refused as cut off
+        scan = replace(scan, bscans_declared=scan.n_bscans)
     if spacing_um is not None:
         scan = scan.with_spacing(_check_given(path, scan, spacing_um))
     return replace(scan, notes=(*scan.notes, *check_spacing(scan)))
@@ -79,11 +83,7 @@ def open_any(path: Path, values: Values) -> OctScan:
     InputError
         Where the suffix is unknown or the file cannot be read.
     """
-    try:
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise InputError(f"{path}: may not be read ({error.strerror})") from error
-    if is_folder:
+    if is_folder(path):
         return open_folder(path, values)
     reader = _READERS.get(suffix_of(path))
     if reader is None:
@@ -115,6 +115,8 @@ def write_scan(path: Path, scan: OctScan) -> Path:
     if suffix_of(path) in (".png", ".npy") and layout.axes != UNNAMED_AXES[len(layout.axes)]:
         names = ", ".join(layout.axes)
         raise InputError(f"{path}: this format cannot name the axes {names}; use .tif or .npz")
+    if suffix_of(path) == ".npy" and is_colour(layout.shape):
+        raise InputError(f"{path}: shape {layout.shape} would be read as colour; use .tif or .npz")
     return save_planes(path, iterate_planes(scan.pixels), layout)
 
 

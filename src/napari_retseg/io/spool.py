@@ -89,7 +89,8 @@ def load_stream(
         data = stream.read(n_bytes)
         _check_end(stream, len(data), n_bytes)
         array = np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C")
-        return apply_scale(array.astype(dtype.newbyteorder("=")), scale)
+        shown = np.uint8 if dtype.kind == "b" else dtype.newbyteorder("=")
+        return apply_scale(array.astype(shown), scale)
     number, name = tempfile.mkstemp(prefix="napari-retseg-", suffix=".raw")
     try:
         with os.fdopen(number, "wb") as file:

@@ -7,6 +7,7 @@ from pathlib import Path
 from natsort import natsorted, ns
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.opening import is_folder
 
 #: One B-scan a file: these make up folders of B-scans.
 BSCAN_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -36,9 +37,13 @@ def stem_of(path: Path) -> str:
 def is_scan_path(path: Path) -> bool:
     """Whether `read_scan` would try: a known suffix, or a folder that holds B-scans.
 
-    Nothing is opened; the file itself need not exist.
+    Nothing is opened; the file itself need not exist. A folder that may not be listed counts as
+    one, so that `read_scan` says why.
     """
-    return bool(list_bscans(path)) if path.is_dir() else suffix_of(path) in SCAN_SUFFIXES
+    try:
+        return bool(list_bscans(path)) if is_folder(path) else suffix_of(path) in SCAN_SUFFIXES
+    except InputError:
+        return True
 
 
 def list_bscans(folder: Path) -> list[Path]:

@@ -20,7 +20,12 @@ from napari_retseg.io.tiffscale import LETTERS, TiffFacts, read_facts
 from napari_retseg.scan import Axis, OctScan
 
 _KIND = "a TIFF image"
-_CUT_OFF = re.compile(r"invalid (page )?offset|invalid offset to first|failed to reshape|corrupt")
+# a private tag that points into the void is another program's slip; a standard one (up to 349)
+# means that the end of the file, with the description or the offsets, is missing
+_CUT_OFF = re.compile(
+    r"invalid page offset|invalid offset to first|failed to reshape|corrupt"
+    r"|TiffTag (2\d\d|3[0-4]\d) .*invalid value offset"
+)
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 _GREY = (_PHOTOMETRIC.MINISBLACK, _PHOTOMETRIC.MINISWHITE, _PHOTOMETRIC.PALETTE)
 
@@ -110,6 +115,8 @@ def open_tiff(path: Path, values: Values) -> OctScan:
         reading(path, _KIND),
         tifffile.TiffFile(path) as tif,
     ):
+        if not tif.pages or not tif.series:
+            raise _cut_off(path, "it has no pages")
         series = tif.series[0]
         _check_whole(path, size, series, messages)
         facts = read_facts(tif)
@@ -140,56 +147,51 @@ def _check_whole(
 ) -> None:
     """Find a cut-off file before its pixels are read: directories and data must lie inside."""
     if any(_CUT_OFF.search(message) for message in messages):
-        raise InputError(f"{path}: is cut off or broken ({messages[0]}); copy or export it again")
+        raise _cut_off(path, messages[0])
     if series.is_multifile:
         raise InputError(f"{path}: its B-scans lie in several files; save them as one TIFF")
     for number, page in enumerate(series.pages):
         if page is None:
-            raise InputError(f"{path}: B-scan {number} is missing; export it again")
+            raise _cut_off(path, f"page {number + 1} is missing")
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
         if max(ends, default=0) > size:
-            raise InputError(
-                f"{path}: is cut off: the pixels of B-scan {number} lie behind its end; "
-                "copy or export it again"
-            )
+            raise _cut_off(path, f"the pixels of page {number + 1} end behind it")
+
+
+def _cut_off(path: Path, why: str) -> InputError:
+    return InputError(f"{path}: is cut off or broken ({why}); copy or export it again")
 
 
 def _arrange(path: Path, series: tifffile.TiffPageSeries, facts: TiffFacts) -> _Stack:
-    """Name the axes of a stack."""
-    letters, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
-    sizes = dict(zip(letters, shape, strict=True))
-    if len(sizes) < len(letters) or not {"Y", "X"} <= sizes.keys():
-        raise InputError(
-            f"{path}: has axes {letters} of sizes {shape}; only channels and B-scans may come "
-            "before depth and width"
-        )
-    n_samples = sizes.pop("S", 1)
+    """Name the axes of a stack; axes of length 1 count only in files that name them for us."""
+    sizes = list(zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True))
+    n_samples = next((n for letter, n in sizes if letter == "S"), 1)
     samples = _kind_of_samples(series.keyframe) if n_samples > 1 else "none"
     if facts.axes:
         names = {LETTERS[name]: cast("Axis", name) for name in facts.axes}
+        leading = [(k, n) for k, n in sizes if k in names and k not in "YX"]
     else:
-        names = {k: _name(k) for k, n in sizes.items() if n > 1 or k in "YX"}
-    leading = [k for k in letters if k in names and k not in "YXS"]
-    file_shape = [sizes[k] for k in leading]
+        names = {}
+        leading = [(k, n) for k, n in sizes if n > 1 and k not in "YXS"]
+    found = [names.get(letter) or _name(letter) for letter, _ in leading]
+    file_shape = [n for _, n in leading]
     if samples == "channel":
-        leading.append("S")
-        names["S"] = "channel"
+        found.append("channel")
         file_shape.append(n_samples)
-    found = [names[k] for k in leading]
-    if len(set(found)) < len(found):
+    if len(set(found)) < len(found) or not {"Y", "X"} <= {letter for letter, _ in sizes}:
+        shown = ", ".join(f"{letter} {n}" for letter, n in sizes)
         raise InputError(
-            f"{path}: has axes {letters} of sizes {shape}, which may be channels, B-scans or "
-            "times; save one volume a file"
+            f"{path}: has the axes {shown}, which may be channels, B-scans or times; "
+            "save one volume a file"
         )
     order = sorted(range(len(found)), key=lambda k: found[k] != "channel")
-    plane: tuple[Axis, ...] = ("y", "x") if names["Y"] == "y" else ("depth", "width")
+    plane: tuple[Axis, ...] = ("y", "x") if names.get("Y") == "y" else ("depth", "width")
     axes = (*(found[k] for k in order), *plane)
     return _Stack(axes, tuple(file_shape), tuple(order), samples)
 
 
 def _name(letter: str) -> Axis:
-    named: dict[str, Axis] = {"C": "channel", "Y": "depth", "X": "width"}
-    return named.get(letter, "bscan")
+    return "channel" if letter == "C" else "bscan"
 
 
 def _kind_of_samples(page: tifffile.TiffPage) -> Literal["colour", "alpha", "channel"]:
@@ -207,7 +209,7 @@ def _open_pixels(
     if page.dtype is None or series.dtype is None:
         raise InputError(f"{path}: has samples of {page.bitspersample} bits, which cannot be read")
     shape = (*stack.file_shape, page.imagelength, page.imagewidth)
-    n_pages = math.prod(n for n in stack.file_shape)
+    n_pages = math.prod(stack.file_shape)
     if stack.samples == "channel":
         n_pages //= page.samplesperpixel
     pixels: PagedPixels

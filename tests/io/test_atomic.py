@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import replace_atomically, write_bytes, write_json, write_text
+
+
+def test_files_are_written_and_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "folder" / "a.txt"
+    assert write_text(file, "Ödem\n") == file
+    assert file.read_bytes() == "Ödem\n".encode()
+    write_bytes(file, b"second")
+    assert file.read_bytes() == b"second"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_json_is_readable_and_refuses_nan(tmp_path: Path) -> None:
+    file = write_json(tmp_path / "a.json", {"b": [1, None], "a": "µm"})
+    assert json.loads(file.read_text("utf-8")) == {"b": [1, None], "a": "µm"}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(file, {"dice": float("nan")})
+    assert json.loads(file.read_text("utf-8"))["a"] == "µm"
+
+
+def test_the_temporary_file_lies_beside_and_keeps_the_suffix(tmp_path: Path) -> None:
+    with replace_atomically(tmp_path / "a.nii.gz") as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")
+        assert temporary.name.endswith(".nii.gz")
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = write_bytes(tmp_path / "a.bin", b"old")
+
+    def fail_halfway() -> None:
+        with replace_atomically(file) as temporary:
+            temporary.write_bytes(b"new")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail_halfway()
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.glob(".retseg*")) == []
+
+
+def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    file = write_bytes(tmp_path / "a.bin", b"x")
+    assert file.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_folder_that_may_not_be_written_is_one_clear_line(
+    tmp_path: Path, as_nobody: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    as_nobody(folder)
+    with pytest.raises(InputError, match=r"a\.txt: cannot be written \(Permission denied\)"):
+        write_text(folder / "a.txt", "x")
+
+
+@pytest.mark.parametrize("name", ["file/a.txt", "folder"])
+def test_something_in_the_way_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_text(tmp_path / name, "x")
+    assert list(tmp_path.glob(".retseg*")) == []
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Let the system refuse files of more than 4 kB, as a full disk would."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_no_room_leaves_the_old_file(tmp_path: Path) -> None:
+    file = write_bytes(tmp_path / "a.bin", b"old")
+    with pytest.raises(InputError, match=r"a\.bin: cannot be written \(File too large\)"):
+        write_bytes(file, bytes(10_000))
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.glob(".retseg*")) == []
