@@ -121,18 +121,11 @@ def read_vol(path: Path) -> OctScan:
         reading(path, _KIND, eyepy.error, struct.error),
         path.open("rb") as stream,
     ):
-        head = stream.read(_HEADER_BYTES)
-        if not head.startswith(_MAGIC):
-            raise InputError(f"{path}: is no Heidelberg .vol file; export it from HEYEX again")
-        slo_width, slo_height = struct.unpack_from("<II", head, _SLO_SIZE_AT)
-        start = _HEADER_BYTES + slo_width * slo_height
-        if len(head) < _HEADER_BYTES or start > size:
-            raise _cut_off(path, "its header")
-        head += stream.read(slo_width * slo_height)
+        head = _read_head(path, stream, size)
         header = eyepy.parse_header(_reduce_header(head))
         (declared,) = struct.unpack_from("<I", head, _N_BSCANS_AT)
         plane = int(header.size_y), int(header.size_x)
-        blocks = _find_blocks(path, stream, (size, start), declared, plane)
+        blocks = _find_blocks(path, stream, (size, len(head)), declared, plane)
         boundaries = _read_boundaries(stream, blocks, plane[1])
     spacing = _spacing(header)
     key, notes = _patient_key(head)
@@ -146,7 +139,7 @@ def read_vol(path: Path) -> OctScan:
         device="Heidelberg Spectralis",
         scan_pattern=_PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown",
         patient_key=key,
-        fundus=np.array(header.localizer) if slo_width and slo_height else None,
+        fundus=np.array(header.localizer) if len(head) > _HEADER_BYTES else None,
         bscans_declared=declared,
         notes=notes,
         metadata={
@@ -156,6 +149,20 @@ def read_vol(path: Path) -> OctScan:
             "fundus_spacing_um": (to_um(header.scale_y_slo, "mm"), to_um(header.scale_x_slo, "mm")),
         },
     )
+
+
+def _read_head(path: Path, stream: Any, size: int) -> bytes:
+    """The header and the SLO behind it."""
+    head: bytes = stream.read(_HEADER_BYTES)
+    if not head.startswith(_MAGIC):
+        raise InputError(f"{path}: is no Heidelberg .vol file; export it from HEYEX again")
+    if len(head) < _HEADER_BYTES:
+        raise _cut_off(path, "its header")
+    slo_width, slo_height = struct.unpack_from("<II", head, _SLO_SIZE_AT)
+    if _HEADER_BYTES + slo_width * slo_height > size:
+        raise _cut_off(path, "its SLO image")
+    slo: bytes = stream.read(slo_width * slo_height)
+    return head + slo
 
 
 def _reduce_header(head: bytes) -> bytes:

@@ -47,6 +47,12 @@ def to_um(value: object, unit: object) -> float | None:
     return size if factor == 1 else float(f"{size:.9g}")
 
 
+def density_to_um(per_unit: float, unit: object) -> float | None:
+    """A pixel size in um from the number of pixels in a unit; None where it says nothing."""
+    # files keep the quotient of two whole numbers: 3.87 comes back as 3.8700000000000006
+    return to_um(float(f"{1 / per_unit:.9g}"), unit) if per_unit else None
+
+
 def believe_density(per_unit: tuple[float, float], unit: str) -> tuple[float | None, float | None]:
     """Pixel sizes from a print resolution, where they can be those of OCT.
 
@@ -65,7 +71,7 @@ def believe_density(per_unit: tuple[float, float], unit: str) -> tuple[float | N
     tuple
         (axial, lateral) in um; both None where not believed.
     """
-    down, across = (to_um(1 / n if n else 0.0, unit) for n in per_unit)
+    down, across = (density_to_um(n, unit) for n in per_unit)
     if down is None or across is None:
         return None, None
     axial = AXIAL_UM[0] <= down <= AXIAL_UM[1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import tifffile
 
-from napari_retseg.io.scale import believe_density, to_um
+from napari_retseg.io.scale import believe_density, density_to_um, to_um
 
 #: Letters of tifffile for the axes of ours, in files that name them.
 LETTERS = {
@@ -97,7 +97,7 @@ def _read_imagej(tif: tifffile.TiffFile, about: dict[str, Any]) -> dict[str, flo
             # ImageJ takes 72 or 96 dpi of a screenshot for a scale
             found = believe_density((down, across), "inch")
         else:
-            found = to_um(1 / down, unit), to_um(1 / across, unit)
+            found = density_to_um(down, unit), density_to_um(across, unit)
         spacing = {k: v for k, v in zip("YX", found, strict=True) if v is not None}
     between = to_um(about.get("spacing"), unit)
     if between is not None and spacing:
