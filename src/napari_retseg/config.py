@@ -99,15 +99,15 @@ class TrainConfig(Frozen):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.99, description="decay of the averaged weights that are scored and kept; 0: none"
     )
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of new weights, crops and changes")
     score_every: Annotated[int, Field(ge=1)] = Field(
         100, description="iterations between scores on the held-out scans"
     )
     checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(
         60.0, description="seconds between full-state checkpoints"
     )
-    device: Device = "auto"
-    precision: Precision = "auto"
+    device: Device = Field("auto", description="where to compute")
+    precision: Precision = Field("auto", description="auto: bf16 where the device has it")
 
     @field_validator("crop", "resize")
     @classmethod
