@@ -12,6 +12,7 @@ from pathlib import Path
 
 from napari_retseg.classes import RETINA
 from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig
+from napari_retseg.dataset import Dataset
 from napari_retseg.events import Message, Scored, StepDone
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.models import STARTER, ModelInfo
@@ -27,10 +28,18 @@ NETWORK = NetworkConfig(
     n_classes=len(RETINA),
     options={"encoder_depth": 4, "decoder_channels": [128, 64, 32, 16]},
 )
-PATIENTS = 40
-SIMULATOR = SimulatorConfig(device="A", n_bscans=4, depth=256, width=384)
+#: Depth and width of the scans that it is trained on: those of the samples, and Spectralis.
+SIZES = ((256, 384), (256, 256), (496, 512), (496, 768))
+PATIENTS_PER_SIZE = 16
+BSCANS_PER_PATIENT = 3
 TRAINING = TrainConfig(
-    strategy="scratch", resize="none", iterations=1200, batch_size=4, score_every=200
+    strategy="scratch",
+    resize="none",
+    crop="256x256",
+    batch_size=6,
+    iterations=1500,
+    score_every=500,
+    lr=2e-3,
 )
 
 
@@ -44,11 +53,11 @@ def train_starter(folder: Path, work: Path) -> ModelInfo:
     work
         Empty folder for the data and the run.
     """
-    dataset = simulate_dataset(work / "data", count=PATIENTS, seed=1, config=SIMULATOR)
+    dataset = simulate_training_data(work / "data")
     blank = ModelInfo(name=STARTER, network=NETWORK, classes=RETINA, preprocess=PreprocessConfig())
     save_model(work / "blank", build_seeded(NETWORK, seed=0), blank)
     for event in fine_tune(dataset, TRAINING, output=work / "run", start=work / "blank"):
-        if isinstance(event, StepDone) and event.iteration % 50 == 0:
+        if isinstance(event, StepDone) and event.iteration % 100 == 0:
             print(f"iteration {event.iteration}: loss {event.loss:.3f}", flush=True)
         elif isinstance(event, Scored):
             print(format_table(event.scores), flush=True)
@@ -57,6 +66,23 @@ def train_starter(folder: Path, work: Path) -> ModelInfo:
     model = load_model(work / "run" / "model-last")
     info = model.info.model_copy(update={"name": STARTER})
     return save_model(folder, model.network, info, half=True)
+
+
+def simulate_training_data(folder: Path) -> Dataset:
+    """Simulate patients of device A in several sizes, as one data set."""
+    parts: list[Dataset] = []
+    for number, (depth, width) in enumerate(SIZES):
+        config = SimulatorConfig(
+            device="A", n_bscans=BSCANS_PER_PATIENT, depth=depth, width=width, bscan_um=300
+        )
+        name = f"{depth}x{width}"
+        part = simulate_dataset(folder / name, count=PATIENTS_PER_SIZE, seed=number, config=config)
+        cases = tuple(
+            case.model_copy(update={"group": f"{name} {case.group}"}) for case in part.cases
+        )
+        parts.append(part.model_copy(update={"cases": cases}))
+    together = tuple(case for part in parts for case in part.cases)
+    return parts[0].model_copy(update={"root": folder.resolve(), "cases": together})
 
 
 def main() -> None:

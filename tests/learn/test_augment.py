@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,5 +111,6 @@ def test_each_grey_change_does_something(
     still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     for name, number in (("gamma", 2), ("contrast", 0.5), ("brightness", 0.2), ("noise", 0.2)):
-        images, _ = apply_augment(*sample, replace(still, **{name: _value(number)}))
+        changes: dict[str, Any] = {name: _value(number)}
+        images, _ = apply_augment(*sample, replace(still, **changes))
         assert (images - sample[0]).abs().max() > 0.05, name

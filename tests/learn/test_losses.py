@@ -26,7 +26,7 @@ def test_pixels_that_are_not_annotated_have_no_part() -> None:
     target[0, 1:3] = 255
     logits.requires_grad_()
     loss = CrossEntropyDice()(logits, target)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert logits.grad is not None
     ignored = (target == 255)[:, None].expand_as(logits)
     assert not logits.grad[ignored].any()

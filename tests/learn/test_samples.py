@@ -40,8 +40,8 @@ def test_every_crop_holds_annotated_pixels(store: SampleStore) -> None:
         labels[:, 6:] = IGNORE  # only two columns are left
     store.class_pixels[:] = 0
     sampler = CropSampler(store, crop=(32, 32))
-    _, labels = sampler.draw(60, np.random.default_rng(0))
-    assert bool((labels != IGNORE).flatten(1).any(dim=1).all())
+    _, drawn = sampler.draw(60, np.random.default_rng(0))
+    assert bool((drawn != IGNORE).flatten(1).any(dim=1).all())
 
 
 def test_rare_classes_are_drawn_more_often(store: SampleStore) -> None:

@@ -25,7 +25,7 @@ def test_poly_is_that_of_torch() -> None:
     reference = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=100, power=0.9)
     rates = []
     for _ in range(100):
-        rates.append(reference.get_last_lr()[0])
+        rates.append(float(reference.get_last_lr()[0]))
         optimizer.step()
         reference.step()
     np.testing.assert_allclose(_curve("poly"), rates, rtol=1e-6)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from napari_retseg.dataset import load_dataset
 from PIL import Image
 from safetensors.torch import load_file
 
 from napari_retseg.config import TrainConfig
+from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import (
     CancelToken,
@@ -225,6 +225,25 @@ def test_nothing_held_out_is_refused_before_any_work(
     with pytest.raises(InputError, match="held out"):
         _train(tiny_dataset, tmp_path / "run", start=tiny_bundle)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_split_is_pinned_in_the_data_set(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    path = tiny_dataset / "dataset.json"
+    data = json.loads(path.read_text())
+    for case in data["training"]:
+        del case["split"]
+    data["training"].append({"image": data["training"][0]["image"].replace("P1", "P4")})
+    shutil.copyfile(tiny_dataset / "images" / "P1_B0.png", tiny_dataset / "images" / "P4_B0.png")
+    path.write_text(json.dumps(data))
+    short = CONFIG.model_copy(update={"iterations": 1})
+    events = _train(tiny_dataset, tmp_path / "run", short, start=tiny_bundle)
+    plan = _of(events, TrainingPlanned)[0]
+    stored = load_dataset(tiny_dataset)
+    assert stored.groups("val") == plan.heldout_groups
+    assert stored.groups("train") == plan.training_groups
+    assert len(plan.heldout_groups) == 1
 
 
 def test_a_damaged_checkpoint_is_named(

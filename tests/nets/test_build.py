@@ -34,8 +34,7 @@ def test_what_cannot_be_built_is_named(config: NetworkConfig, words: str) -> Non
 def test_frozen_parameters_are_counted_apart(tiny_network: torch.nn.Module) -> None:
     trainable, frozen = count_parameters(tiny_network)
     assert frozen == 0
-    for parameter in tiny_network.encoder.parameters():
-        parameter.requires_grad_(requires_grad=False)
+    tiny_network.get_submodule("encoder").requires_grad_(requires_grad=False)
     fewer, frozen = count_parameters(tiny_network)
     assert fewer + frozen == trainable
     assert frozen > 0

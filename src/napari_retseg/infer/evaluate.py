@@ -109,6 +109,8 @@ def count_scores(
     counter = ScoreCounter(dataset.labels)
     done = 0
     for case, bscans in work:
+        if not bscans:
+            continue
         scan, reference = read_case(case, dataset)
         for start in range(0, len(bscans), batch_size):
             if cancel.is_cancelled():

@@ -61,8 +61,11 @@ class SampleStore:
         sizes: list[tuple[int, int]] = []
         room = MEMORY_BYTES
         for case in dataset.of_split("train"):
+            annotated = dataset.annotated_bscans(case, "train")
+            if not annotated:
+                continue
             scan, labels = read_case(case, dataset)
-            for index in dataset.annotated_bscans(case, "train"):
+            for index in annotated:
                 sample = self._prepare(scan, labels, index)
                 pixels = np.bincount(sample.labels.ravel(), minlength=256)
                 if not pixels[:IGNORE].any():

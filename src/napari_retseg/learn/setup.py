@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from napari_retseg.config import NetworkConfig, TrainConfig
-from napari_retseg.dataset import Dataset, pin_split
+from napari_retseg.dataset import Dataset, pin_split, save_dataset
 from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.infer.evaluate import check_classes
 from napari_retseg.models import ModelInfo, TrainedOn
@@ -75,7 +75,7 @@ def prepare(
         Where they do not: the device is missing, nothing is labelled, nothing is held
         out, the classes or channels differ, or a file cannot be read.
     """
-    dataset = pin_split(dataset)
+    dataset, pinned = _pin(dataset)
     training = _count(dataset, "train")
     if not training:
         raise InputError(f"{dataset.root}: no labelled B-scan in the training split")
@@ -103,8 +103,26 @@ def prepare(
         info=info,
         heldout_bscans=heldout,
         from_model=info.parent is not None,
-        warnings=dataset.warnings,
+        warnings=(*dataset.warnings, *pinned),
     )
+
+
+def _pin(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    """Pin the split in ``dataset.json``, so that patients added later move nobody.
+
+    Returns
+    -------
+    dataset, warnings
+        Where the folder cannot be written, the split holds for this run only.
+    """
+    pinned = pin_split(dataset)
+    if pinned == dataset:
+        return dataset, ()
+    try:
+        save_dataset(pinned)
+    except InputError as error:
+        return pinned, (f"the split is not kept for later runs: {error}",)
+    return pinned, ()
 
 
 def _count(dataset: Dataset, split: str) -> int:
@@ -117,6 +135,8 @@ def _survey(dataset: Dataset) -> tuple[int, int]:
     widest = 0
     for split in ("train", "val"):
         for case in dataset.of_split(split):
+            if not dataset.annotated_bscans(case, split):
+                continue
             scan = case.read_scan()
             channels.setdefault(scan.n_channels, case.image)
             widest = max(widest, scan.spatial_shape[-1])
