@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari_retseg.dataset import load_dataset
 from PIL import Image
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.config import PreprocessConfig
+from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError
 from napari_retseg.learn import samples
 from napari_retseg.learn.samples import CropSampler, SampleStore
