@@ -250,26 +250,27 @@ class Engine:
                 self._cancel(handle)
 
     def _begin(self, handle: JobHandle) -> None:
-        try:
-            workers = self._connect()
-        except RetsegError as error:
-            handle.end(_failure(error))
-            return
-        if self._address is not None and not workers.client.scheduler_info()["workers"]:
-            text = f"no worker is connected to {self._address} yet; the job waits for one"
-            handle.tell(Message(text, "warning"))
         self._jobs[handle.id] = handle
         try:
-            handle.future = send_job(
-                workers,
-                handle.job,
-                job_id=handle.id,
-                topic=self._topic,
-                on_end=lambda: self._inbox.put(partial(self._settle, handle)),
-            )
+            self._send(handle)
+        except RetsegError as error:
+            self._end(handle, _failure(error))
         except Exception as error:
             logger.exception("%s could not be sent to a worker", handle.id)
             self._end(handle, _failure(error))
+
+    def _send(self, handle: JobHandle) -> None:
+        workers = self._connect()
+        if self._address is not None and not workers.client.scheduler_info()["workers"]:
+            text = f"no worker is connected to {self._address} yet; the job waits for one"
+            handle.tell(Message(text, "warning"))
+        handle.future = send_job(
+            workers,
+            handle.job,
+            job_id=handle.id,
+            topic=self._topic,
+            on_end=lambda: self._inbox.put(partial(self._settle, handle)),
+        )
 
     def _connect(self) -> Workers:
         if self._workers is None:

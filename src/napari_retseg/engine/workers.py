@@ -130,7 +130,10 @@ class LocalWorkers:
         import dask
         from distributed import LocalCluster
 
-        with dask.config.set(_SCHEDULER_SETTINGS):
+        self._processes: dict[Lane, WorkerProcess] = {}
+        with contextlib.ExitStack() as stack, dask.config.set(_SCHEDULER_SETTINGS):
+            self._folder = tempfile.TemporaryDirectory(prefix="napari-retseg-")
+            stack.callback(self._folder.cleanup)
             self._cluster = LocalCluster(
                 n_workers=0,
                 threads_per_worker=1,
@@ -140,9 +143,11 @@ class LocalWorkers:
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 silence_logs=logging.CRITICAL,
             )
-        self._folder = tempfile.TemporaryDirectory(prefix="napari-retseg-")
-        self._processes: dict[Lane, WorkerProcess] = {}
-        self.client = _connect(self._cluster, self._cluster.scheduler_address)
+            stack.callback(self._cluster.close)
+            stack.callback(self._stop_processes)
+            self.client = _connect(self._cluster, self._cluster.scheduler_address)
+            stack.callback(self.client.close)
+            self._ending = stack.pop_all()
 
     def provide(self, lane: Lane) -> dict[str, int] | None:
         """Start the lane's process if it does not run; return the resources to ask for."""
@@ -165,11 +170,11 @@ class LocalWorkers:
 
     def close(self) -> None:
         """End the processes and the scheduler."""
-        self.client.close()
+        self._ending.close()
+
+    def _stop_processes(self) -> None:
         for process in self._processes.values():
             process.stop()
-        self._cluster.close()
-        self._folder.cleanup()
 
 
 Workers = LocalWorkers | RemoteWorkers
