@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.conftest import Run, only_error
 
-STEPS = 40
+STEPS = 120
 QUICK = ("--score-every", "2", "--batch-size", "2", "--precision", "fp32", "--device", "cpu")
 
 
