@@ -37,8 +37,8 @@ TRAINING = TrainConfig(
     resize="none",
     crop="256x256",
     batch_size=6,
-    iterations=1500,
-    score_every=500,
+    iterations=600,
+    score_every=200,
     lr=2e-3,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,22 +48,6 @@ def steady_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_model(folder, build_network(network), info)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, here and in processes started from here.
-
-    Tiny networks gain nothing from more, and threads that wait for each other on a busy machine
-    take a hundred times as long.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

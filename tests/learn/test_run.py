@@ -46,8 +46,11 @@ def test_resuming_cuts_back_to_the_checkpoint(tmp_path: Path, tiny_info: ModelIn
         run.checkpoint.write_bytes(b"state")
     with (run.path / "events.jsonl").open("a") as file:
         file.write('{"event": "StepDone", "iter')  # a line that a crash cut
+    leftover = run.path / "checkpoints" / ".retseg-0123456789ab.pt"
+    leftover.write_bytes(b"half a state")
     with RunFolder(run.path, CONFIG, tiny_info, resume=True) as run:
         run.start_log(2)
+        assert not leftover.exists()
         _log(run, range(3, 6))
     metrics = (run.path / "metrics.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in metrics[1:]] == ["1", "2", "3", "4", "5", "5"]

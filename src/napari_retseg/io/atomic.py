@@ -14,6 +14,8 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.opening import first_line
 from napari_retseg.io.suffixes import suffix_of
 
+_PREFIX = ".retseg-"
+
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
@@ -32,7 +34,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     InputError
         Where the system refuses to write: no permission, no space, a folder in the way.
     """
-    temporary = path.with_name(f".retseg-{secrets.token_hex(6)}{suffix_of(path)}")
+    temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(6)}{suffix_of(path)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.open("xb").close()
@@ -49,7 +51,13 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> Path:
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a killed program left in a folder that nobody else writes to."""
+    for leftover in folder.rglob(f"{_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> Path:
     """Write a file atomically.
 
     Raises

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import Event, Scored, StepDone, encode
-from napari_retseg.io.atomic import write_json, write_text
+from napari_retseg.io.atomic import remove_leftovers, write_json, write_text
 from napari_retseg.models import ModelInfo, parse_info
 
 _CONFIG = "config.yaml"
@@ -109,8 +109,7 @@ class RunFolder:
 
     def start_log(self, iteration: int) -> None:
         """Open the growing files; what was logged after `iteration` is taken out."""
-        for leftover in self.path.rglob("*.tmp"):
-            leftover.unlink(missing_ok=True)
+        remove_leftovers(self.path)
         kept = [line for line in self._read_events() if line.get("iteration", 0) <= iteration]
         write_text(self.path / _EVENTS, "".join(json.dumps(line) + "\n" for line in kept))
         write_text(self.path / _METRICS, _metrics_text(kept))
