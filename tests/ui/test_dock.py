@@ -63,11 +63,10 @@ def test_work_by_clicks(
     expected = np.load(models / "expected.npy")
 
     viewer.dims.set_point(0, 2 * 120.0)
-    assert panel.bscan_button.text() == "Segment B-scan 3"
     qtbot.mouseClick(panel.bscan_button, LEFT)
     assert panel.bar.isVisible()
     assert not panel.bscan_button.isEnabled()
-    assert wait(qtbot, dock).startswith("Segmented B-scan 3 in ")
+    assert wait(qtbot, dock).startswith("Segmented this B-scan in ")
     layer = viewer.layers[TINY]
     np.testing.assert_array_equal(layer.data[2], expected[2])
     assert not layer.data[[0, 1, 3, 4]].any()

@@ -172,7 +172,7 @@ def test_one_bscan_is_sent_alone_and_lands_in_its_place(bench: Bench) -> None:
     bench.job.end()
     bench.settle()
     assert [int(plane.max()) for plane in bench.labels[0].data] == [0, 0, 0, 3, 0]
-    assert bench.state.notice.text.startswith("Segmented B-scan 4 in ")
+    assert bench.state.notice.text.startswith("Segmented this B-scan in ")
 
 
 def test_second_run_replaces_an_unedited_prediction(bench: Bench) -> None:

@@ -7,7 +7,6 @@ import logging
 import queue
 import threading
 import time
-import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from napari_retseg.engine.jobs import (
     Lane,
     Status,
     cancel_flag,
+    explain_failure,
 )
 from napari_retseg.engine.workers import LocalWorkers, RemoteWorkers, Workers, send_job
 from napari_retseg.errors import JobError, RetsegError
@@ -254,10 +254,10 @@ class Engine:
         try:
             self._send(handle)
         except RetsegError as error:
-            self._end(handle, _failure(error))
+            self._end(handle, explain_failure(error))
         except Exception as error:
             logger.exception("%s could not be sent to a worker", handle.id)
-            self._end(handle, _failure(error))
+            self._end(handle, explain_failure(error))
 
     def _send(self, handle: JobHandle) -> None:
         workers = self._connect()
@@ -303,7 +303,7 @@ class Engine:
         if handle.future.status in ("cancelled", "lost"):
             self._lose_scheduler()
         elif handle.future.status == "error":
-            self._end(handle, _failure(handle.future.exception()))
+            self._end(handle, explain_failure(handle.future.exception()))
         elif handle.finished is None:
             self._end(handle, JobOutcome("failed", "the job ended without a result; try again"))
         else:
@@ -378,18 +378,6 @@ class Engine:
             handle.end(JobOutcome("cancelled"))
         if self._workers is not None:
             self._workers.close()
-
-
-def _failure(error: BaseException) -> JobOutcome:
-    """Turn what a task raised into an outcome with one line."""
-    from distributed import KilledWorker
-
-    trace = "".join(traceback.format_exception(error))
-    if isinstance(error, KilledWorker):
-        return JobOutcome("failed", WORKER_DIED, traceback=trace)
-    text = " ".join(str(error).split())
-    line = text if isinstance(error, RetsegError) else f"{type(error).__name__}: {text}"
-    return JobOutcome("failed", line, traceback=trace)
 
 
 def _restore_lists(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from napari_retseg.config import PredictConfig, TrainConfig
-from napari_retseg.errors import JobError
+from napari_retseg.errors import JobError, RetsegError
 from napari_retseg.events import Cancel, Event, Finished, encode
 from napari_retseg.models import DESCRIPTION, WEIGHTS, find_model
 from napari_retseg.scan import OctScan
@@ -189,6 +190,18 @@ class FlagCancel:
                 self._cancelled = True
             self._asked = time.monotonic()
         return self._cancelled
+
+
+def explain_failure(error: BaseException) -> JobOutcome:
+    """Turn what a task raised into an outcome with one line."""
+    from distributed import KilledWorker
+
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, KilledWorker):
+        return JobOutcome("failed", WORKER_DIED, traceback=trace)
+    text = " ".join(str(error).split())
+    line = text if isinstance(error, RetsegError) else f"{type(error).__name__}: {text}"
+    return JobOutcome("failed", line, traceback=trace)
 
 
 def cancel_flag(job_id: str) -> str:

@@ -9,7 +9,6 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -70,32 +69,20 @@ class SegmentPanel(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def _lay_out(self) -> None:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(1, 1)
-        grid.addWidget(QLabel("Scan"), 0, 0)
-        grid.addWidget(self.scan_box, 0, 1, 1, 2)
-        grid.addWidget(self.scan_text, 1, 1, 1, 2)
-        grid.setRowMinimumHeight(2, 6)
-        grid.addWidget(QLabel("Model"), 3, 0)
-        grid.addWidget(self.model_box, 3, 1)
-        grid.addWidget(self.browse_button, 3, 2)
-        grid.addWidget(self.model_text, 4, 1, 1, 2)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(self.bscan_button)
-        buttons.addWidget(self.volume_button)
-        progress = QHBoxLayout()
-        progress.setSpacing(8)
-        progress.addWidget(self.bar)
-        progress.addWidget(self.cancel_button)
+        scan_name, model_name = QLabel("Scan"), QLabel("Model")
+        for name in (scan_name, model_name):
+            name.setMinimumWidth(self.fontMetrics().horizontalAdvance("Model") * 5 // 4)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(10)
-        column.addLayout(grid)
-        column.addLayout(buttons)
-        column.addLayout(progress)
+        column.setSpacing(6)
+        column.addLayout(_row(scan_name, self.scan_box))
+        column.addWidget(self.scan_text)
+        column.addSpacing(6)
+        column.addLayout(_row(model_name, self.model_box, self.browse_button))
+        column.addWidget(self.model_text)
+        column.addSpacing(6)
+        column.addLayout(_row(self.bscan_button, self.volume_button))
+        column.addLayout(_row(self.bar, self.cancel_button))
         column.addWidget(self.work_text)
         column.addWidget(self.notice_text)
         column.addStretch(1)
@@ -111,7 +98,6 @@ class SegmentPanel(QWidget):
         events.scans.connect(self._show_scans)
         events.scan.connect(self._show_scans)
         events.scan_text.connect(self._show_scan_text)
-        events.bscan.connect(self._show_buttons)
         events.n_bscans.connect(self._show_buttons)
         events.models.connect(self._show_models)
         events.model.connect(self._show_models)
@@ -145,8 +131,6 @@ class SegmentPanel(QWidget):
     def _show_buttons(self) -> None:
         state = self._state
         is_volume = state.n_bscans > 1
-        label = f"Segment B-scan {state.bscan + 1}" if is_volume else "Segment this B-scan"
-        self.bscan_button.setText(label)
         self.volume_button.setText(f"Segment all {state.n_bscans}")
         self.volume_button.setVisible(is_volume)
         self.bscan_button.setEnabled(state.can_segment)
@@ -174,11 +158,20 @@ class SegmentPanel(QWidget):
             self.model_browsed.emit(Path(folder))
 
 
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(8)
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
 def _make_box(tip: str) -> QComboBox:
     box = QComboBox()
     box.setToolTip(tip)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(14)
+    box.setMinimumContentsLength(10)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return box
 
 

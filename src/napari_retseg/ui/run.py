@@ -89,7 +89,7 @@ def report(run: Run, outcome: JobOutcome, done: int) -> str:
     if outcome.status == "cancelled":
         return f"Stopped after {done} of {len(run.bscans)} B-scans; what is done stays."
     seconds = time.monotonic() - run.began
-    what = f"B-scan {run.bscans[0] + 1}" if len(run.bscans) == 1 else f"{done} B-scans"
+    what = "this B-scan" if len(run.bscans) == 1 else f"{done} B-scans"
     text = f"Segmented {what} in {seconds:.1f} s."
     if run.kept:
         text += f" {run.kept} B-scan(s) that you painted meanwhile were left as they are."

@@ -16,7 +16,12 @@ from napari_retseg.errors import InputError, ModelError, RetsegError
 from napari_retseg.events import BscanPredicted, Event, Message, Progress
 from napari_retseg.models import find_model, list_models, read_info
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import is_scan_layer, make_labels_layer, scan_of_layer
+from napari_retseg.ui.layers import (
+    import_labels,
+    is_scan_layer,
+    make_labels_layer,
+    scan_of_layer,
+)
 from napari_retseg.ui.prediction import Prediction
 from napari_retseg.ui.run import Run, check_channels, estimate, report, take_bscans
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work, describe_scan
@@ -145,7 +150,7 @@ class Segmenter:
         self._loaded = choice
         self._engine.submit(
             LoadJob(choice.folder),
-            on_event=lambda _: None,
+            on_event=lambda _: import_labels(),
             on_done=lambda outcome: self._post(partial(self._on_loaded, outcome)),
         )
 

@@ -1,0 +1,119 @@
+"""Drive the Segment dock with real mouse events and take its picture.
+
+Needs an X display, xdotool and ImageMagick's ``import``::
+
+    xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
+
+makes ``docs/images/segment-dock.png`` of the simulated sample volume again. With a scan's path
+and ``--output`` it takes pictures of any other scan; keep those of real patients to yourself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QApplication, QComboBox, QWidget
+
+from napari_retseg.samples import sample_folder
+from napari_retseg.ui.dock import SegmentDock
+
+IMAGES = Path(__file__).parent / "images"
+TIMEOUT_S = 180.0
+
+
+def main() -> None:
+    """Open, choose, press, wait, look."""
+    options = _read_options()
+    viewer = napari.Viewer(show=False)
+    napari.settings.get_settings().appearance.theme = options.theme
+    window = viewer.window._qt_window
+    window.setGeometry(0, 0, options.width, options.height)
+    window.show()
+    viewer.open(str(options.scan), plugin="napari-retseg")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Segment")
+    assert isinstance(dock, SegmentDock)
+    _pause(1.0)
+    _choose(dock.panel.model_box, options.model)
+    _press(dock, options.output)
+    viewer.close()
+
+
+def _press(dock: SegmentDock, output: Path) -> None:
+    """Segment the B-scan in view, then all of them; a picture of each and of the middle."""
+    panel, state = dock.panel, dock.segmenter.state
+    _click(panel.bscan_button)
+    _wait_until(lambda: state.work is not None)
+    _wait_until(lambda: state.work is None)
+    _take_picture(output.with_stem(f"{output.stem}-bscan"))
+    if state.n_bscans > 1:
+        _click(panel.volume_button)
+        _wait_until(lambda: state.work is None or state.work.done >= state.n_bscans // 3)
+        _take_picture(output.with_stem(f"{output.stem}-running"))
+        _wait_until(lambda: state.work is None)
+    _take_picture(output)
+    print(state.notice.text)
+
+
+def _read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("scan", type=Path, nargs="?", help="default: the sample volume")
+    parser.add_argument("--model", default="starter", help="name of the model to choose")
+    parser.add_argument("--output", type=Path, default=IMAGES / "segment-dock.png")
+    parser.add_argument("--theme", choices=["dark", "light"], default="dark")
+    parser.add_argument("--width", type=int, default=1366)
+    parser.add_argument("--height", type=int, default=768)
+    options = parser.parse_args()
+    options.scan = options.scan or sample_folder() / "volumes" / "device-a.tif"
+    return options
+
+
+def _choose(box: QComboBox, text: str) -> None:
+    """Open a box with a click and type the first letters of an entry."""
+    _click(box)
+    _run("xdotool", "type", text)
+    _pause(0.3)
+    _run("xdotool", "key", "Return")
+    _wait_until(lambda: box.currentText() == text)
+
+
+def _click(widget: QWidget) -> None:
+    place = widget.mapToGlobal(QPoint(widget.width() // 2, widget.height() // 2))
+    _run("xdotool", "mousemove", str(place.x()), str(place.y()), "click", "1")
+    _pause(0.5)
+
+
+def _take_picture(path: Path) -> None:
+    _run("xdotool", "mousemove", "700", "760")
+    _pause(0.5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _run("import", "-window", "root", str(path))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)  # noqa: S603 - fixed programs
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the dock did not get there")
+        _pause(0.02)
+
+
+def _pause(seconds: float) -> None:
+    """Let Qt work for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    main()
