@@ -55,5 +55,6 @@ def _format(path: Path, about: dict[str, Any]) -> str:
 
 def _write(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return " x ".join("?" if one is None else _write(one) for one in value)
+        joint = ", " if all(isinstance(one, str) for one in value) else " x "
+        return joint.join("?" if one is None else _write(one) for one in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

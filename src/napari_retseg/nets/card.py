@@ -74,8 +74,8 @@ def _describe_scores(scores: dict[str, Any] | None) -> list[str]:
     lines += [
         f"| mean of the foreground | {mean_dice} | {mean_iou} | {scores['n_bscans']} |",
         "",
-        f"Pooled over {scores['n_bscans']} B-scans of {scores['n_groups']} patient(s). The "
-        "iteration with the best of these scores was kept, so they are slightly optimistic.",
+        f"Pooled over {scores['n_bscans']} B-scans of {scores['n_groups']} patient(s). Training "
+        "keeps the iteration that scores best on them, so they can be slightly optimistic.",
     ]
     return lines
 
