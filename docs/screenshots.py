@@ -48,8 +48,7 @@ def _press(dock: SegmentDock, output: Path) -> None:
     """Segment the B-scan in view, then all of them; a picture of each and of the middle."""
     panel, state = dock.panel, dock.segmenter.state
     _click(panel.bscan_button)
-    _wait_until(lambda: state.work is not None)
-    _wait_until(lambda: state.work is None)
+    _wait_until(lambda: state.work is None and bool(state.notice.text))
     _take_picture(output.with_stem(f"{output.stem}-bscan"))
     if state.n_bscans > 1:
         _click(panel.volume_button)

@@ -80,6 +80,12 @@ np.save(folder / "expected.npy", predict_labels(read_scan(volume), folder / "tin
 """
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread in the processes started from here; this one has no torch."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session")
 def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TIFF of five B-scans with a scale."""
