@@ -31,7 +31,7 @@ def main() -> None:
     """Open, choose, press, wait, look."""
     options = _read_options()
     viewer = napari.Viewer(show=False)
-    napari.settings.get_settings().appearance.theme = options.theme
+    viewer.theme = options.theme
     window = viewer.window._qt_window
     window.setGeometry(0, 0, options.width, options.height)
     window.show()
@@ -40,20 +40,22 @@ def main() -> None:
     assert isinstance(dock, SegmentDock)
     _pause(1.0)
     _choose(dock.panel.model_box, options.model)
-    _press(dock, options.output)
+    _press(dock, options.output, steps=options.steps)
     viewer.close()
 
 
-def _press(dock: SegmentDock, output: Path) -> None:
-    """Segment the B-scan in view, then all of them; a picture of each and of the middle."""
+def _press(dock: SegmentDock, output: Path, *, steps: bool) -> None:
+    """Segment the B-scan in view, then all of them; a picture of the end, or of each step."""
     panel, state = dock.panel, dock.segmenter.state
     _click(panel.bscan_button)
     _wait_until(lambda: state.work is None and bool(state.notice.text))
-    _take_picture(output.with_stem(f"{output.stem}-bscan"))
+    if steps:
+        _take_picture(output.with_stem(f"{output.stem}-bscan"))
     if state.n_bscans > 1:
         _click(panel.volume_button)
         _wait_until(lambda: state.work is None or state.work.done >= state.n_bscans // 3)
-        _take_picture(output.with_stem(f"{output.stem}-running"))
+        if steps:
+            _take_picture(output.with_stem(f"{output.stem}-running"))
         _wait_until(lambda: state.work is None)
     _take_picture(output)
     print(state.notice.text)
@@ -65,6 +67,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--model", default="starter", help="name of the model to choose")
     parser.add_argument("--output", type=Path, default=IMAGES / "segment-dock.png")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
+    parser.add_argument("--steps", action="store_true", help="a picture of each step, too")
     parser.add_argument("--width", type=int, default=1366)
     parser.add_argument("--height", type=int, default=768)
     options = parser.parse_args()
@@ -73,12 +76,14 @@ def _read_options() -> argparse.Namespace:
 
 
 def _choose(box: QComboBox, text: str) -> None:
-    """Open a box with a click and type the first letters of an entry."""
+    """Open a box with a click and type an entry, where it is not chosen yet."""
+    if box.currentText() == text:
+        return
     _click(box)
     _run("xdotool", "type", text)
     _pause(0.3)
     _run("xdotool", "key", "Return")
-    _wait_until(lambda: box.currentText() == text)
+    _wait_until(lambda: box.currentText() == text and not box.view().isVisible())
 
 
 def _click(widget: QWidget) -> None:

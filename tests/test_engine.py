@@ -12,12 +12,34 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from napari_retseg.engine import WORKER_DIED, Engine, Job, JobHandle, JobOutcome
+from napari_retseg.config import TrainConfig
+from napari_retseg.engine import (
+    WORKER_DIED,
+    Engine,
+    EvaluateJob,
+    Job,
+    JobHandle,
+    JobOutcome,
+    LoadJob,
+    PredictJob,
+    TrainJob,
+)
 from napari_retseg.errors import JobError
-from napari_retseg.events import BscanPredicted, CancelToken, Event, Finished, Message, Progress
+from napari_retseg.events import (
+    BscanPredicted,
+    CancelToken,
+    Event,
+    Finished,
+    Message,
+    Progress,
+    StepDone,
+    TrainingPlanned,
+)
+from napari_retseg.scan import OctScan
 from tests.fakes import CountJob, DieJob, FailJob, ModulesJob, OnceJob, PaintJob
 
 TIMEOUT = 60.0
@@ -382,3 +404,35 @@ def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote) -> None:
         assert outcome.status == "failed"
         assert outcome.error is not None
         assert "connection to the scheduler was lost" in outcome.error
+
+
+def test_a_model_is_trained_scored_and_used(
+    tiny_bundle: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    config = TrainConfig(
+        iterations=3, batch_size=2, resize="none", score_every=3, device="cpu", precision="fp32"
+    )
+    output = tmp_path / "run"
+    scan = OctScan(pixels=np.zeros((3, 64, 64), np.uint8), axes=("bscan", "depth", "width"))
+    with Engine() as engine:
+        trained, events = run(engine, TrainJob(tiny_dataset, config, output, start=tiny_bundle))
+        assert (trained.status, trained.error) == ("done", None)
+        assert any(isinstance(event, TrainingPlanned) for event in events)
+        assert sum(isinstance(event, StepDone) for event in events) == 3
+
+        scored, _ = run(engine, EvaluateJob(output, tiny_dataset))
+        assert (scored.status, scored.error) == ("done", None)
+        assert {"upper", "lower", "fluid"} <= scored.result["classes"].keys()
+
+        loaded, _ = run(engine, LoadJob(output))
+        assert loaded.status == "done"
+        predicted, events = run(engine, PredictJob(scan, output, bscans=(2, 0)))
+        assert (predicted.status, predicted.error) == ("done", None)
+        bscans = [event for event in events if isinstance(event, BscanPredicted)]
+        assert [event.index for event in bscans] == [2, 0]
+        assert bscans[0].labels.shape == (64, 64)
+
+        missing, _ = run(engine, PredictJob(scan, tmp_path / "nowhere"))
+        assert missing.status == "failed"
+        assert missing.error is not None
+        assert missing.error.startswith(f"{tmp_path / 'nowhere'}: no model")

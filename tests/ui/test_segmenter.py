@@ -107,7 +107,7 @@ def test_scan_and_models_are_listed(bench: Bench) -> None:
     assert state.scans == ("eye",)
     assert state.scan == 0
     assert state.n_bscans == 5
-    assert state.scan_text == "5 B-scans of 64 × 96 pixels; 3.5 × 25 µm, 120 µm apart (file)"
+    assert state.scan_text == "5 B-scans of 64 × 96 pixels\n3.5 × 25 µm, 120 µm apart (file)"
     assert {"tiny", "colour"} <= {choice.name for choice in state.models}
     assert state.chosen_model is not None
     assert state.chosen_model.name == "tiny"

@@ -193,11 +193,11 @@ def _fill(box: QComboBox, names: list[str] | tuple[str, ...], index: int, *, emp
 
 def _list_classes(info: ModelInfo) -> str:
     chips = [
-        f'<span style="white-space:nowrap"><span style="color:{c.color}">■</span>&nbsp;'
-        f"{escape(c.name)}</span>"
+        # no line break within a name
+        f'<span style="color:{c.color}">■</span>&nbsp;{escape(c.name).replace("-", "&#8209;")}'
         for c in info.classes.foreground
     ]
-    return "&ensp;".join(chips)
+    return "&ensp; ".join(chips)
 
 
 def _describe_model(choice: ModelChoice) -> str:

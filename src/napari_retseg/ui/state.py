@@ -91,15 +91,16 @@ class SegmentState:
 
 
 def describe_scan(scan: OctScan) -> str:
-    """Say in a line what a scan is: size, scale and where that came from, laterality."""
+    """Say what a scan is: size and laterality, scale and where that came from, notes; by lines."""
     depth, width = scan.spatial_shape[-2:]
     size = f"{depth} × {width} pixels"
     if scan.is_volume:
         size = f"{scan.n_bscans} B-scans of {size}"
     if scan.n_channels > 1:
         size += f", {scan.n_channels} channels"
-    parts = (size, _describe_scale(scan), scan.laterality, *scan.notes)
-    return "; ".join(part for part in parts if part)
+    if scan.laterality is not None:
+        size += f", {scan.laterality}"
+    return "\n".join((size, _describe_scale(scan), *scan.notes))
 
 
 def _describe_scale(scan: OctScan) -> str:
