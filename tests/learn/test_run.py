@@ -28,7 +28,7 @@ def _log(run: RunFolder, iterations: range) -> None:
 
 def test_events_and_metrics_are_written_at_once(tmp_path: Path, tiny_info: ModelInfo) -> None:
     with RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False) as run:
-        run.start_log(0)
+        run.start_log(0, scored_until=-1)
         _log(run, range(1, 3))
         events = [json.loads(x) for x in (run.path / "events.jsonl").read_text().splitlines()]
         assert [e["event"] for e in events] == ["StepDone", "StepDone", "Scored"]
@@ -41,7 +41,7 @@ def test_events_and_metrics_are_written_at_once(tmp_path: Path, tiny_info: Model
 
 def test_resuming_cuts_back_to_the_checkpoint(tmp_path: Path, tiny_info: ModelInfo) -> None:
     with RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False) as run:
-        run.start_log(0)
+        run.start_log(0, scored_until=-1)
         _log(run, range(1, 5))
         run.checkpoint.write_bytes(b"state")
     with (run.path / "events.jsonl").open("a") as file:
@@ -49,13 +49,25 @@ def test_resuming_cuts_back_to_the_checkpoint(tmp_path: Path, tiny_info: ModelIn
     leftover = run.path / "checkpoints" / ".retseg-0123456789ab.pt"
     leftover.write_bytes(b"half a state")
     with RunFolder(run.path, CONFIG, tiny_info, resume=True) as run:
-        run.start_log(2)
+        run.start_log(2, scored_until=0)
         assert not leftover.exists()
         _log(run, range(3, 6))
     metrics = (run.path / "metrics.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in metrics[1:]] == ["1", "2", "3", "4", "5", "5"]
     lines = (run.path / "events.jsonl").read_text().splitlines()
     assert len([json.loads(line) for line in lines]) == 6
+
+
+def test_scores_that_the_state_does_not_know_are_cut(tmp_path: Path, tiny_info: ModelInfo) -> None:
+    """A kill between scoring and the next checkpoint: they are measured again."""
+    with RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False) as run:
+        run.start_log(0, scored_until=-1)
+        _log(run, range(1, 3))
+        run.checkpoint.write_bytes(b"state")
+    with RunFolder(run.path, CONFIG, tiny_info, resume=True) as run:
+        run.start_log(2, scored_until=1)
+    metrics = (run.path / "metrics.csv").read_text().splitlines()
+    assert metrics[1:] == ["1,0.5,0.001,,", "2,0.5,0.001,,"]
 
 
 def test_a_folder_holds_one_run(tmp_path: Path, tiny_info: ModelInfo) -> None:

@@ -162,6 +162,8 @@ def test_a_killed_run_ends_like_an_undisturbed_one(
         if (tmp_path / "cut" / "model").is_dir() and any((tmp_path / "cut" / "model").iterdir()):
             load_model(tmp_path / "cut" / "model")
     assert kills >= 3
+    metrics = [(tmp_path / run / "metrics.csv").read_text() for run in ("whole", "cut")]
+    assert metrics[0] == metrics[1]
     for kind in ("model", "model-last"):
         assert _same_weights(tmp_path / "whole" / kind, tmp_path / "cut" / kind)
 

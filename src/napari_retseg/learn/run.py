@@ -107,10 +107,23 @@ class RunFolder:
                 stream.close()
         self._lock.release()
 
-    def start_log(self, iteration: int) -> None:
-        """Open the growing files; what was logged after `iteration` is taken out."""
+    def start_log(self, iteration: int, *, scored_until: int) -> None:
+        """Open the growing files; what is not in the state that was restored is taken out.
+
+        Parameters
+        ----------
+        iteration
+            Steps and checkpoints after it are.
+        scored_until
+            Scores after it are; -1: all.
+        """
         remove_leftovers(self.path)
-        kept = [line for line in self._read_events() if line.get("iteration", 0) <= iteration]
+        kept = [
+            line
+            for line in self._read_events()
+            if line.get("iteration", -1)
+            <= (scored_until if line["event"] == "Scored" else iteration)
+        ]
         write_text(self.path / _EVENTS, "".join(json.dumps(line) + "\n" for line in kept))
         write_text(self.path / _METRICS, _metrics_text(kept))
         self._events = (self.path / _EVENTS).open("a", encoding="utf-8")

@@ -47,6 +47,11 @@ class TrainingState:
         config = self.setup.config
         return self.iteration % config.score_every == 0 or self.iteration == config.iterations
 
+    @property
+    def scored_until(self) -> int:
+        """Iteration of the latest scores, those of the starting model too; -1 before any."""
+        return -1 if self.scored_at == 0 and self.start_scores is None else self.scored_at
+
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
         """Take one optimiser step; return the loss before it and the learning rate."""
         config, compute = self.setup.config, self.setup.compute

@@ -85,7 +85,7 @@ def fine_tune(
             state.restore(load_checkpoint(run.checkpoint))
         else:
             save_checkpoint(run.checkpoint, state.snapshot())
-        run.start_log(state.iteration)
+        run.start_log(state.iteration, scored_until=state.scored_until)
         for event in _train(setup, state, run, cancel):
             run.log(event)
             yield event
