@@ -252,7 +252,9 @@ def test_job_that_cannot_be_sent_fails(engine: Engine, caplog: pytest.LogCapture
     assert "could not be sent" in caplog.text
 
 
-def test_nothing_is_left_after_close(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_left_after_close(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     before = set(threading.enumerate())
     children = set(psutil.Process().children(recursive=True))
     engine = Engine()
@@ -268,9 +270,34 @@ def test_nothing_is_left_after_close(capfd: pytest.CaptureFixture[str]) -> None:
         name for name in left if not name.startswith(("Dask-Offload", "Dask-Callback"))
     } == set()
     assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
     with pytest.raises(JobError, match="closed"):
         listener.submit(engine, CountJob(1))
     engine.close()
+
+
+def test_dasks_log_is_given_back_by_the_last_engine() -> None:
+    script = (
+        "import distributed, logging\n"
+        "from napari_retseg.engine import Engine\n"
+        "from tests.fakes import CountJob\n"
+        "def tell(): print(logging.getLogger('distributed.client').level)\n"
+        "engines = [Engine(), Engine()]\n"
+        "tell()\n"
+        "for engine in engines: list(engine.run(CountJob(1))); tell()\n"
+        "for engine in engines: engine.close(); tell()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    before, *silent, after = done.stdout.split()
+    assert before == after != silent[0]
+    assert len(set(silent)) == 1
+    assert done.stderr == ""
 
 
 def test_close_with_grace_lets_a_job_stop_by_itself() -> None:

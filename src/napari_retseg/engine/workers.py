@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,46 @@ _NICENESS = 5
 _CREATION_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(
     subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0
 )
+
+
+class _Silence:
+    """Keeps dask's log off the terminal: what goes wrong is told by the jobs' outcomes.
+
+    Engines may overlap: the last one to leave gives the log back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._levels: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        # dask sets its levels when it is imported
+        import distributed  # noqa: F401
+
+        with self._lock:
+            self._users += 1
+            if self._users > 1:
+                return
+            names = [name for name in logging.root.manager.loggerDict if _is_dasks(name)]
+            levels = {name: logging.getLogger(name).level for name in names}
+            self._levels = {n: level for n, level in levels.items() if level != logging.NOTSET}
+            for name in self._levels:
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                for name, level in self._levels.items():
+                    logging.getLogger(name).setLevel(level)
+
+
+def _is_dasks(name: str) -> bool:
+    return name == "distributed" or name.startswith("distributed.")
+
+
+_SILENCE = _Silence()
 
 
 class WorkerProcess:
@@ -108,13 +149,11 @@ class RemoteWorkers:
     """
 
     def __init__(self, address: str) -> None:
-        from distributed.utils import silence_logging_cmgr
-
         with contextlib.ExitStack() as stack:
-            # what goes wrong is told by the jobs' outcomes, not on the terminal
-            stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+            stack.enter_context(_SILENCE)
             self.client = _connect(address, address)
-            self._silence = stack.pop_all()
+            stack.callback(self.client.close)
+            self._ending = stack.pop_all()
 
     def provide(self, lane: Lane) -> dict[str, int] | None:  # noqa: ARG002 - as LocalWorkers
         """Return the resources to ask for: none; any worker will do."""
@@ -129,8 +168,7 @@ class RemoteWorkers:
 
     def close(self) -> None:
         """Leave the scheduler."""
-        with self._silence:
-            self.client.close()
+        self._ending.close()
 
 
 class LocalWorkers:
@@ -142,6 +180,7 @@ class LocalWorkers:
 
         self._processes: dict[Lane, WorkerProcess] = {}
         with contextlib.ExitStack() as stack, dask.config.set(_SCHEDULER_SETTINGS):
+            stack.enter_context(_SILENCE)
             self._folder = tempfile.TemporaryDirectory(prefix="napari-retseg-")
             stack.callback(self._folder.cleanup)
             self._cluster = LocalCluster(
@@ -151,7 +190,7 @@ class LocalWorkers:
                 host="127.0.0.1",
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                silence_logs=logging.CRITICAL,
+                silence_logs=False,
             )
             stack.callback(self._cluster.close)
             stack.callback(self._stop_processes)
