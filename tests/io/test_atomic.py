@@ -34,6 +34,20 @@ def test_the_temporary_file_lies_beside_and_keeps_the_suffix(tmp_path: Path) -> 
         assert temporary.name.endswith(".nii.gz")
 
 
+@pytest.mark.parametrize("marked", ["a.txt", "."])
+def test_what_is_marked_read_only_stays_even_for_root(tmp_path: Path, marked: str) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    file = write_text(folder / "a.txt", "theirs")
+    (folder / marked).chmod(0o555)
+    try:
+        with pytest.raises(InputError, match="write-protected"):
+            write_text(file, "mine")
+        assert file.read_text() == "theirs"
+    finally:
+        folder.chmod(0o755)
+
+
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     file = write_bytes(tmp_path / "a.bin", b"old")
 

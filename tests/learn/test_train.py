@@ -23,6 +23,7 @@ from napari_retseg.events import (
     CheckpointSaved,
     Event,
     Finished,
+    Message,
     Scored,
     StepDone,
     TrainingPlanned,
@@ -246,6 +247,22 @@ def test_the_split_is_pinned_in_the_data_set(
     assert stored.groups("val") == plan.heldout_groups
     assert stored.groups("train") == plan.training_groups
     assert len(plan.heldout_groups) == 1
+
+
+def test_a_data_set_that_is_write_protected_stays_as_it_is(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    path = tiny_dataset / "dataset.json"
+    data = json.loads(path.read_text())
+    for case in data["training"]:
+        del case["split"]
+    path.write_text(json.dumps(data))
+    before = path.read_bytes()
+    path.chmod(0o444)
+    short = CONFIG.model_copy(update={"iterations": 1})
+    events = _train(tiny_dataset, tmp_path / "run", short, start=tiny_bundle)
+    assert any("the split is not kept" in e.text for e in _of(events, Message))
+    assert path.read_bytes() == before
 
 
 def test_a_damaged_checkpoint_is_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_retseg.io.opening import first_line
 from napari_retseg.io.suffixes import suffix_of
 
 _PREFIX = ".retseg-"
+_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextmanager
@@ -34,6 +36,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     InputError
         Where the system refuses to write: no permission, no space, a folder in the way.
     """
+    _respect_protection(path)
     temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(6)}{suffix_of(path)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +52,16 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         raise _refusal(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _respect_protection(path: Path) -> None:
+    """Refuse a file, or a folder, that is marked read-only: root could replace it all the same."""
+    for marked in (path, path.parent):
+        if marked.exists() and not marked.stat().st_mode & _ANY_WRITE:
+            raise InputError(
+                f"{path}: cannot be written ({marked} is write-protected); choose another folder "
+                "or make it writable"
+            )
 
 
 def remove_leftovers(folder: Path) -> None:
