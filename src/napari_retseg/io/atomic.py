@@ -34,11 +34,12 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        Where the system refuses to write: no permission, no space, a folder in the way.
+        Where the system refuses to write: no permission, no space, a folder in the way, or the file
+        or its folder is marked read-only.
     """
-    _respect_protection(path)
     temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(6)}{suffix_of(path)}")
     try:
+        _respect_protection(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.open("xb").close()
     except OSError as error:
