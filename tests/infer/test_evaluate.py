@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari_retseg.dataset import load_dataset
-from napari_retseg.io import label_path, read_labels, write_labels
 
 from napari_retseg.config import PredictConfig
+from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.events import CancelToken, Event, Finished
 from napari_retseg.infer.evaluate import evaluate, evaluate_predictions
 from napari_retseg.infer.predict import predict_labels
+from napari_retseg.io import label_path, read_labels, write_labels
 
 CPU = PredictConfig(device="cpu")
 
