@@ -47,7 +47,7 @@ with torch.no_grad():
     for i, bscan in enumerate(volume):
         low, high = np.percentile(bscan, (0.5, 99.5))
         x = np.clip((bscan.astype(np.float32) - low) / (high - low), 0, 1)
-        x = F.pad(torch.from_numpy(x)[None, None], (0, 0, 0, 16), mode="replicate")
+        x = F.pad(torch.from_numpy(x).float()[None, None], (0, 0, 0, 16), mode="replicate")
         out[i] = net(x)[0, :, :496].argmax(0).numpy()
 tifffile.imwrite(target, out, compression="zlib")
 print(time.perf_counter() - began)
