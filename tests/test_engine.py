@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +19,6 @@ from napari_retseg.engine import (
     WORKER_DIED,
     Engine,
     EvaluateJob,
-    Job,
-    JobHandle,
-    JobOutcome,
     LoadJob,
     PredictJob,
     TrainJob,
@@ -32,50 +27,14 @@ from napari_retseg.errors import JobError
 from napari_retseg.events import (
     BscanPredicted,
     CancelToken,
-    Event,
     Finished,
-    Message,
     Progress,
     StepDone,
     TrainingPlanned,
 )
 from napari_retseg.scan import OctScan
 from tests.fakes import CountJob, DieJob, FailJob, ModulesJob, OnceJob, PaintJob
-
-TIMEOUT = 60.0
-
-
-class Listener:
-    """Keeps what the engine told, in order."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.outcomes: list[JobOutcome] = []
-        self.threads: set[str] = set()
-
-    def on_event(self, event: Event) -> None:
-        assert not self.outcomes
-        self.threads.add(threading.current_thread().name)
-        self.events.append(event)
-
-    def on_done(self, outcome: JobOutcome) -> None:
-        self.outcomes.append(outcome)
-
-    def submit(self, engine: Engine, job: Job) -> JobHandle:
-        return engine.submit(job, on_event=self.on_event, on_done=self.on_done)
-
-    def wait_for_events(self, count: int) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while len(self.events) < count:
-            assert time.monotonic() < deadline, f"{len(self.events)} of {count} events"
-            time.sleep(0.01)
-
-
-def run(engine: Engine, job: Job) -> tuple[JobOutcome, list[Event]]:
-    listener = Listener()
-    outcome = listener.submit(engine, job).wait(TIMEOUT)
-    assert listener.outcomes == [outcome]
-    return outcome, listener.events
+from tests.listening import TIMEOUT, Listener, run
 
 
 @pytest.fixture(scope="module")
@@ -332,105 +291,6 @@ def test_worker_ends_when_its_owner_is_killed() -> None:
         (worker,) = psutil.Process(owner.pid).children()
         owner.send_signal(signal.SIGKILL)
     worker.wait(TIMEOUT)
-
-
-def test_address_without_a_scheduler_fails_with_one_line() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    with Engine(address) as engine:
-        outcome, _ = run(engine, CountJob(1))
-    assert outcome.status == "failed"
-    assert outcome.error is not None
-    assert outcome.error.startswith(f"{address}: no dask scheduler answers there")
-    assert "\n" not in outcome.error
-
-
-def test_malformed_address_fails_with_one_line() -> None:
-    with Engine("nonsense://here") as engine, pytest.raises(JobError, match="no dask scheduler"):
-        list(engine.run(CountJob(1)))
-
-
-class Remote:
-    """A dask scheduler and its workers, each a process started from a command line."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "scheduler.json"
-        self._folder = folder
-        self._processes = [
-            self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        ]
-
-    def _start(self, *args: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", args[0], "--scheduler-file", str(self._file)]
-        with (self._folder / f"{args[0]}.log").open("ab") as log:
-            return subprocess.Popen(
-                [*command, *args[1:]],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-            )
-
-    @property
-    def address(self) -> str:
-        import json
-
-        deadline = time.monotonic() + TIMEOUT
-        while not self._file.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return str(json.loads(self._file.read_text())["address"])
-
-    def add_worker(self) -> None:
-        options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder))
-        self._processes.append(self._start("worker", *options))
-
-    def kill_scheduler(self) -> None:
-        self._processes[0].kill()
-
-    def close(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-        for process in self._processes:
-            process.wait(TIMEOUT)
-
-
-@pytest.fixture
-def remote(tmp_path: Path) -> Iterator[Remote]:
-    remote = Remote(tmp_path)
-    yield remote
-    remote.close()
-
-
-def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote) -> None:
-    with Engine(remote.address) as engine:
-        listener = Listener()
-        handle = listener.submit(engine, CountJob(20))
-        listener.wait_for_events(1)
-        assert isinstance(listener.events[0], Message)
-        assert "no worker is connected" in listener.events[0].text
-        remote.add_worker()
-        assert handle.wait(TIMEOUT).status == "done"
-        assert [e.done for e in listener.events if isinstance(e, Progress)] == list(range(1, 21))
-
-        outcome, _ = run(engine, DieJob())
-        assert (outcome.status, outcome.error) == ("failed", WORKER_DIED)
-        assert run(engine, CountJob(2))[0].status == "done"
-
-        listener = Listener()
-        handle = listener.submit(engine, CountJob(100_000, seconds=0.01))
-        listener.wait_for_events(1)
-        handle.cancel()
-        assert handle.wait(TIMEOUT).status == "cancelled"
-
-        lost = Listener()
-        handle = lost.submit(engine, CountJob(100_000, seconds=0.01))
-        lost.wait_for_events(1)
-        remote.kill_scheduler()
-        outcome = handle.wait(TIMEOUT)
-        assert outcome.status == "failed"
-        assert outcome.error is not None
-        assert "connection to the scheduler was lost" in outcome.error
 
 
 def test_a_model_is_trained_scored_and_used(

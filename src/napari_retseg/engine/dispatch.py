@@ -353,7 +353,8 @@ class Engine:
         started = [handle for handle in waiting if handle.has_started]
         for handle in started:
             self._end(handle, JobOutcome("failed", WORKER_DIED, traceback=log))
-        self._idle_deaths[lane] = 0 if started else self._idle_deaths[lane] + 1
+        is_own = self._address is None
+        self._idle_deaths[lane] = self._idle_deaths[lane] + 1 if is_own and not started else 0
         if waiting and self._idle_deaths[lane] > 1:
             last = (log.strip() or "it said nothing").splitlines()[-1]
             line = f"the worker process does not start ({last}); reinstall napari-retseg"

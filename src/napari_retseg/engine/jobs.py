@@ -129,9 +129,9 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Score a model, or a folder of predictions, on one split of a dataset."""
+    """Score a model on one split of a dataset."""
 
-    model_or_predictions: str | Path
+    model: str | Path
     dataset_path: Path
     split: Literal["train", "val", "test"] = "val"
     config: PredictConfig = field(default_factory=PredictConfig)
@@ -144,7 +144,7 @@ class EvaluateJob:
 
         dataset = load_dataset(self.dataset_path)
         yield from evaluate(
-            self.model_or_predictions, dataset, split=self.split, config=self.config, cancel=cancel
+            self.model, dataset, split=self.split, config=self.config, cancel=cancel
         )
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 from napari_retseg.engine.jobs import Job, Lane, run_job
 from napari_retseg.errors import JobError
 
+#: How often a scheduler elsewhere is asked for its workers.
+_ASK_SECONDS = 1.0
 _CONNECT_SECONDS = 5.0
 #: The scheduler lives in the caller's process: it keeps few of the events that pass through it.
 _SCHEDULER_SETTINGS = {"distributed.admin.low-level-log-length": 20}
@@ -154,6 +157,8 @@ class RemoteWorkers:
             self.client = _connect(address, address)
             stack.callback(self.client.close)
             self._ending = stack.pop_all()
+        self._had_workers = False
+        self._asked = time.monotonic()
 
     def provide(self, lane: Lane) -> dict[str, int] | None:  # noqa: ARG002 - as LocalWorkers
         """Return the resources to ask for: none; any worker will do."""
@@ -163,8 +168,20 @@ class RemoteWorkers:
         """Do nothing: the workers are others' own."""
 
     def take_dead(self) -> dict[Lane, str]:
-        """Return none: the scheduler tells of those that died."""
-        return {}
+        """Return every lane when the last worker has gone; of others the scheduler tells.
+
+        Without a worker left the scheduler would wait for one and say nothing.
+        """
+        now = time.monotonic()
+        if now - self._asked < _ASK_SECONDS:
+            return {}
+        self._asked = now
+        try:
+            has_workers = bool(self.client.scheduler_info()["workers"])
+        except OSError:  # no scheduler: its status says so
+            return {}
+        had, self._had_workers = self._had_workers, has_workers
+        return {"predict": "", "train": ""} if had and not has_workers else {}
 
     def close(self) -> None:
         """Leave the scheduler."""
