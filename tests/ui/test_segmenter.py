@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,48 +12,11 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
-from napari_retseg.engine import Engine, Job, JobOutcome, LoadJob, PredictJob
-from napari_retseg.events import BscanPredicted, Event, Finished, Message, Progress
+from napari_retseg.engine import Engine, JobOutcome, LoadJob, PredictJob
+from napari_retseg.events import Message
 from napari_retseg.ui.reading import read_layers
 from napari_retseg.ui.segmenter import Segmenter
-
-
-@dataclass
-class PlayedJob:
-    """A job in the played engine."""
-
-    job: Job
-    on_event: Callable[[Event], None]
-    on_done: Callable[[JobOutcome], None]
-    is_cancelled: bool = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-    def predict(self, index: int, value: int, *, total: int = 5) -> None:
-        self.on_event(BscanPredicted(index, np.full((64, 96), value, np.uint8)))
-        self.on_event(Progress(index + 1, total))
-
-    def end(self, status: str = "done", error: str | None = None) -> None:
-        self.on_event(Finished(cancelled=status == "cancelled"))
-        self.on_done(JobOutcome(status, error))  # type: ignore[arg-type]
-
-
-@dataclass
-class PlayedEngine:
-    """An engine whose jobs do what the test says."""
-
-    loads: list[PlayedJob] = field(default_factory=list)
-    jobs: list[PlayedJob] = field(default_factory=list)
-    is_closed: bool = False
-
-    def submit(self, job: Job, **callbacks: Any) -> PlayedJob:
-        played = PlayedJob(job, **callbacks)
-        (self.loads if isinstance(job, LoadJob) else self.jobs).append(played)
-        return played
-
-    def close(self) -> None:
-        self.is_closed = True
+from tests.ui.playing import PlayedEngine, PlayedJob
 
 
 class Bench:
