@@ -14,9 +14,16 @@ from napari_retseg.learn import samples
 from napari_retseg.learn.samples import CropSampler, SampleStore
 
 
+def load(dataset: Path) -> SampleStore:
+    store = SampleStore(load_dataset(dataset), PreprocessConfig())
+    progress = list(store.load())
+    assert (progress[-1].done, progress[-1].total) == (8, 8)
+    return store
+
+
 @pytest.fixture
 def store(tiny_dataset: Path) -> SampleStore:
-    return SampleStore(load_dataset(tiny_dataset), PreprocessConfig())
+    return load(tiny_dataset)
 
 
 def test_only_training_bscans_are_stored(store: SampleStore) -> None:
@@ -69,7 +76,7 @@ def test_what_does_not_fit_into_memory_is_read_again(
     tiny_dataset: Path, store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samples, "MEMORY_BYTES", 3 * 64 * 64 * 5)
-    small = SampleStore(load_dataset(tiny_dataset), PreprocessConfig())
+    small = load(tiny_dataset)
     for number in range(8):
         assert np.array_equal(small.read(number).image, store.read(number).image)
         assert np.array_equal(small.read(number).labels, store.read(number).labels)
@@ -79,8 +86,8 @@ def test_bscans_without_a_label_are_left_out(tiny_dataset: Path) -> None:
     empty = np.full((64, 64), IGNORE, np.uint8)
     for path in sorted((tiny_dataset / "labels").glob("P1*"))[:3]:
         Image.fromarray(empty).save(path)
-    assert len(SampleStore(load_dataset(tiny_dataset), PreprocessConfig())) == 5
+    assert len(load(tiny_dataset)) == 5
     for path in (tiny_dataset / "labels").glob("P[12]*"):
         Image.fromarray(empty).save(path)
     with pytest.raises(InputError, match="no annotated B-scan"):
-        SampleStore(load_dataset(tiny_dataset), PreprocessConfig())
+        load(tiny_dataset)

@@ -188,6 +188,22 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     load_model(tmp_path / "run" / "model")
 
 
+def test_a_run_stopped_while_it_reads_the_scans_can_be_resumed(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    cancel = CancelToken()
+    cancel.cancel()
+    short = CONFIG.model_copy(update={"iterations": 1})
+    output = tmp_path / "run"
+    dataset = load_dataset(tiny_dataset)
+    events = list(fine_tune(dataset, short, cancel, output=output, start=tiny_bundle))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].cancelled
+    assert not _of(events, TrainingPlanned)
+    resumed = _train(tiny_dataset, output, short, resume=True)
+    assert [s.iteration for s in _of(resumed, Scored)] == [0, 1]
+
+
 def test_scratch_takes_the_network_but_not_the_weights(
     tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:

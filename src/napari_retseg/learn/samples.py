@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_retseg.classes import IGNORE
 from napari_retseg.config import PreprocessConfig
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError
+from napari_retseg.events import Progress
 from napari_retseg.infer.evaluate import read_case
 from napari_retseg.nets.preprocess import (
     input_size,
@@ -37,7 +39,7 @@ class Sample:
 
 
 class SampleStore:
-    """All annotated B-scans of the training split.
+    """All annotated B-scans of the training split, once :meth:`load` has read them.
 
     Parameters
     ----------
@@ -57,29 +59,47 @@ class SampleStore:
         self._preprocess = preprocess
         self._origin: list[tuple[Case, int]] = []
         self._kept: dict[int, Sample] = {}
+        self._room = MEMORY_BYTES
+        self.class_pixels: NDArray[np.int64] = np.zeros((0, len(dataset.labels)), np.int64)
+        self.largest = (0, 0)
+
+    def load(self) -> Iterator[Progress]:
+        """Read all scans and labels, once.
+
+        Raises
+        ------
+        InputError
+            Where a file cannot be read, or nothing is annotated.
+        """
+        cases = self._dataset.of_split("train")
         counts: list[NDArray[np.int64]] = []
-        sizes: list[tuple[int, int]] = []
-        room = MEMORY_BYTES
-        for case in dataset.of_split("train"):
-            annotated = dataset.annotated_bscans(case, "train")
-            if not annotated:
+        for done, case in enumerate(cases, start=1):
+            counts += self._add(case)
+            yield Progress(done, len(cases), unit="training scan")
+        if not counts:
+            raise InputError(f"{self._dataset.root}: no annotated B-scan to train on")
+        self.class_pixels = np.stack(counts)
+
+    def _add(self, case: Case) -> list[NDArray[np.int64]]:
+        """Take in the annotated B-scans of a scan; return the pixels of each class in each."""
+        annotated = self._dataset.annotated_bscans(case, "train")
+        if not annotated:
+            return []
+        scan, labels = read_case(case, self._dataset)
+        counts = []
+        for index in annotated:
+            sample = self._prepare(scan, labels, index)
+            pixels = np.bincount(sample.labels.ravel(), minlength=256)
+            if not pixels[:IGNORE].any():
                 continue
-            scan, labels = read_case(case, dataset)
-            for index in annotated:
-                sample = self._prepare(scan, labels, index)
-                pixels = np.bincount(sample.labels.ravel(), minlength=256)
-                if not pixels[:IGNORE].any():
-                    continue
-                room -= sample.image.nbytes + sample.labels.nbytes
-                if room > 0:
-                    self._kept[len(self._origin)] = sample
-                self._origin.append((case, index))
-                counts.append(pixels[: len(dataset.labels)])
-                sizes.append((sample.labels.shape[0], sample.labels.shape[1]))
-        if not self._origin:
-            raise InputError(f"{dataset.root}: no annotated B-scan to train on")
-        self.class_pixels: NDArray[np.int64] = np.stack(counts)
-        self.largest = (max(d for d, _ in sizes), max(w for _, w in sizes))
+            self._room -= sample.image.nbytes + sample.labels.nbytes
+            if self._room > 0:
+                self._kept[len(self._origin)] = sample
+            self._origin.append((case, index))
+            counts.append(pixels[: len(self._dataset.labels)])
+            depth, width = sample.labels.shape
+            self.largest = (max(self.largest[0], depth), max(self.largest[1], width))
+        return counts
 
     def __len__(self) -> int:
         return len(self._origin)

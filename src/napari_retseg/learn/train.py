@@ -21,6 +21,7 @@ from napari_retseg.events import (
     Event,
     Finished,
     Message,
+    Progress,
     Scored,
     StepDone,
     TrainingPlanned,
@@ -87,15 +88,21 @@ def fine_tune(
             save_checkpoint(run.checkpoint, state.snapshot())
         run.start_log(state.iteration, scored_until=state.scored_until)
         for event in _train(setup, state, run, cancel):
-            run.log(event)
+            if not isinstance(event, Progress):
+                run.log(event)
             yield event
 
 
 def _train(setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel) -> Iterator[Event]:
     config, dataset = setup.config, setup.dataset
-    store = SampleStore(dataset, setup.info.preprocess)
-    sampler = CropSampler(store, crop=parse_size(config.crop))
     yield from (Message(text, "warning") for text in setup.warnings)
+    store = SampleStore(dataset, setup.info.preprocess)
+    for progress in store.load():
+        yield progress
+        if cancel.is_cancelled():
+            yield Finished(cancelled=True, result=_result(state, run))
+            return
+    sampler = CropSampler(store, crop=parse_size(config.crop))
     yield _plan(setup, state, store)
     if setup.from_model and state.start_scores is None and state.iteration == 0:
         yield from _score_start(setup, state, cancel)
