@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,21 +89,28 @@ def test_something_in_the_way_is_one_clear_line(tmp_path: Path, name: str) -> No
     assert list(tmp_path.glob(".retseg*")) == []
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """Let the system refuse files of more than 4 kB, as a full disk would."""
+    """Let the system refuse files of more than 4 kB, as a full disk would.
+
+    For as short as can be: the limit is on whatever the tests print into, too.
+    """
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_files")
 def test_no_room_leaves_the_old_file(tmp_path: Path) -> None:
     file = write_bytes(tmp_path / "a.bin", b"old")
-    with pytest.raises(InputError, match=r"a\.bin: cannot be written \(File too large\)"):
+    with (
+        pytest.raises(InputError, match=r"a\.bin: cannot be written \(File too large\)"),
+        small_files(),
+    ):
         write_bytes(file, bytes(10_000))
     assert file.read_bytes() == b"old"
     assert list(tmp_path.glob(".retseg*")) == []
