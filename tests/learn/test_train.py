@@ -246,13 +246,18 @@ def test_nothing_held_out_is_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
+def _without_splits(path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path.read_text())
+    for case in data["training"]:
+        del case["split"]
+    return data
+
+
 def test_the_split_is_pinned_in_the_data_set(
     tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     path = tiny_dataset / "dataset.json"
-    data = json.loads(path.read_text())
-    for case in data["training"]:
-        del case["split"]
+    data = _without_splits(path)
     data["training"].append({"image": data["training"][0]["image"].replace("P1", "P4")})
     shutil.copyfile(tiny_dataset / "images" / "P1_B0.png", tiny_dataset / "images" / "P4_B0.png")
     path.write_text(json.dumps(data))
@@ -269,10 +274,7 @@ def test_a_data_set_that_is_write_protected_stays_as_it_is(
     tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     path = tiny_dataset / "dataset.json"
-    data = json.loads(path.read_text())
-    for case in data["training"]:
-        del case["split"]
-    path.write_text(json.dumps(data))
+    path.write_text(json.dumps(_without_splits(path)))
     before = path.read_bytes()
     path.chmod(0o444)
     short = CONFIG.model_copy(update={"iterations": 1})
