@@ -41,6 +41,7 @@ class TrainedOn(Frozen):
     bscans: int
     iterations: int
     simulated: bool = False
+    split: str = Field("by patient", description="how the held-out scans were chosen, in words")
 
 
 class ModelInfo(Frozen):
@@ -55,6 +56,15 @@ class ModelInfo(Frozen):
     weights_id: str = Field("", description="SHA-256 of the weights file's tensors")
     trained_on: TrainedOn | None = None
     scores: dict[str, Any] | None = Field(None, description="on the held-out scans")
+    start_scores: dict[str, Any] | None = Field(
+        None, description="of the model that it started from, on the same held-out scans"
+    )
+    promoted: bool | None = Field(
+        None, description="whether it is not worse than that; None: nothing to compare with"
+    )
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="operating point: a threshold for each class named here"
+    )
 
 
 def models_folder() -> Path:

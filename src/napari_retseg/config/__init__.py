@@ -1,0 +1,57 @@
+"""Configuration: frozen pydantic models and texts, validated once at the edge, without torch."""
+
+from __future__ import annotations
+
+from napari_retseg.config.augment import AUGMENT_PRESETS, AugmentConfig, parse_augment
+from napari_retseg.config.frozen import Frozen
+from napari_retseg.config.network import (
+    ARCHITECTURES_3D,
+    Head,
+    NetworkConfig,
+    Normalisation,
+    NormaliseOver,
+    PreprocessConfig,
+)
+from napari_retseg.config.predict import Device, Precision, PredictConfig
+from napari_retseg.config.texts import (
+    LossTerm,
+    SplitPlan,
+    Strategy,
+    parse_class_weights,
+    parse_fit,
+    parse_loss,
+    parse_resize,
+    parse_size,
+    parse_split,
+    parse_strategy,
+)
+from napari_retseg.config.training import ScheduleName, SplitBy, TrainConfig
+
+__all__ = [
+    "ARCHITECTURES_3D",
+    "AUGMENT_PRESETS",
+    "AugmentConfig",
+    "Device",
+    "Frozen",
+    "Head",
+    "LossTerm",
+    "NetworkConfig",
+    "Normalisation",
+    "NormaliseOver",
+    "Precision",
+    "PredictConfig",
+    "PreprocessConfig",
+    "ScheduleName",
+    "SplitBy",
+    "SplitPlan",
+    "Strategy",
+    "TrainConfig",
+    "parse_augment",
+    "parse_class_weights",
+    "parse_fit",
+    "parse_loss",
+    "parse_resize",
+    "parse_size",
+    "parse_split",
+    "parse_strategy",
+]
