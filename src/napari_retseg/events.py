@@ -56,16 +56,43 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class BscanUncertainty:
+    """How unsure a model is of one B-scan.
+
+    Attributes
+    ----------
+    score
+        0 (sure) to 1, see :func:`napari_retseg.infer.uncertainty.measure_uncertainty`.
+    entropy
+        Of each pixel, ``(depth, width)``, uint8: 255 where all classes are equally likely.
+    descriptor
+        What the B-scan looks like to the model, in a fixed number of values.
+    """
+
+    score: float
+    entropy: NDArray[np.uint8] = field(compare=False)
+    descriptor: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BscanPredicted:
-    """The labels of one B-scan: class values, ``(depth, width)``, uint8."""
+    """The labels of one B-scan: class values, ``(depth, width)``, uint8.
+
+    `uncertainty` is there where it was asked for.
+    """
 
     index: int
     labels: NDArray[np.uint8] = field(compare=False)
+    uncertainty: BscanUncertainty | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlanned:
-    """What a training is about to do, stated before its first step."""
+    """What a training is about to do, stated before its first step.
+
+    `iterations` is 0 where `minutes` limit the training; `split` says in words how the held-out
+    scans were chosen.
+    """
 
     device: str
     precision: str
@@ -77,28 +104,37 @@ class TrainingPlanned:
     heldout_bscans: int
     iterations: int
     start_iteration: int = 0
+    minutes: float = 0.0
+    strategy: str = "all"
+    split: str = "by patient"
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimiser step; `loss` is of its batch, before the step."""
+    """One optimiser step; `loss` is of its batch, before the step.
+
+    `position` is the share of the training that is done, 0 to 1.
+    """
 
     iteration: int
     loss: float
     learning_rate: float
     seconds: float
+    position: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """Scores on the held-out scans after `iteration` steps.
 
-    `scores` is :meth:`napari_retseg.scores.Scores.to_json` without the per-B-scan list.
+    `scores` is :meth:`napari_retseg.scores.Scores.to_json` without the per-B-scan list;
+    `rehearsed` is the same on the held-out scans of the older data set, where one is mixed in.
     """
 
     iteration: int
     scores: dict[str, Any]
     is_best: bool
+    rehearsed: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +183,13 @@ def encode(event: Event) -> dict[str, Any]:
     """Turn an event into a dictionary of plain values (labels as zlib-compressed bytes)."""
     data: dict[str, Any] = {"event": type(event).__name__}
     if isinstance(event, BscanPredicted):
-        packed = zlib.compress(np.ascontiguousarray(event.labels).tobytes(), 1)
-        return {**data, "index": event.index, "shape": list(event.labels.shape), "labels": packed}
+        shape = list(event.labels.shape)
+        data |= {"index": event.index, "shape": shape, "labels": _pack(event.labels)}
+        if event.uncertainty is not None:
+            data["score"] = event.uncertainty.score
+            data["entropy"] = _pack(event.uncertainty.entropy)
+            data["descriptor"] = list(event.uncertainty.descriptor)
+        return data
     return {**data, **asdict(event)}
 
 
@@ -157,10 +198,27 @@ def decode(data: dict[str, Any]) -> Event:
     values = dict(data)
     kind = _KINDS[values.pop("event")]
     if kind is BscanPredicted:
-        flat = np.frombuffer(zlib.decompress(values["labels"]), dtype=np.uint8)
-        return BscanPredicted(values["index"], flat.reshape(values["shape"]))
+        return _decode_bscan(values)
     if kind is TrainingPlanned:
         for name in ("training_groups", "heldout_groups"):
             values[name] = tuple(values[name])
     event: Event = kind(**values)
     return event
+
+
+def _decode_bscan(values: dict[str, Any]) -> BscanPredicted:
+    shape = tuple(values["shape"])
+    uncertainty = None
+    if "entropy" in values:
+        uncertainty = BscanUncertainty(
+            values["score"], _unpack(values["entropy"], shape), tuple(values["descriptor"])
+        )
+    return BscanPredicted(values["index"], _unpack(values["labels"], shape), uncertainty)
+
+
+def _pack(plane: NDArray[np.uint8]) -> bytes:
+    return zlib.compress(np.ascontiguousarray(plane).tobytes(), 1)
+
+
+def _unpack(packed: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.cli.batch import Batch, list_scans
 from napari_retseg.cli.interrupt import stopping_cleanly
 from napari_retseg.cli.labeller import Labeller
@@ -214,3 +217,161 @@ def test_ctrl_c_leaves_whole_files_only(tiny_info: ModelInfo, tmp_path: Path) ->
     assert [path.name for path in out.iterdir()] == ["first.tif"]
     assert summary.not_tried == [str(volumes[2])]
     assert summary.failed == []
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Read the ranking."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def sure_bundle(tmp_path: Path, tiny_info: ModelInfo, tiny_network: torch.nn.Module) -> Path:
+    """A model with logits far apart: new weights find all classes about equally likely."""
+    from napari_retseg.nets.bundle import save_model
+
+    head = tiny_network.get_submodule("segmentation_head.0")
+    assert isinstance(head.weight, torch.Tensor)
+    head.weight.data *= 100
+    save_model(tmp_path / "sure", tiny_network, tiny_info)
+    return tmp_path / "sure"
+
+
+def test_uncertainty_is_mapped_and_all_bscans_are_ranked(
+    run: Run, study: Path, sure_bundle: Path, tmp_path: Path
+) -> None:
+    volume = save_volume(tmp_path / "vol.nii.gz")
+    out = tmp_path / "out"
+    arguments = ("--model", sure_bundle, "--output", out, "--uncertainty", "--json")
+    result = run("predict", study, volume, *arguments)
+    assert result.exit_code == 0, result.output
+    maps = {path.name for path in (out / "uncertainty").iterdir() if path.suffix != ".json"}
+    assert maps == {"eye1.png", "eye2.png", "eye10.png", "vol.nii.gz"}
+    scan = read_scan(volume)
+    found = read_scan(out / "uncertainty" / "vol.nii.gz")
+    assert found.spatial_shape == scan.spatial_shape
+    assert found.spacing_um == pytest.approx(scan.spacing_um)
+    entropy = np.asarray(found.pixels)
+    assert entropy.dtype == np.uint8
+    assert len(np.unique(entropy)) > 20
+    rows = read_table(out / "uncertainty.csv")
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert {(Path(row["file"]).name, row["bscan"]) for row in rows} == {
+        *((f"eye{number}.png", "0") for number in (1, 2, 10)),
+        *(("vol.nii.gz", str(index)) for index in range(3)),
+    }
+    scores = [float(row["score"]) for row in rows]
+    assert scores[0] == max(scores)
+    assert all(0 < score <= 1 for score in scores)
+    summary = json.loads(result.stdout)
+    assert [str(one["score"]) for one in summary["label_next"]] == [
+        str(float(row["score"])) for row in rows
+    ]
+    assert summary["predicted"][0]["uncertainty"] == str(out / "uncertainty" / "eye1.png")
+    first = f"label these next: {Path(rows[0]['file']).name} B-scan {rows[0]['bscan']}, "
+    assert first in result.stderr
+
+
+def test_without_it_nothing_is_mapped(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = run("predict", study, "--model", tiny_bundle, "--output", out, "--json")
+    assert "label_next" not in json.loads(result.stdout)
+    assert not (out / "uncertainty").exists()
+
+
+def test_scans_of_an_earlier_run_take_part_in_the_ranking(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("--model", tiny_bundle, "--output", out, "--uncertainty", "--resume", "--json")
+    run("predict", study / "eye1.png", study / "eye2.png", *arguments)
+    assert len(read_table(out / "uncertainty.csv")) == 2
+    summary = json.loads(run("predict", study, *arguments).stdout)
+    assert [Path(entry["input"]).name for entry in summary["predicted"]] == ["eye10.png"]
+    whole = read_table(out / "uncertainty.csv")
+    assert len(whole) == 3
+    (out / "uncertainty" / "eye2.png.json").write_text('{"bscans": [{"bscan"')
+    (out / "uncertainty" / "eye10.png").unlink()
+    summary = json.loads(run("predict", study, *arguments).stdout)
+    again = [Path(entry["input"]).name for entry in summary["predicted"]]
+    assert again == ["eye2.png", "eye10.png"]
+    assert read_table(out / "uncertainty.csv") == whole
+
+
+def test_a_map_never_replaces_a_scan(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    inside = tmp_path / "out" / "uncertainty" / "eye1.png"
+    inside.parent.mkdir(parents=True)
+    shutil.copy(study / "eye1.png", inside)
+    arguments = ("--model", tiny_bundle, "--output", tmp_path / "out", "--uncertainty")
+    result = run("predict", inside, *arguments)
+    assert result.exit_code == 2
+    assert "lies in the folder of uncertainty maps" in only_error(result)
+    assert inside.read_bytes() == (study / "eye1.png").read_bytes()
+
+
+def test_tta_changes_the_labels_as_in_python(
+    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    from napari_retseg.config import PredictConfig
+    from napari_retseg.infer.predict import predict_labels
+
+    arguments = ("predict", study / "eye1.png", "--model", tiny_bundle, "--output")
+    run(*arguments, tmp_path / "plain")
+    run(*arguments, tmp_path / "tta", "--tta")
+    plain, averaged = (read_labels(tmp_path / name / "eye1.png") for name in ("plain", "tta"))
+    assert (plain != averaged).any()
+    config = PredictConfig(tta=True)
+    assert (averaged == predict_labels(read_scan(study / "eye1.png"), tiny_bundle, config)).all()
+
+
+def test_repair_needs_layers(
+    run: Run, study: Path, tiny_bundle: Path, tiny_info: ModelInfo, tmp_path: Path
+) -> None:
+    from napari_retseg.nets.bundle import load_model, save_model
+
+    arguments = ("predict", study / "eye1.png", "--repair", "--output", tmp_path / "out", "--model")
+    result = run(*arguments, tiny_bundle)
+    assert result.exit_code == 2
+    assert "upper, lower, fluid" in only_error(result)
+    assert not (tmp_path / "out").exists()
+    classes = LabelSet.from_names(["INL", "NFL", "fluid"])
+    info = tiny_info.model_copy(update={"classes": classes})
+    save_model(tmp_path / "layers", load_model(tiny_bundle).network, info)
+    assert run(*arguments, tmp_path / "layers").exit_code == 0
+    place = np.array([-1, 1, 0, -1])[read_labels(tmp_path / "out" / "eye1.png")]
+    assert (place >= 0).any()
+    for column in place.T:
+        assert (np.diff(column[column >= 0]) >= 0).all()
+
+
+def test_a_nifti_volume_is_sliced_along_the_axis_asked_for(
+    run: Run, tiny_bundle: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "brain.nii.gz"
+    pixels = rng.integers(0, 255, (5, 20, 24), dtype=np.uint8)
+    write_scan(path, OctScan(pixels, ("z", "y", "x"), (1000.0,) * 3, spacing_source="file"))
+    arguments = ("predict", path, "--model", tiny_bundle, "--output")
+    assert run(*arguments, tmp_path / "along", "--axis", "2").exit_code == 0
+    assert run(*arguments, tmp_path / "first").exit_code == 0
+    along, first = (read_labels(tmp_path / name / "brain.nii.gz") for name in ("along", "first"))
+    assert along.shape == first.shape == (5, 20, 24)
+    assert (along != first).any()
+    assert run(*arguments, tmp_path / "out", "--axis", "3").exit_code == 2
+
+
+def test_evaluate_takes_the_same_options(
+    run: Run, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    arguments = ("evaluate", tiny_dataset, "--model", tiny_bundle, "--json")
+    plain, averaged = (json.loads(run(*arguments, *more).stdout) for more in ((), ("--tta",)))
+    assert plain["classes"] != averaged["classes"]
+    result = run(*arguments, "--repair")
+    assert result.exit_code == 2
+    assert "upper, lower, fluid" in only_error(result)
+    result = run("evaluate", tiny_dataset, "--predictions", tmp_path, "--tta")
+    assert result.exit_code == 2
+    assert "are for --model" in only_error(result)

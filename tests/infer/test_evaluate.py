@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_retseg.config import PredictConfig
-from napari_retseg.dataset import load_dataset
-from napari_retseg.errors import InputError, ModelError
+from napari_retseg.dataset import Dataset, load_dataset
+from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import CancelToken, Event, Finished
 from napari_retseg.infer.evaluate import evaluate, evaluate_predictions
-from napari_retseg.infer.predict import predict_labels
-from napari_retseg.io import label_path, read_labels, write_labels
+from napari_retseg.infer.predict import load_predictor, predict_labels
+from napari_retseg.io import label_path, read_labels, write_labels, write_scan
+from napari_retseg.scan import OctScan
+from tests.infer.networks import Table, make_model, random_convolution
 
 CPU = PredictConfig(device="cpu")
+EXACT = PredictConfig(device="cpu", precision="fp32")
 
 
 def _result(events: list[Event]) -> dict[str, object]:
@@ -73,3 +77,55 @@ def test_cancel_stops_it(tiny_dataset: Path, tiny_bundle: Path) -> None:
     assert list(evaluate(tiny_bundle, dataset, config=CPU, cancel=cancel)) == [
         Finished(cancelled=True)
     ]
+
+
+@pytest.fixture
+def volumes(tmp_path: Path, rng: np.random.Generator) -> Dataset:
+    """Two NIfTI volumes whose grey values are their labels; the second is held out."""
+    cases = []
+    for number, split in enumerate(("train", "val")):
+        scan = OctScan(rng.integers(0, 3, (6, 9, 11), dtype=np.uint8), ("z", "y", "x"))
+        files = {kind: f"./{kind}{number}.nii.gz" for kind in ("image", "label")}
+        for name in files.values():
+            write_scan(tmp_path / name, scan)
+        cases.append({**files, "group": f"P{number}", "split": split})
+    names = {"0": "background", "1": "upper", "2": "lower"}
+    content = {"name": "cubes", "labels": names, "ignore": 255, "training": cases}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    return load_dataset(tmp_path)
+
+
+def test_a_3d_model_is_scored_on_the_grid_of_the_volumes(volumes: Dataset) -> None:
+    table = Table([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
+    predictor = load_predictor(make_model(table, dims=3), EXACT)
+    used = predictor._network
+    assert isinstance(used, Table)
+    used.calls = 0
+    found = _result(list(evaluate(predictor, volumes)))
+    assert found["mean_dice_with_background"] == 1
+    assert found["n_bscans"] == 6
+    # B-scans are asked for one by one, the volume is predicted once
+    assert used.calls == 1
+
+
+def test_slices_along_another_axis_are_scored_on_the_same_grid(volumes: Dataset) -> None:
+    shifted = random_convolution(2)
+    by_axis = [
+        _result(list(evaluate(make_model(shifted), volumes, config=config)))["bscans"]
+        for config in (EXACT, EXACT.model_copy(update={"axis": 2}))
+    ]
+    assert by_axis[0] != by_axis[1]
+    table = Table([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
+    config = EXACT.model_copy(update={"axis": 2})
+    found = _result(list(evaluate(make_model(table), volumes, config=config)))
+    assert found["mean_dice_with_background"] == 1
+
+
+def test_tta_is_scored_and_repair_needs_layers(tiny_dataset: Path, tiny_bundle: Path) -> None:
+    dataset = load_dataset(tiny_dataset)
+    config = PredictConfig(device="cpu", tta=True)
+    plain = _result(list(evaluate(tiny_bundle, dataset, config=CPU)))
+    assert _result(list(evaluate(tiny_bundle, dataset, config=config))) != plain
+    with pytest.raises(UsageError, match="upper, lower, fluid"):
+        repair = PredictConfig(device="cpu", repair=True)
+        list(evaluate(tiny_bundle, dataset, config=repair))

@@ -1,116 +1,174 @@
+"""Random changes of training samples: drawn first, applied later, on the device."""
+
 from __future__ import annotations
 
-from dataclasses import replace
+import pickle
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from napari_retseg.config import AUGMENT_PRESETS
+from napari_retseg.classes import IGNORE
+from napari_retseg.config import AUGMENT_PRESETS, AugmentConfig
 from napari_retseg.learn.augment import AugmentDraw, apply_augment, draw_augment
 
-SIZE = 32
+NONE = AUGMENT_PRESETS["none"]
+#: A value of each option that surely changes something.
+OPTIONS = {
+    "flip": 1.0,
+    "vertical_flip": 1.0,
+    "rotation": 20.0,
+    "scale": 0.3,
+    "shift": 0.2,
+    "shear": 0.2,
+    "elastic": 0.05,
+    "ascan_shift": 0.1,
+    "bscan_motion": 0.1,
+    "gamma": 0.4,
+    "contrast": 0.3,
+    "brightness": 0.2,
+    "speckle": 0.2,
+    "blur": 2.0,
+    "vessel_shadow": 1.0,
+    "low_signal": 1.0,
+    "cutout": 1.0,
+}
+SHAPES = [(3, 1, 48, 40), (3, 2, 6, 48, 40)]
+
+Pair = tuple[torch.Tensor, torch.Tensor]
 
 
-@pytest.fixture
-def still(rng: np.random.Generator) -> AugmentDraw:
-    """A draw for one sample that changes nothing."""
-    return draw_augment(AUGMENT_PRESETS["none"], 1, rng)
+def make_batch(shape: tuple[int, ...]) -> Pair:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(*shape, generator=generator)
+    return images, torch.randint(0, 6, (shape[0], *shape[2:]), generator=generator)
 
 
-@pytest.fixture
-def sample() -> tuple[torch.Tensor, torch.Tensor]:
-    """An image in which the grey value tells the label."""
-    labels = torch.zeros(1, SIZE, SIZE, dtype=torch.long)
-    labels[:, 8:16, 4:20] = 2
-    labels[:, 20:24] = 1
-    return labels[:, None].float() / 2, labels
+def arrays_in(value: Any) -> list[Any]:
+    if is_dataclass(value):
+        return [leaf for f in fields(value) for leaf in arrays_in(getattr(value, f.name))]
+    return [value]
 
 
-def _value(number: float) -> np.ndarray:
-    return np.array([number], dtype=np.float32)
+def draw_for(config: AugmentConfig, shape: tuple[int, ...], *, seed: int = 5) -> AugmentDraw:
+    return draw_augment(config, shape[0], np.random.default_rng(seed), dims=len(shape) - 2)
 
 
-def test_none_changes_nothing(
-    still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    images, labels = apply_augment(*sample, still)
-    torch.testing.assert_close(images, sample[0])
-    assert torch.equal(labels, sample[1])
+def test_every_option_is_tried_here() -> None:
+    assert set(OPTIONS) == set(AugmentConfig.model_fields)
 
 
-def test_a_draw_can_be_replayed(
-    rng: np.random.Generator, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    draw = draw_augment(AUGMENT_PRESETS["oct"], 1, rng)
-    first, again = apply_augment(*sample, draw), apply_augment(*sample, draw)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_none_returns_what_it_got(shape: tuple[int, ...]) -> None:
+    batch = make_batch(shape)
+    changed = apply_augment(*batch, draw_for(NONE, shape))
+    assert changed[0] is batch[0]
+    assert changed[1] is batch[1]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_option_alone_changes_the_samples(name: str, shape: tuple[int, ...]) -> None:
+    batch = make_batch(shape)
+    before = tuple(pixels.clone() for pixels in batch)
+    draw = draw_for(NONE.model_copy(update={name: OPTIONS[name]}), shape)
+    images, labels = apply_augment(*batch, draw)
+    assert (images - batch[0]).abs().max() > 0.02
+    moves = list(OPTIONS).index(name) < list(OPTIONS).index("gamma")
+    assert torch.equal(labels, batch[1]) != moves
+    assert all(torch.equal(a, b) for a, b in zip(batch, before, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["oct", "strong"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_draw_repeats_bit_by_bit(preset: str, shape: tuple[int, ...]) -> None:
+    batch = make_batch(shape)
+    draw = draw_for(AUGMENT_PRESETS[preset], shape)
+    first = apply_augment(*batch, draw)
+    torch.manual_seed(99)
+    again = apply_augment(*batch, pickle.loads(pickle.dumps(draw)))
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
-    assert not torch.equal(first[0], sample[0])
+    same_seed = apply_augment(*batch, draw_for(AUGMENT_PRESETS[preset], shape))
+    assert torch.equal(first[0], same_seed[0])
+    other_seed = apply_augment(*batch, draw_for(AUGMENT_PRESETS[preset], shape, seed=6))
+    assert not torch.equal(first[0], other_seed[0])
 
 
-def test_flip_mirrors_the_width_of_both(
-    still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    images, labels = apply_augment(*sample, replace(still, flip=np.array([True])))
-    torch.testing.assert_close(images, sample[0].flip(-1), atol=1e-5, rtol=0)
-    assert torch.equal(labels, sample[1].flip(-1))
+def test_a_draw_is_plain_numbers() -> None:
+    config = NONE.model_copy(update=OPTIONS)
+    for value in arrays_in(draw_augment(config, 2, np.random.default_rng(0))):
+        assert isinstance(value, (int, np.ndarray))
 
 
-def test_shift_moves_down_and_what_comes_in_is_not_annotated(
-    still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    images, labels = apply_augment(*sample, replace(still, shift=_value(4 / SIZE)))
-    assert torch.equal(labels[:, 4:], sample[1][:, :-4])
-    assert (labels[:, :4] == 255).all()
-    torch.testing.assert_close(images[..., 4:, :], sample[0][..., :-4, :], atol=1e-5, rtol=0)
+@pytest.mark.parametrize("name", ["all", *OPTIONS])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_sample_alone_changes_as_in_its_batch(name: str, shape: tuple[int, ...]) -> None:
+    shares = {"flip": 0.5, "vertical_flip": 0.5, "vessel_shadow": 0.5, "cutout": 0.5}
+    options = OPTIONS | shares
+    changes = options if name == "all" else {name: options[name]}
+    batch = make_batch(shape)
+    draw = draw_for(NONE.model_copy(update=changes), shape)
+    images, labels = apply_augment(*batch, draw)
+    for i in range(shape[0]):
+        one = slice(i, i + 1)
+        image, label = apply_augment(batch[0][one], batch[1][one], draw.take(i))
+        torch.testing.assert_close(image[0], images[i], atol=1e-5, rtol=0)
+        assert torch.equal(label[0], labels[i])
 
 
-def test_tilt_lifts_the_left_and_lowers_the_right(
-    still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    _, labels = apply_augment(*sample, replace(still, tilt=_value(0.2)))
-    band = (labels[0] == 1).float() * torch.arange(SIZE)[:, None]
-    rows = band.sum(0) / (labels[0] == 1).sum(0)
-    assert rows[0] < 21.5 - 4
-    assert rows[-1] > 21.5 + 4
+def test_only_samples_that_a_draw_has_can_be_taken() -> None:
+    draw = draw_augment(NONE, 2, np.random.default_rng(0))
+    for index in (-1, 2):
+        with pytest.raises(IndexError, match=f"sample {index}"):
+            draw.take(index)
 
 
-def test_scale_enlarges(still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]) -> None:
-    _, labels = apply_augment(*sample, replace(still, scale_depth=_value(1.5)))
-    assert int((labels[0, :, 0] == 1).sum()) == 6
+@pytest.mark.parametrize("name", OPTIONS)
+def test_samples_of_a_draw_differ(name: str) -> None:
+    value = 0.5 if name in ("flip", "vertical_flip") else OPTIONS[name]
+    draw = draw_augment(NONE.model_copy(update={name: value}), 8, np.random.default_rng(5))
+    images, labels = make_batch((1, 1, 48, 40))
+    changed, _ = apply_augment(images.repeat(8, 1, 1, 1), labels.repeat(8, 1, 1), draw)
+    assert any(not torch.equal(changed[0], other) for other in changed[1:])
 
 
-@pytest.mark.parametrize("preset", ["light", "oct"])
-def test_image_and_labels_move_together(
-    preset: str, rng: np.random.Generator, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    config = AUGMENT_PRESETS[preset].model_copy(  # type: ignore[index]
-        update={"gamma": 0, "contrast": 0, "brightness": 0, "noise": 0}
-    )
-    for _ in range(10):
-        images, labels = apply_augment(*sample, draw_augment(config, 1, rng))
-        known = labels != 255
-        differing = ((images[:, 0] * 2 - labels).abs() > 0.51) & known
-        assert differing.float().mean() < 0.04
+@pytest.mark.parametrize("preset", ["light", "oct", "strong"])
+def test_labels_stay_over_what_they_label(preset: str) -> None:
+    """In an image of large areas, each label's pixels keep about their own grey value."""
+    labels = torch.zeros(4, 64, 96, dtype=torch.long)
+    labels[:, 20:34, 8:60], labels[:, 40:52] = 2, 1
+    images = labels[:, None].float() / 2
+    keep = {"gamma": 0, "contrast": 0, "brightness": 0, "speckle": 0, "blur": 0}
+    keep |= {"vessel_shadow": 0, "low_signal": 0, "cutout": 0}
+    config = AUGMENT_PRESETS[preset].model_copy(update=keep)
+    for seed in range(5):
+        draw = draw_augment(config, 4, np.random.default_rng(seed))
+        moved, moved_labels = apply_augment(images, labels, draw)
+        known = moved_labels != IGNORE
+        assert known.float().mean() > 0.6
+        wrong = ((moved[:, 0] * 2).round() != moved_labels) & known
+        assert wrong.float().mean() < 0.03
 
 
-def test_grey_changes_leave_labels_alone(
-    still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    draw = replace(
-        still, gamma=_value(1.5), contrast=_value(0.7), brightness=_value(0.1), noise=_value(0.1)
-    )
-    images, labels = apply_augment(*sample, draw)
-    assert torch.equal(labels, sample[1])
-    assert not torch.allclose(images, sample[0], atol=0.05)
+def test_a_draw_for_other_samples_is_refused() -> None:
+    images, labels = make_batch((3, 1, 48, 40))
+    for n, dims in ((2, 2), (3, 3)):
+        draw = draw_augment(NONE, n, np.random.default_rng(0), dims=dims)
+        with pytest.raises(ValueError, match=f"a draw for {n} of {dims}"):
+            apply_augment(images, labels, draw)
 
 
-def test_each_grey_change_does_something(
-    still: AugmentDraw, sample: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    for name, number in (("gamma", 2), ("contrast", 0.5), ("brightness", 0.2), ("noise", 0.2)):
-        changes: dict[str, Any] = {name: _value(number)}
-        images, _ = apply_augment(*sample, replace(still, **changes))
-        assert (images - sample[0]).abs().max() > 0.05, name
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_draw_replays_on_another_device(shape: tuple[int, ...]) -> None:
+    batch = make_batch(shape)
+    draw = draw_for(NONE.model_copy(update=OPTIONS), shape)
+    here = apply_augment(*batch, draw)
+    there = apply_augment(batch[0].cuda(), batch[1].cuda(), draw)
+    assert there[0].is_cuda
+    torch.testing.assert_close(there[0].cpu(), here[0], atol=2e-3, rtol=0)
+    assert (there[1].cpu() == here[1]).float().mean() > 0.999

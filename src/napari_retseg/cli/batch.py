@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.cli.group import FAILED, INTERRUPTED, describe_os_error
 from napari_retseg.cli.labeller import Labeller
+from napari_retseg.cli.ranking import RankedBscan, Ranking, describe_next
 from napari_retseg.cli.reporting import Reporter, count, format_seconds
 from napari_retseg.errors import InputError, JobError, RetsegError, UsageError
 from napari_retseg.events import BscanPredicted, Finished
@@ -42,6 +44,7 @@ class Summary:
     skipped: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
+    ranking: list[RankedBscan] | None = None
     interrupted: bool = False
 
     @property
@@ -52,18 +55,19 @@ class Summary:
         return FAILED if self.failed else 0
 
     def describe(self) -> str:
-        """Count the scans in one line."""
+        """Name what to label next, and count the scans in one line."""
         parts = [f"{len(self.predicted)} labelled"]
         for name, scans in (("up to date", self.skipped), ("failed", self.failed)):
             if scans:
                 parts.append(f"{len(scans)} {name}")
         if self.not_tried:
             parts.append(f"{len(self.not_tried)} not tried")
-        return f"{', '.join(parts)}; labels in {self.output}"
+        line = f"{', '.join(parts)}; labels in {self.output}"
+        return f"{describe_next(self.ranking)}\n{line}" if self.ranking else line
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        return {
+        data: dict[str, Any] = {
             "model": self.model,
             "output": str(self.output),
             "predicted": self.predicted,
@@ -71,6 +75,9 @@ class Summary:
             "failed": self.failed,
             "not_tried": self.not_tried,
         }
+        if self.ranking is not None:
+            data["label_next"] = [one.to_json() for one in self.ranking]
+        return data
 
 
 class _Stopped(Exception):  # noqa: N818 - a request, not an error
@@ -92,6 +99,8 @@ class Batch:
         Leave scans alone whose labels are readable and newer than scan and model.
     overlay
         Draw pictures, too.
+    uncertainty
+        Write maps of the uncertainty and rank the B-scans; the labeller measures it.
     """
 
     def __init__(
@@ -102,12 +111,14 @@ class Batch:
         reporter: Reporter,
         resume: bool = False,
         overlay: bool = False,
+        uncertainty: bool = False,
     ) -> None:
         self._output = output
         self._labeller = labeller
         self._reporter = reporter
         self._resume = resume
         self._overlay = overlay
+        self._ranking = Ranking(output) if uncertainty else None
         self._summary = Summary(model=labeller.info.name, output=output)
 
     def run(self, paths: Sequence[Path], *, fail_fast: bool = False) -> Summary:
@@ -121,6 +132,8 @@ class Batch:
             Where the folder cannot be made.
         """
         check_targets(paths, self._output)
+        if self._ranking is not None:
+            self._ranking.check_sources(paths)
         make_folder(self._output)
         for number, path in enumerate(paths, start=1):
             try:
@@ -132,12 +145,16 @@ class Batch:
             if self._summary.interrupted or (fail_fast and self._summary.failed):
                 self._summary.not_tried = [str(rest) for rest in paths[number:]]
                 break
+        if self._ranking is not None:
+            self._summary.ranking = self._ranking.write()
         return self._summary
 
     def _label(self, path: Path) -> None:
         scan = read_scan(path)
         target = label_path(scan, self._output)
         entry: dict[str, Any] = {"input": str(path), "labels": str(target)}
+        if self._ranking is not None:
+            entry["uncertainty"] = str(self._ranking.map_path(target))
         if self._resume and self._is_done(path, scan, target):
             self._summary.skipped.append(entry)
             return
@@ -155,17 +172,28 @@ class Batch:
     def _write(self, path: Path, scan: OctScan, target: Path) -> None:
         """Predict and write B-scan by B-scan; the file appears when it is whole."""
         written = 0
-        with open_label_writer(target, scan=scan) as writer:
+        with (
+            open_label_writer(target, scan=scan) as writer,
+            self._open_map(path, scan, target) as write_map,
+        ):
             for event in self._labeller.label(scan):
                 self._reporter.show(event, subject=path.name)
                 if isinstance(event, BscanPredicted):
                     writer.write(event.index, event.labels)
+                    write_map(event)
                     self._draw(scan, target, event)
                     written += 1
                 elif isinstance(event, Finished) and event.cancelled:
                     raise _Stopped
             if written != scan.n_bscans:
                 raise JobError(f"{path}: only {written} of {scan.n_bscans} B-scans were labelled")
+
+    def _open_map(
+        self, path: Path, scan: OctScan, target: Path
+    ) -> AbstractContextManager[Callable[[BscanPredicted], None]]:
+        if self._ranking is None:
+            return nullcontext(lambda _: None)
+        return self._ranking.open_map(path, scan, target)
 
     def _draw(self, scan: OctScan, target: Path, event: BscanPredicted) -> None:
         if not self._overlay:
@@ -193,6 +221,8 @@ class Batch:
         except InputError as error:
             self._reporter.say(f"{error}: labelled again")
             return False
+        if self._ranking is not None:
+            return self._ranking.recall(path, target, n_bscans=scan.n_bscans)
         return True
 
     def _fail(self, path: Path, error: Exception) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from napari_retseg.cli.group import INTERRUPTED
 from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
+from napari_retseg.cli.predict import AxisOption, RepairOption, TtaOption
 from napari_retseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def evaluate(
     ] = None,
     split: Annotated[Split, typer.Option(help="The part of the dataset to score on.")] = "val",
     output: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
+    tta: TtaOption = False,
+    repair: RepairOption = False,
+    axis: AxisOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     scheduler: SchedulerOption = None,
@@ -45,7 +49,9 @@ def evaluate(
         raise UsageError("give either --model or --predictions")
     if predictions is not None and scheduler is not None:
         raise UsageError("--predictions are scored here; leave --scheduler out")
-    config = PredictConfig(device=device, precision=precision)
+    if predictions is not None and (tta or repair or axis is not None):
+        raise UsageError("--tta, --repair and --axis are for --model; leave them out")
+    config = PredictConfig(device=device, precision=precision, tta=tta, repair=repair, axis=axis)
     with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
         if predictions is not None:
             events = _score_files(predictions, dataset, split, cancel)

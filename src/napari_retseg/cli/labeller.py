@@ -10,6 +10,7 @@ from pathlib import Path
 from napari_retseg.config import PredictConfig
 from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.events import Cancel, Event
+from napari_retseg.infer.repair import layer_order
 from napari_retseg.models import ModelInfo, find_model, read_info
 from napari_retseg.scan import OctScan
 
@@ -43,9 +44,13 @@ def open_labeller(
     ------
     ModelError
         Where there is no such model, or its weights do not fit.
+    UsageError
+        Where layers shall be put in order and the model has none.
     """
     folder = find_model(model)
     info = read_info(folder)
+    if config.repair:
+        layer_order(info.classes)  # refused before any work, also where a worker does it
     if scheduler is None:
         from napari_retseg.infer.predict import load_predictor, predict
 

@@ -9,6 +9,19 @@ import typer
 
 from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
 
+TtaOption = Annotated[
+    bool, typer.Option("--tta", help="Average with the prediction of the mirrored scan.")
+]
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Keep the layers of each A-scan in anatomical order.")
+]
+AxisOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=2, help="Slice volumes that are not OCT along this axis (z 0, y 1, x 2)."
+    ),
+]
+
 
 def predict(
     inputs: Annotated[
@@ -29,6 +42,19 @@ def predict(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also draw each B-scan with its labels as PNG.")
     ] = False,
+    tta: TtaOption = False,
+    repair: RepairOption = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty", help="Also map how unsure the model is, and rank what to label next."
+        ),
+    ] = False,
+    axis: AxisOption = None,
+    overlap: Annotated[
+        float,
+        typer.Option(min=0, max=0.9, help="Share that windows of a 3D model have in common."),
+    ] = 0.5,
     batch_size: Annotated[
         int, typer.Option(min=0, help="B-scans at once; 0: one on a CPU, eight on a GPU.")
     ] = 0,
@@ -40,7 +66,8 @@ def predict(
     """Label scans. One that fails is named, and the others are done.
 
     A B-scan becomes STEM.png of class values, a NIfTI STEM.nii.gz on the same grid, any other
-    volume STEM.tif.
+    volume STEM.tif. With --uncertainty, OUTPUT/uncertainty holds a map for each scan under the
+    same name, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
     from napari_retseg.cli.batch import Batch, list_scans
     from napari_retseg.cli.interrupt import stopping_cleanly
@@ -48,14 +75,28 @@ def predict(
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.config import PredictConfig
 
-    config = PredictConfig(device=device, precision=precision, batch_size=batch_size)
+    config = PredictConfig(
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        tta=tta,
+        repair=repair,
+        uncertainty=uncertainty,
+        overlap=overlap,
+        axis=axis,
+    )
     with (
         Reporter(as_json=as_json) as reporter,
         stopping_cleanly() as cancel,
         open_labeller(model, config, scheduler=scheduler, cancel=cancel) as labeller,
     ):
         batch = Batch(
-            output=output, labeller=labeller, reporter=reporter, resume=resume, overlay=overlay
+            output=output,
+            labeller=labeller,
+            reporter=reporter,
+            resume=resume,
+            overlay=overlay,
+            uncertainty=uncertainty,
         )
         summary = batch.run(list_scans(inputs, as_volume=as_volume), fail_fast=fail_fast)
         reporter.say(summary.describe())

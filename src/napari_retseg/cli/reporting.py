@@ -71,6 +71,7 @@ class Reporter:
         self._loss: float | None = None
         self._plan: TrainingPlanned | None = None
         self._start_scores: dict[str, Any] | None = None
+        self._start_rehearsed: dict[str, Any] | None = None
 
     def __enter__(self) -> Reporter:
         return self
@@ -116,8 +117,8 @@ class Reporter:
                 self.say(describe_plan(event))
             case StepDone():
                 self._show_step(event)
-            case Scored(iteration, scores, is_best):
-                self._show_scores(iteration, scores, is_best=is_best)
+            case Scored():
+                self._show_scores(event)
 
     def end_progress(self) -> None:
         """Take the bar away; the next progress starts anew."""
@@ -152,17 +153,25 @@ class Reporter:
     def _show_step(self, event: StepDone) -> None:
         before = event.loss if self._loss is None else self._loss
         self._loss = _LOSS_MEMORY * before + (1 - _LOSS_MEMORY) * event.loss
-        total = self._plan.iterations if self._plan else event.iteration
         text = f"loss {self._loss:.4f}, lr {event.learning_rate:.2e}"
+        if self._plan is not None and self._plan.minutes:
+            total = round(60 * self._plan.minutes)
+            self._advance(int(event.position * total), total, "second", text)
+            return
+        total = self._plan.iterations if self._plan else event.iteration
         self._advance(event.iteration, total, "iteration", text)
 
-    def _show_scores(self, iteration: int, scores: dict[str, Any], *, is_best: bool) -> None:
-        best = " (the best so far)" if is_best else ""
-        self.say(f"\nheld-out scores after {iteration} iterations{best}")
-        self.say(format_table(scores, before=self._start_scores))
+    def _show_scores(self, event: Scored) -> None:
+        best = " (the best so far)" if event.is_best else ""
+        name = f"after {event.iteration} iterations" if event.iteration else "of the starting model"
+        self.say(f"\nheld-out scores {name}{best}")
+        self.say(format_table(event.scores, before=self._start_scores))
+        if event.rehearsed is not None:
+            self.say(f"on the held-out scans of the older data set, {name}")
+            self.say(format_table(event.rehearsed, before=self._start_rehearsed))
         self.say("")
-        if iteration == 0:
-            self._start_scores = scores
+        if event.iteration == 0:
+            self._start_scores, self._start_rehearsed = event.scores, event.rehearsed
 
 
 def describe_plan(plan: TrainingPlanned) -> str:
@@ -170,13 +179,15 @@ def describe_plan(plan: TrainingPlanned) -> str:
     millions = plan.parameters_trainable / 1e6
     frozen = plan.parameters_frozen / 1e6
     start = f", going on after {plan.start_iteration}" if plan.start_iteration else ""
+    length = f"{plan.iterations} iterations" if plan.iterations else f"{plan.minutes:g} minutes"
     return "\n".join(
         (
-            f"training on {plan.device} in {plan.precision}: "
+            f"training on {plan.device} in {plan.precision}, strategy {plan.strategy}: "
             f"{millions:.2f} M parameters trained, {frozen:.2f} M frozen",
             f"  learns from {plan.training_bscans} B-scans of {_name_groups(plan.training_groups)}",
             f"  scored on   {plan.heldout_bscans} B-scans of {_name_groups(plan.heldout_groups)}",
-            f"  {plan.iterations} iterations{start}",
+            f"  held out    {plan.split}",
+            f"  {length}{start}",
         )
     )
 

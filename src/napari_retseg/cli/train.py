@@ -105,4 +105,5 @@ def _summarise(reporter: Reporter, result: dict[str, Any]) -> None:
     if best is not None:
         reporter.say(f"best on the held-out patients: iteration {result['best_iteration']}")
         reporter.say(format_table(best, before=result.get("start")))
-    reporter.say(f"model: {result['model']}")
+    verdict = {True: " (promoted)", False: " (not promoted: worse than the starting model)"}
+    reporter.say(f"model: {result['model']}{verdict.get(result.get('promoted'), '')}")

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from napari_retseg.config.frozen import Frozen
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Range = Annotated[float, Field(ge=0)]
+Range = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class AugmentConfig(Frozen):
@@ -25,7 +25,7 @@ class AugmentConfig(Frozen):
     scale: Annotated[float, Field(ge=0, lt=1)] = Field(0.15, description="depth, width: 1 -/+ this")
     shift: Share = Field(0.1, description="part of the depth and of the width")
     shear: Share = Field(0.1, description="tilt: part of the depth from centre to edge")
-    elastic: Share = Field(0.0, description="part of the depth that a smooth field moves pixels")
+    elastic: Share = Field(0.0, description="part of the depth, at most: smooth field")
     ascan_shift: Share = Field(0.0, description="part of the depth: smooth motion along the width")
     bscan_motion: Share = Field(
         0.0, description="part of the depth: jumps between neighbouring B-scans (3D) or A-scans"
@@ -33,7 +33,7 @@ class AugmentConfig(Frozen):
     gamma: Range = Field(0.3, description="logarithm of the exponent")
     contrast: Range = Field(0.2, description="factor 1 -/+ this")
     brightness: Range = Field(0.1, description="offset")
-    speckle: Range = Field(0.08, description="standard deviation, more in bright tissue")
+    speckle: Range = Field(0.08, description="standard deviation at most, more in bright tissue")
     blur: Range = Field(0.0, description="sigma in pixels, of half of the samples")
     vessel_shadow: Share = Field(0.0, description="probability of dark columns below vessels")
     low_signal: Share = Field(0.0, description="probability of a weak stretch of A-scans")

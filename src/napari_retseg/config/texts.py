@@ -6,6 +6,7 @@ a configuration is checked before any work and without torch.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -55,14 +56,14 @@ def parse_resize(text: str) -> Resize:
     if size is not None and min(size) > 0:
         return Resize("size", size=size)
     kind, _, rest = text.partition(":")
-    if kind == "every" and rest.isdigit() and int(rest) > 0:
+    if kind == "every" and rest.isdecimal() and int(rest) > 0:
         return Resize("every", every=int(rest))
     if kind == "spacing":
         try:
             spacing = tuple(float(part) for part in rest.split("x"))
         except ValueError:
             spacing = ()
-        if len(spacing) in (2, 3) and min(spacing) > 0:
+        if len(spacing) in (2, 3) and all(0 < one < math.inf for one in spacing):
             return Resize("spacing", spacing_um=spacing)
     raise ValueError(
         f"resize is 'auto', 'none', DEPTHxWIDTH, 'every:2' or 'spacing:3.9x11.6' (um), not {text!r}"
@@ -85,7 +86,7 @@ def parse_fit(text: str) -> Fit:
     if size is not None and min(size) > 0:
         return Fit(size=size)
     kind, _, rest = text.partition(":")
-    if kind == "multiple" and rest.isdigit() and int(rest) > 0:
+    if kind == "multiple" and rest.isdecimal() and int(rest) > 0:
         return Fit(multiple=int(rest))
     raise ValueError(f"fit is 'none', DEPTHxWIDTH or 'multiple:32', not {text!r}")
 
@@ -103,7 +104,7 @@ def parse_strategy(text: str) -> Strategy:
     if text in STRATEGIES:
         return Strategy(text)  # type: ignore[arg-type]
     kind, _, rest = text.partition(":")
-    if kind == "encoder-stages" and rest.isdigit() and int(rest) > 0:
+    if kind == "encoder-stages" and rest.isdecimal() and int(rest) > 0:
         return Strategy("encoder-stages", frozen_stages=int(rest))
     known = ", ".join(STRATEGIES)
     raise ValueError(f"strategy is {known} or encoder-stages:N, not {text!r}")
@@ -141,7 +142,11 @@ def _parse_term(text: str) -> LossTerm:
         if name not in arguments:
             known = ", ".join(arguments) or "none"
             raise ValueError(f"{match[2]} has no argument {name!r}; it has: {known}")
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} of {match[2]} must be 0 or more, not {value:g}")
         arguments[name] = value
+    if match[2] == "tversky" and not sum(arguments.values()):
+        raise ValueError("alpha and beta of tversky must not both be 0")
     return LossTerm(weight, match[2], arguments)
 
 
@@ -171,7 +176,7 @@ def parse_class_weights(text: str) -> str | tuple[float, ...]:
         given = tuple(float(part) for part in text.split(","))
     except ValueError:
         given = ()
-    if len(given) > 1 and min(given) >= 0 and max(given) > 0:
+    if len(given) > 1 and all(0 <= one < math.inf for one in given) and max(given) > 0:
         return given
     raise ValueError(
         f"class weights are {', '.join(CLASS_WEIGHTS)} or one number for each class, background "

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from napari_retseg.config.augment import parse_augment
 from napari_retseg.config.frozen import Frozen
-from napari_retseg.config.network import ARCHITECTURES_3D, Head, Normalisation, NormaliseOver
+from napari_retseg.config.network import ARCHITECTURES_3D, Head, Normalisation
 from napari_retseg.config.predict import Device, Precision
 from napari_retseg.config.texts import (
     parse_class_weights,
@@ -25,8 +25,8 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "poly", "cosine", "onecycle", "step", "plateau"]
 SplitBy = Literal["patient", "image"]
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -107,7 +107,9 @@ class TrainConfig(Frozen):
     )
     fit: str = Field("none", description="then crop or pad to DEPTHxWIDTH, or trim to multiple:N")
     normalise: Normalisation = Field("percentile", description="grey values to network input")
-    normalise_over: NormaliseOver = Field("bscan", description="statistics of each B-scan or scan")
+    normalise_over: Literal["auto", "bscan", "scan"] = Field(
+        "auto", description="statistics of each B-scan or scan; auto: scan in 3D"
+    )
     n4: bool = Field(default=False, description="N4 bias field correction (extra 'n4')")
     axis: Annotated[int, Field(ge=0, le=2)] = Field(
         0, description="along which a volume that is not OCT is sliced in 2D"

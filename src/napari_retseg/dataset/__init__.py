@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_retseg.dataset.case import BscanState, Case, Split
 from napari_retseg.dataset.collection import Dataset
 from napari_retseg.dataset.description import save_dataset
+from napari_retseg.dataset.division import describe_split, divide
 from napari_retseg.dataset.importing import import_dataset
 from napari_retseg.dataset.loading import load_dataset
 from napari_retseg.dataset.split import pin_split
@@ -14,6 +15,8 @@ __all__ = [
     "Case",
     "Dataset",
     "Split",
+    "describe_split",
+    "divide",
     "import_dataset",
     "load_dataset",
     "pin_split",

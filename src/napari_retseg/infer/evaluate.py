@@ -21,6 +21,7 @@ from napari_retseg.scan import OctScan
 from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
 
 #: Gives label indices of some B-scans of a scan: ``(scan, [index, ...]) -> [indices, ...]``.
+#: One whose work was cancelled meanwhile may give fewer.
 Labeller = Callable[[OctScan, Sequence[int]], Sequence[NDArray[np.uint8]]]
 
 
@@ -49,14 +50,19 @@ def evaluate(
     """
     predictor = load_predictor(model, config or PredictConfig())
     check_classes(predictor.info.classes, dataset)
+    cancel = cancel or CancelToken()
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
         predictor.check_channels(scan.n_channels, scan.source)
-        return predictor.label([scan.read_bscan(i) for i in bscans])
+        found = predictor.label_scan(scan, bscans, cancel=cancel)
+        return [result.labels for _, result in found]
 
     about = {"model": predictor.info.name, "dataset": dataset.name, "split": split}
     counting = count_scores(dataset, split, label, batch_size=predictor.batch_size, cancel=cancel)
-    yield from _finish(counting, about)
+    try:
+        yield from _finish(counting, about)
+    finally:
+        predictor.forget()
 
 
 def evaluate_predictions(
@@ -116,7 +122,10 @@ def count_scores(
             if cancel.is_cancelled():
                 return
             batch = bscans[start : start + batch_size]
-            for index, found in zip(batch, label(scan, batch), strict=True):
+            labelled = label(scan, batch)
+            if len(labelled) < len(batch) and cancel.is_cancelled():
+                return
+            for index, found in zip(batch, labelled, strict=True):
                 wanted = reference[index] if scan.is_volume else reference
                 matrix = confusion_matrix(wanted, found, len(dataset.labels))
                 name = f"{case.name}:{index}" if scan.is_volume else case.name

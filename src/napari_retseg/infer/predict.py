@@ -1,4 +1,4 @@
-"""Predict a scan B-scan by B-scan: memory does not grow with the volume."""
+"""Predict a scan, and tell each B-scan's labels as soon as they are known."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def predict(
     Parameters
     ----------
     scan
-        A B-scan or a volume (a volume that is not OCT is taken slice by slice along its
-        first axis).
+        A B-scan or a volume (for a 2D model, a volume that is not OCT is sliced along the
+        axis that the model was trained on, or ``config.axis``).
     model
         A bundle's name or folder, a loaded model, or one that is ready.
     bscans
@@ -53,6 +53,8 @@ def predict(
     ------
     ModelError
         Where the model cannot be loaded or takes another number of channels.
+    UsageError
+        Where layers shall be put in order and the model has none.
     """
     cancel = cancel or CancelToken()
     predictor = load_predictor(model, config or PredictConfig())
@@ -62,16 +64,19 @@ def predict(
     if outside:
         raise InputError(f"{scan.source}: B-scans {outside} are not among its {scan.n_bscans}")
     values = predictor.info.classes.values
-    size = predictor.batch_size
-    for start in range(0, len(chosen), size):
-        if cancel.is_cancelled():
-            yield Finished(cancelled=True)
-            return
-        batch = chosen[start : start + size]
-        found = predictor.label([scan.read_bscan(i) for i in batch])
-        for done, (index, indices) in enumerate(zip(batch, found, strict=True), start=start + 1):
-            yield BscanPredicted(index, values[indices])
+    done = 0
+    try:
+        for index, found in predictor.label_scan(scan, chosen, cancel=cancel):
+            done += 1
+            yield BscanPredicted(index, values[found.labels], found.uncertainty)
             yield Progress(done, len(chosen))
+            if cancel.is_cancelled():
+                break
+    finally:
+        predictor.forget()
+    if done < len(chosen):
+        yield Finished(cancelled=True)
+        return
     yield Finished(result={"bscans": len(chosen), "model": predictor.info.name})
 
 

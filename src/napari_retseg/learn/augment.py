@@ -1,132 +1,90 @@
 """Random changes of training samples: drawn first, applied later, on the device.
 
-A draw is a plain value: applying it twice gives the same samples.
+A draw is a plain value: applying it twice gives the same samples, and one of its samples alone
+changes as it does in its batch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.nn import functional as F
 
-from napari_retseg.classes import IGNORE
 from napari_retseg.config import AugmentConfig
+from napari_retseg.learn.geometry import GeometryDraw, draw_geometry, move
+from napari_retseg.learn.grey import GreyDraw, change_grey, draw_grey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AugmentDraw:
-    """Parameters for a batch of n samples; each field has shape ``(n,)``.
+    """What changes in each of `n` samples of `dims` dimensions: numpy arrays, nothing else."""
 
-    Geometry: mirror along the width, shift and tilt of the depth (in parts of the depth;
-    a tilt of 0.1 lowers the right edge and lifts the left one by a tenth), relative size
-    along depth and width. Grey values: exponent of gamma, factor of contrast, offset of
-    brightness, standard deviation of speckle, in units of each sample's own range.
-    """
+    n: int
+    dims: int
+    geometry: GeometryDraw
+    grey: GreyDraw
 
-    flip: NDArray[np.bool_]
-    shift: NDArray[np.float32]
-    tilt: NDArray[np.float32]
-    scale_depth: NDArray[np.float32]
-    scale_width: NDArray[np.float32]
-    gamma: NDArray[np.float32]
-    contrast: NDArray[np.float32]
-    brightness: NDArray[np.float32]
-    noise: NDArray[np.float32]
-    noise_seed: int
+    def take(self, index: int) -> AugmentDraw:
+        """Take the draw of one sample: it changes that sample as in the batch.
 
-    @property
-    def moves(self) -> bool:
-        """Whether any sample's geometry changes."""
-        moved = (self.flip.any(), self.shift.any(), self.tilt.any())
-        scaled = ((self.scale_depth != 1).any(), (self.scale_width != 1).any())
-        return any(moved) or any(scaled)
+        Raises
+        ------
+        IndexError
+            Where there is no such sample.
+        """
+        if not 0 <= index < self.n:
+            raise IndexError(f"sample {index} of a draw for {self.n}")
+        geometry, grey = _take(self.geometry, index), _take(self.grey, index)
+        return AugmentDraw(n=1, dims=self.dims, geometry=geometry, grey=grey)
 
 
-def draw_augment(config: AugmentConfig, n: int, rng: np.random.Generator) -> AugmentDraw:
-    """Draw parameters for `n` samples from the ranges of `config`."""
+def _take(part: Any, index: int) -> Any:
+    """Take one sample of every array in a dataclass, or of an array."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return type(part)(**{f.name: _take(getattr(part, f.name), index) for f in fields(part)})
+    return None if part is None else part[index : index + 1]
 
-    def around(center: float, half_range: float) -> NDArray[np.float32]:
-        return (center + rng.uniform(-half_range, half_range, n)).astype(np.float32)
 
-    return AugmentDraw(
-        flip=rng.random(n) < config.flip,
-        shift=around(0, config.shift),
-        tilt=around(0, config.tilt),
-        scale_depth=around(1, config.scale),
-        scale_width=around(1, config.scale),
-        gamma=np.exp(around(0, config.gamma)),
-        contrast=around(1, config.contrast),
-        brightness=around(0, config.brightness),
-        noise=rng.uniform(0, config.noise, n).astype(np.float32),
-        noise_seed=int(rng.integers(2**31)),
-    )
+def draw_augment(
+    config: AugmentConfig, n: int, rng: np.random.Generator, *, dims: int = 2
+) -> AugmentDraw:
+    """Draw changes for `n` samples of 2 or 3 dimensions from the ranges of `config`."""
+    geometry = draw_geometry(config, n, rng, dims=dims)
+    return AugmentDraw(n=n, dims=dims, geometry=geometry, grey=draw_grey(config, n, rng))
 
 
 def apply_augment(
     images: torch.Tensor, labels: torch.Tensor, draw: AugmentDraw
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Change a batch as drawn.
+    """Change a batch as drawn, on its device.
 
     Parameters
     ----------
     images
-        ``(n, channel, depth, width)``, floating point.
+        ``(n, channel, depth, width)`` or ``(n, channel, z, depth, width)``, float32, any range
+        of grey values.
     labels
-        Class indices ``(n, depth, width)``, int64.
+        Class indices ``(n, depth, width)`` or ``(n, z, depth, width)``, int64; 255 where not
+        annotated.
 
     Returns
     -------
     images, labels
-        New tensors of the same shapes. Pixels that come from outside the sample repeat
-        its edge in the image and are 255 (not annotated) in the labels.
+        Tensors of the same shapes; those given where nothing changes, which are never changed
+        themselves. Pixels that come from outside the sample repeat its edge in the image and are
+        255 in the labels.
+
+    Raises
+    ------
+    ValueError
+        If the draw is for other samples.
     """
-    if draw.moves:
-        images, labels = _move(images, labels, draw)
-    return _change_grey(images, draw), labels
-
-
-def _move(
-    images: torch.Tensor, labels: torch.Tensor, draw: AugmentDraw
-) -> tuple[torch.Tensor, torch.Tensor]:
-    grid = F.affine_grid(
-        _affine(draw).to(images.device), [len(images), 1, *images.shape[-2:]], align_corners=False
-    )
-    moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    raised = (labels[:, None] + 1).to(images.dtype)  # so that 0 means "from outside"
-    sampled = F.grid_sample(raised, grid, mode="nearest", padding_mode="zeros", align_corners=False)
-    indices = sampled[:, 0].round().long() - 1
-    return moved, torch.where(indices < 0, IGNORE, indices)
-
-
-def _affine(draw: AugmentDraw) -> torch.Tensor:
-    """Matrices ``(n, 2, 3)`` from output to input, in the -1 to 1 coordinates of torch."""
-    theta = np.zeros((len(draw.flip), 2, 3), dtype=np.float32)
-    theta[:, 0, 0] = np.where(draw.flip, -1, 1) / draw.scale_width
-    theta[:, 1, 0] = -2 * draw.tilt / draw.scale_depth
-    theta[:, 1, 1] = 1 / draw.scale_depth
-    theta[:, 1, 2] = -2 * draw.shift / draw.scale_depth
-    return torch.from_numpy(theta)
-
-
-def _change_grey(images: torch.Tensor, draw: AugmentDraw) -> torch.Tensor:
-    def column(values: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(values).to(images.device, images.dtype)[:, None, None, None]
-
-    low = images.amin(dim=(-2, -1), keepdim=True)
-    span = (images.amax(dim=(-2, -1), keepdim=True) - low).clamp_min(1e-6)
-    grey = ((images - low) / span).clamp(0, 1)
-    if (draw.gamma != 1).any():
-        grey = grey ** column(draw.gamma)
-    if (draw.contrast != 1).any() or draw.brightness.any():
-        mean = grey.mean(dim=(-2, -1), keepdim=True)
-        grey = (grey - mean) * column(draw.contrast) + mean + column(draw.brightness)
-    if draw.noise.any():
-        generator = torch.Generator(device=images.device).manual_seed(draw.noise_seed)
-        speckle = torch.randn(
-            grey.shape, generator=generator, device=images.device, dtype=images.dtype
+    if (len(images), images.ndim - 2) != (draw.n, draw.dims):
+        raise ValueError(
+            f"{len(images)} samples of {images.ndim - 2} dimensions, and a draw for {draw.n} of "
+            f"{draw.dims}"
         )
-        grey = grey + speckle * column(draw.noise) * (0.3 + grey.clamp(0, 1))
-    return grey * span + low
+    images, labels = move(images, labels, draw.geometry)
+    return change_grey(images, draw.grey), labels

@@ -10,17 +10,19 @@ import torch
 from numpy.typing import NDArray
 
 from napari_retseg.config import PredictConfig
+from napari_retseg.dataset import Dataset
 from napari_retseg.events import Cancel, Progress
 from napari_retseg.infer.evaluate import count_scores
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.learn.setup import Setup
+from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
 from napari_retseg.scores import Scores
 
+Scoring = Generator[Progress, None, dict[str, Any] | None]
 
-def score_heldout(
-    network: torch.nn.Module, setup: Setup, cancel: Cancel
-) -> Generator[Progress, None, dict[str, Any] | None]:
+
+def score_heldout(network: torch.nn.Module, setup: Setup, cancel: Cancel) -> Scoring:
     """Predict and score every annotated B-scan of the held-out split.
 
     The same code as ``evaluate`` does it, so that both give the same numbers.
@@ -30,15 +32,30 @@ def score_heldout(
     dict or None
         The scores' JSON without the per-B-scan list; None where it was cancelled.
     """
+    return score_on(setup.dataset, network, setup.info, setup, cancel)
+
+
+def score_on(
+    dataset: Dataset,
+    network: torch.nn.Module,
+    info: ModelInfo,
+    setup: Setup,
+    cancel: Cancel,
+) -> Scoring:
+    """Score a network with its own classes on a data set that may have others.
+
+    Classes are taken by name: one that the data set does not know counts as background, one
+    that the network does not know is never predicted.
+    """
     config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
-    predictor = Predictor(network, setup.info, config)
+    predictor = Predictor(network, info, config)
+    names = dataset.labels.names
+    table = np.array([names.index(n) if n in names else 0 for n in info.classes.names], np.uint8)
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
-        return predictor.label([scan.read_bscan(i) for i in bscans])
+        return [table[found.labels] for _, found in predictor.label_scan(scan, bscans)]
 
-    counting = count_scores(
-        setup.dataset, "val", label, batch_size=predictor.batch_size, cancel=cancel
-    )
+    counting = count_scores(dataset, "val", label, batch_size=predictor.batch_size, cancel=cancel)
     for step in counting:
         if isinstance(step, Scores):
             return step.to_json(per_bscan=False)

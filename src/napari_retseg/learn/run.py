@@ -29,6 +29,7 @@ _MODEL = "run.json"
 _EVENTS = "events.jsonl"
 _METRICS = "metrics.csv"
 _LOCK = ".lock"
+START_MODEL = "model-start"
 
 #: What may differ between a run and its resumption: where it runs, not what it computes.
 _FREE_FIELDS = {"device", "precision", "checkpoint_seconds"}
@@ -73,6 +74,11 @@ class RunFolder:
     def model(self) -> Path:
         """The bundle with the best held-out score so far."""
         return self.path / "model"
+
+    @property
+    def start_model(self) -> Path:
+        """The bundle that the run started from: it stays, whatever becomes of the original."""
+        return self.path / START_MODEL
 
     @property
     def last_model(self) -> Path:

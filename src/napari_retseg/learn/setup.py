@@ -8,15 +8,24 @@ from typing import Any
 
 import torch
 
-from napari_retseg.config import NetworkConfig, TrainConfig
-from napari_retseg.dataset import Dataset, pin_split, save_dataset
-from napari_retseg.errors import InputError, ModelError, UsageError
-from napari_retseg.infer.evaluate import check_classes
+from napari_retseg.config import TrainConfig, parse_split, parse_strategy
+from napari_retseg.dataset import (
+    Dataset,
+    describe_split,
+    divide,
+    load_dataset,
+    pin_split,
+    save_dataset,
+)
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.learn.plan import Plan, plan_from_model, plan_new, survey
+from napari_retseg.learn.samples import translate_labels
 from napari_retseg.models import ModelInfo, TrainedOn
 from napari_retseg.nets.build import build_seeded
-from napari_retseg.nets.bundle import load_model
+from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.nets.device import Compute, choose_compute
-from napari_retseg.nets.preprocess import plan_input
+from napari_retseg.nets.freeze import apply_strategy
+from napari_retseg.nets.transfer import TransferReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +35,17 @@ class Setup:
     Attributes
     ----------
     dataset
-        With its split pinned.
+        Divided into training and held-out scans.
     network
-        New weights, or those of the starting model; on the compute device.
+        New weights, or those that came over from the starting model; on the compute device.
     info
         Description of the model to be, without scores.
-    from_model
-        Whether the weights are a starting model's.
+    start
+        The starting model, to be scored first; None without one.
+    report
+        What came over from it.
+    rehearsal
+        The older data set that is mixed in.
     """
 
     dataset: Dataset
@@ -41,15 +54,30 @@ class Setup:
     network: torch.nn.Module
     info: ModelInfo
     heldout_bscans: int
-    from_model: bool
+    start: Model | None
+    report: TransferReport | None
+    rehearsal: Dataset | None
     warnings: tuple[str, ...]
 
-    def describe(self, scores: dict[str, Any], *, iteration: int) -> ModelInfo:
+    def describe(
+        self,
+        scores: dict[str, Any],
+        *,
+        iteration: int,
+        start_scores: dict[str, Any] | None = None,
+        promoted: bool | None = None,
+    ) -> ModelInfo:
         """Describe the model after `iteration` steps."""
         trained = self.info.trained_on
         if trained is not None:
             trained = trained.model_copy(update={"iterations": iteration})
-        return self.info.model_copy(update={"scores": scores, "trained_on": trained})
+        update = {
+            "scores": scores,
+            "start_scores": start_scores,
+            "promoted": promoted,
+            "trained_on": trained,
+        }
+        return self.info.model_copy(update=update)
 
 
 def prepare(
@@ -73,48 +101,55 @@ def prepare(
     ------
     RetsegError
         Where they do not: the device is missing, nothing is labelled, nothing is held
-        out, the classes or channels differ, or a file cannot be read.
+        out, the channels differ, the network is too deep for the crop, the weights are of
+        another network, or a file cannot be read.
     """
-    dataset, pinned = _pin(dataset)
-    training = _count(dataset, "train")
-    if not training:
-        raise InputError(f"{dataset.root}: no labelled B-scan in the training split")
-    heldout = _count(dataset, "val")
-    if not heldout:
-        raise InputError(
-            f"{dataset.root}: no labelled B-scan is held out (split 'val'), so nothing could "
-            "be scored; label the scans of a second patient, or mark cases with split 'val'"
+    if config.strategy not in ("all", "scratch") and start is None and resumed is None:
+        raise UsageError(
+            f"strategy {config.strategy!r} trains a part of a model that knows something already; "
+            "name one to start from (--from MODEL)"
         )
+    dataset, warnings = _divide(dataset, config)
+    heldout = _check_labels(dataset)
     compute = choose_compute(config.device, config.precision)
-    channels, widest = _survey(dataset)
-    trained_on = _trained_on(dataset, training)
+    found = survey(dataset, config)
+    model = None if start is None else load_model(start)
     if resumed is not None:
-        info, network = _resumed(resumed, dataset, config, trained_on)
-    elif start is None:
-        info, network = _new(dataset, config, channels=channels, widest=widest)
+        plan = _plan_resumed(resumed, config)
+    elif model is None:
+        plan = plan_new(dataset, config, found)
     else:
-        info, network = _from_model(start, dataset, config, channels=channels)
-    info = info.model_copy(update={"trained_on": trained_on, "scores": None})
+        plan = plan_from_model(model, dataset, config, found)
+    _check_resumed(resumed, dataset)
+    apply_strategy(
+        plan.network, plan.info.network, parse_strategy(config.strategy), seed=config.seed
+    )
     return Setup(
         dataset=dataset,
         config=config,
         compute=compute,
-        network=compute.place(network),
-        info=info,
+        network=compute.place(plan.network),
+        info=plan.info.model_copy(update={"trained_on": _trained_on(dataset, config)}),
         heldout_bscans=heldout,
-        from_model=info.parent is not None,
-        warnings=(*dataset.warnings, *pinned),
+        start=model if config.strategy != "scratch" else None,
+        report=plan.report,
+        rehearsal=_open_rehearsal(config, plan.info),
+        warnings=(*dataset.warnings, *warnings, *plan.warnings),
     )
 
 
-def _pin(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-    """Pin the split in ``dataset.json``, so that patients added later move nobody.
+def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, ...]]:
+    """Divide the data set; a pinned split is kept in ``dataset.json`` where that can be written.
 
     Returns
     -------
     dataset, warnings
         Where the folder cannot be written, the split holds for this run only.
     """
+    plan = parse_split(config.split)
+    if plan.fractions is not None or plan.folds or config.split_by != "patient":
+        divided = divide(dataset, plan, by=config.split_by, seed=dataset.split_seed)
+        return divided, (describe_split(plan, config.split_by),) if config.split_by != "patient" else ()
     pinned = pin_split(dataset)
     if pinned == dataset:
         return dataset, ()
@@ -125,81 +160,76 @@ def _pin(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     return pinned, ()
 
 
+def _check_labels(dataset: Dataset) -> int:
+    """Check that there is something to train on and something held out; count the latter."""
+    training, heldout = _count(dataset, "train"), _count(dataset, "val")
+    labelled = sum(len(dataset.annotated_bscans(case)) for case in dataset.cases)
+    if not labelled:
+        raise InputError(f"{dataset.root}: no labelled B-scan; label some, on two patients or more")
+    if labelled == 1:
+        raise InputError(
+            f"{dataset.root}: only one B-scan is labelled, so that none can be held out; label "
+            "another one, best of another patient"
+        )
+    if not training:
+        raise InputError(f"{dataset.root}: no labelled B-scan in the training split")
+    if not heldout:
+        raise InputError(
+            f"{dataset.root}: no labelled B-scan is held out (split 'val'), so nothing could "
+            "be scored; label the scans of a second patient, or mark cases with split 'val'"
+        )
+    return heldout
+
+
 def _count(dataset: Dataset, split: str) -> int:
     return sum(len(dataset.annotated_bscans(case, split)) for case in dataset.of_split(split))
 
 
-def _survey(dataset: Dataset) -> tuple[int, int]:
-    """Channels, and the widest B-scan, over all labelled cases."""
-    channels: dict[int, Path] = {}
-    widest = 0
-    for split in ("train", "val"):
-        for case in dataset.of_split(split):
-            if not dataset.annotated_bscans(case, split):
-                continue
-            scan = case.read_scan()
-            channels.setdefault(scan.n_channels, case.image)
-            widest = max(widest, scan.spatial_shape[-1])
-    if len(channels) > 1:
-        found = ", ".join(f"{path.name} has {n}" for n, path in channels.items())
-        raise InputError(f"{dataset.root}: all images need the same channels ({found})")
-    return next(iter(channels)), widest
+def _plan_resumed(info: ModelInfo, config: TrainConfig) -> Plan:
+    return Plan(info=info, network=build_seeded(info.network, config.seed))
 
 
-def _new(
-    dataset: Dataset, config: TrainConfig, *, channels: int, widest: int
-) -> tuple[ModelInfo, torch.nn.Module]:
-    network_config = NetworkConfig(
-        arch=config.arch,
-        encoder=config.encoder,
-        in_channels=channels,
-        n_classes=len(dataset.labels),
-    )
-    info = ModelInfo(
-        name=dataset.name,
-        network=network_config,
-        classes=dataset.labels,
-        preprocess=plan_input(config.resize, normalise=config.normalise, widest=widest),
-    )
-    return info, build_seeded(network_config, config.seed)
-
-
-def _from_model(
-    start: Path, dataset: Dataset, config: TrainConfig, *, channels: int
-) -> tuple[ModelInfo, torch.nn.Module]:
-    model = load_model(start)
-    check_classes(model.info.classes, dataset)
-    if model.info.network.in_channels != channels:
-        raise ModelError(
-            f"{dataset.root}: its images have {channels} channel(s), but model "
-            f"{model.info.name} takes {model.info.network.in_channels}"
-        )
-    info = model.info.model_copy(update={"parent": model.info.weights_id, "name": dataset.name})
-    if config.strategy == "scratch":
-        info = info.model_copy(update={"parent": None})
-        return info, build_seeded(model.info.network, config.seed)
-    return info, model.network
-
-
-def _resumed(
-    info: ModelInfo, dataset: Dataset, config: TrainConfig, trained_on: TrainedOn
-) -> tuple[ModelInfo, torch.nn.Module]:
-    before = info.trained_on
-    if before is not None and before.sha256 != trained_on.sha256:
+def _check_resumed(resumed: ModelInfo | None, dataset: Dataset) -> None:
+    before = None if resumed is None else resumed.trained_on
+    if before is None:
+        return
+    if before.sha256 != dataset.fingerprint(dataset.of_split("train")):
         raise UsageError(
             f"{dataset.root}: its training data changed since this run began, so the run "
             "cannot be resumed; start a new one from its model"
         )
-    return info, build_seeded(info.network, config.seed)
 
 
-def _trained_on(dataset: Dataset, bscans: int) -> TrainedOn:
+def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
+    """Open the older data set; its own held-out scans stay held out."""
+    if not config.rehearse:
+        return None
+    if round(config.rehearse_share * config.batch_size * config.accumulate) == 0:
+        raise UsageError(
+            f"a share of {config.rehearse_share:g} of {config.batch_size} samples is none; raise "
+            "--rehearse-share or --batch-size"
+        )
+    older = pin_split(load_dataset(Path(config.rehearse)))
+    translate_labels(older, info.classes)
+    if not _count(older, "train"):
+        raise InputError(f"{older.root}: no labelled B-scan to rehearse")
+    planes = survey(older, config).channels * info.preprocess.neighbours
+    if planes != info.network.in_channels:
+        raise InputError(
+            f"{older.root}: its images make {planes} input plane(s), but the network takes "
+            f"{info.network.in_channels}"
+        )
+    return older
+
+
+def _trained_on(dataset: Dataset, config: TrainConfig) -> TrainedOn:
     return TrainedOn(
         dataset=dataset.name,
         sha256=dataset.fingerprint(dataset.of_split("train")),
         groups=dataset.groups("train"),
         heldout_groups=dataset.groups("val"),
-        bscans=bscans,
+        bscans=_count(dataset, "train"),
         iterations=0,
         simulated=dataset.simulated,
+        split=describe_split(parse_split(config.split), config.split_by),
     )

@@ -6,13 +6,26 @@ from typing import Any
 
 import torch
 
-from napari_retseg.config import TrainConfig
+from napari_retseg.config import parse_strategy
 from napari_retseg.learn.average import WeightAverage
-from napari_retseg.learn.losses import CrossEntropyDice
-from napari_retseg.learn.schedule import learning_rate
+from napari_retseg.learn.optimise import StartingPoint, build_optimizer
 from napari_retseg.learn.setup import Setup
+from napari_retseg.nets.freeze import set_modes, thaw
+from napari_retseg.nets.parts import find_parts
 
-_MOMENTUM = 0.9
+_PLAIN = (
+    "iteration",
+    "seconds",
+    "chunk",
+    "scored_at",
+    "start_scores",
+    "start_rehearsed",
+    "best_scores",
+    "last_scores",
+    "last_rehearsed",
+    "best_iteration",
+    "history",
+)
 
 
 class TrainingState:
@@ -20,68 +33,96 @@ class TrainingState:
 
     Nothing else needs to be kept: learning rate, samples, augmentation and dropout follow
     from the seed and the iteration.
+
+    Attributes
+    ----------
+    seconds
+        Time of all steps so far.
+    chunk
+        Samples that go through the network at once; halved where memory runs out.
+    history
+        Mean foreground Dice of each scoring.
     """
 
     def __init__(self, setup: Setup) -> None:
         config = setup.config
         self.setup = setup
-        self.network = setup.network.train()
+        self.network = setup.network
         self.average = WeightAverage(self.network, config.ema)
         self.iteration = 0
+        self.seconds = 0.0
+        self.chunk = config.batch_size
         self.scored_at = 0
         self.start_scores: dict[str, Any] | None = None
+        self.start_rehearsed: dict[str, Any] | None = None
         self.best_scores: dict[str, Any] | None = None
         self.last_scores: dict[str, Any] | None = None
+        self.last_rehearsed: dict[str, Any] | None = None
         self.best_iteration: int | None = None
-        self._loss = CrossEntropyDice()
-        self._optimizer = _build_optimizer(self.network, config, setup.compute.device)
-        self._scaler = torch.amp.GradScaler(
+        self.history: list[float] = []
+        self.optimizer = self._build_optimizer()
+        self.scaler = torch.amp.GradScaler(
             setup.compute.device.type, enabled=setup.compute.dtype == torch.float16
         )
+        self.starting_point: StartingPoint | None = None
+        if config.l2_sp:
+            self.starting_point = StartingPoint(
+                self.network, config.l2_sp, names=find_carried(setup)
+            )
+        self.thaw()
 
-    @property
-    def is_score_due(self) -> bool:
-        """Whether the held-out scans are to be scored before the next step."""
-        if self.scored_at == self.iteration:
-            return False
+    def _build_optimizer(self) -> torch.optim.Optimizer:
+        """Build it over all that is trained, now or (with gradual unfreezing) later."""
+        setup = self.setup
+        encoder = find_parts(setup.network, setup.info.network).encoder_parameters()
+        return build_optimizer(
+            self.network, setup.config, encoder=encoder, device=setup.compute.device
+        )
+
+    def thaw(self) -> None:
+        """Set what is trained at this iteration, and the modes that go with it."""
         config = self.setup.config
-        return self.iteration % config.score_every == 0 or self.iteration == config.iterations
+        thaw(
+            self.network,
+            self.setup.info.network,
+            parse_strategy(config.strategy),
+            iteration=self.iteration,
+            every=config.unfreeze,
+        )
+        set_modes(self.network)
 
     @property
     def scored_until(self) -> int:
         """Iteration of the latest scores, those of the starting model too; -1 before any."""
         return -1 if self.scored_at == 0 and self.start_scores is None else self.scored_at
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-        """Take one optimiser step; return the loss before it and the learning rate."""
-        config, compute = self.setup.config, self.setup.compute
-        rate = learning_rate(
-            config.schedule, highest=config.lr, iteration=self.iteration, total=config.iterations
-        )
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        images = images.contiguous(memory_format=torch.channels_last)
-        devices = [compute.device] if compute.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(config.seed * 1_000_003 + self.iteration)
-            with compute.autocast():
-                logits = self.network(images)
-        loss = self._loss(logits, labels)
-        value = float(loss.detach())
-        self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        self.iteration += 1
-        self.average.update(self.network, self.iteration)
-        return value, rate
+    @property
+    def is_promoted(self) -> bool | None:
+        """Whether the best model is not worse than the starting one; None: no such model."""
+        if self.start_scores is None or self.best_scores is None:
+            return None
+        before = self.start_scores["mean_foreground_dice"]
+        after = self.best_scores["mean_foreground_dice"]
+        return before is None or (after is not None and after >= before)
 
-    def take_scores(self, scores: dict[str, Any]) -> bool:
+    @property
+    def is_stale(self) -> bool:
+        """Whether the scores have not risen for as long as the configuration allows."""
+        patience = self.setup.config.patience
+        if not patience or not self.history:
+            return False
+        best = self.history.index(max(self.history))
+        return len(self.history) - 1 - best >= patience
+
+    def take_scores(
+        self, scores: dict[str, Any], *, rehearsed: dict[str, Any] | None = None
+    ) -> bool:
         """Note the scores of this iteration; return whether they are the best so far."""
         self.scored_at = self.iteration
-        self.last_scores = scores
+        self.last_scores, self.last_rehearsed = scores, rehearsed
         best = (self.best_scores or {}).get("mean_foreground_dice")
         now = scores["mean_foreground_dice"]
+        self.history.append(-1.0 if now is None else now)
         is_best = self.best_scores is None or (now is not None and (best is None or now > best))
         if is_best:
             self.best_scores, self.best_iteration = scores, self.iteration
@@ -89,43 +130,40 @@ class TrainingState:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the full state, to be saved."""
+        anchor = None if self.starting_point is None else self.starting_point.state_dict()
         return {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": self._scaler.state_dict(),
-            "iteration": self.iteration,
-            "scored_at": self.scored_at,
-            "start_scores": self.start_scores,
-            "best_scores": self.best_scores,
-            "last_scores": self.last_scores,
-            "best_iteration": self.best_iteration,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "starting_point": anchor,
+            **{name: getattr(self, name) for name in _PLAIN},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that :meth:`snapshot` gave."""
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
-        self.iteration = state["iteration"]
-        self.scored_at = state["scored_at"]
-        self.start_scores = state["start_scores"]
-        self.best_scores = state["best_scores"]
-        self.last_scores = state["last_scores"]
-        self.best_iteration = state["best_iteration"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if state["starting_point"] is not None:
+            names = set(state["starting_point"])
+            self.starting_point = StartingPoint(
+                self.network, self.setup.config.l2_sp, names=names
+            )
+            self.starting_point.load_state_dict(state["starting_point"])
+        for name in _PLAIN:
+            setattr(self, name, state[name])
+        self.thaw()
 
 
-def _build_optimizer(
-    network: torch.nn.Module, config: TrainConfig, device: torch.device
-) -> torch.optim.Optimizer:
-    """Build the optimiser; biases and norms are not pulled towards zero."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = device.type in ("cpu", "cuda")
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=_MOMENTUM, fused=fused)
-    return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+def find_carried(setup: Setup) -> set[str]:
+    """Names of the parameters whose values are still those of the starting model."""
+    if setup.start is None:
+        return set()
+    before = setup.start.network.state_dict()
+    return {
+        name
+        for name, parameter in setup.network.named_parameters()
+        if name in before and torch.equal(before[name], parameter.detach().cpu())
+    }

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_retseg.config import NetworkConfig
 from napari_retseg.models import ModelInfo
 
 
 def write_card(info: ModelInfo, *, version: str) -> str:
     """Write the text of ``MODEL_CARD.md``."""
-    network = info.network
     parts = [
         f"# {info.name}",
         "",
         f"A segmentation model for retinal OCT, written by napari-retseg {version}.",
         "",
-        f"- Network: {network.arch} with encoder {network.encoder}, "
-        f"{network.in_channels} input channel(s)",
+        f"- Network: {_describe_network(info.network)}",
         f"- Classes: {', '.join(info.classes.names)}",
         f"- Input: {_describe_input(info)}",
         f"- Started from: {info.parent or 'new weights'}",
@@ -39,14 +38,42 @@ def write_card(info: ModelInfo, *, version: str) -> str:
     return "\n".join(parts)
 
 
+def _describe_network(network: NetworkConfig) -> str:
+    words = [f"{network.arch} (3D)" if network.dims == 3 else network.arch]
+    if network.dims == 2:
+        words[0] += f" with encoder {network.encoder}"
+    if network.head != "plain":
+        words.append(f"{network.head} head")
+    if network.auxiliary:
+        words.append("auxiliary head for training")
+    words.append(f"{network.in_channels} input plane(s)")
+    return ", ".join(words)
+
+
 def _describe_input(info: ModelInfo) -> str:
     preprocess = info.preprocess
-    size = (
-        f"resized to {preprocess.size[0]} x {preprocess.size[1]}"
-        if preprocess.size
-        else f"depth x {preprocess.scale[0]:g}, width x {preprocess.scale[1]:g}"
-    )
-    return f"{preprocess.normalise} normalisation of each B-scan, {size}"
+    over = "each B-scan" if preprocess.normalise_over == "bscan" else "the whole scan"
+    words = ["N4 bias correction"] if preprocess.n4 else []
+    words.append(f"{preprocess.normalise} normalisation of {over}")
+    if preprocess.every > 1:
+        words.append(f"one of every {preprocess.every} pixels along each axis")
+    elif preprocess.size:
+        words.append(f"resized to {_join(preprocess.size)}")
+    elif preprocess.spacing_um:
+        words.append(f"resampled to {_join(preprocess.spacing_um)} um")
+    elif set(preprocess.scale) != {1.0}:
+        words.append(f"scaled by {_join(preprocess.scale)}")
+    if preprocess.fit:
+        words.append(f"cropped or padded to {_join(preprocess.fit)}")
+    elif preprocess.multiple:
+        words.append(f"trimmed to a multiple of {preprocess.multiple}")
+    if preprocess.neighbours > 1:
+        words.append(f"{preprocess.neighbours} neighbouring B-scans as planes")
+    return ", ".join(words)
+
+
+def _join(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:g}" for value in values)
 
 
 def _describe_training(info: ModelInfo) -> list[str]:
@@ -58,7 +85,7 @@ def _describe_training(info: ModelInfo) -> list[str]:
         f"- Data set: {trained.dataset} (SHA-256 {trained.sha256})",
         f"- {trained.bscans} {kind} of {len(trained.groups)} patient(s), "
         f"{trained.iterations} iterations",
-        f"- Held out: {len(trained.heldout_groups)} patient(s)",
+        f"- Held out: {len(trained.heldout_groups)} patient(s); split: {trained.split}",
     ]
 
 

@@ -41,8 +41,22 @@ class Compute:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
-        """Move a network here, in channels_last layout (faster on CPUs and tensor cores)."""
+        """Move a network here: a 2D one in channels_last layout, a 3D one in the default layout.
+
+        channels_last is faster on CPUs and tensor cores. In 3D instance normalisation copies it
+        to the default layout and back: a training step of the networks of
+        :mod:`napari_retseg.nets.volumetric` takes 1.1 to 1.4 times as long in channels_last_3d
+        (CPU, bf16).
+        """
+        if any(p.ndim == 5 for p in network.parameters()):
+            return network.to(device=self.device)
         return network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def arrange(self, images: torch.Tensor) -> torch.Tensor:
+        """Lay images ``(n, channel, *spatial)`` out in memory as :meth:`place` does networks."""
+        if images.ndim == 5:
+            return images.contiguous()
+        return images.contiguous(memory_format=torch.channels_last)
 
 
 def choose_compute(device: Device = "auto", precision: Precision = "auto") -> Compute:

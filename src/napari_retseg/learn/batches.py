@@ -1,0 +1,92 @@
+"""Batches for the training: crops of the data set, with some of an older one mixed in, changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from napari_retseg.classes import IGNORE
+from napari_retseg.config import TrainConfig, parse_augment, parse_size
+from napari_retseg.events import Progress
+from napari_retseg.learn.augment import apply_augment, draw_augment
+from napari_retseg.learn.sampler import CropSampler
+from napari_retseg.learn.samples import SampleStore
+from napari_retseg.learn.setup import Setup
+from napari_retseg.nets.build import stride_of
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Batches:
+    """All that is drawn in a training follows from its seed and the iteration.
+
+    Attributes
+    ----------
+    store
+        Samples of the data set, once :meth:`load` has read them.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._changes = parse_augment(setup.config.augment)
+        info, dims = setup.info, setup.info.network.dims
+        self.store = SampleStore(setup.dataset, info.preprocess, dims=dims)
+        self._older: SampleStore | None = None
+        if setup.rehearsal is not None:
+            self._older = SampleStore(
+                setup.rehearsal, info.preprocess, dims=dims, classes=info.classes
+            )
+        self._samplers: list[tuple[CropSampler, int]] = []
+
+    def load(self) -> Iterator[Progress]:
+        """Read all training scans, once.
+
+        Raises
+        ------
+        InputError
+            Where a file cannot be read.
+        """
+        config = self._setup.config
+        yield from self.store.load()
+        stride = stride_of(self._setup.info.network)
+        own = _sampler(self.store, config, crop=parse_size(config.crop), stride=stride)
+        total = config.batch_size * config.accumulate
+        older = 0
+        if self._older is not None:
+            yield from self._older.load()
+            older = round(config.rehearse_share * total)
+            sampler = _sampler(self._older, config, crop=own.size, stride=stride)
+            self._samplers.append((sampler, older))
+        self._samplers.insert(0, (own, total - older))
+
+    def draw(self, iteration: int) -> Batch:
+        """Draw the batch of a step, on the compute device: changed images, and labels."""
+        config, device = self._setup.config, self._setup.compute.device
+        rng = np.random.default_rng([config.seed, iteration])
+        drawn = [
+            sampler.draw(n, rng, first=iteration * n) for sampler, n in self._samplers if n > 0
+        ]
+        images = torch.cat([images for images, _ in drawn]).to(device)
+        labels = torch.cat([labels for _, labels in drawn]).to(device)
+        draw = draw_augment(self._changes, len(images), rng, dims=labels.ndim - 1)
+        return _keep_annotated((images, labels), apply_augment(images, labels, draw))
+
+
+def _sampler(
+    store: SampleStore, config: TrainConfig, *, crop: tuple[int, ...] | None, stride: int
+) -> CropSampler:
+    return CropSampler(
+        store, crop=crop, stride=stride, class_share=config.class_share, seed=config.seed
+    )
+
+
+def _keep_annotated(drawn: Batch, changed: Batch) -> Batch:
+    """Take samples as drawn where the changes moved every annotated pixel out of view."""
+    lost = ~(changed[1] != IGNORE).flatten(1).any(dim=1)
+    if not lost.any():
+        return changed
+    for new, old in zip(changed, drawn, strict=True):
+        new[lost] = old[lost]
+    return changed

@@ -1,0 +1,132 @@
+"""Batches of crops drawn from the samples: some for a class, the others in shuffled passes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_retseg.classes import IGNORE
+from napari_retseg.learn.samples import Sample, SampleStore
+from napari_retseg.nets.grid import pad_amount
+
+
+class CropSampler:
+    """Draws batches of crops: a share around a class, rare ones more often, the rest in passes.
+
+    In a pass every sample comes once, in an order that follows from the seed. A crop never lacks
+    annotated pixels altogether: its loss would not be a number.
+
+    Parameters
+    ----------
+    crop
+        Its size; None takes whole samples, padded to the largest.
+    stride
+        Sizes are padded to a multiple of it.
+    class_share
+        Probability that a crop is drawn for a class.
+    seed
+        Of the order of the passes.
+    """
+
+    def __init__(
+        self,
+        store: SampleStore,
+        *,
+        crop: tuple[int, ...] | None,
+        stride: int,
+        class_share: float,
+        seed: int,
+    ) -> None:
+        self._store = store
+        size = crop or store.largest
+        pairs = zip(size, pad_amount(size, stride), strict=True)
+        self.size = tuple(n + extra for n, extra in pairs)
+        self._class_share = class_share
+        self._seed = seed
+        present = store.class_pixels.sum(axis=0)
+        weight = np.where(present > 0, 1 / np.sqrt(np.maximum(present, 1)), 0.0)
+        weight[0] = 0.0
+        self._class_weight = weight / weight.sum() if weight.any() else None
+
+    def draw(
+        self, n: int, rng: np.random.Generator, *, first: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw `n` crops.
+
+        Parameters
+        ----------
+        first
+            How many were drawn before in the training: the place in the passes.
+
+        Returns
+        -------
+        images
+            ``(n, channel, *spatial)``, float32.
+        labels
+            Class indices ``(n, *spatial)``, int64; 255 where not annotated or padded.
+        """
+        crops = [self._draw_one(first + k, rng) for k in range(n)]
+        images = torch.from_numpy(np.stack([image for image, _ in crops]))
+        labels = torch.from_numpy(np.stack([labels for _, labels in crops]))
+        return images, labels.long()
+
+    def _draw_one(
+        self, place: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        wanted: int | None = None
+        if self._class_weight is not None and rng.random() < self._class_share:
+            wanted = int(rng.choice(len(self._class_weight), p=self._class_weight))
+            holding = np.flatnonzero(self._store.class_pixels[:, wanted])
+            number = int(rng.choice(holding))
+        else:
+            tour, position = divmod(place, len(self._store))
+            number = int(_shuffle(len(self._store), self._seed, tour)[position])
+        sample = self._store.read(number)
+        return _cut(sample, corner=self._place(sample.labels, wanted, rng), size=self.size)
+
+    def _place(
+        self, labels: NDArray[np.uint8], wanted: int | None, rng: np.random.Generator
+    ) -> list[int]:
+        """First corner of a crop that holds class `wanted`, or any annotated pixel."""
+        free = [max(n - size, 0) for n, size in zip(labels.shape, self.size, strict=True)]
+        corner = [int(rng.integers(f + 1)) for f in free]
+        if not any(free):
+            return corner
+        crop = labels[_window(corner, self.size)]
+        hit = (crop == wanted) if wanted is not None else (crop != IGNORE)
+        if hit.any():
+            return corner
+        candidates = (labels == wanted) if wanted is not None else (labels != IGNORE)
+        pixel = int(rng.choice(np.flatnonzero(candidates)))
+        center = np.unravel_index(pixel, labels.shape)
+        jitter = [int(rng.integers(-size // 4, size // 4 + 1)) for size in self.size]
+        return [
+            min(max(int(c) + j - size // 2, 0), f)
+            for c, j, size, f in zip(center, jitter, self.size, free, strict=True)
+        ]
+
+
+@lru_cache(maxsize=8)
+def _shuffle(n: int, seed: int, tour: int) -> NDArray[np.int64]:
+    """Order of the samples in pass number `tour`."""
+    return np.random.default_rng([seed, tour, 1]).permutation(n)
+
+
+def _window(corner: list[int], size: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
+
+
+def _cut(
+    sample: Sample, *, corner: list[int], size: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Cut a crop; where the sample ends, repeat its edge and mark "not annotated"."""
+    window = _window(corner, size)
+    image, labels = sample.image[(slice(None), *window)], sample.labels[window]
+    missing = [(0, wanted - there) for wanted, there in zip(size, labels.shape, strict=True)]
+    if any(after for _, after in missing):
+        image = np.pad(image, [(0, 0), *missing], mode="edge")
+        labels = np.pad(labels, missing, constant_values=IGNORE)
+    return image, labels

@@ -1,0 +1,130 @@
+"""One optimiser step: forward and backward in chunks that fit into memory, then the update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from napari_retseg.errors import InputError
+from napari_retseg.events import Message
+from napari_retseg.learn.optimise import clip_gradients, set_rate
+from napari_retseg.learn.state import TrainingState
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """Loss before the step; and what the user should know, where memory ran out."""
+
+    loss: float
+    notes: tuple[Message, ...] = ()
+
+
+def take_step(
+    state: TrainingState,
+    loss: torch.nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    rate: float,
+) -> StepResult:
+    """Take one optimiser step on a batch.
+
+    The batch goes through the network in chunks whose gradients add up. Where memory runs out,
+    chunks are halved, from then on, and the step is taken again.
+
+    Raises
+    ------
+    InputError
+        Where the loss is not a number (nothing has changed then), or memory does not hold a
+        single sample.
+    """
+    notes: list[Message] = []
+    while True:
+        try:
+            value = _add_gradients(state, loss, images, labels)
+            break
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        notes.append(_halve(state))
+    if not torch.isfinite(torch.tensor(value)):
+        raise InputError(
+            f"the loss of iteration {state.iteration + 1} is not a number; the last good state is "
+            "kept in the run's folder; start again with a lower --lr, or with --clip 1"
+        )
+    _update(state, rate)
+    return StepResult(value, tuple(notes))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch, on any device, or of Python says that memory ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(words in str(error).lower() for words in _MEMORY_WORDS)
+
+
+def _halve(state: TrainingState) -> Message:
+    state.optimizer.zero_grad(set_to_none=True)
+    if state.chunk == 1:
+        raise InputError(
+            "there is not enough memory for a single sample; the last good state is kept in the "
+            "run's folder; start again with a smaller --crop, or a smaller network"
+        )
+    state.chunk //= 2
+    if state.setup.compute.device.type == "cuda":
+        torch.cuda.empty_cache()
+    text = f"memory ran out: from now on, {state.chunk} sample(s) at once; a step's batch stays"
+    return Message(text, "warning")
+
+
+def _add_gradients(
+    state: TrainingState, loss: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor
+) -> float:
+    """Forward and backward; return the mean loss."""
+    config, compute = state.setup.config, state.setup.compute
+    state.optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=images.device)
+    devices = [compute.device] if compute.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(config.seed * 1_000_003 + state.iteration)
+        for start in range(0, len(images), state.chunk):
+            part = slice(start, start + state.chunk)
+            share = len(images[part]) / len(images)
+            value = share * _compute_loss(state, loss, images[part], labels[part])
+            state.scaler.scale(value).backward()
+            total += value.detach()
+    return float(total)
+
+
+def _compute_loss(
+    state: TrainingState, loss: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
+    """Loss of one chunk, with that of the auxiliary head where there is one."""
+    with state.setup.compute.autocast():
+        output = state.network(state.setup.compute.arrange(images))
+    if not isinstance(output, tuple):
+        value: torch.Tensor = loss(output, labels)
+        return value
+    logits, auxiliary = output
+    value = loss(logits, labels) + state.setup.config.aux_weight * loss(auxiliary, labels)
+    return value
+
+
+def _update(state: TrainingState, rate: float) -> None:
+    """Pull, clip, step, average."""
+    config = state.setup.config
+    state.scaler.unscale_(state.optimizer)
+    if state.starting_point is not None:
+        state.starting_point.add_to_gradients(state.network)
+    if config.clip:
+        clip_gradients(state.network.parameters(), config.clip)
+    set_rate(state.optimizer, rate)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.iteration += 1
+    state.average.update(state.network, state.iteration)
+    if config.unfreeze and state.iteration % config.unfreeze == 0:
+        state.thaw()

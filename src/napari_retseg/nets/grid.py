@@ -1,0 +1,340 @@
+"""The network's input grid, and the way back from it to the scan's own.
+
+A scan is resampled (each n-th pixel, or to a size), then cropped or padded around the centre.
+Positions are those of pixel centres: a resized pixel covers its share of the scan, and of each
+n-th pixel the first is the scan's first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from napari_retseg.classes import IGNORE
+from napari_retseg.config import PreprocessConfig, TrainConfig, parse_fit, parse_resize
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.nets.bias import import_simpleitk
+
+#: Widest input for which ``resize="auto"`` keeps the scan's width.
+AUTO_WIDTH = 512
+#: Logit of background where a crop has cut the scan; those of the other classes are 0.
+BACKGROUND_LOGIT = 100.0
+
+_AXES = {2: ("depth", "width"), 3: ("z", "y", "x")}
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How one B-scan or volume lies on the network's input.
+
+    Attributes
+    ----------
+    shape
+        Of the scan: ``(depth, width)`` or ``(z, y, x)``.
+    resampled
+        Shape after resampling.
+    input_shape
+        Shape after cropping or padding around the centre.
+    every
+        Only each n-th pixel is taken; 1: sizes are changed by interpolation.
+    """
+
+    shape: tuple[int, ...]
+    resampled: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    every: int = 1
+
+    def to_input(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring images to the input's grid.
+
+        Parameters
+        ----------
+        images
+            ``(n, channel, *shape)``, floating point.
+
+        Returns
+        -------
+        Tensor
+            ``(n, channel, *input_shape)``, contiguous; no copy where nothing is to do.
+            Interpolation is linear and averages where it shrinks; padding repeats the edge.
+        """
+        if self.input_shape == self.shape and self.resampled == self.shape:
+            return images.contiguous()
+        if self.every > 1:
+            images = _crop(images, [slice(None, None, self.every)] * len(self.shape))
+        elif self.resampled != self.shape:
+            images = _resize(images, self.resampled)
+        cut, padding = [], []
+        for before, n, size in self._fits():
+            start, stop = max(0, -before), min(n, size - before)
+            cut.append(slice(start, stop))
+            padding.append((max(0, before), size - max(0, before) - (stop - start)))
+        return _pad(_crop(images, cut), padding).contiguous()
+
+    def labels_to_input(self, labels: torch.Tensor) -> torch.Tensor:
+        """Bring label indices ``(n, *shape)`` to the input's grid by nearest neighbour.
+
+        Padding is 255, not annotated. Nothing is copied where nothing is to do.
+        """
+        fits = zip(self.shape, self._fits(), strict=True)
+        for axis, (n, (before, m, size)) in enumerate(fits, start=1):
+            if (n, before) == (size, 0) and n == m:
+                continue
+            # the scan's pixel under the centre of each pixel of the resampled grid
+            place = torch.arange(size, device=labels.device) - before
+            inside = (place >= 0) & (place < m)
+            place = place.clamp(0, m - 1)
+            source = place * self.every if self.every > 1 else ((2 * place + 1) * n) // (2 * m)
+            labels = labels.index_select(axis, source)
+            if not inside.all():
+                labels.index_fill_(axis, (~inside).nonzero()[:, 0], IGNORE)
+        return labels.contiguous()
+
+    def restore(self, logits: torch.Tensor) -> torch.Tensor:
+        """Bring logits back to the scan's grid.
+
+        Parameters
+        ----------
+        logits
+            ``(n, class, ...)`` with at least `input_shape` pixels; what is beyond it, padding at
+            the end, is left out.
+
+        Returns
+        -------
+        Tensor
+            ``(n, class, *shape)``: a view where no pixel moves, else interpolated linearly in
+            float32. Where a crop has cut the scan it is background.
+        """
+        kept, padding = [], []
+        for before, n, size in self._fits():
+            start, stop = max(0, before), min(size, before + n)
+            kept.append(slice(start, stop))
+            padding.append((max(0, -before), n - max(0, -before) - (stop - start)))
+        logits = _crop(logits, kept)
+        is_cut = any(map(any, padding))
+        if not is_cut and self.resampled == self.shape:
+            return logits
+        logits = self._resample_back(_pad(logits.float(), padding))
+        return self._clear_cut(logits) if is_cut else logits
+
+    def _fits(self) -> list[tuple[int, int, int]]:
+        """Pixels before the resampled image (negative: cut off), its size, the input's size."""
+        pairs = zip(self.resampled, self.input_shape, strict=True)
+        return [((t - m) // 2 if t >= m else -((m - t) // 2), m, t) for m, t in pairs]
+
+    def _resample_back(self, logits: torch.Tensor) -> torch.Tensor:
+        mode = "bilinear" if len(self.shape) == 2 else "trilinear"
+        if self.every == 1:
+            if self.resampled == self.shape:
+                return logits
+            return F.interpolate(logits, size=self.shape, mode=mode, align_corners=False)
+        # pixel i lies on the scan's pixel every * i; behind the last one, it is repeated
+        size = [self.every * (m - 1) + 1 for m in self.resampled]
+        logits = F.interpolate(logits, size=size, mode=mode, align_corners=True)
+        return _pad(logits, [(0, n - m) for n, m in zip(self.shape, size, strict=True)])
+
+    def _clear_cut(self, logits: torch.Tensor) -> torch.Tensor:
+        """Make background of all pixels whose nearest one on the resampled grid was cut off."""
+        for axis, (n, (before, m, size)) in enumerate(
+            zip(self.shape, self._fits(), strict=True), start=2
+        ):
+            if before >= 0 and size >= m:
+                continue
+            place = torch.arange(n, device=logits.device)
+            if self.every > 1:
+                nearest = ((place + self.every // 2) // self.every).clamp(max=m - 1)
+            else:
+                nearest = ((2 * place + 1) * m) // (2 * n)
+            outside = ((nearest < -before) | (nearest >= size - before)).nonzero()[:, 0]
+            logits.index_fill_(axis, outside, 0.0)
+            logits[:, :1].index_fill_(axis, outside, BACKGROUND_LOGIT)
+        return logits
+
+
+def plan_grid(
+    shape: tuple[int, ...],
+    config: PreprocessConfig,
+    *,
+    spacing_um: tuple[float | None, ...] = (),
+    source: object = None,
+) -> Grid:
+    """Plan how a B-scan or slice (2D) or a volume (3D) becomes the network's input.
+
+    Parameters
+    ----------
+    shape
+        ``(depth, width)`` or ``(z, y, x)``.
+    spacing_um
+        The pixel size, as many values; None where unknown.
+    source
+        The scan that errors name.
+
+    Raises
+    ------
+    InputError
+        Where the model asks for a pixel size and the scan's is not known.
+    UsageError
+        Where the configuration is for another number of dimensions.
+    """
+    resampled = _resampled_shape(shape, config, spacing_um, source)
+    fitted = resampled
+    if config.fit is not None:
+        _check_dims("fit", config.fit, len(shape))
+        fitted = config.fit
+    elif config.multiple is not None:
+        step = config.multiple
+        fitted = tuple(max(step, n // step * step) for n in resampled)
+    return Grid(shape=shape, resampled=resampled, input_shape=fitted, every=config.every)
+
+
+def _resampled_shape(
+    shape: tuple[int, ...],
+    config: PreprocessConfig,
+    spacing_um: tuple[float | None, ...],
+    source: object,
+) -> tuple[int, ...]:
+    dims = len(shape)
+    if config.every > 1:
+        return tuple(-(-n // config.every) for n in shape)
+    if config.size is not None:
+        _check_dims("resize", config.size, dims)
+        return config.size
+    if config.spacing_um is not None:
+        _check_dims("resize spacing", config.spacing_um, dims)
+        own = _known_spacing(spacing_um, config.spacing_um, source)
+        factors = tuple(a / b for a, b in zip(own, config.spacing_um, strict=True))
+    elif all(factor == 1 for factor in config.scale):
+        return shape
+    else:
+        _check_dims("scale", config.scale, dims)
+        factors = config.scale
+    return tuple(max(1, round(n * factor)) for n, factor in zip(shape, factors, strict=True))
+
+
+def _known_spacing(
+    spacing_um: tuple[float | None, ...], wanted: tuple[float, ...], source: object
+) -> tuple[float, ...]:
+    axes = _AXES[len(wanted)]
+    given = spacing_um or (None,) * len(axes)
+    unknown = [axis for axis, size in zip(axes, given, strict=True) if size is None]
+    if unknown:
+        prefix = "" if source is None else f"{source}: "
+        raise InputError(
+            f"{prefix}the pixel size along {' and '.join(unknown)} is unknown, but the input has "
+            f"{_write(wanted)} um; save the scan with its scale (TIFF, NIfTI), or use a model "
+            "that is trained with another --resize"
+        )
+    return tuple(size for size in given if size is not None)
+
+
+def _check_dims(option: str, numbers: Sequence[float], dims: int) -> None:
+    if len(numbers) != dims:
+        raise UsageError(
+            f"{option} {_write(numbers)} has {len(numbers)} numbers, but the input is {dims}D; "
+            f"give {dims}, one each for {', '.join(_AXES[dims])}"
+        )
+
+
+def _write(numbers: Sequence[float]) -> str:
+    return "x".join(f"{number:g}" for number in numbers)
+
+
+def plan_preprocess(
+    config: TrainConfig, *, shapes: Sequence[tuple[int, ...]], landmarks: tuple[float, ...] = ()
+) -> PreprocessConfig:
+    """Settle the preprocessing of a training from its options.
+
+    ``resize="auto"`` halves the width until it is at most 512 in 2D: layers run along the width,
+    so a coarser one loses little and shows the network more of the eye at once. In 3D it keeps
+    the grid.
+
+    Parameters
+    ----------
+    shapes
+        Of all training slices (2D) or volumes (3D).
+    landmarks
+        Standard landmarks of nyul.
+
+    Raises
+    ------
+    UsageError
+        Where sizes have not as many numbers as the network has dimensions, or SimpleITK is
+        missing for N4.
+    """
+    dims = 3 if config.dims == "3" else 2
+    resize, fit = parse_resize(config.resize), parse_fit(config.fit)
+    numbers = {"--resize": resize.size, "--resize spacing": resize.spacing_um, "--fit": fit.size}
+    for option, given in numbers.items():
+        if given:
+            _check_dims(option, given, dims)
+    if config.n4:
+        import_simpleitk()
+    factor = _auto_factor(shapes) if resize.kind == "auto" and dims == 2 else 1.0
+    over = config.normalise_over
+    if over == "auto":
+        over = "scan" if dims == 3 else "bscan"
+    return PreprocessConfig(
+        normalise=config.normalise,
+        normalise_over=over,
+        landmarks=landmarks,
+        n4=config.n4,
+        scale=(1.0,) * (dims - 1) + (factor,),
+        size=resize.size or None,
+        spacing_um=resize.spacing_um or None,
+        every=resize.every,
+        fit=fit.size,
+        multiple=fit.multiple,
+        neighbours=config.neighbours if config.dims == "2.5" else 1,
+        axis=config.axis if dims == 2 else 0,
+    )
+
+
+def _auto_factor(shapes: Sequence[tuple[int, ...]]) -> float:
+    widest = max((shape[-1] for shape in shapes), default=1)
+    factor = 1.0
+    while widest * factor > AUTO_WIDTH:
+        factor /= 2
+    return factor
+
+
+def pad_amount(size: Sequence[int], stride: int) -> tuple[int, ...]:
+    """Pixels to add to each size so that it is a multiple of `stride`."""
+    return tuple(-n % stride for n in size)
+
+
+def pad_to_stride(images: torch.Tensor, stride: int) -> torch.Tensor:
+    """Pad ``(n, channel, *spatial)`` at the end of each axis, repeating the edge."""
+    return _pad(images, [(0, extra) for extra in pad_amount(images.shape[2:], stride)])
+
+
+def _crop(images: torch.Tensor, parts: Sequence[slice]) -> torch.Tensor:
+    """View parts of the spatial axes, which are the last ones."""
+    return images[(slice(None), slice(None), *parts)]
+
+
+def _pad(images: torch.Tensor, amounts: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """Repeat the edge, before and after each spatial axis."""
+    if not any(map(any, amounts)):
+        return images
+    flat = [number for pair in reversed(amounts) for number in pair]
+    return F.pad(images, flat, mode="replicate")
+
+
+def _resize(images: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """Interpolate linearly; where an axis shrinks, each pixel is a mean over its share."""
+    if len(size) == 2:
+        return F.interpolate(images, size=size, mode="bilinear", antialias=True)
+    # torch averages in 2D only, but one axis after the other: first in the planes, then across
+    planes = images.flatten(1, 2)
+    if tuple(planes.shape[-2:]) != size[1:]:
+        planes = F.interpolate(planes, size=size[1:], mode="bilinear", antialias=True)
+    volumes = planes.reshape(*images.shape[:3], *size[1:])
+    if volumes.shape[2] == size[0]:
+        return volumes
+    columns = volumes.flatten(3)
+    across = (size[0], columns.shape[3])
+    columns = F.interpolate(columns, size=across, mode="bilinear", antialias=True)
+    return columns.reshape(*columns.shape[:3], *size[1:])

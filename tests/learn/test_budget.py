@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.learn.budget import Budget
+
+
+def test_iterations_are_the_default_limit() -> None:
+    budget = Budget.of(TrainConfig(iterations=40), n_samples=10)
+    assert budget.position(10, 1e6) == 0.25
+    assert not budget.is_over(39, 1e6)
+    assert budget.is_over(40, 0.0)
+
+
+def test_an_epoch_draws_as_many_samples_as_there_are() -> None:
+    config = TrainConfig(epochs=3, batch_size=4, accumulate=2)
+    assert Budget.of(config, n_samples=20).iterations == 8  # 60 samples, 8 a step
+
+
+def test_minutes_count_the_time_of_the_steps() -> None:
+    budget = Budget.of(TrainConfig(minutes=0.5), n_samples=10)
+    assert budget.iterations == 0
+    assert budget.position(10_000, 15.0) == 0.5
+    assert not budget.is_over(10_000, 29.9)
+    assert budget.is_over(1, 30.0)
+
+
+def test_the_schedule_may_be_longer_than_the_training() -> None:
+    budget = Budget.of(TrainConfig(iterations=400, schedule_iterations=40_000), n_samples=1)
+    assert budget.schedule_position(400, 0.0) == pytest.approx(0.01)
+    assert budget.is_over(400, 0.0)

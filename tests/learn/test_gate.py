@@ -1,0 +1,102 @@
+"""The gate: a new model takes the old one's place only if it is not worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.dataset import load_dataset
+from napari_retseg.events import Event, Finished, Message, Scored
+from napari_retseg.learn.train import fine_tune
+from napari_retseg.nets.bundle import load_model
+
+CONFIG = TrainConfig(
+    iterations=40,
+    batch_size=4,
+    score_every=40,
+    device="cpu",
+    precision="fp32",
+    lr=5e-3,
+    ema=0.9,
+    augment="none",
+)
+
+
+def train(dataset: Path, output: Path, start: Path, **options: Any) -> list[Event]:
+    config = CONFIG.model_copy(update=options)
+    return list(fine_tune(load_dataset(dataset), config, output=output, start=start))
+
+
+@pytest.fixture
+def good_model(tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path) -> Path:
+    train(tiny_dataset, tmp_path / "first", tiny_bundle)
+    return tmp_path / "first" / "model"
+
+
+def verdict(events: list[Event]) -> tuple[Any, str]:
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    texts = [e.text for e in events if isinstance(e, Message) and "promoted" in e.text]
+    assert len(texts) == 1
+    return finished.result["promoted"], texts[0]
+
+
+def test_a_better_model_is_promoted(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    promoted, text = verdict(train(tiny_dataset, tmp_path / "run", tiny_bundle))
+    assert promoted is True
+    assert text.startswith("promoted: mean foreground Dice 0.")
+    info = load_model(tmp_path / "run" / "model").info
+    assert info.promoted is True
+    assert info.scores is not None
+    assert info.start_scores is not None
+    assert info.scores["mean_foreground_dice"] > info.start_scores["mean_foreground_dice"]
+
+
+def test_a_worse_model_is_not_and_both_are_kept(
+    tiny_dataset: Path, good_model: Path, tmp_path: Path
+) -> None:
+    before = load_model(good_model).info
+    events = train(tiny_dataset, tmp_path / "run", good_model, iterations=3, lr=30.0, ema=0.0)
+    promoted, text = verdict(events)
+    assert promoted is False
+    assert "keep the starting model" in text
+    worse = load_model(tmp_path / "run" / "model").info
+    assert worse.promoted is False
+    assert worse.start_scores == before.scores
+    assert load_model(good_model).info == before
+
+
+def test_the_starting_model_is_scored_first_and_stays_in_the_table(
+    tiny_dataset: Path, good_model: Path, tmp_path: Path
+) -> None:
+    events = train(tiny_dataset, tmp_path / "run", good_model, iterations=1)
+    first = next(e for e in events if isinstance(e, Scored))
+    assert first.iteration == 0
+    assert first.scores == load_model(good_model).info.scores
+    lines = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert lines[1].startswith("0,")
+
+
+def test_replaced_layers_do_not_spoil_the_starting_models_scores(
+    tiny_dataset: Path, good_model: Path, tmp_path: Path
+) -> None:
+    events = train(
+        tiny_dataset, tmp_path / "run", good_model, iterations=1, strategy="last-three"
+    )
+    first = next(e for e in events if isinstance(e, Scored))
+    assert first.scores == load_model(good_model).info.scores
+    assert verdict(events)[0] is False
+
+
+def test_without_a_starting_model_there_is_no_verdict(tiny_dataset: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"iterations": 1, "encoder": "tu-resnet10t"})
+    events = list(fine_tune(load_dataset(tiny_dataset), config, output=tmp_path / "run"))
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.result["promoted"] is None
+    assert load_model(tmp_path / "run" / "model").info.promoted is None

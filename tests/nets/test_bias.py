@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from napari_retseg.errors import UsageError
+from napari_retseg.nets.bias import correct_bias
+
+pytest.importorskip("SimpleITK")
+
+
+def draw_shaded(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Two tissues with speckle, and a smooth field that multiplies them."""
+    places = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    tissue = np.where(np.sin(9 * places[-2]) > 0, 60.0, 150.0) * rng.gamma(20, 1 / 20, shape)
+    field = np.exp(0.4 * places[-1] + 0.3 * np.cos(2 * places[0]))
+    return tissue, field
+
+
+def remaining_shading(image: np.ndarray, tissue: np.ndarray) -> float:
+    """Deviation of the logarithm of what a correction has left of the field."""
+    inside = (image > 0) & (tissue > 0)
+    return float(np.log(image[inside] / tissue[inside]).std())
+
+
+@pytest.mark.parametrize("shape", [(128, 150), (18, 40, 41)])
+def test_a_smooth_field_is_removed(rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+    tissue, field = draw_shaded(rng, shape)
+    shaded = tissue * field
+    found = correct_bias(shaded[None])
+    assert found.shape == (1, *shape)
+    assert found.dtype == np.float32
+    assert remaining_shading(shaded, tissue) > 0.2
+    assert remaining_shading(found[0], tissue) < 0.08
+
+
+def test_zero_stays_zero_and_channels_are_corrected_apart(rng: np.random.Generator) -> None:
+    tissue, field = draw_shaded(rng, (64, 64))
+    shaded = tissue * field
+    shaded[:10] = 0
+    found = correct_bias(np.stack([shaded, tissue]))
+    assert not found[0, :10].any()
+    np.testing.assert_array_equal(found[1], correct_bias(tissue[None])[0])
+
+
+def test_the_same_each_time(rng: np.random.Generator) -> None:
+    tissue, field = draw_shaded(rng, (64, 80))
+    shaded = (tissue * field)[None]
+    np.testing.assert_array_equal(correct_bias(shaded), correct_bias(shaded))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 3), (2, 40), (1, 40, 40), (2, 17, 19)])
+def test_small_and_negative_and_bad_values_stay_finite(
+    rng: np.random.Generator, shape: tuple[int, ...]
+) -> None:
+    image = rng.normal(0, 1, (2, *shape))
+    image[0].flat[0] = np.nan
+    image[1] = 4
+    found = correct_bias(image)
+    assert found.shape == image.shape
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found[1], 4)
+
+
+def test_without_simpleitk_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    with pytest.raises(UsageError, match=r"pip install 'napari-retseg\[n4\]'"):
+        correct_bias(np.ones((1, 8, 8)))
