@@ -62,7 +62,7 @@ def simulate(folder: Path) -> Dataset:
     """Simulate 24 patients of either device, in one data set."""
     parts = []
     for seed, device in enumerate(("A", "B")):
-        config = SimulatorConfig(device=device, n_bscans=3, depth=496, width=768, bscan_um=300)  # type: ignore[arg-type]
+        config = SimulatorConfig(device=device, n_bscans=3, depth=496, width=768, bscan_um=300)
         parts.append(simulate_dataset(folder / device, count=24, seed=seed, config=config))
     cases = tuple(case for part in parts for case in part.cases)
     return parts[0].model_copy(update={"root": folder.resolve(), "cases": cases})
@@ -101,7 +101,7 @@ def choose_bscans(dataset: Dataset, size: int, seed: int) -> Dataset:
     for group in groups:
         own = [case for case in dataset.of_split("train") if case.group == group]
         missing = min(size - len(chosen), len(own))
-        places = np.linspace(0, len(own) - 1, missing).round().astype(int) if missing else []
+        places = np.linspace(0, len(own) - 1, missing).round().astype(int)
         chosen += [own[place] for place in places]
     return dataset.model_copy(update={"cases": (*chosen, *dataset.of_split("val"))})
 

@@ -130,14 +130,15 @@ def tiny_volumes(tmp_path: Path, rng: np.random.Generator) -> Path:
     folder = tmp_path / "volumes"
     folder.mkdir()
     cases = []
-    zyx = np.stack(np.mgrid[:24, :28, :20])
+    zyx = np.indices((24, 28, 20))
     for number in range(5):
         center = rng.uniform(9, 13, (3, 1, 1, 1))
         distance = np.sqrt(((zyx - center) ** 2).sum(axis=0))
         labels = (distance < 7).astype(np.uint8) + (distance < 4)
         image = 100 * (number + 1) * (labels + rng.normal(0, 0.2, labels.shape))
         for kind, array in (("image", image.astype(np.float32)), ("label", labels)):
-            nib.save(nib.Nifti1Image(array, np.eye(4)), folder / f"{kind}{number}.nii.gz")
+            path = folder / f"{kind}{number}.nii.gz"
+            nib.save(nib.Nifti1Image(array, np.eye(4)), path)  # type: ignore[no-untyped-call]
         case = {"image": f"image{number}.nii.gz", "label": f"label{number}.nii.gz"}
         cases.append({**case, "group": f"P{number}", "split": "val" if number == 4 else "train"})
     names = {"0": "background", "1": "shell", "2": "core"}

@@ -126,6 +126,6 @@ def test_tta_is_scored_and_repair_needs_layers(tiny_dataset: Path, tiny_bundle: 
     config = PredictConfig(device="cpu", tta=True)
     plain = _result(list(evaluate(tiny_bundle, dataset, config=CPU)))
     assert _result(list(evaluate(tiny_bundle, dataset, config=config))) != plain
+    repair = PredictConfig(device="cpu", repair=True)
     with pytest.raises(UsageError, match="upper, lower, fluid"):
-        repair = PredictConfig(device="cpu", repair=True)
         list(evaluate(tiny_bundle, dataset, config=repair))

@@ -44,9 +44,7 @@ def verdict(events: list[Event]) -> tuple[Any, str]:
     return finished.result["promoted"], texts[0]
 
 
-def test_a_better_model_is_promoted(
-    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
-) -> None:
+def test_a_better_model_is_promoted(tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     promoted, text = verdict(train(tiny_dataset, tmp_path / "run", tiny_bundle))
     assert promoted is True
     assert text.startswith("promoted: mean foreground Dice 0.")
@@ -85,9 +83,7 @@ def test_the_starting_model_is_scored_first_and_stays_in_the_table(
 def test_replaced_layers_do_not_spoil_the_starting_models_scores(
     tiny_dataset: Path, good_model: Path, tmp_path: Path
 ) -> None:
-    events = train(
-        tiny_dataset, tmp_path / "run", good_model, iterations=1, strategy="last-three"
-    )
+    events = train(tiny_dataset, tmp_path / "run", good_model, iterations=1, strategy="last-three")
     first = next(e for e in events if isinstance(e, Scored))
     assert first.scores == load_model(good_model).info.scores
     assert verdict(events)[0] is False

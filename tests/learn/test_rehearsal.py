@@ -96,5 +96,5 @@ def test_a_share_that_is_less_than_a_sample_is_refused(
     tiny_dataset: Path, tiny_bundle: Path, older: Path
 ) -> None:
     config = with_older(older, rehearse_share=0.1)
-    with pytest.raises(UsageError, match="share of 0.1 of 4 samples is none"):
+    with pytest.raises(UsageError, match=r"share of 0\.1 of 4 samples is none"):
         prepare(load_dataset(tiny_dataset), config, start=tiny_bundle)

@@ -92,7 +92,9 @@ def test_crops_of_volumes_hold_the_class_that_they_are_drawn_for() -> None:
     from napari_retseg.learn.samples import Sample
 
     store.__dict__.update(
-        _origin=[None], _kept={0: Sample(image, labels)}, largest=labels.shape,
+        _origin=[None],
+        _kept={0: Sample(image, labels)},
+        largest=labels.shape,
         class_pixels=np.array([[labels.size - 1, 1]]),
     )
     sampler = CropSampler(store, crop=(8, 16, 16), stride=8, class_share=1.0, seed=0)

@@ -16,7 +16,9 @@ from napari_retseg.learn import samples
 from napari_retseg.learn.samples import SampleStore, translate_labels
 
 
-def load(dataset: Dataset, preprocess: PreprocessConfig | None = None, dims: int = 2) -> SampleStore:
+def load(
+    dataset: Dataset, preprocess: PreprocessConfig | None = None, dims: int = 2
+) -> SampleStore:
     store = SampleStore(dataset, preprocess or PreprocessConfig(), dims=dims)
     list(store.load())
     return store
@@ -33,10 +35,15 @@ def volumes(tmp_path: Path, rng: np.random.Generator) -> Dataset:
         if number:
             labels[:, :, 4] = IGNORE
         for kind, array in (("image", labels.astype(np.float32) * 10), ("label", labels)):
-            nib.save(nib.Nifti1Image(array, np.eye(4)), folder / f"{kind}{number}.nii.gz")
+            path = folder / f"{kind}{number}.nii.gz"
+            nib.save(nib.Nifti1Image(array, np.eye(4)), path)  # type: ignore[no-untyped-call]
         cases.append(
-            {"image": f"image{number}.nii.gz", "label": f"label{number}.nii.gz",
-             "group": f"P{number}", "split": "train"}
+            {
+                "image": f"image{number}.nii.gz",
+                "label": f"label{number}.nii.gz",
+                "group": f"P{number}",
+                "split": "train",
+            }
         )
     content = {"name": "v", "labels": {"0": "background", "1": "a", "2": "b"}, "training": cases}
     (folder / "dataset.json").write_text(json.dumps(content))

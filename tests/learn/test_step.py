@@ -28,7 +28,9 @@ def begin(
     return TrainingState(setup), *batches.draw(0)
 
 
-def take(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float = 0.1) -> Any:
+def take(
+    state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float = 0.1
+) -> Any:
     loss = build_loss(state.setup.config.loss, weights=None)
     return take_step(state, loss, images, labels, rate=rate)
 

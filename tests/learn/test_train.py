@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import load_dataset
-from napari_retseg.errors import InputError, ModelError, UsageError
+from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import (
     CancelToken,
     CheckpointSaved,
@@ -29,9 +29,10 @@ from napari_retseg.events import (
     TrainingPlanned,
 )
 from napari_retseg.infer.evaluate import evaluate
+from napari_retseg.learn import step
+from napari_retseg.learn import train as training
 from napari_retseg.learn.checkpoint import load_checkpoint
 from napari_retseg.learn.run import read_config
-from napari_retseg.learn import train as training
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model
 
@@ -172,7 +173,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_step = training.take_step
+    take_step = step.take_step
 
     def broken(state: Any, loss: Any, images: torch.Tensor, labels: Any, *, rate: float) -> Any:
         if state.iteration == 6:

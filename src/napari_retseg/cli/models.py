@@ -1,4 +1,4 @@
-"""``napari-retseg models``: list, show, add and export model bundles."""
+"""``napari-retseg models``: list, show, add, export model bundles, and go back to earlier ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from napari_retseg.cli.options import JsonOption
 from napari_retseg.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from napari_retseg.models import ModelInfo
+    from napari_retseg.models import Change, ModelInfo, Version
 
-app = typer.Typer(rich_markup_mode=None, help="List, show, add and export models.")
+app = typer.Typer(
+    rich_markup_mode=None, help="List, show, add and export models; go back to earlier ones."
+)
 
 ModelArgument = Annotated[str, typer.Argument(help="A model's name or folder.")]
+NameArgument = Annotated[str, typer.Argument(help="The name of one of your own models.")]
 
 
 @app.command("list")
@@ -36,9 +39,7 @@ def list_(as_json: JsonOption = False) -> None:
                 reporter.fail(str(error))
         if not as_json:
             for row in rows:
-                dice = (row["scores"] or {}).get("mean_foreground_dice")
-                score = "not scored" if dice is None else f"mean Dice {dice:.3f}"
-                reporter.say(f"{row['name']:<20} {score:<16} {row['path']}")
+                reporter.say(f"{row['name']:<20} {_score(row['scores']):<16} {row['path']}")
         reporter.finish(rows)
     if failed:
         raise typer.Exit(FAILED)
@@ -46,7 +47,7 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command("show")
 def show(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Show what is known about a model: network, classes, training data, scores."""
+    """Show what is known about a model: network, classes, training data, scores, verdict."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import find_model, read_info
 
@@ -62,18 +63,68 @@ def show(model: ModelArgument, as_json: JsonOption = False) -> None:
 def add(
     source: Annotated[Path, typer.Argument(help="A bundle, a run's folder, or an exported .zip.")],
     name: Annotated[str | None, typer.Option(help="The name it gets.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace one of this name.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace one of this name, which is kept.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --replace: even by one that is not promoted.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy a model among your own, so that its name is enough."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import add_model
 
-    target = add_model(source, name=name, replace=replace)
+    change = add_model(source, name=name, replace=replace, force=force)
+    text = f"{change.folder.name}: {change.folder}"
+    if change.kept_as is not None:
+        text += f" (the one before is version {change.kept_as:04d}, see 'models history')"
+    _report(change, text, as_json=as_json)
+
+
+@app.command("history")
+def history(name: NameArgument, as_json: JsonOption = False) -> None:
+    """List the versions of a model: the current one, and those that were replaced or removed."""
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.models import list_versions
+
+    versions = list_versions(name)
     with Reporter(as_json=as_json) as reporter:
         if not as_json:
-            reporter.say(f"{target.name}: {target}")
-        reporter.finish({"name": target.name, "path": str(target)})
+            for version in versions:
+                reporter.say(_describe_version(version))
+        reporter.finish({"name": name, "versions": [_version_row(one) for one in versions]})
+
+
+@app.command("rollback")
+def rollback(
+    name: NameArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Number in 'models history', or the beginning of its weights; else the last one.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an earlier version of a model the current one; the current one is kept."""
+    from napari_retseg.models import roll_back
+
+    change = roll_back(name, to=to)
+    text = f"{name}: version {change.restored:04d} is back: {change.folder}"
+    if change.kept_as is not None:
+        text += f" (the one before is version {change.kept_as:04d})"
+    _report(change, text, as_json=as_json)
+
+
+@app.command("remove")
+def remove(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Take a model out of the list; 'models rollback' brings it back."""
+    from napari_retseg.models import remove_model
+
+    change = remove_model(name)
+    text = f"{name}: removed (kept as version {change.kept_as:04d}; 'models rollback {name}')"
+    _report(change, text, as_json=as_json)
 
 
 @app.command("export")
@@ -95,6 +146,21 @@ def export(
         reporter.finish({"path": str(written)})
 
 
+def _report(change: Change, text: str, *, as_json: bool) -> None:
+    from napari_retseg.cli.reporting import Reporter
+
+    with Reporter(as_json=as_json) as reporter:
+        if not as_json:
+            reporter.say(text)
+        document = {
+            "name": change.folder.name,
+            "path": str(change.folder),
+            "kept_as": change.kept_as,
+            "restored": change.restored,
+        }
+        reporter.finish(document)
+
+
 def _row(folder: Path, info: ModelInfo) -> dict[str, Any]:
     """Return a model for the list: the name that finds it, its folder, classes and scores."""
     classes = [
@@ -103,22 +169,70 @@ def _row(folder: Path, info: ModelInfo) -> dict[str, Any]:
     return {"name": folder.name, "path": str(folder), "classes": classes, "scores": info.scores}
 
 
+def _version_row(version: Version) -> dict[str, Any]:
+    """Return a version; `version` is its number, None for the current one."""
+    row: dict[str, Any] = {
+        "version": version.number or None,
+        "current": version.is_current,
+        "when": version.when.isoformat(timespec="seconds"),
+        "path": str(version.folder),
+        "readable": version.info is not None,
+    }
+    info = version.info
+    if info is not None:
+        row |= info.model_dump(mode="json", include={"name", "weights_id", "parent", "promoted"})
+        row |= {"scores": info.scores, "start_scores": info.start_scores}
+    return row
+
+
+def _describe_version(version: Version) -> str:
+    when = f"{version.when.astimezone():%Y-%m-%d %H:%M}"
+    info = version.info
+    if info is None:
+        return f"{version.label:<8} {when}  cannot be read: {version.folder}"
+    start = f"from {info.parent[:12]}" if info.parent else "from new weights"
+    verdict = {True: ", promoted", False: ", not promoted", None: ""}[info.promoted]
+    return (
+        f"{version.label:<8} {when}  {_score(info.scores):<16} {info.weights_id[:12]:<12}  "
+        f"{start}{verdict}"
+    )
+
+
+def _score(scores: dict[str, Any] | None) -> str:
+    dice = (scores or {}).get("mean_foreground_dice")
+    return "not scored" if dice is None else f"mean Dice {dice:.3f}"
+
+
 def _describe(folder: Path, info: ModelInfo) -> str:
+    from napari_retseg.models.wording import describe_network, describe_thresholds, describe_verdict
     from napari_retseg.scores import format_table
 
-    network = info.network
     lines = [
         f"{info.name}: {folder}",
-        f"  network   {network.arch} with {network.encoder}, {network.in_channels} channel(s)",
+        f"  network   {describe_network(info)}",
         f"  classes   {', '.join(info.classes.names)}",
+        *_describe_training(info),
     ]
-    if info.trained_on is not None:
-        data = info.trained_on
-        kind = " simulated" if data.simulated else ""
-        lines.append(
-            f"  trained   {data.iterations} iterations on {data.bscans}{kind} B-scans of "
-            f"{len(data.groups)} patients ({data.dataset})"
-        )
+    if info.promoted is not None:
+        lines.append(f"  gate      {describe_verdict(info)}")
+    if info.thresholds:
+        lines.append(f"  decides   by thresholds: {describe_thresholds(info)}; 0.5 for the others")
     if info.scores is not None:
-        lines += ["", format_table(info.scores)]
+        lines += ["", format_table(info.scores, before=info.start_scores)]
     return "\n".join(lines)
+
+
+def _describe_training(info: ModelInfo) -> list[str]:
+    from napari_retseg.models.wording import warn_of_split
+
+    data = info.trained_on
+    if data is None:
+        return []
+    kind = " simulated" if data.simulated else ""
+    lines = [
+        f"  trained   {data.iterations} iterations on {data.bscans}{kind} B-scans of "
+        f"{len(data.groups)} patients ({data.dataset})",
+        f"  held out  {len(data.heldout_groups)} patients; {data.split}",
+    ]
+    warning = warn_of_split(data)
+    return [*lines, f"  warning   {warning}"] if warning else lines

@@ -106,4 +106,5 @@ def _summarise(reporter: Reporter, result: dict[str, Any]) -> None:
         reporter.say(f"best on the held-out patients: iteration {result['best_iteration']}")
         reporter.say(format_table(best, before=result.get("start")))
     verdict = {True: " (promoted)", False: " (not promoted: worse than the starting model)"}
-    reporter.say(f"model: {result['model']}{verdict.get(result.get('promoted'), '')}")
+    promoted = result.get("promoted")
+    reporter.say(f"model: {result['model']}{'' if promoted is None else verdict[promoted]}")

@@ -25,13 +25,14 @@ from napari_retseg.config.texts import (
     parse_split,
     parse_strategy,
 )
-from napari_retseg.config.training import ScheduleName, SplitBy, TrainConfig
+from napari_retseg.config.training import Dims, ScheduleName, SplitBy, TrainConfig
 
 __all__ = [
     "ARCHITECTURES_3D",
     "AUGMENT_PRESETS",
     "AugmentConfig",
     "Device",
+    "Dims",
     "Frozen",
     "Head",
     "LossTerm",

@@ -79,8 +79,8 @@ class Fit:
 
 
 def parse_fit(text: str) -> Fit:
-    """Read ``none``, a size (crop or pad to it) or ``multiple:N`` (trim to a multiple)."""
-    if text == "none":
+    """Read ``none`` (or ``auto``), a size (crop or pad to it) or ``multiple:N`` (trim to one)."""
+    if text in ("none", "auto"):
         return Fit()
     size = parse_size(text)
     if size is not None and min(size) > 0:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from napari_retseg.config.augment import parse_augment
 from napari_retseg.config.frozen import Frozen
-from napari_retseg.config.network import ARCHITECTURES_3D, Head, Normalisation
+from napari_retseg.config.network import ARCHITECTURES_3D, Normalisation, NormaliseOver
 from napari_retseg.config.predict import Device, Precision
 from napari_retseg.config.texts import (
     parse_class_weights,
@@ -20,7 +20,7 @@ from napari_retseg.config.texts import (
     parse_strategy,
 )
 
-Dims = Literal["2", "2.5", "3"]
+Dims = Literal["auto", "2", "2.5", "3"]
 Optimizer = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "poly", "cosine", "onecycle", "step", "plateau"]
 SplitBy = Literal["patient", "image"]
@@ -33,14 +33,26 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 
 
 class TrainConfig(Frozen):
-    """Everything that a training needs to know besides the data and the starting model."""
+    """Everything that a training needs to know besides the data and the starting model.
 
-    # the network; a starting model's own is taken where there is one
-    dims: Dims = Field("2", description="B-scans, with their neighbours as channels, or volumes")
-    neighbours: AtLeastOne = Field(3, description="B-scans in the input of --dims 2.5; odd")
-    arch: str = Field("unet", description="smp architecture; 3D: basicunet, dynunet, segresnet")
-    encoder: str = Field("resnet18", description="smp encoder; 2D only")
-    head: Head = Field("plain", description="on a 2D U-Net's decoder")
+    ``auto`` is the starting model's own, or without one what the description says.
+    """
+
+    # the network; auto: the starting model's
+    dims: Dims = Field(
+        "auto", description="B-scans, with their neighbours as channels, or volumes; auto: 2"
+    )
+    neighbours: Count = Field(
+        0, description="B-scans in the input of --dims 2.5, odd; 0: the starting model's, or 3"
+    )
+    arch: str = Field(
+        "auto",
+        description="smp architecture; 3D: basicunet, dynunet, segresnet; auto: unet or basicunet",
+    )
+    encoder: str = Field("auto", description="smp encoder; 2D only; auto: resnet18")
+    head: Literal["auto", "plain", "fcn", "psp", "aspp"] = Field(
+        "auto", description="on a 2D U-Net's decoder; auto: plain"
+    )
     aux_weight: NotNegative = Field(0.0, description="of an auxiliary FCN head's loss; 0: none")
 
     # what is trained
@@ -105,14 +117,20 @@ class TrainConfig(Frozen):
         "auto",
         description="input: none, DEPTHxWIDTH, every:N, spacing:AxB, auto (width halved to <= 512)",
     )
-    fit: str = Field("none", description="then crop or pad to DEPTHxWIDTH, or trim to multiple:N")
-    normalise: Normalisation = Field("percentile", description="grey values to network input")
-    normalise_over: Literal["auto", "bscan", "scan"] = Field(
+    fit: str = Field(
+        "auto", description="then crop or pad to DEPTHxWIDTH, or trim to multiple:N; auto: none"
+    )
+    normalise: Literal["auto", Normalisation] = Field(
+        "auto", description="grey values to network input; auto: percentile"
+    )
+    normalise_over: Literal["auto", NormaliseOver] = Field(
         "auto", description="statistics of each B-scan or scan; auto: scan in 3D"
     )
-    n4: bool = Field(default=False, description="N4 bias field correction (extra 'n4')")
-    axis: Annotated[int, Field(ge=0, le=2)] = Field(
-        0, description="along which a volume that is not OCT is sliced in 2D"
+    n4: Literal["auto", "on", "off"] = Field(
+        "auto", description="N4 bias field correction (extra 'n4'); auto: off"
+    )
+    axis: Literal["auto", "0", "1", "2"] = Field(
+        "auto", description="along which a volume that is not OCT is sliced in 2D; auto: 0"
     )
     augment: str = Field(
         "oct", description="none, light, oct, strong; changes as in oct,elastic=0.02"
@@ -148,7 +166,7 @@ class TrainConfig(Frozen):
     @field_validator("neighbours")
     @classmethod
     def _check_odd(cls, neighbours: int) -> int:
-        if neighbours % 2 == 0:
+        if neighbours and neighbours % 2 == 0:
             raise ValueError("neighbours is odd: the B-scan itself and as many on either side")
         return neighbours
 
@@ -163,10 +181,13 @@ class TrainConfig(Frozen):
     def _check_together(self) -> TrainConfig:
         if self.epochs and self.minutes:
             raise ValueError("give epochs or minutes, not both")
-        if self.dims == "3" and self.arch not in ARCHITECTURES_3D and "arch" in self.model_fields_set:
-            raise ValueError(f"in 3D, arch is {', '.join(ARCHITECTURES_3D)}, not {self.arch!r}")
-        if self.dims != "3" and self.arch in ARCHITECTURES_3D:
-            raise ValueError(f"{self.arch} is a 3D network; add --dims 3")
+        if self.arch != "auto":
+            is_3d = self.arch in ARCHITECTURES_3D
+            if self.dims == "3" and not is_3d:
+                known = ", ".join(ARCHITECTURES_3D)
+                raise ValueError(f"in 3D, arch is {known}, not {self.arch!r}")
+            if is_3d and self.dims != "3":
+                raise ValueError(f"{self.arch} is a 3D network; add --dims 3")
         return self
 
 

@@ -15,6 +15,9 @@ from napari_retseg.dataset.case import Case
 from napari_retseg.errors import InputError
 from napari_retseg.scan import hash_path
 
+#: So many patients are named in a warning.
+_NAMED = 12
+
 
 class Dataset(BaseModel):
     """Labelled scans of some patients.
@@ -126,13 +129,16 @@ class Dataset(BaseModel):
             return self.notes
         groups = {case.group for case in self.cases if case.split is not None}
         if len(groups) == 1:
+            has_gap = any(case.unused_bscans for case in self.cases)
             text = (
                 f"all labelled scans are of one patient ({shared[0]}): some of the B-scans are "
-                "held out, with a gap beside them; scores say nothing about other patients"
+                f"held out, {'with a gap' if has_gap else 'without a gap'} beside them; scores "
+                "say nothing about other patients"
             )
         else:
+            more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
             text = (
-                f"patients {', '.join(shared)} are both trained on and held out: "
+                f"patients {', '.join(shared[:_NAMED])}{more} are both trained on and held out: "
                 "the scores are better than they would be on other patients"
             )
         return (*self.notes, text)

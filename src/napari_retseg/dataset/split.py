@@ -51,7 +51,7 @@ def pin_split(
     InputError
         Where one patient's scans have to be read, and cannot be.
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     seed = dataset.split_seed if seed is None else seed
     new = [c for c in dataset.cases if c.split is None and c.has_annotation]
     if not new:
@@ -99,7 +99,7 @@ def _assign(
         splits[ranked.pop()] = "train"  # whatever the shares are
     for split, share in shares.items():
         there = sum({case.split for case in cases} == {split} for cases in labelled)
-        missing = max(0, _count(share, total) - there)
+        missing = max(0, count_share(share, total) - there)
         splits |= dict.fromkeys(ranked[:missing], split)
         ranked = ranked[missing:]
     return splits | dict.fromkeys(ranked, "train")
@@ -109,12 +109,13 @@ def _splits(pinned: dict[str, list[Case]]) -> set[Split | None]:
     return {case.split for cases in pinned.values() for case in cases}
 
 
-def _count(share: float, total: int) -> int:
-    """Number of patients for a share: at least one, where another one is left."""
+def count_share(share: float, total: int) -> int:
+    """Round a share of some patients to a number: at least one, where another one is left."""
     return max(1, math.floor(share * total + 0.5)) if share and total > 1 else 0
 
 
-def _check_fractions(fractions: tuple[float, float, float]) -> None:
+def check_fractions(fractions: tuple[float, float, float]) -> None:
+    """Raise a UsageError where they are no shares of train, val and test."""
     if (
         len(fractions) != 3
         or min(fractions) < 0

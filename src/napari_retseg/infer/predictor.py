@@ -217,7 +217,7 @@ class Predictor:
         mirrored = run(images.flip(-1))
         if mirrored is None:
             return None
-        inside = (..., *(slice(n) for n in images.shape[2:]))
+        inside = (slice(None), slice(None), *(slice(n) for n in images.shape[2:]))
         pair = [logits[inside], mirrored[inside].flip(-1)]
         both = torch.stack([one.float().log_softmax(dim=1) for one in pair])
         return both.logsumexp(dim=0) - math.log(2)

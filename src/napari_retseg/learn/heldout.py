@@ -53,11 +53,15 @@ def score_on(
     table = np.array([names.index(n) if n in names else 0 for n in info.classes.names], np.uint8)
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
-        return [table[found.labels] for _, found in predictor.label_scan(scan, bscans)]
+        found = predictor.label_scan(scan, bscans, cancel=cancel)
+        return [table[one.labels] for _, one in found]
 
     counting = count_scores(dataset, "val", label, batch_size=predictor.batch_size, cancel=cancel)
-    for step in counting:
-        if isinstance(step, Scores):
-            return step.to_json(per_bscan=False)
-        yield Progress(step.done, step.total, unit="held-out B-scan")
+    try:
+        for step in counting:
+            if isinstance(step, Scores):
+                return step.to_json(per_bscan=False)
+            yield Progress(step.done, step.total, unit="held-out B-scan")
+    finally:
+        predictor.forget()
     return None

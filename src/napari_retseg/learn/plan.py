@@ -17,9 +17,8 @@ from napari_retseg.nets.grid import pad_amount, plan_grid, plan_preprocess
 from napari_retseg.nets.scaninput import learn_scan_landmarks
 from napari_retseg.nets.transfer import TransferReport, transfer
 
-_NETWORK_FIELDS = {"arch", "encoder", "head", "dims", "neighbours"}
-_INPUT_FIELDS = {"resize", "fit", "normalise", "normalise_over", "n4", "axis", "dims", "neighbours"}
-_DEFAULT_3D = "basicunet"
+_DEFAULT_ARCH = {2: "unet", 3: "basicunet"}
+_DEFAULT_ENCODER = "resnet18"
 #: Fewest pixels that a side may have at a network's deepest stage.
 _DEEPEST = 2
 
@@ -51,13 +50,20 @@ class Survey:
     spacings: tuple[tuple[float | None, ...], ...]
 
 
-def survey(dataset: Dataset, config: TrainConfig) -> Survey:
+def survey(dataset: Dataset, *, dims: int, axis: int) -> Survey:
     """Look at all labelled scans.
+
+    Parameters
+    ----------
+    dims
+        Of the network.
+    axis
+        Along which volumes that are not OCT are sliced in 2D.
 
     Raises
     ------
     InputError
-        Where their numbers of channels differ.
+        Where their numbers of channels differ, or a single B-scan is no volume.
     """
     channels: dict[int, Path] = {}
     found: dict[tuple[int, ...], tuple[float | None, ...]] = {}
@@ -67,11 +73,14 @@ def survey(dataset: Dataset, config: TrainConfig) -> Survey:
         scan = case.read_scan()
         channels.setdefault(scan.n_channels, case.image)
         shape, spacing = scan.spatial_shape, scan.spacing_um
-        if scan.is_volume and config.dims != "3":
-            axis = 0 if scan.is_oct else config.axis
-            shape, spacing = _without(shape, axis), _without(spacing, axis)
-        elif not scan.is_volume and config.dims == "3":
-            raise InputError(f"{case.image}: a single B-scan; --dims 3 needs volumes")
+        if scan.is_volume and dims == 2:
+            place = 0 if scan.is_oct else axis
+            shape, spacing = _without(shape, place), _without(spacing, place)
+        elif not scan.is_volume and dims == 3:
+            raise InputError(
+                f"{case.image}: a single B-scan, but a 3D network takes volumes; leave --dims 3 "
+                "out, or start from a 2D model"
+            )
         found.setdefault(shape, spacing)
     if len(channels) > 1:
         names = ", ".join(f"{path.name} has {n}" for n, path in channels.items())
@@ -83,16 +92,15 @@ def _without(values: tuple, axis: int) -> tuple:  # type: ignore[type-arg]
     return values[:axis] + values[axis + 1 :]
 
 
-def plan_new(dataset: Dataset, config: TrainConfig, found: Survey) -> Plan:
+def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
     """Plan a network with new weights."""
+    dims = 3 if config.dims == "3" else 2
+    found = survey(dataset, dims=dims, axis=0 if config.axis == "auto" else int(config.axis))
     preprocess = plan_input(dataset, config, found)
-    arch = config.arch
-    if config.dims == "3" and "arch" not in config.model_fields_set:
-        arch = _DEFAULT_3D
     network = NetworkConfig(
-        arch=arch,
-        encoder=config.encoder,
-        head=config.head,
+        arch=_DEFAULT_ARCH[dims] if config.arch == "auto" else config.arch,
+        encoder=_DEFAULT_ENCODER if config.encoder == "auto" else config.encoder,
+        head="plain" if config.head == "auto" else config.head,
         auxiliary=config.aux_weight > 0,
         in_channels=found.channels * preprocess.neighbours,
         n_classes=len(dataset.labels),
@@ -104,32 +112,23 @@ def plan_new(dataset: Dataset, config: TrainConfig, found: Survey) -> Plan:
     return Plan(info, build_seeded(network, config.seed))
 
 
-def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig, found: Survey) -> Plan:
+def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan:
     """Plan a network that takes over what fits from a starting model.
 
-    Network and input are the starting model's, but for the options that were given.
+    Network and input are the starting model's, but for the options that are not ``auto``.
     """
-    given = config.model_fields_set
     before = model.info
-    preprocess = before.preprocess
-    if given & _INPUT_FIELDS:
-        preprocess = plan_input(dataset, _complete(config, before), found)
-    changes = {name: getattr(config, name) for name in ("arch", "encoder", "head") if name in given}
-    network = before.network.model_copy(
-        update={
-            **changes,
-            "auxiliary": config.aux_weight > 0,
-            "in_channels": found.channels * preprocess.neighbours,
-            "n_classes": len(dataset.labels),
-        }
-    )
-    if network.arch != before.network.arch or network.encoder != before.network.encoder:
-        network = network.model_copy(update={"options": {}})
-    if (network.dims == 3) != (config.dims == "3") and "dims" in given:
+    asked, config = config, complete(config, before)
+    dims = 3 if config.dims == "3" else 2
+    if dims != before.network.dims:
         raise UsageError(
-            f"model {before.name} is a {before.network.dims}D network; leave --dims out, or start "
-            "without it"
+            f"model {before.name} is a {before.network.dims}D network; leave --dims {config.dims} "
+            "out, or start from another model"
         )
+    found = survey(dataset, dims=dims, axis=int(config.axis))
+    preprocess = _keep(plan_input(dataset, config, found), asked, before)
+    network = _describe_network(config, before, planes=found.channels * preprocess.neighbours)
+    network = network.model_copy(update={"n_classes": len(dataset.labels)})
     info = before.model_copy(
         update={
             "name": dataset.name,
@@ -151,27 +150,53 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig, found: 
     return Plan(info, weights, report)
 
 
-def _complete(config: TrainConfig, before: ModelInfo) -> TrainConfig:
-    """Fill the input options that were not given with the starting model's."""
+def complete(config: TrainConfig, before: ModelInfo) -> TrainConfig:
+    """Fill what is ``auto`` about the input with the starting model's, but for its grid."""
     kept = before.preprocess
+    dims = "3" if before.network.dims == 3 else "2" if kept.neighbours == 1 else "2.5"
     values = {
+        "dims": dims,
         "normalise": kept.normalise,
         "normalise_over": kept.normalise_over,
-        "n4": kept.n4,
-        "axis": kept.axis,
+        "n4": "on" if kept.n4 else "off",
+        "axis": str(kept.axis),
     }
-    if before.network.dims == 3:
-        values["dims"] = "3"
-    elif kept.neighbours > 1:
-        values |= {"dims": "2.5", "neighbours": kept.neighbours}
-    missing = {name: v for name, v in values.items() if name not in config.model_fields_set}
-    return config.model_copy(update=missing)
+    update: dict[str, object] = {
+        name: value for name, value in values.items() if getattr(config, name) == "auto"
+    }
+    if not config.neighbours and kept.neighbours > 1:
+        update["neighbours"] = kept.neighbours
+    return config.model_copy(update=update)
+
+
+def _keep(planned: PreprocessConfig, config: TrainConfig, before: ModelInfo) -> PreprocessConfig:
+    """Take what is ``auto`` about the grid, and landmarks, from the starting model."""
+    kept = before.preprocess
+    names: list[str] = []
+    if config.resize == "auto":
+        names += ["scale", "size", "spacing_um", "every"]
+    if config.fit == "auto":
+        names += ["fit", "multiple"]
+    if config.normalise == "auto":
+        names += ["landmarks"]
+    return planned.model_copy(update={name: getattr(kept, name) for name in names})
+
+
+def _describe_network(config: TrainConfig, before: ModelInfo, *, planes: int) -> NetworkConfig:
+    """Describe the starting model's network with the changes that were asked for."""
+    names = ("arch", "encoder", "head")
+    given = {name: getattr(config, name) for name in names if getattr(config, name) != "auto"}
+    changed = before.network.model_copy(
+        update={**given, "auxiliary": config.aux_weight > 0, "in_channels": planes}
+    )
+    same = changed.arch == before.network.arch and changed.encoder == before.network.encoder
+    return changed if same else changed.model_copy(update={"options": {}})
 
 
 def plan_input(dataset: Dataset, config: TrainConfig, found: Survey) -> PreprocessConfig:
-    """Settle how scans become the network's input; Nyul's landmarks are learnt from training scans."""
+    """Settle how scans become the input; landmarks of nyul are learnt from training scans."""
     preprocess = plan_preprocess(config, shapes=found.shapes)
-    if config.normalise != "nyul":
+    if preprocess.normalise != "nyul":
         return preprocess
     scans = (case.read_scan() for case in dataset.of_split("train") if case.has_annotation)
     landmarks = learn_scan_landmarks(scans, preprocess)
@@ -187,7 +212,11 @@ def _check_depth(config: TrainConfig, info: ModelInfo, found: Survey) -> None:
             f"{info.network.dims} dimensions"
         )
     reduction = _reduction(info.network)
-    sizes = [crop] if crop else [_input_shape(info, *pair) for pair in zip(found.shapes, found.spacings, strict=True)]
+    sizes = (
+        [crop]
+        if crop
+        else [_input_shape(info, *pair) for pair in zip(found.shapes, found.spacings, strict=True)]
+    )
     stride = stride_of(info.network)
     for size in sizes:
         padded = [n + extra for n, extra in zip(size, pad_amount(size, stride), strict=True)]

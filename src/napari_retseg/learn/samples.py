@@ -92,7 +92,9 @@ class SampleStore:
     def missing_classes(self) -> tuple[str, ...]:
         """Classes without a single annotated pixel."""
         there = self.class_pixels.sum(axis=0) > 0
-        return tuple(n for n, is_there in zip(self._classes.names, there, strict=True) if not is_there)
+        return tuple(
+            n for n, is_there in zip(self._classes.names, there, strict=True) if not is_there
+        )
 
     def _add(self, case: Case) -> list[NDArray[np.int64]]:
         """Take in the annotated samples of a scan; return the pixels of each class in each."""
@@ -141,9 +143,7 @@ class SampleStore:
     def _axis(self, scan: OctScan) -> int:
         return self._preprocess.axis if scan.is_volume and not scan.is_oct else 0
 
-    def _prepare(
-        self, opened: tuple[OctScan, ScanInput, NDArray[np.uint8]], index: int
-    ) -> Sample:
+    def _prepare(self, opened: tuple[OctScan, ScanInput, NDArray[np.uint8]], index: int) -> Sample:
         """Bring one B-scan, or the volume, to the network's grid."""
         scan, source, labels = opened
         spacing: tuple[float | None, ...] = scan.spacing_um
@@ -153,9 +153,7 @@ class SampleStore:
             image, wanted = source.read_slice(index), labels[index]
             if scan.is_volume:
                 spacing = spacing[: self._axis(scan)] + spacing[self._axis(scan) + 1 :]
-        grid = plan_grid(
-            wanted.shape, self._preprocess, spacing_um=spacing, source=scan.source
-        )
+        grid = plan_grid(wanted.shape, self._preprocess, spacing_um=spacing, source=scan.source)
         wanted = np.ascontiguousarray(wanted)
         return Sample(
             image=grid.to_input(torch.from_numpy(image)[None])[0].contiguous().numpy(),

@@ -112,14 +112,13 @@ def prepare(
     dataset, warnings = _divide(dataset, config)
     heldout = _check_labels(dataset)
     compute = choose_compute(config.device, config.precision)
-    found = survey(dataset, config)
     model = None if start is None else load_model(start)
     if resumed is not None:
         plan = _plan_resumed(resumed, config)
     elif model is None:
-        plan = plan_new(dataset, config, found)
+        plan = plan_new(dataset, config)
     else:
-        plan = plan_from_model(model, dataset, config, found)
+        plan = plan_from_model(model, dataset, config)
     _check_resumed(resumed, dataset)
     apply_strategy(
         plan.network, plan.info.network, parse_strategy(config.strategy), seed=config.seed
@@ -149,7 +148,9 @@ def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, 
     plan = parse_split(config.split)
     if plan.fractions is not None or plan.folds or config.split_by != "patient":
         divided = divide(dataset, plan, by=config.split_by, seed=dataset.split_seed)
-        return divided, (describe_split(plan, config.split_by),) if config.split_by != "patient" else ()
+        return divided, (
+            describe_split(plan, config.split_by),
+        ) if config.split_by != "patient" else ()
     pinned = pin_split(dataset)
     if pinned == dataset:
         return dataset, ()
@@ -213,7 +214,8 @@ def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
     translate_labels(older, info.classes)
     if not _count(older, "train"):
         raise InputError(f"{older.root}: no labelled B-scan to rehearse")
-    planes = survey(older, config).channels * info.preprocess.neighbours
+    found = survey(older, dims=info.network.dims, axis=info.preprocess.axis)
+    planes = found.channels * info.preprocess.neighbours
     if planes != info.network.in_channels:
         raise InputError(
             f"{older.root}: its images make {planes} input plane(s), but the network takes "

@@ -148,9 +148,7 @@ class TrainingState:
         self.scaler.load_state_dict(state["scaler"])
         if state["starting_point"] is not None:
             names = set(state["starting_point"])
-            self.starting_point = StartingPoint(
-                self.network, self.setup.config.l2_sp, names=names
-            )
+            self.starting_point = StartingPoint(self.network, self.setup.config.l2_sp, names=names)
             self.starting_point.load_state_dict(state["starting_point"])
         for name in _PLAIN:
             setattr(self, name, state[name])

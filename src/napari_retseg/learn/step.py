@@ -94,7 +94,7 @@ def _add_gradients(
             part = slice(start, start + state.chunk)
             share = len(images[part]) / len(images)
             value = share * _compute_loss(state, loss, images[part], labels[part])
-            state.scaler.scale(value).backward()
+            state.scaler.scale(value).backward()  # type: ignore[no-untyped-call]
             total += value.detach()
     return float(total)
 
@@ -109,7 +109,8 @@ def _compute_loss(
         value: torch.Tensor = loss(output, labels)
         return value
     logits, auxiliary = output
-    value = loss(logits, labels) + state.setup.config.aux_weight * loss(auxiliary, labels)
+    value = loss(logits, labels)
+    value += state.setup.config.aux_weight * loss(auxiliary, labels)
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from napari_retseg.config import PredictConfig, TrainConfig
+from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset
 from napari_retseg.events import (
     Cancel,
@@ -21,24 +21,26 @@ from napari_retseg.events import (
     Finished,
     Message,
     Progress,
-    Scored,
     StepDone,
     TrainingPlanned,
 )
-from napari_retseg.infer.operating import choose_thresholds
-from napari_retseg.infer.predictor import Predictor
 from napari_retseg.learn.batches import Batches
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
-from napari_retseg.learn.heldout import score_heldout, score_on
 from napari_retseg.learn.losses import build_loss
+from napari_retseg.learn.rounds import (
+    choose_operating_point,
+    is_score_due,
+    judge,
+    score,
+    score_start,
+)
 from napari_retseg.learn.run import START_MODEL, RunFolder, read_config, read_run_model
 from napari_retseg.learn.schedule import count_drops, learning_rate
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.state import TrainingState
 from napari_retseg.learn.step import take_step
 from napari_retseg.learn.weights import class_weights
-from napari_retseg.models import ModelInfo
 from napari_retseg.nets.build import count_parameters
 from napari_retseg.nets.bundle import load_model, save_model
 
@@ -131,47 +133,61 @@ def repeating_exactly(*, enabled: bool) -> Iterator[None]:
 
 
 def _train(setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel) -> Iterator[Event]:
+    batches = Batches(setup)
+    begun = yield from _begin(setup, state, batches, cancel)
+    if not begun:
+        yield Finished(cancelled=True, result=_result(state, run))
+        return
+    finished = yield from _loop(setup, state, run, batches, cancel)
+    if finished and setup.config.operating_point:
+        yield from choose_operating_point(setup, run)
+    yield _save(state, run)
+    if finished:
+        yield from judge(state, run)
+    yield Finished(cancelled=not finished, result=_result(state, run))
+
+
+def _begin(
+    setup: Setup, state: TrainingState, batches: Batches, cancel: Cancel
+) -> Generator[Event, None, bool]:
+    """Read the scans, say what is about to happen, score the starting model; False: cancelled."""
     yield from (Message(text, "warning") for text in setup.warnings)
     if setup.report is not None:
         yield Message(setup.report.describe())
-    batches = Batches(setup)
     for progress in batches.load():
         yield progress
         if cancel.is_cancelled():
-            yield Finished(cancelled=True, result=_result(state, run))
-            return
+            return False
     yield from _warn_of_missing(batches)
+    yield _plan(setup, state, batches)
+    if state.iteration == 0 and state.start_scores is None:
+        yield from score_start(setup, state, cancel)
+    return True
+
+
+def _loop(
+    setup: Setup, state: TrainingState, run: RunFolder, batches: Batches, cancel: Cancel
+) -> Generator[Event, None, bool]:
+    """Step and score until the budget is spent; False: cancelled before that."""
     budget = Budget.of(setup.config, n_samples=len(batches.store))
     loss = _build_loss(setup, batches)
-    yield _plan(setup, state, batches, budget)
-    if state.iteration == 0 and state.start_scores is None:
-        yield from _score_start(setup, state, cancel)
     saved_at = time.monotonic()
-    while True:
-        if cancel.is_cancelled():
-            yield _save(state, run)
-            yield Finished(cancelled=True, result=_result(state, run))
-            return
+    while not cancel.is_cancelled():
         is_over = budget.is_over(state.iteration, state.seconds)
-        if _is_score_due(state, is_over=is_over):
-            if not (yield from _score(setup, state, run, cancel, is_over=is_over)):
+        if is_score_due(state, is_over=is_over):
+            if not (yield from score(setup, state, run, cancel, is_over=is_over)):
                 continue
             if state.is_stale and not is_over:
-                yield Message(
-                    f"stopped early: no better score for {setup.config.patience} scorings"
-                )
-                break
+                text = f"no better score for {setup.config.patience} scorings"
+                yield Message(f"stopped early: {text}")
+                return True
         if is_over:
-            break
+            return True
         yield from _step(state, batches, loss, budget)
         if time.monotonic() - saved_at >= setup.config.checkpoint_seconds:
             yield _save(state, run)
             saved_at = time.monotonic()
-    if setup.config.operating_point:
-        yield from _choose_operating_point(setup, run)
-    yield _save(state, run)
-    yield from _judge(state, run)
-    yield Finished(result=_result(state, run))
+    return False
 
 
 def _warn_of_missing(batches: Batches) -> Iterator[Message]:
@@ -190,9 +206,8 @@ def _build_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
     return build_loss(setup.config.loss, weights=weights).to(setup.compute.device)
 
 
-def _plan(
-    setup: Setup, state: TrainingState, batches: Batches, budget: Budget
-) -> TrainingPlanned:
+def _plan(setup: Setup, state: TrainingState, batches: Batches) -> TrainingPlanned:
+    budget = Budget.of(setup.config, n_samples=len(batches.store))
     trainable, frozen = count_parameters(state.network)
     dataset = setup.dataset
     trained_on = setup.info.trained_on
@@ -232,102 +247,6 @@ def _step(
     yield from done.notes
     position = budget.position(state.iteration, state.seconds)
     yield StepDone(state.iteration, done.loss, rate, seconds, position)
-
-
-def _is_score_due(state: TrainingState, *, is_over: bool) -> bool:
-    """Whether the held-out scans are to be scored before the next step."""
-    if state.scored_at == state.iteration:
-        return False
-    return is_over or state.iteration % state.setup.config.score_every == 0
-
-
-def _score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[Event]:
-    """Score the starting model before the first step, for comparison."""
-    model = setup.start
-    if model is None:
-        return
-    if model.info.network.in_channels != setup.info.network.in_channels:
-        yield Message("the starting model takes other channels, so it is not scored", "warning")
-        return
-    scores = yield from score_on(setup.dataset, model.network, model.info, setup, cancel)
-    if scores is None:
-        return
-    if setup.rehearsal is not None:
-        rehearsed = yield from score_on(setup.rehearsal, model.network, model.info, setup, cancel)
-        if rehearsed is None:
-            return
-        state.start_rehearsed = rehearsed
-    state.start_scores = scores
-    yield Scored(0, scores, is_best=False, rehearsed=state.start_rehearsed)
-
-
-def _score(
-    setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel, *, is_over: bool
-) -> Generator[Event, None, bool]:
-    """Score the averaged weights; keep them where they are the best so far."""
-    network = state.average.network
-    scores = yield from score_heldout(network, setup, cancel)
-    if scores is None:
-        return False
-    rehearsed = None
-    if setup.rehearsal is not None:
-        rehearsed = yield from score_on(setup.rehearsal, network, setup.info, setup, cancel)
-        if rehearsed is None:
-            return False
-    is_best = state.take_scores(scores, rehearsed=rehearsed)
-    yield Scored(state.iteration, scores, is_best=is_best, rehearsed=rehearsed)
-    info = _describe(state, scores)
-    if is_best:
-        save_model(run.model, network, info)
-    if is_over or state.is_stale:
-        save_model(run.last_model, network, info)
-    return True
-
-
-def _describe(state: TrainingState, scores: dict[str, Any]) -> ModelInfo:
-    start = state.start_scores
-    before = None if start is None else start["mean_foreground_dice"]
-    now = scores["mean_foreground_dice"]
-    promoted = None if start is None else before is None or (now is not None and now >= before)
-    return state.setup.describe(
-        scores, iteration=state.iteration, start_scores=start, promoted=promoted
-    )
-
-
-def _choose_operating_point(setup: Setup, run: RunFolder) -> Iterator[Event]:
-    """Choose thresholds on the held-out scans, and store them with the best model."""
-    model = load_model(run.model)
-    config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
-    thresholds = choose_thresholds(Predictor(model.network, model.info, config), setup.dataset)
-    if not thresholds:
-        yield Message("no operating point is better than the most probable class; none is stored")
-        return
-    save_model(run.model, model.network, model.info.model_copy(update={"thresholds": thresholds}))
-    listed = ", ".join(f"{name} {value:.2f}" for name, value in thresholds.items())
-    yield Message(
-        f"operating point, chosen on the held-out scans: {listed}; scores on these scans are now "
-        "optimistic, so report those of a test split"
-    )
-
-
-def _judge(state: TrainingState, run: RunFolder) -> Iterator[Message]:
-    """Say whether the new model takes the old one's place."""
-    if state.is_promoted is None or state.start_scores is None or state.best_scores is None:
-        return
-    before = state.start_scores["mean_foreground_dice"]
-    after = state.best_scores["mean_foreground_dice"]
-    numbers = f"mean foreground Dice {_number(before)} before, {_number(after)} now"
-    if state.is_promoted:
-        yield Message(f"promoted: {numbers}")
-    else:
-        yield Message(
-            f"not promoted: {numbers}; keep the starting model; the new one is in {run.model}",
-            "warning",
-        )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _save(state: TrainingState, run: RunFolder) -> CheckpointSaved:

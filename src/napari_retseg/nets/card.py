@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_retseg.config import NetworkConfig
 from napari_retseg.models import ModelInfo
+from napari_retseg.models.wording import (
+    describe_input,
+    describe_network,
+    describe_thresholds,
+    describe_verdict,
+    warn_of_split,
+)
 
 
 def write_card(info: ModelInfo, *, version: str) -> str:
@@ -15,9 +21,9 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         "",
         f"A segmentation model for retinal OCT, written by napari-retseg {version}.",
         "",
-        f"- Network: {_describe_network(info.network)}",
+        f"- Network: {describe_network(info)}",
         f"- Classes: {', '.join(info.classes.names)}",
-        f"- Input: {_describe_input(info)}",
+        f"- Input: {describe_input(info)}",
         f"- Started from: {info.parent or 'new weights'}",
         f"- Weights: SHA-256 {info.weights_id}",
         "",
@@ -27,8 +33,9 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         "",
         "## Scores on held-out scans",
         "",
-        *_describe_scores(info.scores),
+        *_describe_scores(info),
         "",
+        *_describe_operating_point(info),
         "## Limits",
         "",
         "For research. Not a medical device; check every segmentation that matters.",
@@ -36,44 +43,6 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         "",
     ]
     return "\n".join(parts)
-
-
-def _describe_network(network: NetworkConfig) -> str:
-    words = [f"{network.arch} (3D)" if network.dims == 3 else network.arch]
-    if network.dims == 2:
-        words[0] += f" with encoder {network.encoder}"
-    if network.head != "plain":
-        words.append(f"{network.head} head")
-    if network.auxiliary:
-        words.append("auxiliary head for training")
-    words.append(f"{network.in_channels} input plane(s)")
-    return ", ".join(words)
-
-
-def _describe_input(info: ModelInfo) -> str:
-    preprocess = info.preprocess
-    over = "each B-scan" if preprocess.normalise_over == "bscan" else "the whole scan"
-    words = ["N4 bias correction"] if preprocess.n4 else []
-    words.append(f"{preprocess.normalise} normalisation of {over}")
-    if preprocess.every > 1:
-        words.append(f"one of every {preprocess.every} pixels along each axis")
-    elif preprocess.size:
-        words.append(f"resized to {_join(preprocess.size)}")
-    elif preprocess.spacing_um:
-        words.append(f"resampled to {_join(preprocess.spacing_um)} um")
-    elif set(preprocess.scale) != {1.0}:
-        words.append(f"scaled by {_join(preprocess.scale)}")
-    if preprocess.fit:
-        words.append(f"cropped or padded to {_join(preprocess.fit)}")
-    elif preprocess.multiple:
-        words.append(f"trimmed to a multiple of {preprocess.multiple}")
-    if preprocess.neighbours > 1:
-        words.append(f"{preprocess.neighbours} neighbouring B-scans as planes")
-    return ", ".join(words)
-
-
-def _join(values: tuple[float, ...]) -> str:
-    return " x ".join(f"{value:g}" for value in values)
 
 
 def _describe_training(info: ModelInfo) -> list[str]:
@@ -85,26 +54,61 @@ def _describe_training(info: ModelInfo) -> list[str]:
         f"- Data set: {trained.dataset} (SHA-256 {trained.sha256})",
         f"- {trained.bscans} {kind} of {len(trained.groups)} patient(s), "
         f"{trained.iterations} iterations",
-        f"- Held out: {len(trained.heldout_groups)} patient(s); split: {trained.split}",
+        f"- Held out: {len(trained.heldout_groups)} patient(s); {trained.split}",
     ]
 
 
-def _describe_scores(scores: dict[str, Any] | None) -> list[str]:
+def _describe_scores(info: ModelInfo) -> list[str]:
+    scores = info.scores
     if scores is None:
         return ["None were measured."]
-    lines = ["| class | Dice | IoU | B-scans |", "|---|---|---|---|"]
-    for name, row in scores["classes"].items():
-        dice, iou = (_format(row[key]) for key in ("dice", "iou"))
-        lines.append(f"| {name} | {dice} | {iou} | {row['bscans_present']} |")
-    mean_dice = _format(scores["mean_foreground_dice"])
-    mean_iou = _format(scores["mean_foreground_iou"])
+    warning = "" if info.trained_on is None else warn_of_split(info.trained_on)
+    verdict = describe_verdict(info)
+    lines = [f"**Warning: {warning}.**", ""] if warning else []
+    lines += [f"{verdict[0].upper()}{verdict[1:]}.", ""] if verdict else []
     lines += [
-        f"| mean of the foreground | {mean_dice} | {mean_iou} | {scores['n_bscans']} |",
+        *_table(scores, info.start_scores),
         "",
         f"Pooled over {scores['n_bscans']} B-scans of {scores['n_groups']} patient(s). Training "
         "keeps the iteration that scores best on them, so they can be slightly optimistic.",
     ]
     return lines
+
+
+def _table(scores: dict[str, Any], before: dict[str, Any] | None) -> list[str]:
+    """Dice and IoU of each class, beside those of the starting model where there are some."""
+    titles = ["class", "Dice", "IoU"]
+    if before is not None:
+        titles += ["Dice before", "IoU before"]
+    lines = [_row([*titles, "B-scans"]), "|" + "---|" * (len(titles) + 1)]
+    for name, one in scores["classes"].items():
+        old = None if before is None else before["classes"].get(name, {})
+        lines.append(_row([name, *_cells(one, old, ""), str(one["bscans_present"])]))
+    cells = _cells(scores, before, "mean_foreground_")
+    lines.append(_row(["mean of the foreground", *cells, str(scores["n_bscans"])]))
+    return lines
+
+
+def _cells(scores: dict[str, Any], before: dict[str, Any] | None, prefix: str) -> list[str]:
+    both = [scores] if before is None else [scores, before]
+    return [_format(one.get(f"{prefix}{key}")) for one in both for key in ("dice", "iou")]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _describe_operating_point(info: ModelInfo) -> list[str]:
+    if not info.thresholds:
+        return []
+    return [
+        "## Operating point",
+        "",
+        f"Thresholds, used in every prediction: {describe_thresholds(info)}; 0.5 for the others. "
+        "They were chosen on the held-out scans. The scores above are without them; those with "
+        "them, on scans that chose nothing, are to be measured (`evaluate --split test`).",
+        "",
+    ]
 
 
 def _format(value: float | None) -> str:

@@ -14,12 +14,20 @@ import torch
 from torch.nn import functional as F
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.config import PreprocessConfig, TrainConfig, parse_fit, parse_resize
+from napari_retseg.config import (
+    NormaliseOver,
+    PreprocessConfig,
+    TrainConfig,
+    parse_fit,
+    parse_resize,
+)
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.nets.bias import import_simpleitk
 
 #: Widest input for which ``resize="auto"`` keeps the scan's width.
 AUTO_WIDTH = 512
+#: B-scans in the input of 2.5D, where nothing else is said.
+NEIGHBOURS = 3
 #: Logit of background where a crop has cut the scan; those of the other classes are 0.
 BACKGROUND_LOGIT = 100.0
 
@@ -270,25 +278,25 @@ def plan_preprocess(
     for option, given in numbers.items():
         if given:
             _check_dims(option, given, dims)
-    if config.n4:
+    if config.n4 == "on":
         import_simpleitk()
     factor = _auto_factor(shapes) if resize.kind == "auto" and dims == 2 else 1.0
-    over = config.normalise_over
-    if over == "auto":
-        over = "scan" if dims == 3 else "bscan"
+    over: NormaliseOver = "scan" if dims == 3 else "bscan"
+    if config.normalise_over != "auto":
+        over = config.normalise_over
     return PreprocessConfig(
-        normalise=config.normalise,
+        normalise="percentile" if config.normalise == "auto" else config.normalise,
         normalise_over=over,
         landmarks=landmarks,
-        n4=config.n4,
+        n4=config.n4 == "on",
         scale=(1.0,) * (dims - 1) + (factor,),
         size=resize.size or None,
         spacing_um=resize.spacing_um or None,
         every=resize.every,
         fit=fit.size,
         multiple=fit.multiple,
-        neighbours=config.neighbours if config.dims == "2.5" else 1,
-        axis=config.axis if dims == 2 else 0,
+        neighbours=(config.neighbours or NEIGHBOURS) if config.dims == "2.5" else 1,
+        axis=int(config.axis) if dims == 2 and config.axis != "auto" else 0,
     )
 
 

@@ -1,0 +1,113 @@
+"""Scores of a training: of the starting model, at intervals, and the verdict at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from napari_retseg.config import PredictConfig
+from napari_retseg.events import Cancel, Event, Message, Scored
+from napari_retseg.infer.operating import choose_thresholds
+from napari_retseg.infer.predictor import Predictor
+from napari_retseg.learn.heldout import score_heldout, score_on
+from napari_retseg.learn.run import RunFolder
+from napari_retseg.learn.setup import Setup
+from napari_retseg.learn.state import TrainingState
+from napari_retseg.models import ModelInfo
+from napari_retseg.nets.bundle import load_model, save_model
+
+
+def is_score_due(state: TrainingState, *, is_over: bool) -> bool:
+    """Whether the held-out scans are to be scored before the next step."""
+    if state.scored_at == state.iteration:
+        return False
+    return is_over or state.iteration % state.setup.config.score_every == 0
+
+
+def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[Event]:
+    """Score the starting model before the first step, for comparison."""
+    model = setup.start
+    if model is None:
+        return
+    if model.info.network.in_channels != setup.info.network.in_channels:
+        yield Message("the starting model takes other channels, so it is not scored", "warning")
+        return
+    scores = yield from score_on(setup.dataset, model.network, model.info, setup, cancel)
+    if scores is None:
+        return
+    if setup.rehearsal is not None:
+        rehearsed = yield from score_on(setup.rehearsal, model.network, model.info, setup, cancel)
+        if rehearsed is None:
+            return
+        state.start_rehearsed = rehearsed
+    state.start_scores = scores
+    yield Scored(0, scores, is_best=False, rehearsed=state.start_rehearsed)
+
+
+def score(
+    setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel, *, is_over: bool
+) -> Generator[Event, None, bool]:
+    """Score the averaged weights; keep them where they are the best so far."""
+    network = state.average.network
+    scores = yield from score_heldout(network, setup, cancel)
+    if scores is None:
+        return False
+    rehearsed = None
+    if setup.rehearsal is not None:
+        rehearsed = yield from score_on(setup.rehearsal, network, setup.info, setup, cancel)
+        if rehearsed is None:
+            return False
+    is_best = state.take_scores(scores, rehearsed=rehearsed)
+    yield Scored(state.iteration, scores, is_best=is_best, rehearsed=rehearsed)
+    info = _describe(state, scores)
+    if is_best:
+        save_model(run.model, network, info)
+    if is_over or state.is_stale:
+        save_model(run.last_model, network, info)
+    return True
+
+
+def _describe(state: TrainingState, scores: dict[str, Any]) -> ModelInfo:
+    start = state.start_scores
+    before = None if start is None else start["mean_foreground_dice"]
+    now = scores["mean_foreground_dice"]
+    promoted = None if start is None else before is None or (now is not None and now >= before)
+    return state.setup.describe(
+        scores, iteration=state.iteration, start_scores=start, promoted=promoted
+    )
+
+
+def choose_operating_point(setup: Setup, run: RunFolder) -> Iterator[Event]:
+    """Choose thresholds on the held-out scans, and store them with the best model."""
+    model = load_model(run.model)
+    config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
+    thresholds = choose_thresholds(Predictor(model.network, model.info, config), setup.dataset)
+    if not thresholds:
+        yield Message("no operating point is better than the most probable class; none is stored")
+        return
+    save_model(run.model, model.network, model.info.model_copy(update={"thresholds": thresholds}))
+    listed = ", ".join(f"{name} {value:.2f}" for name, value in thresholds.items())
+    yield Message(
+        f"operating point, chosen on the held-out scans: {listed}; scores on these scans are now "
+        "optimistic, so report those of a test split"
+    )
+
+
+def judge(state: TrainingState, run: RunFolder) -> Iterator[Message]:
+    """Say whether the new model takes the old one's place."""
+    if state.is_promoted is None or state.start_scores is None or state.best_scores is None:
+        return
+    before = state.start_scores["mean_foreground_dice"]
+    after = state.best_scores["mean_foreground_dice"]
+    numbers = f"mean foreground Dice {_number(before)} before, {_number(after)} now"
+    if state.is_promoted:
+        yield Message(f"promoted: {numbers}")
+    else:
+        yield Message(
+            f"not promoted: {numbers}; keep the starting model; the new one is in {run.model}",
+            "warning",
+        )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

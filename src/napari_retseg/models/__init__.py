@@ -1,0 +1,44 @@
+"""Model bundles on disk, as far as one can know them without torch.
+
+A bundle is a folder with ``model.safetensors``, ``model.json`` (a :class:`ModelInfo`) and
+``MODEL_CARD.md``. :mod:`napari_retseg.nets.bundle` reads and writes the weights. What is
+replaced or removed among the user's own models is kept (:mod:`napari_retseg.models.history`).
+"""
+
+from __future__ import annotations
+
+from napari_retseg.models.description import (
+    CARD,
+    DESCRIPTION,
+    SCHEMA_VERSION,
+    WEIGHTS,
+    ModelInfo,
+    TrainedOn,
+    parse_info,
+    read_info,
+)
+from napari_retseg.models.history import Version, list_versions
+from napari_retseg.models.lookup import STARTER, find_model, list_models, models_folder
+from napari_retseg.models.store import Change, add_model, export_model, remove_model, roll_back
+
+__all__ = [
+    "CARD",
+    "DESCRIPTION",
+    "SCHEMA_VERSION",
+    "STARTER",
+    "WEIGHTS",
+    "Change",
+    "ModelInfo",
+    "TrainedOn",
+    "Version",
+    "add_model",
+    "export_model",
+    "find_model",
+    "list_models",
+    "list_versions",
+    "models_folder",
+    "parse_info",
+    "read_info",
+    "remove_model",
+    "roll_back",
+]

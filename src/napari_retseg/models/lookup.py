@@ -1,0 +1,80 @@
+"""Where models lie, and which one a name means."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import platformdirs
+
+from napari_retseg.errors import ModelError
+from napari_retseg.models.description import DESCRIPTION, WEIGHTS
+from napari_retseg.samples import sample_folder
+
+STARTER = "starter"
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+
+
+def models_folder() -> Path:
+    """The user's own models; ``NAPARI_RETSEG_MODELS`` moves it."""
+    moved = os.environ.get("NAPARI_RETSEG_MODELS")
+    return Path(moved) if moved else platformdirs.user_data_path("napari-retseg") / "models"
+
+
+def own_folder(name: str) -> Path:
+    """The folder of one of the user's own models, whether it is there or not.
+
+    Raises
+    ------
+    ModelError
+        Where a model cannot have this name: it would be another folder, or be hidden.
+    """
+    if not _NAME.fullmatch(name):
+        raise ModelError(
+            f"{name!r} is no model name: use letters, digits, '.', '_' and '-', with a letter or "
+            "digit first and no '.' last"
+        )
+    return models_folder() / name
+
+
+def find_model(name_or_folder: str | Path) -> Path:
+    """Find a bundle's folder by name (the user's own first, then ``starter``) or by path.
+
+    Raises
+    ------
+    ModelError
+        Where there is no such bundle.
+    """
+    given = Path(name_or_folder)
+    candidates = [given]
+    if len(given.parts) == 1:
+        candidates = [models_folder() / given, given]
+        if str(name_or_folder) == STARTER:
+            candidates.append(sample_folder() / STARTER)
+    for folder in candidates:
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    if given.is_dir() and (given / "model" / DESCRIPTION).is_file():
+        return given / "model"
+    if given.is_file():
+        raise ModelError(
+            f"{given}: a model is a folder with {DESCRIPTION} and {WEIGHTS}, not a file; "
+            "weights of other programs are not loaded"
+        )
+    raise ModelError(
+        f"{name_or_folder}: no model of this name and no folder with {DESCRIPTION}; "
+        "'napari-retseg models list' shows the models"
+    )
+
+
+def list_models() -> list[Path]:
+    """Folders of all models that a name reaches: the user's own, and the starter."""
+    own = models_folder()
+    found = sorted(p.parent for p in own.glob(f"*/{DESCRIPTION}")) if own.is_dir() else []
+    found = [folder for folder in found if not folder.name.startswith(".")]
+    starter = sample_folder() / STARTER
+    if (starter / DESCRIPTION).is_file() and not any(p.name == STARTER for p in found):
+        found.append(starter)
+    return found

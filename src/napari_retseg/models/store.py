@@ -1,0 +1,232 @@
+"""The user's own models: added, replaced, removed, rolled back, exported; nothing is lost.
+
+A model of the same name is replaced file by file, weights first. The weights file holds the
+description, too, so that at every moment the folder is either the old model or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from napari_retseg.errors import ModelError
+from napari_retseg.io.atomic import remove_leftovers, replace_atomically
+from napari_retseg.models.description import CARD, DESCRIPTION, WEIGHTS, read_info
+from napari_retseg.models.history import (
+    FILES,
+    discard,
+    find_version,
+    has_files,
+    history_folder,
+    move_aside,
+    put_aside,
+)
+from napari_retseg.models.lookup import STARTER, find_model, models_folder, own_folder
+from napari_retseg.models.wording import describe_verdict
+
+_LOCK = ".lock"
+#: Seconds to wait for another command that changes models.
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to a name.
+
+    Attributes
+    ----------
+    folder
+        Where the model of this name lies.
+    kept_as
+        Number of the version under which the model before is kept; None where there was none.
+    restored
+        Number of the version that is the current model again.
+    """
+
+    folder: Path
+    kept_as: int | None = None
+    restored: int | None = None
+
+
+def add_model(
+    source: Path, *, name: str | None = None, replace: bool = False, force: bool = False
+) -> Change:
+    """Copy a bundle (folder, run folder or exported ``.zip``) among the user's own models.
+
+    Parameters
+    ----------
+    name
+        None: that of the folder or file.
+    replace
+        Whether it may take the place of another of this name, which goes into the history.
+    force
+        Whether it may do so even if it was not promoted.
+
+    Raises
+    ------
+    ModelError
+        Where the name is taken or is none, there is no model in `source`, or the gate is closed.
+    """
+    name = name or (source.stem if source.suffix == ".zip" else source.name)
+    target = own_folder(name)
+    with _lock_models():
+        _check_place(target)
+        if has_files(target) and not replace:
+            raise ModelError(f"{name}: this name is taken; choose another or use --replace")
+        with _stage(source) as staged:
+            info = read_info(staged)
+            if not has_files(target):
+                _settle(staged, target)
+                return Change(target)
+            if info.promoted is False and not force:
+                raise ModelError(
+                    f"{name}: stays as it is, since {source} was {describe_verdict(info)}; "
+                    "--force replaces it all the same"
+                )
+            number = put_aside(name)
+            _replace_files(staged, target)
+    return Change(target, kept_as=number)
+
+
+def roll_back(name: str, *, to: str | None = None) -> Change:
+    """Make an earlier model of a name the current one; the current one goes into the history.
+
+    Parameters
+    ----------
+    to
+        Number of the version, or the beginning of its weights_id; None: the one that was put
+        aside last, so that rolling back twice returns.
+
+    Raises
+    ------
+    ModelError
+        Where there is no such version, or its files are not whole.
+    """
+    target = own_folder(name)
+    with _lock_models():
+        version = find_version(name, to)
+        _check_whole(version.folder)
+        read_info(version.folder)
+        if not has_files(target):
+            _check_place(target)
+            _settle(version.folder, target)
+            return Change(target, restored=version.number)
+        number = put_aside(name)
+        _replace_files(version.folder, target)
+        if number != version.number:
+            discard(version.folder)
+    return Change(target, kept_as=number, restored=version.number)
+
+
+def remove_model(name: str) -> Change:
+    """Take a model out of the list; :func:`roll_back` brings it back.
+
+    Raises
+    ------
+    ModelError
+        Where there is none of this name among the user's own.
+    """
+    target = own_folder(name)
+    with _lock_models():
+        if not has_files(target):
+            why = "is built in and stays" if name == STARTER else "is not among your own models"
+            raise ModelError(f"{name}: {why}; 'napari-retseg models list' shows the models")
+        return Change(target, kept_as=move_aside(name))
+
+
+def export_model(folder: Path, target: Path) -> Path:
+    """Write a bundle as one ``.zip`` that :func:`add_model` reads."""
+    staged = target.with_name(f".{target.name}.new")
+    try:
+        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in (DESCRIPTION, WEIGHTS, CARD):
+                if (folder / file).is_file():
+                    archive.write(folder / file, file)
+        staged.replace(target)
+    finally:
+        staged.unlink(missing_ok=True)
+    return target
+
+
+@contextmanager
+def _lock_models() -> Iterator[None]:
+    """Let one command at a time change the models."""
+    models_folder().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(models_folder() / _LOCK, timeout=_PATIENCE):
+            yield
+    except Timeout as error:
+        raise ModelError(
+            f"{models_folder()}: another command is changing the models; try again"
+        ) from error
+
+
+@contextmanager
+def _stage(source: Path) -> Iterator[Path]:
+    """Copy a bundle's files, and nothing else, into a hidden folder beside the models."""
+    staged = history_folder() / ".new"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        if source.suffix == ".zip" and not source.is_dir():
+            _unpack(source, staged)
+        else:
+            _replace_files(find_model(source), staged)
+        _check_whole(staged, source)
+        yield staged
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _unpack(source: Path, staged: Path) -> None:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for file in set(FILES) & set(archive.namelist()):
+                with (
+                    archive.open(file) as packed,
+                    replace_atomically(staged / file) as temporary,
+                    temporary.open("wb") as out,
+                ):
+                    shutil.copyfileobj(packed, out)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{source}: cannot be read as an exported model ({error})") from error
+
+
+def _replace_files(source: Path, target: Path) -> None:
+    """Bring a bundle's files to their places, each whole, with the time of now."""
+    remove_leftovers(target)
+    for file in FILES:
+        if (source / file).is_file():
+            with replace_atomically(target / file) as temporary:
+                shutil.copyfile(source / file, temporary)
+        else:
+            (target / file).unlink(missing_ok=True)
+
+
+def _settle(source: Path, target: Path) -> None:
+    """Move a bundle to a place that is free, in one step, with the time of now."""
+    for file in FILES:
+        if (source / file).is_file():
+            os.utime(source / file)
+    if target.is_dir():
+        target.rmdir()
+    source.replace(target)
+
+
+def _check_whole(folder: Path, named: Path | None = None) -> None:
+    missing = [file for file in (DESCRIPTION, WEIGHTS) if not (folder / file).is_file()]
+    if missing:
+        raise ModelError(f"{named or folder}: no model, {' and '.join(missing)} are missing")
+
+
+def _check_place(target: Path) -> None:
+    """Refuse a place where something lies that is no model."""
+    if target.exists() and not has_files(target) and (target.is_file() or any(target.iterdir())):
+        raise ModelError(f"{target}: is in the way and is no model; move it or choose another name")

@@ -1,0 +1,92 @@
+"""What is known about a model, in words: for its card and for ``models show``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_retseg.models.description import ModelInfo, TrainedOn
+
+
+def describe_network(info: ModelInfo) -> str:
+    """Name the network: architecture, encoder, head, dimensions, input planes."""
+    network = info.network
+    text = f"{network.arch} (3D)" if network.dims == 3 else f"{network.arch} with {network.encoder}"
+    if network.head != "plain":
+        text += f" and {network.head} head"
+    return f"{text}, {network.in_channels} channel(s)"
+
+
+def describe_input(info: ModelInfo) -> str:
+    """Say how a scan becomes the network's input."""
+    preprocess = info.preprocess
+    over = "scan" if preprocess.normalise_over == "scan" else "B-scan"
+    parts = ["N4 bias correction"] if preprocess.n4 else []
+    parts.append(f"{preprocess.normalise} normalisation of each {over}")
+    if preprocess.every > 1:
+        parts.append(f"one pixel in {preprocess.every} along each axis")
+    elif preprocess.size is not None:
+        parts.append(f"resized to {_times(preprocess.size)}")
+    elif preprocess.spacing_um is not None:
+        parts.append(f"resampled to pixels of {_times(preprocess.spacing_um)} um")
+    elif any(scale != 1 for scale in preprocess.scale):
+        parts.append(f"size times {_times(preprocess.scale)}")
+    if preprocess.fit is not None:
+        parts.append(f"cropped or padded to {_times(preprocess.fit)}")
+    if preprocess.multiple is not None:
+        parts.append(f"trimmed to a multiple of {preprocess.multiple}")
+    if preprocess.neighbours > 1:
+        parts.append(f"{preprocess.neighbours} neighbouring B-scans")
+    if preprocess.axis and info.network.dims == 2:
+        parts.append(f"slices along axis {preprocess.axis}")
+    return ", ".join(parts)
+
+
+def describe_verdict(info: ModelInfo) -> str:
+    """Say whether the model passed the gate, with both numbers; empty where there was none.
+
+    The gate compares the mean foreground Dice on the held-out scans with that of the model
+    which it started from.
+    """
+    if info.promoted is None:
+        return ""
+    verdict = "promoted" if info.promoted else "not promoted"
+    return (
+        f"{verdict}: mean foreground Dice {_mean_dice(info.scores)} on the held-out scans, "
+        f"{_mean_dice(info.start_scores)} with the model that it started from"
+    )
+
+
+def describe_thresholds(info: ModelInfo) -> str:
+    """List the thresholds of the operating point; empty where there are none."""
+    return ", ".join(f"{name} {threshold:.3g}" for name, threshold in info.thresholds.items())
+
+
+def warn_of_split(trained: TrainedOn) -> str:
+    """Say why the held-out scores flatter; empty where patients are on one side each."""
+    shared = {*trained.groups} & {*trained.heldout_groups}
+    if "by image" in trained.split:
+        return (
+            f"split by image ({_count(len(shared), 'patient')} on both sides): the scores are "
+            "better than they would be on other patients"
+        )
+    if not shared:
+        return ""
+    if len({*trained.groups, *trained.heldout_groups}) == 1:
+        return "one patient only: the scores say nothing about other patients"
+    return (
+        f"{_count(len(shared), 'patient')} both trained on and held out: the scores are better "
+        "than they would be on other patients"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _times(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:g}" for value in values)
+
+
+def _mean_dice(scores: dict[str, Any] | None) -> str:
+    value = (scores or {}).get("mean_foreground_dice")
+    return "-" if value is None else f"{value:.3f}"
