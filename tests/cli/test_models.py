@@ -1,10 +1,14 @@
-"""`models list|show|add|export`."""
+"""`models list|show|add|history|rollback|remove|export`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from napari_retseg.models import TrainedOn
 from tests.cli.conftest import Run, only_error
 
 
@@ -81,3 +85,154 @@ def test_an_export_that_cannot_be_written_is_one_line(run: Run, tiny_bundle: Pat
     result = run("models", "export", tiny_bundle, tiny_bundle / "model.json" / "model.zip")
     assert result.exit_code == 1
     assert "model.json" in only_error(result)
+
+
+# Versions, and the gate --------------------------------------------------------------------------
+
+
+def scores(fluid: float) -> dict[str, Any]:
+    one = {
+        "dice": fluid,
+        "iou": fluid / 2,
+        "bscans_present": 4,
+        "reference_pixels": 9,
+        "predicted_pixels": 9,
+        "false_positive_pixels": 0,
+    }
+    return {
+        "classes": {"background": one, "upper": one, "lower": one, "fluid": one},
+        "mean_foreground_dice": fluid,
+        "mean_foreground_iou": fluid / 2,
+        "n_bscans": 4,
+        "n_groups": 1,
+    }
+
+
+def change(bundle: Path, folder: Path, **about: Any) -> Path:
+    """Copy a bundle that says something else about itself."""
+    folder.mkdir(parents=True)
+    data = json.loads((bundle / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(data | about))
+    (folder / "model.safetensors").write_bytes((bundle / "model.safetensors").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def worse(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A model that the gate kept out."""
+    return change(
+        tiny_bundle,
+        tmp_path / "worse",
+        name="worse",
+        parent="0123456789abcdef",
+        promoted=False,
+        scores=scores(0.612),
+        start_scores=scores(0.701),
+    )
+
+
+def test_the_gate_keeps_a_worse_model_out_unless_forced(
+    run: Run, tiny_bundle: Path, worse: Path, own_models: Path
+) -> None:
+    run("models", "add", tiny_bundle, "--name", "mine")
+    result = run("models", "add", worse, "--name", "mine", "--replace")
+    assert result.exit_code == 1
+    line = only_error(result)
+    for part in ("mine: stays", "not promoted", "0.612", "0.701", "--force"):
+        assert part in line
+    assert json.loads((own_models / "mine" / "model.json").read_text())["name"] == "tiny"
+    forced = run("models", "add", worse, "--name", "mine", "--replace", "--force", "--json")
+    assert json.loads(forced.stdout) == {
+        "name": "mine",
+        "path": str(own_models / "mine"),
+        "kept_as": 1,
+        "restored": None,
+    }
+
+
+def test_the_history_and_the_way_back(
+    run: Run, tiny_bundle: Path, worse: Path, own_models: Path
+) -> None:
+    run("models", "add", tiny_bundle, "--name", "mine")
+    run("models", "add", worse, "--name", "mine", "--replace", "--force")
+    document = json.loads(run("models", "history", "mine", "--json").stdout)
+    assert document["name"] == "mine"
+    now, before = document["versions"]
+    assert (now["version"], now["current"], now["name"]) == (None, True, "worse")
+    assert (before["version"], before["current"], before["name"]) == (1, False, "tiny")
+    assert now["scores"]["mean_foreground_dice"] == 0.612
+    assert now["start_scores"]["mean_foreground_dice"] == 0.701
+    assert (now["promoted"], before["promoted"]) == (False, None)
+    assert Path(before["path"]) == own_models / ".history" / "mine" / "0001"
+    lines = run("models", "history", "mine").stdout.splitlines()
+    assert lines[0].startswith("current ")
+    assert "mean Dice 0.612" in lines[0]
+    assert lines[0].endswith("from 0123456789ab, not promoted")
+    assert lines[1].startswith("0001 ")
+    assert before["weights_id"][:12] in lines[1]
+    assert lines[1].endswith("from new weights")
+    assert len(lines) == 2
+
+    back = json.loads(run("models", "rollback", "mine", "--json").stdout)
+    assert (back["restored"], back["kept_as"]) == (1, 2)
+    assert json.loads((own_models / "mine" / "model.json").read_text())["name"] == "tiny"
+    text = run("models", "rollback", "mine", "--to", "2").stdout
+    assert text.startswith("mine: version 0002 is back: ")
+    assert "(the one before is version 0003)" in text
+    assert json.loads((own_models / "mine" / "model.json").read_text())["name"] == "worse"
+
+
+def test_a_model_is_removed_and_brought_back(run: Run, tiny_bundle: Path) -> None:
+    run("models", "add", tiny_bundle, "--name", "mine")
+    result = run("models", "remove", "mine")
+    assert result.stdout.strip() == "mine: removed (kept as version 0001; 'models rollback mine')"
+    assert run("models", "show", "mine").exit_code == 1
+    assert run("models", "rollback", "mine").exit_code == 0
+    assert run("models", "show", "mine").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["history", "rollback", "remove"])
+@pytest.mark.parametrize("name", ["nothing", "../x", "a b", "starter"])
+def test_no_version_is_one_line(run: Run, command: str, name: str) -> None:
+    result = run("models", command, name)
+    assert result.exit_code == 1
+    assert name in only_error(result)
+
+
+def test_a_version_that_cannot_be_read_is_listed(
+    run: Run, tiny_bundle: Path, own_models: Path
+) -> None:
+    run("models", "add", tiny_bundle, "--name", "mine")
+    (own_models / "mine" / "model.json").write_text("{")
+    assert "cannot be read: " in run("models", "history", "mine").stdout
+    (row,) = json.loads(run("models", "history", "mine", "--json").stdout)["versions"]
+    assert row["readable"] is False
+
+
+def test_show_says_split_verdict_thresholds_and_scores_side_by_side(
+    run: Run, worse: Path, tmp_path: Path
+) -> None:
+    trained = TrainedOn(
+        dataset="Clinic",
+        sha256="f00d",
+        groups=("P1", "P2"),
+        heldout_groups=("P1", "P2"),
+        bscans=12,
+        iterations=400,
+        split="80/20, by image",
+    )
+    folder = change(
+        worse,
+        tmp_path / "shown",
+        trained_on=trained.model_dump(mode="json"),
+        thresholds={"fluid": 0.3125},
+    )
+    text = run("models", "show", folder).stdout
+    assert "  held out  2 patients; 80/20, by image\n" in text
+    assert "  warning   split by image (2 patients on both sides): the scores are better" in text
+    assert (
+        "  gate      not promoted: mean foreground Dice 0.612 on the held-out scans, 0.701" in text
+    )
+    assert "  decides   by thresholds: fluid 0.312; 0.5 for the others\n" in text
+    table = [line.split() for line in text.splitlines() if line.startswith("fluid")]
+    assert table == [["fluid", "0.701", "0.612", "-0.089", "0.350", "0.306", "-0.044", "4"]]

@@ -191,7 +191,7 @@ def test_too_few_patients_are_named(text: str, by: str, words: str) -> None:
 
 
 def test_one_patient_is_not_divided_by_patient() -> None:
-    with pytest.raises(InputError, match="there is 1; .*--split pinned"):
+    with pytest.raises(InputError, match=r"there is 1; .*--split pinned"):
         divide(of_groups("a"), parse_split("80/20"), seed=0)
 
 

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.errors import InputError, ModelError, UsageError
-from napari_retseg.events import CancelToken, Event, Finished
+from napari_retseg.events import CancelToken, Event, Finished, Message
 from napari_retseg.infer.evaluate import evaluate, evaluate_predictions
 from napari_retseg.infer.predict import load_predictor, predict_labels
 from napari_retseg.io import label_path, read_labels, write_labels, write_scan
+from napari_retseg.models import ModelInfo, TrainedOn
+from napari_retseg.nets.bundle import Model
 from napari_retseg.scan import OctScan
 from tests.infer.networks import Table, make_model, random_convolution
 
@@ -129,3 +132,29 @@ def test_tta_is_scored_and_repair_needs_layers(tiny_dataset: Path, tiny_bundle: 
     repair = PredictConfig(device="cpu", repair=True)
     with pytest.raises(UsageError, match="upper, lower, fluid"):
         list(evaluate(tiny_bundle, dataset, config=repair))
+
+
+def test_patients_that_the_model_was_trained_on_are_named(
+    tiny_dataset: Path, tiny_info: ModelInfo, tiny_network: torch.nn.Module
+) -> None:
+    trained = TrainedOn(
+        dataset="tiny",
+        sha256="",
+        groups=("P2", "P3"),
+        heldout_groups=("P1",),
+        bscans=8,
+        iterations=1,
+        split="fold 1 of 3",
+    )
+    model = Model(tiny_info.model_copy(update={"trained_on": trained}), tiny_network)
+    said = [e.text for e in evaluate(model, load_dataset(tiny_dataset)) if isinstance(e, Message)]
+    assert len(said) == 1
+    assert "trained on P3, who are in split 'val'" in said[0]
+    honest = Model(
+        tiny_info.model_copy(
+            update={"trained_on": trained.model_copy(update={"groups": ("P1", "P2")})}
+        ),
+        tiny_network,
+    )
+    events = evaluate(honest, load_dataset(tiny_dataset))
+    assert not [e for e in events if isinstance(e, Message)]

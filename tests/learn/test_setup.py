@@ -90,8 +90,9 @@ def test_a_network_that_is_too_deep_for_the_crop(tiny_dataset: Path) -> None:
 
 
 def test_a_network_that_is_too_deep_for_the_scans(tiny_dataset: Path) -> None:
-    with pytest.raises(UsageError, match="too deep for samples of 16x16 pixels"):
-        set_up(tiny_dataset, resize="16x16")
+    with pytest.raises(UsageError, match="too deep for samples of 64x64 pixels"):
+        set_up(tiny_dataset, resize="8x8")
+    set_up(tiny_dataset, resize="24x32")  # padded to 64 x 64
 
 
 def test_a_crop_of_other_dimensions(tiny_dataset: Path) -> None:

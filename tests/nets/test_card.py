@@ -1,42 +1,142 @@
+"""The model card says what was measured, on whom, and what it is worth."""
+
 from __future__ import annotations
+
+from typing import Any
+
+import pytest
 
 from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.models import ModelInfo, TrainedOn
 from napari_retseg.nets.card import write_card
 
-
-def test_the_card_names_network_input_and_split(tiny_info: ModelInfo) -> None:
-    trained = TrainedOn(
-        dataset="d",
-        sha256="0",
-        groups=("P1",),
-        heldout_groups=("P2",),
-        bscans=3,
-        iterations=7,
-        split="80/20 by image",
-    )
-    info = tiny_info.model_copy(
-        update={
-            "network": NetworkConfig(head="psp", auxiliary=True, in_channels=3),
-            "preprocess": PreprocessConfig(
-                normalise="nyul", normalise_over="scan", n4=True, every=2, fit=(256, 256)
-            ),
-            "trained_on": trained,
-        }
-    )
-    text = write_card(info, version="1")
-    assert "unet with encoder resnet34, psp head, auxiliary head for training, 3 input" in text
-    assert "N4 bias correction, nyul normalisation of the whole scan, one of every 2" in text
-    assert "cropped or padded to 256 x 256" in text
-    assert "split: 80/20 by image" in text
+TRAINED = TrainedOn(
+    dataset="Clinic",
+    sha256="f00d",
+    groups=("P1", "P2"),
+    heldout_groups=("P3",),
+    bscans=12,
+    iterations=400,
+    split="fold 1 of 3, by patient (seed 0)",
+)
 
 
-def test_a_3d_network_has_no_encoder_on_its_card(tiny_info: ModelInfo) -> None:
-    changes = {
-        "network": NetworkConfig(arch="dynunet"),
-        "preprocess": PreprocessConfig(size=(32, 64, 48), scale=(1.0, 1.0, 1.0)),
+def make_scores(fluid: float | None, layers: float = 0.9) -> dict[str, Any]:
+    dice = {"background": 0.99, "upper": layers, "lower": layers, "fluid": fluid}
+    rows = {
+        name: {"dice": value, "iou": None if value is None else value / 2, "bscans_present": 5}
+        for name, value in dice.items()
     }
-    text = write_card(tiny_info.model_copy(update=changes), version="1")
-    assert "- Network: dynunet (3D), 1 input plane(s)" in text
-    assert "resized to 32 x 64 x 48" in text
-    assert "encoder" not in text
+    return {
+        "classes": rows,
+        "mean_foreground_dice": layers,
+        "mean_foreground_iou": layers / 2,
+        "n_bscans": 6,
+        "n_groups": 1,
+    }
+
+
+def card_of(info: ModelInfo, **about: Any) -> str:
+    return write_card(info.model_copy(update=about), version="1.2")
+
+
+def test_the_split_is_said_in_words(tiny_info: ModelInfo) -> None:
+    card = card_of(tiny_info, trained_on=TRAINED, scores=make_scores(0.5))
+    assert "- 12 B-scans of 2 patient(s), 400 iterations\n" in card
+    assert "- Held out: 1 patient(s); fold 1 of 3, by patient (seed 0)\n" in card
+    assert "Warning" not in card
+
+
+@pytest.mark.parametrize(
+    ("update", "words"),
+    [
+        (
+            {"split": "80/20, by image", "heldout_groups": ("P1", "P2")},
+            "**Warning: split by image (2 patients on both sides): the scores are better than",
+        ),
+        ({"split": "80/20, by image"}, "**Warning: split by image (0 patients on both sides)"),
+        ({"heldout_groups": ("P2", "P3")}, "**Warning: 1 patient both trained on and held out"),
+        (
+            {"groups": ("P1",), "heldout_groups": ("P1",)},
+            "**Warning: one patient only: the scores say nothing about other patients.**",
+        ),
+    ],
+)
+def test_scores_that_flatter_come_with_a_warning(
+    tiny_info: ModelInfo, update: dict[str, Any], words: str
+) -> None:
+    trained = TRAINED.model_copy(update=update)
+    card = card_of(tiny_info, trained_on=trained, scores=make_scores(0.5))
+    assert words in card
+    assert card.index("## Scores") < card.index(words) < card.index("| class |")
+
+
+def test_the_starting_models_scores_stand_beside(tiny_info: ModelInfo) -> None:
+    before = make_scores(None, layers=0.8)
+    del before["classes"]["lower"]
+    card = card_of(tiny_info, scores=make_scores(0.5), start_scores=before, promoted=True)
+    assert (
+        "| class | Dice | IoU | Dice before | IoU before | B-scans |\n|---|---|---|---|---|---|"
+        in card
+    )
+    assert "| upper | 0.900 | 0.450 | 0.800 | 0.400 | 5 |" in card
+    assert "| lower | 0.900 | 0.450 | - | - | 5 |" in card
+    assert "| fluid | 0.500 | 0.250 | - | - | 5 |" in card
+    assert "| mean of the foreground | 0.900 | 0.450 | 0.800 | 0.400 | 6 |" in card
+    assert (
+        "Promoted: mean foreground Dice 0.900 on the held-out scans, "
+        "0.800 with the model that it started from." in card
+    )
+
+
+def test_a_model_that_is_not_promoted_says_so(tiny_info: ModelInfo) -> None:
+    card = card_of(
+        tiny_info, scores=make_scores(0.5, 0.7), start_scores=make_scores(0.5), promoted=False
+    )
+    assert "Not promoted: mean foreground Dice 0.700 on the held-out scans, 0.900 with" in card
+
+
+def test_without_a_starting_model_there_is_one_column_and_no_verdict(tiny_info: ModelInfo) -> None:
+    card = card_of(tiny_info, scores=make_scores(0.5))
+    assert "| class | Dice | IoU | B-scans |\n|---|---|---|---|\n" in card
+    assert "romoted" not in card
+    assert "None were measured." in card_of(tiny_info)
+
+
+def test_the_operating_point_is_listed(tiny_info: ModelInfo) -> None:
+    card = card_of(tiny_info, scores=make_scores(0.5), thresholds={"fluid": 0.3125, "upper": 0.6})
+    assert (
+        "## Operating point\n\nThresholds, used in every prediction: fluid 0.312, upper 0.6;"
+        in card
+    )
+    assert "## Operating point" not in card_of(tiny_info, scores=make_scores(0.5))
+
+
+@pytest.mark.parametrize(
+    ("network", "preprocess", "words"),
+    [
+        ({}, {}, "unet with resnet34, 1 channel(s)"),
+        ({"head": "psp"}, {}, "unet with resnet34 and psp head, 1 channel(s)"),
+        ({"arch": "dynunet"}, {"scale": (1.0, 1.0, 0.5)}, "dynunet (3D), 1 channel(s)"),
+        ({}, {}, "Input: percentile normalisation of each B-scan\n"),
+        ({}, {"n4": True}, "Input: N4 bias correction, percentile"),
+        ({}, {"normalise_over": "scan"}, "of each scan\n"),
+        ({}, {"scale": (1.0, 0.5)}, "B-scan, size times 1 x 0.5\n"),
+        ({"arch": "dynunet"}, {"scale": (1.0, 1.0, 0.5)}, ", size times 1 x 1 x 0.5\n"),
+        ({}, {"every": 2, "size": (8, 8)}, "B-scan, one pixel in 2 along each axis\n"),
+        ({}, {"size": (256, 512)}, ", resized to 256 x 512\n"),
+        ({}, {"spacing_um": (3.9, 11.6)}, ", resampled to pixels of 3.9 x 11.6 um\n"),
+        ({}, {"fit": (240, 192)}, ", cropped or padded to 240 x 192\n"),
+        ({}, {"multiple": 32}, ", trimmed to a multiple of 32\n"),
+        ({}, {"neighbours": 3, "axis": 2}, ", 3 neighbouring B-scans, slices along axis 2\n"),
+    ],
+)
+def test_network_and_input_are_described(
+    tiny_info: ModelInfo, network: dict[str, Any], preprocess: dict[str, Any], words: str
+) -> None:
+    card = card_of(
+        tiny_info,
+        network=NetworkConfig.model_validate(network),
+        preprocess=PreprocessConfig.model_validate(preprocess),
+    )
+    assert words in card

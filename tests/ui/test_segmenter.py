@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from safetensors.numpy import load_file, save_file
 
 from napari_retseg.engine import Engine, JobOutcome, LoadJob, PredictJob
 from napari_retseg.events import Message
@@ -214,6 +215,8 @@ def test_other_model_and_other_scan_get_layers_of_their_own(
     text = description.read_text()
     weights_id = bench.state.models[bench.state.model].info.weights_id
     description.write_text(text.replace(weights_id, "0" * 64))
+    weights = tmp_path / "twin" / "model.safetensors"
+    save_file(load_file(weights), weights)  # without the description, which would count
     bench.segmenter.add_model(tmp_path / "twin")
     assert bench.state.chosen_model is not None
     assert bench.state.chosen_model.name == "twin"

@@ -12,7 +12,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError, ModelError
-from napari_retseg.events import Cancel, CancelToken, Event, Finished, Progress
+from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, Progress
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import label_path, read_labels
@@ -57,12 +57,29 @@ def evaluate(
         found = predictor.label_scan(scan, bscans, cancel=cancel)
         return [result.labels for _, result in found]
 
+    yield from _warn_of_training_patients(predictor, dataset, split)
     about = {"model": predictor.info.name, "dataset": dataset.name, "split": split}
     counting = count_scores(dataset, split, label, batch_size=predictor.batch_size, cancel=cancel)
     try:
         yield from _finish(counting, about)
     finally:
         predictor.forget()
+
+
+def _warn_of_training_patients(
+    predictor: Predictor, dataset: Dataset, split: str
+) -> Iterator[Message]:
+    """Say which of the patients the model was trained on: another split may have held out others."""
+    trained = predictor.info.trained_on
+    if trained is None or split == "train" or trained.dataset != dataset.name:
+        return
+    known = sorted({*trained.groups} & {*dataset.groups(split)})
+    if known:
+        yield Message(
+            f"{predictor.info.name} was trained on {', '.join(known)}, who are in split {split!r} "
+            f"here (its own split: {trained.split}); the scores are better than on other patients",
+            "warning",
+        )
 
 
 def evaluate_predictions(

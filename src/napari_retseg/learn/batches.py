@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.config import TrainConfig, parse_augment, parse_size
+from napari_retseg.config import NetworkConfig, TrainConfig, parse_augment, parse_size
 from napari_retseg.events import Progress
 from napari_retseg.learn.augment import apply_augment, draw_augment
+from napari_retseg.learn.plan import smallest_sample
 from napari_retseg.learn.sampler import CropSampler
 from napari_retseg.learn.samples import SampleStore
 from napari_retseg.learn.setup import Setup
@@ -50,14 +51,14 @@ class Batches:
         """
         config = self._setup.config
         yield from self.store.load()
-        stride = stride_of(self._setup.info.network)
-        own = _sampler(self.store, config, crop=parse_size(config.crop), stride=stride)
+        network = self._setup.info.network
+        own = _sampler(self.store, config, network, crop=parse_size(config.crop))
         total = config.batch_size * config.accumulate
         older = 0
         if self._older is not None:
             yield from self._older.load()
             older = round(config.rehearse_share * total)
-            sampler = _sampler(self._older, config, crop=own.size, stride=stride)
+            sampler = _sampler(self._older, config, network, crop=own.size)
             self._samplers.append((sampler, older))
         self._samplers.insert(0, (own, total - older))
 
@@ -75,10 +76,19 @@ class Batches:
 
 
 def _sampler(
-    store: SampleStore, config: TrainConfig, *, crop: tuple[int, ...] | None, stride: int
+    store: SampleStore,
+    config: TrainConfig,
+    network: NetworkConfig,
+    *,
+    crop: tuple[int, ...] | None,
 ) -> CropSampler:
     return CropSampler(
-        store, crop=crop, stride=stride, class_share=config.class_share, seed=config.seed
+        store,
+        crop=crop,
+        stride=stride_of(network),
+        smallest=smallest_sample(network),
+        class_share=config.class_share,
+        seed=config.seed,
     )
 
 

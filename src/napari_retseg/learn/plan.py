@@ -21,6 +21,8 @@ _DEFAULT_ARCH = {2: "unet", 3: "basicunet"}
 _DEFAULT_ENCODER = "resnet18"
 #: Fewest pixels that a side may have at a network's deepest stage.
 _DEEPEST = 2
+#: Whole samples that are too small are padded to at most this multiple of their sides.
+_PADDING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,29 +206,32 @@ def plan_input(dataset: Dataset, config: TrainConfig, found: Survey) -> Preproce
 
 
 def _check_depth(config: TrainConfig, info: ModelInfo, found: Survey) -> None:
-    """Raise a UsageError where the crop is but a point at the network's deepest stage."""
+    """Raise a UsageError where samples are but a point at the network's deepest stage."""
     crop = parse_size(config.crop)
-    if crop is not None and len(crop) != info.network.dims:
+    dims = info.network.dims
+    if crop is not None and len(crop) != dims:
         raise UsageError(
-            f"crop {config.crop} has {len(crop)} numbers, but the network has "
-            f"{info.network.dims} dimensions"
+            f"crop {config.crop} has {len(crop)} numbers, but the network has {dims} dimensions"
         )
-    reduction = _reduction(info.network)
-    sizes = (
-        [crop]
-        if crop
-        else [_input_shape(info, *pair) for pair in zip(found.shapes, found.spacings, strict=True)]
-    )
-    stride = stride_of(info.network)
-    for size in sizes:
-        padded = [n + extra for n, extra in zip(size, pad_amount(size, stride), strict=True)]
-        if min(padded) < _DEEPEST * reduction:
-            text = "x".join(map(str, size))
-            raise UsageError(
-                f"{info.network.arch} is too deep for samples of {text} pixels: its deepest stage "
-                f"sees them reduced {reduction} times; take a --crop or --resize of at least "
-                f"{_DEEPEST * reduction} pixels a side, or a network with fewer stages"
-            )
+    fewest = smallest_sample(info.network)
+    if crop is not None:
+        stride = stride_of(info.network)
+        sizes = [tuple(n + extra for n, extra in zip(crop, pad_amount(crop, stride), strict=True))]
+    else:
+        pairs = zip(found.shapes, found.spacings, strict=True)
+        sizes = [tuple(_PADDING * n for n in _input_shape(info, *pair)) for pair in pairs]
+    if min(min(size) for size in sizes) < fewest:
+        text = config.crop if crop else " and ".join("x".join(map(str, s)) for s in found.shapes)
+        raise UsageError(
+            f"{info.network.arch} is too deep for samples of {text} pixels: its deepest stage sees "
+            f"them reduced {fewest // _DEEPEST} times; take a --crop or --resize of at least "
+            f"{fewest} pixels a side, or a network with fewer stages"
+        )
+
+
+def smallest_sample(network: NetworkConfig) -> int:
+    """Pixels that each side of a training sample needs: two at the network's deepest stage."""
+    return _DEEPEST * _reduction(network)
 
 
 def _input_shape(

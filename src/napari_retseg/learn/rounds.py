@@ -32,11 +32,12 @@ def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[
     if model.info.network.in_channels != setup.info.network.in_channels:
         yield Message("the starting model takes other channels, so it is not scored", "warning")
         return
-    scores = yield from score_on(setup.dataset, model.network, model.info, setup, cancel)
+    info = model.info.model_copy(update={"thresholds": {}})  # as the new one will be
+    scores = yield from score_on(setup.dataset, model.network, info, setup, cancel)
     if scores is None:
         return
     if setup.rehearsal is not None:
-        rehearsed = yield from score_on(setup.rehearsal, model.network, model.info, setup, cancel)
+        rehearsed = yield from score_on(setup.rehearsal, model.network, info, setup, cancel)
         if rehearsed is None:
             return
         state.start_rehearsed = rehearsed

@@ -22,7 +22,7 @@ class CropSampler:
     Parameters
     ----------
     crop
-        Its size; None takes whole samples, padded to the largest.
+        Its size; None takes whole samples, padded to the largest, and to `smallest`.
     stride
         Sizes are padded to a multiple of it.
     class_share
@@ -37,11 +37,12 @@ class CropSampler:
         *,
         crop: tuple[int, ...] | None,
         stride: int,
+        smallest: int = 1,
         class_share: float,
         seed: int,
     ) -> None:
         self._store = store
-        size = crop or store.largest
+        size = crop or tuple(max(n, smallest) for n in store.largest)
         pairs = zip(size, pad_amount(size, stride), strict=True)
         self.size = tuple(n + extra for n, extra in pairs)
         self._class_share = class_share

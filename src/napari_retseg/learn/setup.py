@@ -147,10 +147,9 @@ def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, 
     """
     plan = parse_split(config.split)
     if plan.fractions is not None or plan.folds or config.split_by != "patient":
+        words = describe_split(plan, config.split_by, seed=dataset.split_seed)
         divided = divide(dataset, plan, by=config.split_by, seed=dataset.split_seed)
-        return divided, (
-            describe_split(plan, config.split_by),
-        ) if config.split_by != "patient" else ()
+        return divided, (words,) if config.split_by != "patient" else ()
     pinned = pin_split(dataset)
     if pinned == dataset:
         return dataset, ()
@@ -233,5 +232,5 @@ def _trained_on(dataset: Dataset, config: TrainConfig) -> TrainedOn:
         bscans=_count(dataset, "train"),
         iterations=0,
         simulated=dataset.simulated,
-        split=describe_split(parse_split(config.split), config.split_by),
+        split=describe_split(parse_split(config.split), config.split_by, seed=dataset.split_seed),
     )

@@ -1,0 +1,137 @@
+"""What a whole training leaves alone, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.dataset import load_dataset
+from napari_retseg.learn.checkpoint import load_checkpoint
+from napari_retseg.learn.train import fine_tune
+from napari_retseg.nets.bundle import load_model
+
+CONFIG = TrainConfig(
+    iterations=4, batch_size=2, device="cpu", precision="fp32", lr=0.05, weight_decay=0.1, ema=0.9
+)
+Weights = dict[str, torch.Tensor]
+
+
+def train(
+    dataset: Path, start: Path, output: Path, **options: object
+) -> tuple[Weights, Weights, Weights]:
+    """Return the weights before and after, and the state of the optimiser."""
+    config = CONFIG.model_copy(update=options)
+    list(fine_tune(load_dataset(dataset), config, output=output, start=start))
+    before = load_model(start).network.state_dict()
+    after = load_model(output / "model-last").network.state_dict()
+    state = load_checkpoint(output / "checkpoints" / "last.pt")["optimizer"]["state"]
+    return before, after, state
+
+
+def moved(before: Weights, after: Weights) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "is_trained"),
+    [
+        ("decoder", lambda name: not name.startswith("encoder.")),
+        ("head", lambda name: name.startswith("segmentation_head.")),
+        ("encoder-stages:1", lambda name: name.split(".")[2] not in ("conv1", "bn1")),
+    ],
+)
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_frozen_means_frozen(
+    tiny_dataset: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    strategy: str,
+    is_trained: Callable[[str], bool],
+    optimizer: str,
+) -> None:
+    before, after, state = train(
+        tiny_dataset, tiny_bundle, tmp_path / "run", strategy=strategy, optimizer=optimizer
+    )
+    expected = {name for name in before if is_trained(name)}
+    changed = moved(before, after)
+    assert changed <= expected  # BatchNorm statistics are among the names, too
+    learnt = {n for n in expected if n.endswith((".weight", ".bias"))}
+    assert learnt <= changed
+    assert len(state) == len(learnt)
+
+
+def test_the_last_three_layers_are_new_and_alone(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    before, after, _ = train(tiny_dataset, tiny_bundle, tmp_path / "run", strategy="last-three")
+    changed = {name.rsplit(".", 1)[0] for name in moved(before, after)}
+    assert changed == {
+        "decoder.blocks.2.conv1.0",
+        "decoder.blocks.2.conv1.1",
+        "decoder.blocks.2.conv2.0",
+        "decoder.blocks.2.conv2.1",
+        "segmentation_head.0",
+    }
+
+
+def test_the_encoder_thaws_from_its_end(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    def trained(iterations: int) -> set[str]:
+        folder = tmp_path / str(iterations)
+        before, after, _ = train(
+            tiny_dataset, tiny_bundle, folder, unfreeze=2, iterations=iterations
+        )
+        return {n for n in moved(before, after) if n.startswith("encoder.")}
+
+    assert not trained(2)
+    first = trained(4)
+    assert first
+    assert all("layer2" in name for name in first)
+    assert any("layer1" in name for name in trained(6))
+
+
+def test_the_pull_holds_weights_near_the_start(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """A stopped run keeps the weights that it pulls towards."""
+
+    def distance(folder: str, strength: float) -> float:
+        before, after, _ = train(
+            tiny_dataset,
+            tiny_bundle,
+            tmp_path / folder,
+            l2_sp=strength,
+            optimizer="sgd",
+            schedule="constant",
+            weight_decay=0.0,
+            iterations=10,
+            ema=0.0,
+        )
+        weights = [name for name in before if name.endswith("weight")]
+        return sum(float((after[n] - before[n]).square().sum()) for n in weights) ** 0.5
+
+    assert distance("pulled", 5.0) < 0.7 * distance("free", 0.0)
+
+
+def test_a_run_with_a_pull_resumes_exactly(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    from napari_retseg.events import CancelToken, StepDone
+
+    config = CONFIG.model_copy(update={"l2_sp": 1.0, "iterations": 6})
+    dataset = load_dataset(tiny_dataset)
+    list(fine_tune(dataset, config, output=tmp_path / "whole", start=tiny_bundle))
+    cancel = CancelToken()
+    for event in fine_tune(dataset, config, cancel, output=tmp_path / "cut", start=tiny_bundle):
+        if isinstance(event, StepDone) and event.iteration == 3:
+            cancel.cancel()
+    list(fine_tune(dataset, config, output=tmp_path / "cut", resume=True))
+    one, other = (
+        load_model(tmp_path / run / "model-last").network.state_dict() for run in ("whole", "cut")
+    )
+    assert not moved(one, other)

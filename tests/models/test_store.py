@@ -1,0 +1,497 @@
+"""Models are added, replaced, removed and rolled back: nothing is lost, not even by a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from napari_retseg.errors import ModelError
+from napari_retseg.models import (
+    CARD,
+    DESCRIPTION,
+    WEIGHTS,
+    ModelInfo,
+    add_model,
+    export_model,
+    find_model,
+    list_models,
+    list_versions,
+    read_info,
+    remove_model,
+    roll_back,
+)
+
+Write = Callable[..., Path]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test models of its own."""
+    folder = tmp_path / "own"
+    monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path, tiny_info: ModelInfo) -> Write:
+    """Write bundles with hardly any weights."""
+
+    def write(weights_id: str, *, card: bool = True, **about: Any) -> Path:
+        info = tiny_info.model_copy(update={"weights_id": weights_id, **about})
+        folder = tmp_path / "made" / weights_id
+        folder.mkdir(parents=True)
+        text = json.dumps(info.model_dump(mode="json"))
+        (folder / DESCRIPTION).write_text(text)
+        (folder / WEIGHTS).write_bytes(save({"w": np.zeros(3)}, metadata={DESCRIPTION: text}))
+        if card:
+            (folder / CARD).write_text(f"card of {weights_id}")
+        return folder
+
+    return write
+
+
+def current(name: str = "mine") -> str:
+    """Identity of the model that a name means; its description and weights must belong together."""
+    folder = find_model(name)
+    info = read_info(folder)
+    with safe_open(folder / WEIGHTS, framework="numpy") as file:
+        embedded = json.loads(file.metadata()[DESCRIPTION])
+    assert embedded == info.model_dump(mode="json")
+    return info.weights_id
+
+
+def earlier(name: str = "mine") -> dict[int, str]:
+    """Identities of the versions that are not current, by number."""
+    versions = [version for version in list_versions(name) if not version.is_current]
+    return {v.number: v.info.weights_id if v.info else "?" for v in versions}
+
+
+# Replacing and going back -----------------------------------------------------------------------
+
+
+def test_what_is_replaced_is_kept_whole(write: Write, own: Path) -> None:
+    first, second = write("aaaaaa"), write("bbbbbb")
+    assert add_model(first, name="mine").kept_as is None
+    change = add_model(second, name="mine", replace=True)
+    assert (change.folder, change.kept_as) == (own / "mine", 1)
+    assert current() == "bbbbbb"
+    assert earlier() == {1: "aaaaaa"}
+    kept = list_versions("mine")[1].folder
+    for file in (DESCRIPTION, WEIGHTS, CARD):
+        assert (kept / file).read_bytes() == (first / file).read_bytes()
+        assert (own / "mine" / file).read_bytes() == (second / file).read_bytes()
+
+
+def test_rolling_back_twice_returns(write: Write) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    add_model(write("bbbbbb"), name="mine", replace=True)
+    change = roll_back("mine")
+    assert (change.restored, change.kept_as) == (1, 2)
+    assert (current(), earlier()) == ("aaaaaa", {2: "bbbbbb"})
+    roll_back("mine")
+    assert (current(), earlier()) == ("bbbbbb", {3: "aaaaaa"})
+
+
+def test_any_version_comes_back_by_number_or_weights(write: Write) -> None:
+    for number, weights_id in enumerate(("aaaaaa", "bbbbbb", "cccccc", "dddddd")):
+        add_model(write(weights_id), name="mine", replace=number > 0)
+    assert earlier() == {3: "cccccc", 2: "bbbbbb", 1: "aaaaaa"}
+    roll_back("mine", to="0001")
+    assert (current(), earlier()) == ("aaaaaa", {4: "dddddd", 3: "cccccc", 2: "bbbbbb"})
+    roll_back("mine", to="bbbbbb")
+    assert current() == "bbbbbb"
+    assert sorted(earlier().values()) == ["aaaaaa", "cccccc", "dddddd"]
+    roll_back("mine", to="3")
+    assert current() == "cccccc"
+    for wrong in ("9", "bbb", "eeeeee", "cccccc", ""):
+        with pytest.raises(ModelError, match=f"no earlier version '{wrong}'; there are: 0006, "):
+            roll_back("mine", to=wrong)
+    assert current() == "cccccc"
+
+
+def test_weights_with_two_descriptions_are_told_apart(write: Write, tmp_path: Path) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    (tmp_path / "made" / "aaaaaa").rename(tmp_path / "made" / "first")
+    add_model(write("aaaaaa", thresholds={"fluid": 0.3}), name="mine", replace=True)
+    add_model(write("bbbbbb"), name="mine", replace=True)
+    with pytest.raises(ModelError, match=r"means several versions \(0002, 0001\)"):
+        roll_back("mine", to="aaaaaa")
+    roll_back("mine", to="2")
+    assert read_info(find_model("mine")).thresholds == {"fluid": 0.3}
+
+
+def test_a_card_does_not_stay_beside_another_model(write: Write, own: Path) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    add_model(write("bbbbbb", card=False), name="mine", replace=True)
+    assert not (own / "mine" / CARD).exists()
+    roll_back("mine")
+    assert (own / "mine" / CARD).read_text() == "card of aaaaaa"
+
+
+def test_the_history_is_hidden(write: Write, own: Path) -> None:
+    for number, weights_id in enumerate(("aaaaaa", "bbbbbb")):
+        add_model(write(weights_id), name="mine", replace=number > 0)
+    shutil.copytree(own / "mine", own / ".mine.new")
+    assert [folder.name for folder in list_models() if folder.parent == own] == ["mine"]
+    with pytest.raises(ModelError, match="no model of this name"):
+        find_model(".history")
+
+
+def test_a_removed_model_comes_back(write: Write, own: Path) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    assert remove_model("mine").kept_as == 1
+    assert not (own / "mine").exists()
+    with pytest.raises(ModelError, match="no model of this name"):
+        find_model("mine")
+    assert [version.label for version in list_versions("mine")] == ["0001"]
+    change = roll_back("mine")
+    assert (change.restored, change.kept_as) == (1, None)
+    assert (current(), earlier()) == ("aaaaaa", {})
+    remove_model("mine")
+    add_model(write("bbbbbb"), name="mine")
+    assert (current(), earlier()) == ("bbbbbb", {1: "aaaaaa"})
+
+
+def test_the_time_is_when_a_model_became_the_current_one(write: Write) -> None:
+    add_model(age(write("aaaaaa")), name="mine")
+    assert time_of_current() > LONG_AGO
+    age(find_model("mine"))
+    add_model(age(write("bbbbbb")), name="mine", replace=True)
+    now, before = list_versions("mine")
+    assert before.when.timestamp() == LONG_AGO
+    assert now.when.timestamp() > LONG_AGO
+    # 'predict --resume' labels again what is older than the model
+    roll_back("mine")
+    assert time_of_current() > LONG_AGO
+    age(find_model("mine"))
+    remove_model("mine")
+    roll_back("mine")
+    assert time_of_current() > LONG_AGO
+
+
+LONG_AGO = 1_000_000_000
+
+
+def age(folder: Path) -> Path:
+    """Let a bundle be of long ago."""
+    for file in folder.iterdir():
+        os.utime(file, (LONG_AGO, LONG_AGO))
+    return folder
+
+
+def time_of_current() -> float:
+    return (find_model("mine") / DESCRIPTION).stat().st_mtime
+
+
+def test_a_damaged_model_can_be_left_and_is_skipped(write: Write, own: Path) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    add_model(write("bbbbbb"), name="mine", replace=True)
+    (own / "mine" / DESCRIPTION).write_text("{")
+    roll_back("mine")
+    assert (current(), earlier()) == ("aaaaaa", {2: "?"})
+    with pytest.raises(ModelError, match="no other model of this name to go back to"):
+        roll_back("mine")
+    with pytest.raises(ModelError, match="cannot be read"):
+        roll_back("mine", to="2")
+    (list_versions("mine")[1].folder / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match=f"0002: no model, {WEIGHTS}"):
+        roll_back("mine", to="2")
+    assert current() == "aaaaaa"
+
+
+def test_there_is_nothing_to_go_back_to(write: Write) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    with pytest.raises(ModelError, match="no other model of this name to go back to"):
+        roll_back("mine")
+    for call in (list_versions, roll_back, remove_model):
+        with pytest.raises(ModelError, match=r"other: .*'napari-retseg models list'"):
+            call("other")
+    with pytest.raises(ModelError, match="starter: is built in and stays"):
+        remove_model("starter")
+
+
+# The gate ---------------------------------------------------------------------------------------
+
+
+def scores(dice: float) -> dict[str, Any]:
+    return {"mean_foreground_dice": dice}
+
+
+def test_a_model_that_is_not_promoted_does_not_replace_another(write: Write) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    worse = write("bbbbbb", promoted=False, scores=scores(0.612), start_scores=scores(0.7014))
+    with pytest.raises(ModelError, match=r"not promoted: .*0\.612 .*0\.701 .*; --force") as caught:
+        add_model(worse, name="mine", replace=True)
+    assert "\n" not in str(caught.value)
+    assert (current(), earlier()) == ("aaaaaa", {})
+    add_model(worse, name="mine", replace=True, force=True)
+    assert (current(), earlier()) == ("bbbbbb", {1: "aaaaaa"})
+
+
+def test_other_models_pass_the_gate(write: Write) -> None:
+    worse = write("aaaaaa", promoted=False, scores=scores(0.6), start_scores=scores(0.7))
+    add_model(worse, name="mine")  # both are kept: it has a name of its own
+    add_model(write("bbbbbb", promoted=True), name="mine", replace=True)
+    add_model(write("cccccc", promoted=None), name="mine", replace=True)
+    assert current() == "cccccc"
+
+
+# Crashes ----------------------------------------------------------------------------------------
+
+
+def kill_at(
+    monkeypatch: pytest.MonkeyPatch, step: int, action: Callable[[], object], *, after: bool
+) -> bool:
+    """End `action` at its rename number `step`, just before or after; nobody cleans up then."""
+    done = 0
+    is_dead = False
+    rename = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        nonlocal done, is_dead
+        done += 1
+        if done - 1 == step:
+            is_dead = True
+            if after:
+                rename(self, target)
+            raise Killed
+        return rename(self, target)
+
+    def only_alive(cleaning: Callable[..., object]) -> Callable[..., object]:
+        return lambda *args, **options: None if is_dead else cleaning(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        patch.setattr(Path, "unlink", only_alive(Path.unlink))
+        patch.setattr(shutil, "rmtree", only_alive(shutil.rmtree))
+        with suppress(Killed):
+            action()
+    return is_dead
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("links", [True, False])
+def test_a_crash_leaves_the_old_or_the_new_model(
+    write: Write, own: Path, monkeypatch: pytest.MonkeyPatch, after: bool, links: bool
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    first, second = write("aaaaaa"), write("bbbbbb")
+    seen = set()
+    for step in range(100):
+        name = f"m{step}"
+        add_model(first, name=name)
+
+        act = partial(add_model, second, name=name, replace=True)
+        was_killed = kill_at(monkeypatch, step, act, after=after)
+        seen.add(current(name))
+        if not was_killed:
+            break
+        assert {current(name), *earlier(name).values()} >= {"aaaaaa"}
+        add_model(second, name=name, replace=True)
+        assert current(name) == "bbbbbb"
+        roll_back(name)
+        assert current(name) == "aaaaaa"
+        roll_back(name)
+        assert current(name) == "bbbbbb"
+        assert {path.name for path in (own / name).iterdir()} == {CARD, DESCRIPTION, WEIGHTS}
+        names = {folder.name for folder in list_models() if folder.parent == own}
+        assert names == {f"m{n}" for n in range(step + 1)}
+    assert not was_killed
+    assert step >= 4
+    assert seen == {"aaaaaa", "bbbbbb"}
+
+
+def refuse(*_: object) -> None:
+    raise OSError("no links here")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_while_going_back_loses_nothing(
+    write: Write, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    first, second = write("aaaaaa"), write("bbbbbb")
+    for step in range(100):
+        name = f"m{step}"
+        add_model(first, name=name)
+        add_model(second, name=name, replace=True)
+        was_killed = kill_at(monkeypatch, step, partial(roll_back, name), after=after)
+        now = current(name)
+        assert {now, *earlier(name).values()} == {"aaaaaa", "bbbbbb"}
+        roll_back(name)
+        assert {now, current(name)} == {"aaaaaa", "bbbbbb"}
+        if not was_killed:
+            break
+    assert not was_killed
+    assert step >= 4
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_while_adding_leaves_all_or_nothing(
+    write: Write, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    first = write("aaaaaa")
+    for step in range(100):
+        name = f"m{step}"
+        was_killed = kill_at(monkeypatch, step, partial(add_model, first, name=name), after=after)
+        if not was_killed:
+            break
+        with suppress(ModelError):
+            assert current(name) == "aaaaaa"
+        add_model(first, name=name, replace=True)
+        assert current(name) == "aaaaaa"
+    assert step == 4
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_while_removing_leaves_all_or_nothing(
+    write: Write, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    assert kill_at(monkeypatch, 0, lambda: remove_model("mine"), after=after)
+    if after:
+        roll_back("mine")
+    assert (current(), earlier()) == ("aaaaaa", {})
+
+
+def test_weights_without_their_description_are_loaded_as_what_they_are(
+    tiny_bundle: Path, tiny_info: ModelInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from napari_retseg.nets.build import build_seeded
+    from napari_retseg.nets.bundle import load_model, save_model
+
+    info = tiny_info.model_copy(update={"name": "other"})
+    other = build_seeded(tiny_info.network, seed=8)
+    save_model(tmp_path / "other", other, info)
+    add_model(tiny_bundle, name="mine")
+    # staging takes three renames, putting aside one; the next one brings the weights
+    assert kill_at(
+        monkeypatch,
+        4,
+        lambda: add_model(tmp_path / "other", name="mine", replace=True),
+        after=True,
+    )
+    assert json.loads((find_model("mine") / DESCRIPTION).read_text())["name"] == "tiny"
+    loaded = load_model("mine")
+    assert loaded.info.name == read_info(find_model("mine")).name == "other"
+    for name, tensor in other.state_dict().items():
+        assert torch.equal(loaded.network.state_dict()[name], tensor)
+
+
+def test_what_is_refused_by_the_system_changes_nothing(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where another program has the weights open, on Windows."""
+    add_model(write("aaaaaa"), name="mine")
+    second = write("bbbbbb")
+    rename = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if target.name == WEIGHTS and target.parent.name == "mine":
+            raise PermissionError(13, "in use", str(target))
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        for _ in range(3):
+            with pytest.raises(Exception, match="cannot be written"):
+                add_model(second, name="mine", replace=True)
+    assert current() == "aaaaaa"
+    assert len(earlier()) == 1  # three attempts leave one copy
+    add_model(second, name="mine", replace=True)
+    assert (current(), earlier()) == ("bbbbbb", {1: "aaaaaa"})
+
+
+def test_one_command_at_a_time(write: Write, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_model(write("aaaaaa"), name="mine")
+    monkeypatch.setattr("napari_retseg.models.store._PATIENCE", 0.01)
+    with (
+        FileLock(own / ".lock"),
+        pytest.raises(ModelError, match="another command is changing the models"),
+    ):
+        remove_model("mine")
+    assert current() == "aaaaaa"
+
+
+# Names and places -------------------------------------------------------------------------------
+
+WRONG = ["", ".", "..", "../x", "a/b", "a\\b", ".history", ".x", "-x", "a b", "ü", "a.", "mine\n"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_name_that_is_none_is_refused(write: Write, own: Path, name: str) -> None:
+    source = write("aaaaaa")
+    calls: list[Callable[[], object]] = [
+        lambda: list_versions(name),
+        lambda: roll_back(name),
+        lambda: remove_model(name),
+    ]
+    if name:
+        calls.append(lambda: add_model(source, name=name))
+    for call in calls:
+        with pytest.raises(ModelError, match="is no model name"):
+            call()
+    assert not own.exists()
+    assert [path.name for path in own.parent.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("name", ["a", "0", "0001", "A.B-c_1", "a..b", "x-", "new", "history"])
+def test_odd_names_have_their_own_history(write: Write, name: str) -> None:
+    first, second = write("aaaaaa"), write("bbbbbb")
+    for one in (name, f"{name}.1"):
+        add_model(first, name=one)
+        add_model(second, name=one, replace=True)
+        roll_back(one)
+        assert (current(one), earlier(one)) == ("aaaaaa", {2: "bbbbbb"})
+
+
+def test_what_is_no_model_is_left_alone(write: Write, own: Path) -> None:
+    (own / "notes").mkdir(parents=True)
+    (own / "notes" / "todo.txt").write_text("x")
+    (own / "file").write_text("y")
+    for name in ("notes", "file"):
+        with pytest.raises(ModelError, match="is in the way and is no model"):
+            add_model(write(f"{name}aa"), name=name, replace=True)
+    assert (own / "notes" / "todo.txt").read_text() == "x"
+    (own / "empty").mkdir()
+    add_model(write("aaaaaa"), name="empty")
+    assert current("empty") == "aaaaaa"
+
+
+def test_half_a_model_is_not_added(write: Write, own: Path, tmp_path: Path) -> None:
+    source = write("aaaaaa")
+    archive = export_model(source, tmp_path / "half.zip")
+    (source / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match=f"aaaaaa: no model, {WEIGHTS}"):
+        add_model(source, name="mine")
+    half = export_model(source, tmp_path / "less.zip")
+    with pytest.raises(ModelError, match=f"less.zip: no model, {WEIGHTS}"):
+        add_model(half, name="mine")
+    assert not (own / "mine").exists()
+    add_model(archive)
+    assert current("half") == "aaaaaa"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08", b"\xff" * 9, b"\x02\0\0\0\0\0\0\0[]", b"x" * 99])
+def test_damaged_weights_do_not_hide_the_description(write: Write, content: bytes) -> None:
+    source = write("aaaaaa")
+    (source / WEIGHTS).write_bytes(content)
+    assert read_info(source).weights_id == "aaaaaa"
