@@ -9,10 +9,12 @@ import sys
 
 import pytest
 import typer
+from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
 from napari_retseg import __version__
-from napari_retseg.cli.group import CommandGroup
+from napari_retseg.cli.group import CommandGroup, describe_invalid
+from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, UsageError
 from tests.cli.conftest import Run, only_error
 
@@ -114,3 +116,9 @@ def test_the_program_exits_with_the_code() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: no-such-file.png")
     assert done.stderr.count("\n") == 1
+
+
+def test_options_that_do_not_go_together_are_one_line() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TrainConfig(epochs=2, minutes=3)
+    assert describe_invalid(caught.value) == "give epochs or minutes, not both"

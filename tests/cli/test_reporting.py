@@ -44,7 +44,7 @@ def test_a_training_shows_its_plan_loss_and_rate(capsys: pytest.CaptureFixture[s
         for iteration in range(1, 41):
             reporter.show(StepDone(iteration, 0.5, 1e-3, 0.1))
     text = capsys.readouterr().out
-    assert "training on cpu in bf16: 2.50 M parameters trained, 0.01 M frozen" in text
+    assert "training on cpu in bf16, strategy all: 2.50 M parameters trained, 0.01 M frozen" in text
     assert "loss 0.5000, lr 1.00e-03: 40/40 iterations" in text
 
 
@@ -75,7 +75,8 @@ def test_scores_are_compared_with_the_starting_model_only(
             reporter.show(Scored(100, scores, is_best=False))
         text = capsys.readouterr().out
         assert "held-out scores after 100 iterations\n" in text
-        assert f"held-out scores after {first} iterations (the best so far)\n" in text
+        name = f"after {first} iterations" if first else "of the starting model"
+        assert f"held-out scores {name} (the best so far)\n" in text
         assert ("Dice before" in text) is compared
 
 

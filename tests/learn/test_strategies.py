@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_the_pull_holds_weights_near_the_start(
             ema=0.0,
         )
         weights = [name for name in before if name.endswith("weight")]
-        return sum(float((after[n] - before[n]).square().sum()) for n in weights) ** 0.5
+        return math.sqrt(sum(float((after[n] - before[n]).square().sum()) for n in weights))
 
     assert distance("pulled", 5.0) < 0.7 * distance("free", 0.0)
 

@@ -264,7 +264,7 @@ def test_the_default_plan_is_the_default_preprocessing() -> None:
 
 def test_every_option_of_the_training_reaches_the_preprocessing() -> None:
     training = TrainConfig(
-        dims="2.5", neighbours=5, normalise="nyul", normalise_over="scan", n4=True, axis=2
+        dims="2.5", neighbours=5, normalise="nyul", normalise_over="scan", n4="on", axis="2"
     )
     config = plan_preprocess(training, shapes=[(64, 64)], landmarks=(0.0, 1.0))
     assert (config.neighbours, config.axis, config.n4) == (5, 2, True)

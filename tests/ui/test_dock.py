@@ -84,7 +84,7 @@ def test_killed_worker_is_one_sentence_and_the_next_click_works(
     dock: SegmentDock, viewer: Viewer, qtbot: QtBot, models: Path
 ) -> None:
     panel, state = dock.panel, dock.segmenter.state
-    viewer.add_image(np.zeros((400, 64, 96), np.uint8), name="big")
+    viewer.add_image(np.zeros((4000, 64, 96), np.uint8), name="big")
     qtbot.mouseClick(panel.volume_button, LEFT)
     qtbot.waitUntil(lambda: state.work is not None and state.work.done > 0, timeout=TIMEOUT_MS)
     worker().kill()
@@ -100,7 +100,7 @@ def test_cancel_and_closing_the_viewer_while_it_runs(
     dock: SegmentDock, viewer: Viewer, qtbot: QtBot
 ) -> None:
     panel, state = dock.panel, dock.segmenter.state
-    viewer.add_image(np.zeros((400, 64, 96), np.uint8), name="big")
+    viewer.add_image(np.zeros((4000, 64, 96), np.uint8), name="big")
     qtbot.mouseClick(panel.volume_button, LEFT)
     qtbot.waitUntil(lambda: state.work is not None and state.work.done > 0, timeout=TIMEOUT_MS)
     qtbot.mouseClick(panel.cancel_button, LEFT)

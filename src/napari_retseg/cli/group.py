@@ -92,9 +92,11 @@ def describe_invalid(error: ValidationError) -> str:
     """Name the options that a configuration refuses, and why."""
     found = []
     for problem in error.errors(include_url=False):
-        option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
         reason = problem["msg"].removeprefix("Value error, ")
-        found.append(f"{option} {problem['input']!r}: {reason}")
+        if problem["loc"]:  # a single option; otherwise several that do not go together
+            option = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
+            reason = f"{option} {problem['input']!r}: {reason}"
+        found.append(reason)
     return one_line("; ".join(found))
 
 

@@ -77,7 +77,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _make_option(name: str, field: FieldInfo) -> inspect.Parameter:
-    default = "" if field.default is None else f"  [default: {field.default}]"
+    default = "" if field.default in (None, "") else f"  [default: {field.default}]"
     text = (field.description or name.replace("_", " ")) + default
     kind = _option_type(field)
     flag = f"--{name.replace('_', '-')}"

@@ -69,7 +69,7 @@ def evaluate(
 def _warn_of_training_patients(
     predictor: Predictor, dataset: Dataset, split: str
 ) -> Iterator[Message]:
-    """Say which of the patients the model was trained on: another split may have held out others."""
+    """Name patients that the model was trained on: its own split may have held out others."""
     trained = predictor.info.trained_on
     if trained is None or split == "train" or trained.dataset != dataset.name:
         return
