@@ -76,7 +76,7 @@ def fine_tune(
     Event
         :class:`TrainingPlanned` before any work, then steps, scores and checkpoints, and
         :class:`Finished` at last with ``best``, ``best_iteration``, ``last``, ``start``
-        (scores as JSON; None where not measured), ``promoted``, ``model`` and ``last_model``
+        (scores as JSON; None where not measured), ``promoted``, ``split`` (in words), ``model`` and ``last_model``
         (folders), and ``rehearsed`` (start and last scores on the older data set).
 
     Raises
@@ -255,12 +255,14 @@ def _save(state: TrainingState, run: RunFolder) -> CheckpointSaved:
 
 
 def _result(state: TrainingState, run: RunFolder) -> dict[str, Any]:
+    trained_on = state.setup.info.trained_on
     return {
         "start": state.start_scores,
         "best": state.best_scores,
         "best_iteration": state.best_iteration,
         "last": state.last_scores,
         "promoted": state.is_promoted,
+        "split": "" if trained_on is None else trained_on.split,
         "rehearsed": {"start": state.start_rehearsed, "last": state.last_rehearsed},
         "iterations": state.iteration,
         "model": str(run.model),
