@@ -76,8 +76,9 @@ def fine_tune(
     Event
         :class:`TrainingPlanned` before any work, then steps, scores and checkpoints, and
         :class:`Finished` at last with ``best``, ``best_iteration``, ``last``, ``start``
-        (scores as JSON; None where not measured), ``promoted``, ``split`` (in words), ``model`` and ``last_model``
-        (folders), and ``rehearsed`` (start and last scores on the older data set).
+        (scores as JSON; None where not measured), ``promoted``, ``split`` (in words),
+        ``model`` and ``last_model`` (folders), and ``rehearsed`` (start and last scores on the
+        older data set).
 
     Raises
     ------
