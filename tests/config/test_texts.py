@@ -84,7 +84,10 @@ def test_fit(text: str, expected: Fit) -> None:
     assert parse_fit(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "whole", "0x4", "multiple:0", "multiple:", "multiple:x", "32"])
+NO_FITS = ["", "whole", "0x4", "multiple:0", "multiple:", "multiple:x", "32"]
+
+
+@pytest.mark.parametrize("text", NO_FITS)
 def test_fit_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=f"^fit is .*not {re.escape(repr(text))}$"):
         parse_fit(text)
