@@ -105,7 +105,7 @@ def test_cancel_and_closing_the_viewer_while_it_runs(
     qtbot.waitUntil(lambda: state.work is not None and state.work.done > 0, timeout=TIMEOUT_MS)
     qtbot.mouseClick(panel.cancel_button, LEFT)
     assert "what is done stays" in wait(qtbot, dock)
-    assert viewer.layers["big prediction (tiny)"].data.shape == (400, 64, 96)
+    assert viewer.layers["big prediction (tiny)"].data.shape == (4000, 64, 96)
     qtbot.mouseClick(panel.volume_button, LEFT)
     done = state.work.done if state.work is not None else 0
     qtbot.waitUntil(lambda: state.work is not None and state.work.done > done, timeout=TIMEOUT_MS)
