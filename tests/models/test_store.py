@@ -1,28 +1,21 @@
-"""Models are added, replaced, removed and rolled back: nothing is lost, not even by a crash."""
+"""Models are added, replaced, removed and rolled back: nothing is lost."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from filelock import FileLock
-from safetensors import safe_open
-from safetensors.numpy import save
 
 from napari_retseg.errors import ModelError
 from napari_retseg.models import (
     CARD,
     DESCRIPTION,
     WEIGHTS,
-    ModelInfo,
     add_model,
     export_model,
     find_model,
@@ -32,55 +25,7 @@ from napari_retseg.models import (
     remove_model,
     roll_back,
 )
-
-Write = Callable[..., Path]
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-@pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the test models of its own."""
-    folder = tmp_path / "own"
-    monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def write(tmp_path: Path, tiny_info: ModelInfo) -> Write:
-    """Write bundles with hardly any weights."""
-
-    def write(weights_id: str, *, card: bool = True, **about: Any) -> Path:
-        info = tiny_info.model_copy(update={"weights_id": weights_id, **about})
-        folder = tmp_path / "made" / weights_id
-        folder.mkdir(parents=True)
-        text = json.dumps(info.model_dump(mode="json"))
-        (folder / DESCRIPTION).write_text(text)
-        (folder / WEIGHTS).write_bytes(save({"w": np.zeros(3)}, metadata={DESCRIPTION: text}))
-        if card:
-            (folder / CARD).write_text(f"card of {weights_id}")
-        return folder
-
-    return write
-
-
-def current(name: str = "mine") -> str:
-    """Identity of the model that a name means; its description and weights must belong together."""
-    folder = find_model(name)
-    info = read_info(folder)
-    with safe_open(folder / WEIGHTS, framework="numpy") as file:
-        embedded = json.loads(file.metadata()[DESCRIPTION])
-    assert embedded == info.model_dump(mode="json")
-    return info.weights_id
-
-
-def earlier(name: str = "mine") -> dict[int, str]:
-    """Identities of the versions that are not current, by number."""
-    versions = [version for version in list_versions(name) if not version.is_current]
-    return {v.number: v.info.weights_id if v.info else "?" for v in versions}
-
+from tests.models.versions import Write, current, earlier
 
 # Replacing and going back -----------------------------------------------------------------------
 
@@ -250,150 +195,6 @@ def test_other_models_pass_the_gate(write: Write) -> None:
     add_model(write("bbbbbb", promoted=True), name="mine", replace=True)
     add_model(write("cccccc", promoted=None), name="mine", replace=True)
     assert current() == "cccccc"
-
-
-# Crashes ----------------------------------------------------------------------------------------
-
-
-def kill_at(
-    monkeypatch: pytest.MonkeyPatch, step: int, action: Callable[[], object], *, after: bool
-) -> bool:
-    """End `action` at its rename number `step`, just before or after; nobody cleans up then."""
-    done = 0
-    is_dead = False
-    rename = Path.replace
-
-    def replace(self: Path, target: Path) -> Path:
-        nonlocal done, is_dead
-        done += 1
-        if done - 1 == step:
-            is_dead = True
-            if after:
-                rename(self, target)
-            raise Killed
-        return rename(self, target)
-
-    def only_alive(cleaning: Callable[..., object]) -> Callable[..., object]:
-        return lambda *args, **options: None if is_dead else cleaning(*args, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
-        patch.setattr(Path, "unlink", only_alive(Path.unlink))
-        patch.setattr(shutil, "rmtree", only_alive(shutil.rmtree))
-        with suppress(Killed):
-            action()
-    return is_dead
-
-
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("links", [True, False])
-def test_a_crash_leaves_the_old_or_the_new_model(
-    write: Write, own: Path, monkeypatch: pytest.MonkeyPatch, after: bool, links: bool
-) -> None:
-    if not links:
-        monkeypatch.setattr(os, "link", refuse)
-    first, second = write("aaaaaa"), write("bbbbbb")
-    seen = set()
-    for step in range(100):
-        name = f"m{step}"
-        add_model(first, name=name)
-
-        act = partial(add_model, second, name=name, replace=True)
-        was_killed = kill_at(monkeypatch, step, act, after=after)
-        seen.add(current(name))
-        if not was_killed:
-            break
-        assert {current(name), *earlier(name).values()} >= {"aaaaaa"}
-        add_model(second, name=name, replace=True)
-        assert current(name) == "bbbbbb"
-        roll_back(name)
-        assert current(name) == "aaaaaa"
-        roll_back(name)
-        assert current(name) == "bbbbbb"
-        assert {path.name for path in (own / name).iterdir()} == {CARD, DESCRIPTION, WEIGHTS}
-        names = {folder.name for folder in list_models() if folder.parent == own}
-        assert names == {f"m{n}" for n in range(step + 1)}
-    assert not was_killed
-    assert step >= 4
-    assert seen == {"aaaaaa", "bbbbbb"}
-
-
-def refuse(*_: object) -> None:
-    raise OSError("no links here")
-
-
-@pytest.mark.parametrize("after", [False, True])
-def test_a_crash_while_going_back_loses_nothing(
-    write: Write, monkeypatch: pytest.MonkeyPatch, after: bool
-) -> None:
-    first, second = write("aaaaaa"), write("bbbbbb")
-    for step in range(100):
-        name = f"m{step}"
-        add_model(first, name=name)
-        add_model(second, name=name, replace=True)
-        was_killed = kill_at(monkeypatch, step, partial(roll_back, name), after=after)
-        now = current(name)
-        assert {now, *earlier(name).values()} == {"aaaaaa", "bbbbbb"}
-        roll_back(name)
-        assert {now, current(name)} == {"aaaaaa", "bbbbbb"}
-        if not was_killed:
-            break
-    assert not was_killed
-    assert step >= 4
-
-
-@pytest.mark.parametrize("after", [False, True])
-def test_a_crash_while_adding_leaves_all_or_nothing(
-    write: Write, monkeypatch: pytest.MonkeyPatch, after: bool
-) -> None:
-    first = write("aaaaaa")
-    for step in range(100):
-        name = f"m{step}"
-        was_killed = kill_at(monkeypatch, step, partial(add_model, first, name=name), after=after)
-        if not was_killed:
-            break
-        with suppress(ModelError):
-            assert current(name) == "aaaaaa"
-        add_model(first, name=name, replace=True)
-        assert current(name) == "aaaaaa"
-    assert step == 4
-
-
-@pytest.mark.parametrize("after", [False, True])
-def test_a_crash_while_removing_leaves_all_or_nothing(
-    write: Write, monkeypatch: pytest.MonkeyPatch, after: bool
-) -> None:
-    add_model(write("aaaaaa"), name="mine")
-    assert kill_at(monkeypatch, 0, lambda: remove_model("mine"), after=after)
-    if after:
-        roll_back("mine")
-    assert (current(), earlier()) == ("aaaaaa", {})
-
-
-def test_weights_without_their_description_are_loaded_as_what_they_are(
-    tiny_bundle: Path, tiny_info: ModelInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    from napari_retseg.nets.build import build_seeded
-    from napari_retseg.nets.bundle import load_model, save_model
-
-    info = tiny_info.model_copy(update={"name": "other"})
-    other = build_seeded(tiny_info.network, seed=8)
-    save_model(tmp_path / "other", other, info)
-    add_model(tiny_bundle, name="mine")
-    # staging takes three renames, putting aside one; the next one brings the weights
-    assert kill_at(
-        monkeypatch,
-        4,
-        lambda: add_model(tmp_path / "other", name="mine", replace=True),
-        after=True,
-    )
-    assert json.loads((find_model("mine") / DESCRIPTION).read_text())["name"] == "tiny"
-    loaded = load_model("mine")
-    assert loaded.info.name == read_info(find_model("mine")).name == "other"
-    for name, tensor in other.state_dict().items():
-        assert torch.equal(loaded.network.state_dict()[name], tensor)
 
 
 def test_what_is_refused_by_the_system_changes_nothing(
