@@ -1,10 +1,10 @@
-"""Compare options on a training patient, so that nothing is chosen on the held-out ones.
+"""Compare options on training patients, so that nothing is chosen on the held-out ones.
 
-Run ``python benchmarks/choose.py DATASET --patient S06 --output DIR --try '' 'resize=320x384'``.
+Run ``python benchmarks/choose.py DATASET --patients S03 S06 --output DIR --try 'resize=320x384'``.
 The pinned held-out patients are left out altogether; the network learns from the other training
-patients and is scored on the one that is named. Each text is one training: fields of TrainConfig
+patients and is scored on those that are named. Each text is one training: fields of TrainConfig
 as ``name=value``, apart by spaces. Results are appended to DIR/results.jsonl, and what is there
-already is not run again.
+already is not run again. ``--keep`` leaves the runs' folders, to look at what they predict.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from napari_retseg.events import Finished, StepDone
 from napari_retseg.learn.train import fine_tune
 
 
-def hold_out(dataset: Dataset, patient: str) -> Dataset:
-    """Keep the training patients only, and hold out one of them."""
+def hold_out(dataset: Dataset, patients: list[str]) -> Dataset:
+    """Keep the training patients only, and hold out some of them."""
     cases = tuple(
-        case.model_copy(update={"split": "val" if case.group == patient else "train"})
+        case.model_copy(update={"split": "val" if case.group in patients else "train"})
         for case in dataset.of_split("train")
     )
-    if patient not in {case.group for case in cases}:
-        raise SystemExit(f"{patient} is not among the training patients")
+    unknown = set(patients) - {case.group for case in cases}
+    if unknown:
+        raise SystemExit(f"not among the training patients: {', '.join(sorted(unknown))}")
     return dataset.model_copy(update={"cases": cases})
 
 
@@ -40,7 +41,9 @@ def parse(text: str, seed: int) -> TrainConfig:
     return TrainConfig.model_validate({**pairs, "seed": seed})
 
 
-def run(dataset: Dataset, text: str, seed: int, output: Path) -> dict[str, Any]:
+def run(
+    dataset: Dataset, text: str, seed: int, output: Path, *, keep: bool = False
+) -> dict[str, Any]:
     """Train once; return scores of the last iteration, and the time of a step."""
     folder = output / f"run-{time.time_ns()}"
     seconds = []
@@ -50,7 +53,8 @@ def run(dataset: Dataset, text: str, seed: int, output: Path) -> dict[str, Any]:
             seconds.append(event.seconds)
         elif isinstance(event, Finished):
             result = event.result
-    shutil.rmtree(folder)
+    if not keep:
+        shutil.rmtree(folder)
     last = result["last"]
     return {
         "options": text,
@@ -59,6 +63,7 @@ def run(dataset: Dataset, text: str, seed: int, output: Path) -> dict[str, Any]:
         "classes": {name: own["dice"] for name, own in last["classes"].items()},
         "iterations": result["iterations"],
         "step": statistics.median(seconds),
+        "folder": folder.name if keep else "",
     }
 
 
@@ -79,20 +84,21 @@ def main() -> None:
     """Train with each set of options and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--patient", required=True, help="a training patient to score on")
+    parser.add_argument("--patients", nargs="+", required=True, help="to score on")
+    parser.add_argument("--keep", action="store_true", help="leave the folders of the runs")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--try", dest="texts", nargs="+", default=[""], metavar="OPTIONS")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    dataset = hold_out(load_dataset(arguments.dataset), arguments.patient)
+    dataset = hold_out(load_dataset(arguments.dataset), arguments.patients)
     results = arguments.output / "results.jsonl"
     rows = [json.loads(x) for x in results.read_text().splitlines()] if results.is_file() else []
     done = {(row["options"], row["seed"]) for row in rows}
     for text in arguments.texts:
         for seed in arguments.seeds:
             if (text, seed) not in done:
-                rows.append(run(dataset, text, seed, arguments.output))
+                rows.append(run(dataset, text, seed, arguments.output, keep=arguments.keep))
                 with results.open("a") as stream:
                     stream.write(json.dumps(rows[-1]) + "\n")
                 print(format_table(rows[-1:]), flush=True)

@@ -154,7 +154,7 @@ class TrainConfig(Frozen):
         60.0, description="seconds between full-state checkpoints"
     )
     device: Device = Field("auto", description="where to compute")
-    precision: Precision = Field("auto", description="auto: bf16 where the device has it")
+    precision: Precision = Field("auto", description="auto: bf16 where that is no slower")
 
     @field_validator("crop")
     @classmethod
