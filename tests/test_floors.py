@@ -21,13 +21,19 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "ui", "engine", "models", "dataset", "io", "scores", "simulate"]
+    "module",
+    [
+        *("cli", "ui", "engine", "rounds", "workspace", "models", "dataset", "livescores", "io"),
+        *("scores", "simulate"),
+    ],
 )
 def test_no_torch_without_a_job(module: str) -> None:
     assert _loaded_by(f"napari_retseg.{module}", TENSORS) == []
 
 
-@pytest.mark.parametrize("module", ["cli", "demo", "engine", "dataset", "io", "infer", "learn"])
+@pytest.mark.parametrize(
+    "module", ["cli", "demo", "engine", "dataset", "io", "infer", "learn", "rounds", "workspace"]
+)
 def test_no_viewer_outside_the_ui(module: str) -> None:
     assert _loaded_by(f"napari_retseg.{module}", VIEWER) == []
 

@@ -9,7 +9,7 @@ with published tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,13 +44,7 @@ def confusion_matrix(
     InputError
         Where `predicted` holds an index that is no class (255, too) at an annotated pixel.
     """
-    if reference.shape != predicted.shape:
-        raise ValueError(f"reference {reference.shape} and predicted {predicted.shape} differ")
-    # an index of up to 255 for either needs 16 bits, whatever the number of classes
-    pairs = reference.astype(np.uint16)
-    pairs <<= 8
-    pairs |= predicted
-    counts = np.bincount(pairs.ravel(), minlength=256 * 256).reshape(256, 256)
+    counts = count_pairs(reference, predicted)
     counts[IGNORE] = 0
     if counts[n_classes:].any():
         raise ValueError(f"reference holds an index that is not below {n_classes}")
@@ -60,7 +54,29 @@ def confusion_matrix(
             f"a prediction holds {value} at {int(counts[:, value].sum())} annotated pixels; "
             "it must give every pixel a class"
         )
-    return counts[:n_classes, :n_classes].astype(np.int64)
+    return counts[:n_classes, :n_classes].copy()
+
+
+def count_pairs(reference: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count how often each pair of values lies at the same pixel.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(256, 256)``: rows reference, columns predicted.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ.
+    """
+    if reference.shape != predicted.shape:
+        raise ValueError(f"reference {reference.shape} and predicted {predicted.shape} differ")
+    # an index of up to 255 for either needs 16 bits, whatever the number of classes
+    pairs = reference.astype(np.uint16)
+    pairs <<= 8
+    pairs |= predicted
+    return np.bincount(pairs.ravel(), minlength=256 * 256).reshape(256, 256).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,30 +248,47 @@ class ScoreCounter:
         n = len(self._names)
         stack = np.array(self._matrices, dtype=np.int64).reshape(-1, n, n)
         bscans = tuple(
-            BscanScores(name, group, self._overlap(matrix[np.newaxis]))
+            BscanScores(name, group, score_counts(self._names, *pool_counts(matrix[np.newaxis])))
             for matrix, (name, group) in zip(stack, self._origins, strict=True)
         )
         return Scores(
-            overlap=self._overlap(stack),
+            overlap=score_counts(self._names, *pool_counts(stack)),
             bscans=bscans,
             n_groups=len({group for _, group in self._origins}),
         )
 
-    def _overlap(self, matrices: NDArray[np.int64]) -> Overlap:
-        """Pool matrices of shape ``(n_bscans, n_classes, n_classes)``."""
-        pooled = matrices.sum(axis=0)
-        present = (matrices.sum(axis=2) > 0).sum(axis=0)
-        return Overlap(
-            {
-                name: _score_class(
-                    hits=int(pooled[k, k]),
-                    reference=int(pooled[k].sum()),
-                    predicted=int(pooled[:, k].sum()),
-                    bscans=int(present[k]),
-                )
-                for k, name in enumerate(self._names)
-            }
-        )
+
+def pool_counts(matrices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pool matrices ``(n_bscans, n_classes, n_classes)`` to what :func:`score_counts` takes."""
+    return matrices.sum(axis=0), (matrices.sum(axis=2) > 0).sum(axis=0)
+
+
+def score_counts(
+    names: Sequence[str], counts: NDArray[np.int64], present: NDArray[np.int64]
+) -> Overlap:
+    """Score counts that are pooled already.
+
+    Parameters
+    ----------
+    names
+        Of the classes, background first.
+    counts
+        The sum of :func:`confusion_matrix` over some B-scans, ``(n_classes, n_classes)``.
+    present
+        In how many of them the reference holds each class, ``(n_classes,)``.
+    """
+    reference, predicted = counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist()
+    return Overlap(
+        {
+            name: _score_class(
+                hits=int(counts[k, k]),
+                reference=reference[k],
+                predicted=predicted[k],
+                bscans=int(present[k]),
+            )
+            for k, name in enumerate(names)
+        }
+    )
 
 
 def _score_class(*, hits: int, reference: int, predicted: int, bscans: int) -> ClassScores:

@@ -13,9 +13,9 @@ from typing import Any
 
 from napari_retseg.errors import JobError, UsageError
 from napari_retseg.events import BscanPredicted
-from napari_retseg.infer.ranking import rank_bscans
 from napari_retseg.io import open_label_writer
 from napari_retseg.io.atomic import write_json, write_text
+from napari_retseg.ranking import rank_bscans
 from napari_retseg.scan import OctScan
 
 FOLDER = "uncertainty"

@@ -8,6 +8,14 @@ from napari_retseg.dataset.description import save_dataset
 from napari_retseg.dataset.division import describe_split, divide
 from napari_retseg.dataset.importing import import_dataset
 from napari_retseg.dataset.loading import load_dataset
+from napari_retseg.dataset.planes import (
+    list_planes,
+    plane_path,
+    read_plane,
+    read_planes,
+    write_plane,
+)
+from napari_retseg.dataset.registry import is_own
 from napari_retseg.dataset.split import pin_split
 
 __all__ = [
@@ -18,7 +26,13 @@ __all__ = [
     "describe_split",
     "divide",
     "import_dataset",
+    "is_own",
+    "list_planes",
     "load_dataset",
     "pin_split",
+    "plane_path",
+    "read_plane",
+    "read_planes",
     "save_dataset",
+    "write_plane",
 ]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.dataset.planes import is_sparse, read_planes
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.io.suffixes import stem_of
-from napari_retseg.scan import OctScan
+from napari_retseg.scan import Laterality, OctScan
 
 Split = Literal["train", "val", "test"]
 Stamp = tuple[tuple[str, int, int], ...]
@@ -37,7 +39,8 @@ class Case(BaseModel):
     Attributes
     ----------
     image, label
-        Absolute paths of a file, or of a folder with one file for each B-scan.
+        Absolute paths of a file, or of a folder with one file for each B-scan. A label
+        folder of a case with `bscans` may be sparse (:mod:`napari_retseg.dataset.planes`).
     group
         The patient (or eye, where the patient is not known).
     split
@@ -50,7 +53,9 @@ class Case(BaseModel):
     unused_bscans
         The gap between the two: neither trained nor scored on.
     about
-        What else ``dataset.json`` says about the case, kept as it is.
+        What else ``dataset.json`` says about the case, kept as it is. Where it says
+        ``"spacing_source": "user"``, its ``spacing_um`` takes the place of the file's, and
+        its ``laterality`` that of the file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,8 +88,27 @@ class Case(BaseModel):
         return self.bscans is None or any(b.state == "confirmed" for b in self.bscans.values())
 
     def read_scan(self) -> OctScan:
-        """Read the image."""
-        return read_scan(self.image)
+        """Read the image, with what the user said about its spacing and laterality.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be read, or what is said about it does not fit.
+        """
+        scan = read_scan(self.image, spacing_um=self._given_spacing())
+        laterality = self.about.get("laterality")
+        if laterality in get_args(Laterality):
+            return replace(scan, laterality=laterality)
+        return scan
+
+    def _given_spacing(self) -> tuple[float | None, ...] | None:
+        if self.about.get("spacing_source") != "user":
+            return None
+        given = self.about.get("spacing_um")
+        sizes = given if isinstance(given, list | tuple) and given else [given]
+        if not all(size is None or type(size) in (int, float) for size in sizes):
+            raise InputError(f"{self.image}: spacing_um in dataset.json is {given!r}, no sizes")
+        return tuple(sizes)
 
     def read_labels(
         self, labels: LabelSet | None = None, *, shape: tuple[int, ...] | None = None
@@ -98,6 +122,11 @@ class Case(BaseModel):
         shape
             The scan's shape, where it is known already.
 
+        Returns
+        -------
+        ndarray of uint8
+            Of a sparse label folder the confirmed B-scans only; the others are 255.
+
         Raises
         ------
         InputError
@@ -106,7 +135,7 @@ class Case(BaseModel):
         """
         if self.label is None:
             raise InputError(f"{self.image}: has no labels")
-        values = read_labels(self.label, shape=shape or self.read_scan().spatial_shape)
+        values = self._read_values(self.label, shape or self.read_scan().spatial_shape)
         n_bscans = 1 if values.ndim == 2 else len(values)
         if self.bscans and max(self.bscans) >= n_bscans:
             raise InputError(
@@ -121,6 +150,18 @@ class Case(BaseModel):
                 f"{IGNORE} not annotated); name them in dataset.json or correct the file"
             )
         return values
+
+    def _read_values(self, label: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Read a file or a full folder as it is, of a sparse folder what counts.
+
+        B-scans that somebody still paints on would only get in the way.
+        """
+        n_bscans = shape[0] if len(shape) == 3 else 1
+        if self.bscans is None or not label.is_dir():
+            return read_labels(label, shape=shape)
+        if len(shape) == 3 and not is_sparse(label, n_bscans=n_bscans):
+            return read_labels(label, shape=shape)
+        return read_planes(label, shape, missing=IGNORE, only=set(self.annotated_bscans()))
 
     def annotated_bscans(self) -> list[int]:
         """Indices of the B-scans whose labels count.

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.dataset.case import Case
+from napari_retseg.dataset.planes import list_planes, plane_path
 from napari_retseg.errors import InputError
 from napari_retseg.scan import hash_path
 
@@ -154,12 +155,22 @@ def _fingerprint(case: Case) -> str:
     confirmed = sorted(i for i, b in states.items() if b.state == "confirmed")
     choice = {
         "image": _hash(case.image),
-        "label": None if case.label is None else _hash(case.label),
+        "label": None if case.label is None else _hash_labels(case, case.label, confirmed),
         "confirmed": confirmed if case.bscans is not None else None,
         "heldout": sorted(case.heldout_bscans),
         "unused": sorted(case.unused_bscans),
     }
     return json.dumps(choice, sort_keys=True)
+
+
+def _hash_labels(case: Case, label: Path, confirmed: list[int]) -> str | dict[int, str]:
+    """Of a sparse folder only what counts: somebody may be painting on the rest."""
+    if case.bscans is None or not label.is_dir():
+        return _hash(label)
+    planes = set(list_planes(label))
+    if not planes:
+        return _hash(label)
+    return {i: _hash(plane_path(label, i)) for i in confirmed if i in planes}
 
 
 def _hash(path: Path) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from napari_retseg.classes import IGNORE, LabelClass, LabelSet
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset, is_unlabelled_test
+from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.suffixes import stem_of
@@ -62,9 +63,20 @@ def read_description(path: Path) -> dict[str, Any]:
 
 
 def parse_cases(
-    data: Mapping[str, Any], path: Path, *, allow_outside: bool = False
+    data: Mapping[str, Any], path: Path, *, allow_outside: bool = False, check_files: bool = True
 ) -> tuple[Case, ...]:
     """Return the cases of a description; `path` is where it lies.
+
+    Parameters
+    ----------
+    data
+        The description as plain values.
+    path
+        Its file.
+    allow_outside
+        Whether images may lie outside the folder.
+    check_files
+        Whether every image and label must be there.
 
     Raises
     ------
@@ -82,8 +94,17 @@ def parse_cases(
                 raise InputError(f"{path}: entry {number} of '{key}' names no image")
             if key == "test":
                 values = {"split": "test", **values}
-            cases.append(_parse_case(values, path, allow_outside=allow_outside))
+            case = _parse_case(values, path, allow_outside=allow_outside)
+            if check_files:
+                _check_files(case, path)
+            cases.append(case)
     return tuple(cases)
+
+
+def _check_files(case: Case, path: Path) -> None:
+    for file, kind in ((case.image, "image"), (case.label, "label")):
+        if file is not None and not file.exists():
+            raise InputError(f"{file}: no such {kind}, but {path.name} lists it")
 
 
 def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> Case:
@@ -93,7 +114,7 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
         if not allow_outside:
             raise InputError(
                 f"{path}: image {values['image']} is outside the dataset's folder; where you "
-                "trust this file, allow it (--allow-outside, or allow_outside=True)"
+                f"trust this file, {_how_to_trust(root)}"
             )
         image = Path(os.path.normpath(root / values["image"]))
     label = None
@@ -106,9 +127,6 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
                 f"{path}: label {values['label']} is outside the dataset's folder; labels lie in "
                 "it, copy them there"
             )
-    for file, kind in ((image, "image"), (label, "label")):
-        if file is not None and not file.exists():
-            raise InputError(f"{file}: no such {kind}, but {path.name} lists it")
     known = {key: values[key] for key in _CASE_KEYS - {"image", "label"} if key in values}
     about = {key: value for key, value in values.items() if key not in _CASE_KEYS}
     known.setdefault("group", stem_of(image))
@@ -116,6 +134,12 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
         return Case(image=image, label=label, about=about, **known)
     except ValidationError as error:
         raise InputError(f"{path}: {values['image']}: {first_error(error)}") from error
+
+
+def _how_to_trust(root: Path) -> str:
+    if (root / WORKSPACE).is_file():
+        return f"trust it with 'napari-retseg workspace trust {root}'"
+    return "allow it (--allow-outside, or allow_outside=True)"
 
 
 def find_inside(root: Path, given: str, path: Path) -> Path | None:
@@ -220,7 +244,7 @@ def save_dataset(dataset: Dataset) -> Path:
         **({"notes": list(dataset.notes)} if dataset.notes else {}),
         "numTraining": len(training),
         "numTest": len(test),
-        "training": [_describe_case(case, dataset.root) for case in training],
+        "training": [describe_case(case, dataset.root) for case in training],
         "test": [_describe_test(case, dataset.root) for case in test],
     }
     return write_json(path, content)
@@ -232,7 +256,14 @@ def _own_colors(labels: LabelSet) -> dict[str, str]:
     return {str(c.value): c.color for c, default in pairs if c.color != default.color}
 
 
-def _describe_case(case: Case, root: Path) -> dict[str, Any]:
+def describe_case(case: Case, root: Path) -> dict[str, Any]:
+    """Return a case as ``dataset.json`` lists it, with paths from `root`.
+
+    Raises
+    ------
+    InputError
+        Where its label lies outside `root`.
+    """
     content: dict[str, Any] = {"image": _relative(case.image, root)}
     if case.label is not None:
         if not case.label.is_relative_to(root):
@@ -254,7 +285,7 @@ def _describe_case(case: Case, root: Path) -> dict[str, Any]:
 
 def _describe_test(case: Case, root: Path) -> str | dict[str, Any]:
     """Plain Decathlon where nothing more is to be said."""
-    content = _describe_case(case, root)
+    content = describe_case(case, root)
     del content["split"]
     if content == {"image": content["image"], "group": case.name}:
         return str(content["image"])

@@ -18,13 +18,14 @@ from napari_retseg.dataset.description import (
     read_description,
 )
 from napari_retseg.dataset.pair import find_classes, find_pair, list_pair, list_scans
+from napari_retseg.dataset.registry import is_own
 from napari_retseg.errors import InputError
 
 #: Names of the classes of a folder pair without ``dataset.json``.
 CLASSES = "classes.json"
 
 
-def load_dataset(path: Path, *, allow_outside: bool = False) -> Dataset:
+def load_dataset(path: Path, *, allow_outside: bool | None = None) -> Dataset:
     """Load a data set; its images and labels are read later, when they are needed.
 
     Parameters
@@ -35,7 +36,8 @@ def load_dataset(path: Path, *, allow_outside: bool = False) -> Dataset:
         without a ``dataset.json`` or ``classes.json`` that names the classes; a folder of
         scans without labels.
     allow_outside
-        Whether images may lie outside the data set's folder. Labels never may.
+        Whether images may lie outside the data set's folder; None: where it is one of the
+        user's own workspaces. Labels never may.
 
     Raises
     ------
@@ -79,9 +81,11 @@ def load_pair(folder: Path) -> Dataset:
     return build_dataset({**data, "notes": notes}, source, labels=labels, cases=cases)
 
 
-def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool) -> Dataset:
+def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool | None) -> Dataset:
     if "training" not in data:
         raise InputError(f"{source}: lists no cases under 'training'")
+    if allow_outside is None:
+        allow_outside = is_own(source.parent)
     cases = parse_cases(data, source, allow_outside=allow_outside)
     if not cases:
         raise InputError(f"{source}: lists no cases under 'training' and 'test'")

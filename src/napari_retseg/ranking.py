@@ -12,13 +12,14 @@ def rank_bscans(
     scores: Sequence[float] | NDArray[np.floating],
     descriptors: Sequence[Sequence[float]] | NDArray[np.floating],
     *,
+    known: Sequence[Sequence[float]] | NDArray[np.floating] = (),
     n: int | None = None,
 ) -> list[int]:
     """Choose the B-scans to label next: uncertain ones that differ from each other.
 
-    The first is the most uncertain. Each further one maximises
+    The first is the most uncertain, unless some are `known`. Each further one maximises
 
-        score_i * min over the chosen j of || descriptor_i - descriptor_j ||
+        score_i * min over the chosen and the known j of || descriptor_i - descriptor_j ||
 
     The distance is that of the greedy k-centre choice of Sener and Savarese (ICLR 2018,
     "core-set"), weighted by the uncertainty: neighbouring B-scans are often equally uncertain
@@ -31,6 +32,8 @@ def rank_bscans(
         One for each B-scan, 0 or more.
     descriptors
         ``(bscan, value)``.
+    known
+        Descriptors of B-scans that are labelled already, ``(bscan, value)``.
     n
         How many; None: all.
 
@@ -44,13 +47,22 @@ def rank_bscans(
     values = np.asarray(scores, dtype=np.float64)
     points = np.asarray(descriptors, dtype=np.float64).reshape(len(values), -1)
     left = np.ones(len(values), dtype=bool)
-    nearest = np.ones(len(values))
+    nearest = np.full(len(values), np.inf)
+    for point in known:
+        nearest = np.minimum(nearest, _distances(points, point))
     chosen: list[int] = []
     for _ in range(len(values) if n is None else min(n, len(values))):
-        gain = np.where(left, values * nearest, -np.inf)
-        best = int(np.lexsort((-values, -gain))[0])
-        distances = np.linalg.norm(points - points[best], axis=1)
-        nearest = np.minimum(nearest, distances) if chosen else distances
+        # with nothing to be unlike, the score alone decides
+        gain = values if np.isinf(nearest).all() else values * nearest
+        best = int(np.lexsort((-values, -np.where(left, gain, -np.inf)))[0])
+        nearest = np.minimum(nearest, _distances(points, points[best]))
         left[best] = False
         chosen.append(best)
     return chosen
+
+
+def _distances(
+    points: NDArray[np.float64], point: Sequence[float] | NDArray[np.floating]
+) -> NDArray[np.float64]:
+    distances: NDArray[np.float64] = np.linalg.norm(points - np.asarray(point), axis=1)
+    return distances

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from napari_retseg.infer.ranking import rank_bscans
+from napari_retseg.ranking import rank_bscans
 
 
 def test_near_duplicates_do_not_both_come_first() -> None:
@@ -37,5 +37,15 @@ def test_ties_go_by_score_and_index() -> None:
 
 
 def test_the_viewer_can_rank_without_torch() -> None:
-    code = "import sys, napari_retseg.infer.ranking; sys.exit('torch' in sys.modules)"
+    code = "import sys, napari_retseg.ranking; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_is_known_counts_as_chosen(rng: np.random.Generator) -> None:
+    scores, points = rng.random(20), rng.random((20, 4))
+    order = rank_bscans(scores, points)
+    left = [i for i in range(20) if i not in order[:3]]
+    found = rank_bscans(scores[left], points[left], known=points[order[:3]])
+    assert [left[i] for i in found] == order[3:]
+    # also for the first: the more uncertain one is like what is known
+    assert rank_bscans([0.9, 0.2], [[0.0], [1.0]], known=[[0.1]], n=1) == [1]

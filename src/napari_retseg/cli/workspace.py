@@ -1,0 +1,178 @@
+"""``napari-retseg workspace``: the folders in which labels are corrected and models retrained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_retseg.cli.group import FAILED
+from napari_retseg.cli.options import JsonOption
+from napari_retseg.errors import RetsegError
+
+if TYPE_CHECKING:
+    from napari_retseg.workspace import ScanEntry, Workspace
+
+app = typer.Typer(
+    rich_markup_mode=None, help="List, show and trust workspaces; export their labels."
+)
+
+FolderArgument = Annotated[Path, typer.Argument(help="The workspace's folder.")]
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """List the workspaces that you made or opened, the last one first."""
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.dataset.description import DESCRIPTION, read_description
+    from napari_retseg.dataset.registry import recent
+
+    rows: list[dict[str, Any]] = []
+    failed = 0
+    with Reporter(as_json=as_json) as reporter:
+        for folder in recent():
+            try:
+                data = read_description(folder / DESCRIPTION)
+            except RetsegError as error:
+                failed += 1
+                reporter.fail(str(error))
+                continue
+            name = str(data.get("name") or folder.name)
+            rows.append({"name": name, "path": str(folder)})
+            if not as_json:
+                reporter.say(f"{name:<20} {folder}")
+        reporter.finish(rows)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command("info")
+def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Show what is in a workspace: its scans, what is labelled, and its rounds of training."""
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.workspace import Workspace
+
+    with Workspace.open(folder) as workspace, Reporter(as_json=as_json) as reporter:
+        about = _describe(workspace)
+        if not as_json:
+            for line in _write(about):
+                reporter.say(line)
+        reporter.finish(about)
+
+
+@app.command("trust")
+def trust(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Allow a workspace that somebody else made to read the scans outside of it that it names.
+
+    They are listed. A workspace of your own needs no trust, also after it was moved.
+    """
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.dataset.registry import is_own
+    from napari_retseg.errors import InputError
+    from napari_retseg.workspace import Workspace
+
+    with Workspace.open(folder, trust=True) as workspace, Reporter(as_json=as_json) as reporter:
+        place = workspace.folder
+        if not is_own(place):  # the list of workspaces cannot be written; the notes say why
+            raise InputError("; ".join(workspace.notes))
+        outside = [str(e.path) for e in workspace.scans if not e.path.is_relative_to(place)]
+        if not as_json:
+            reporter.say(f"{place}: trusted")
+            for path in outside:
+                reporter.say(f"  reads {path}")
+        reporter.finish({"path": str(place), "outside": outside})
+
+
+@app.command("export")
+def export(
+    folder: FolderArgument,
+    output: Annotated[Path, typer.Option(help="Where the label files go; made if missing.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Labels that are not confirmed, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the confirmed labels, one file for each scan, in its own format and grid.
+
+    B-scans without such labels are 255, not annotated.
+    """
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.errors import InputError
+    from napari_retseg.workspace import Workspace
+
+    with Workspace.open(folder) as workspace, Reporter(as_json=as_json) as reporter:
+        written = workspace.export_labels(output, only_confirmed=not everything)
+        if not written:
+            what = "labelled" if everything else "confirmed; --all exports what is corrected, too"
+            raise InputError(f"{folder}: no B-scan is {what}")
+        if not as_json:
+            for path in written:
+                reporter.say(str(path))
+        reporter.finish({"labels": [str(path) for path in written]})
+
+
+def _describe(workspace: Workspace) -> dict[str, Any]:
+    """Return what is known about a workspace as plain values."""
+    return {
+        "name": workspace.name,
+        "path": str(workspace.folder),
+        "read_only": workspace.why_read_only or None,
+        "classes": list(workspace.classes.names),
+        "scans": [_describe_scan(workspace, entry) for entry in workspace.scans],
+        "rounds": [_describe_round(run) for run in workspace.rounds],
+        "notes": list(workspace.notes),
+    }
+
+
+def _describe_scan(workspace: Workspace, entry: ScanEntry) -> dict[str, Any]:
+    states = list(workspace.states(entry.name).values())
+    heldout = workspace.heldout(entry.name)
+    return {
+        "name": entry.name,
+        "path": str(entry.path),
+        "missing": entry.is_missing,
+        "patient": entry.group,
+        "split": entry.split,
+        "bscans": entry.n_bscans,
+        "confirmed": states.count("confirmed"),
+        "corrected": states.count("corrected"),
+        "predicted": len(workspace.predictions(entry.name)),
+        "heldout": len(heldout),
+    }
+
+
+def _describe_round(run: Path) -> dict[str, Any]:
+    """Return a round's number and what came of it."""
+    from napari_retseg.rounds import read_verdict
+
+    try:
+        verdict = read_verdict(run)
+    except RetsegError:
+        return {"round": run.name, "path": str(run), "verdict": None, "promoted": None}
+    return {
+        "round": run.name,
+        "path": str(run),
+        "verdict": verdict.text,
+        "promoted": verdict.promoted,
+    }
+
+
+def _write(about: dict[str, Any]) -> list[str]:
+    """Lay out what :func:`_describe` found."""
+    lines = [f"{about['name']}: {about['path']}", f"  classes   {', '.join(about['classes'])}"]
+    if about["read_only"]:
+        lines.append(f"  read-only {about['read_only']}")
+    for scan in about["scans"]:
+        total = "?" if scan["bscans"] is None else scan["bscans"]
+        counts = ", ".join(
+            f"{scan[kind]} {kind}" for kind in ("confirmed", "corrected", "predicted") if scan[kind]
+        )
+        side = ", held out" if scan["split"] == "val" else ""
+        missing = f"; missing: {scan['path']}" if scan["missing"] else ""
+        lines.append(
+            f"  {scan['name']:<20} patient {scan['patient']}{side}: "
+            f"{counts or 'nothing'} of {total} B-scans{missing}"
+        )
+    lines += [f"  round {one['round']}  {one['verdict'] or 'not ended'}" for one in about["rounds"]]
+    return [*lines, *(f"  note      {note}" for note in about["notes"])]

@@ -1,0 +1,325 @@
+"""Whether the new model is better, in words and numbers; and which one is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_retseg.errors import InputError, ModelError
+from napari_retseg.events import Finished
+from napari_retseg.models import (
+    DESCRIPTION,
+    Change,
+    ModelInfo,
+    TrainedOn,
+    add_model,
+    list_versions,
+    read_info,
+    remove_model,
+    roll_back,
+)
+from napari_retseg.models.wording import warn_of_split
+from napari_retseg.rounds.curves import read_events, read_score
+from napari_retseg.rounds.describe import FEW
+
+Level = Literal["better", "same", "worse", "unknown"]
+
+_MODEL = "model"
+_START = "model-start"
+#: Classes whose change is named in the sentence, and the least change that is.
+_NAMED = 3
+_LEAST = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """The scores of one class, or of the foreground's mean, before and after.
+
+    Attributes
+    ----------
+    dice, iou, dice_before, iou_before
+        None where there is no value: a dash.
+    bscans
+        Number of held-out B-scans that hold the class.
+    remark
+        What to know about the class; mostly empty.
+    """
+
+    name: str
+    dice: float | None
+    iou: float | None
+    dice_before: float | None
+    iou_before: float | None
+    bscans: int
+    remark: str = ""
+
+    @property
+    def dice_change(self) -> float | None:
+        """After less before; None where one of them is."""
+        return _subtract(self.dice, self.dice_before)
+
+    @property
+    def iou_change(self) -> float | None:
+        """After less before; None where one of them is."""
+        return _subtract(self.iou, self.iou_before)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a training.
+
+    Attributes
+    ----------
+    text
+        One sentence with the numbers.
+    level
+        By the mean foreground Dice to three digits; ``unknown`` where there is nothing to compare.
+    promoted
+        What the gate says: whether the new model is not worse; None: nothing to compare with.
+    rows
+        One for each class without background, and the mean at the end.
+    remarks
+        Sentences on how far the numbers can be trusted.
+    """
+
+    text: str
+    level: Level
+    promoted: bool | None
+    rows: tuple[VerdictRow, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def judge_round(
+    result: Mapping[str, Any],
+    *,
+    cancelled: bool = False,
+    trained_on: TrainedOn | None = None,
+    known: Collection[str] | None = None,
+) -> Verdict:
+    """Judge a training by the result of :func:`napari_retseg.learn.train.fine_tune`.
+
+    Parameters
+    ----------
+    result
+        What its last event holds.
+    cancelled
+        Whether it was stopped before its end.
+    trained_on
+        Of the new model: tells whether held-out patients were trained on.
+    known
+        Names of the starting model's classes; None: not known.
+    """
+    best, start = result.get("best"), result.get("start")
+    stopped = f"Stopped after {_count(result.get('iterations', 0), 'iteration')}. "
+    if best is None:
+        return Verdict(
+            f"{stopped if cancelled else ''}There are no scores of the new model yet: let it train "
+            "until the first scoring.",
+            "unknown",
+            None,
+        )
+    rows = _make_rows(best, start, known)
+    text, level = _compare(best, start, rows)
+    return Verdict(
+        text=f"{stopped if cancelled else ''}{text}",
+        level=level,
+        promoted=result.get("promoted"),
+        rows=rows,
+        remarks=_list_remarks(result, rows, trained_on),
+    )
+
+
+def read_verdict(run: Path) -> Verdict:
+    """Judge the training in a run's folder.
+
+    Raises
+    ------
+    InputError
+        Where there is no run, or it has not ended.
+    """
+    ended = [event for event in read_events(run) if isinstance(event, Finished)]
+    if not ended:
+        raise InputError(f"{run}: this training has not ended; resume it")
+    new, start = _read_quietly(run / _MODEL), _read_quietly(run / _START)
+    return judge_round(
+        ended[-1].result,
+        cancelled=ended[-1].cancelled,
+        trained_on=None if new is None else new.trained_on,
+        known=None if start is None else start.classes.names,
+    )
+
+
+def keep_new(run: Path, name: str) -> Change:
+    """Let a name mean the best model of a run; what it meant goes into the history.
+
+    The user has seen the verdict: a model that was not promoted is taken, too.
+
+    Raises
+    ------
+    ModelError
+        Where the run has no model yet, or the name is none.
+    """
+    model = run.absolute() / _MODEL
+    if not (model / DESCRIPTION).is_file():
+        raise ModelError(f"{run}: has no model yet; let it train until the first scoring")
+    return add_model(model, name=name, replace=True, force=True)
+
+
+def keep_old(run: Path, name: str) -> Change | None:
+    """Let a name mean what it meant before :func:`keep_new`; the run keeps its model.
+
+    Returns
+    -------
+    Change or None
+        None where the name does not mean the run's model: there is nothing to undo.
+
+    Raises
+    ------
+    ModelError
+        Where the models cannot be changed.
+    """
+    new = _read_quietly(run / _MODEL)
+    try:
+        versions = list_versions(name)
+    except ModelError:
+        return None
+    now = versions[0].info if versions[0].is_current else None
+    if new is None or now is None or now.weights_id != new.weights_id:
+        return None
+    if any(v.info is not None and v.info.weights_id != new.weights_id for v in versions):
+        return roll_back(name)
+    return remove_model(name)  # nothing had this name before; the history keeps it
+
+
+def _compare(
+    best: dict[str, Any], start: dict[str, Any] | None, rows: tuple[VerdictRow, ...]
+) -> tuple[str, Level]:
+    """Put the comparison into a sentence."""
+    where = f"on {_count(best['n_bscans'], 'B-scan')} of {_count(best['n_groups'], 'patient')}"
+    now = read_score(best, None, "dice")
+    before = None if start is None else read_score(start, None, "dice")
+    if now is None:
+        return f"No score: the labels hold none of the classes {where}", "unknown"
+    if before is None:
+        return f"Nothing to compare with: mean foreground Dice {now:.3f} {where}", "unknown"
+    change = round(now, 3) - round(before, 3)
+    level: Level = "same" if abs(change) < 5e-4 else "better" if change > 0 else "worse"
+    word = {"better": "Better", "same": "As good as before", "worse": "Worse"}[level]
+    numbers = f"mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)})"
+    return f"{word}: {numbers} {where}{_name_changes(rows[:-1])}", level
+
+
+def _name_changes(rows: tuple[VerdictRow, ...]) -> str:
+    """Name the classes that changed most."""
+    changes = [(row.dice_change, row.name) for row in rows]
+    known = [(change, name) for change, name in changes if change is not None]
+    largest = sorted((c for c in known if abs(c[0]) >= _LEAST), key=lambda c: -abs(c[0]))
+    listed = ", ".join(f"{name} {_sign(change, 2)}" for change, name in largest[:_NAMED])
+    return f"; {listed}" if listed else ""
+
+
+def _make_rows(
+    best: dict[str, Any], start: dict[str, Any] | None, known: Collection[str] | None
+) -> tuple[VerdictRow, ...]:
+    names = list(best["classes"])[1:]
+    rows = [_make_row(name, name, best, start, known) for name in names]
+    return (*rows, _make_row("mean foreground", None, best, start, known))
+
+
+def _make_row(
+    title: str,
+    name: str | None,
+    best: dict[str, Any],
+    start: dict[str, Any] | None,
+    known: Collection[str] | None,
+) -> VerdictRow:
+    own = {} if name is None else best["classes"][name]
+    return VerdictRow(
+        name=title,
+        dice=read_score(best, name, "dice"),
+        iou=read_score(best, name, "iou"),
+        dice_before=None if start is None else read_score(start, name, "dice"),
+        iou_before=None if start is None else read_score(start, name, "iou"),
+        bscans=best["n_bscans"] if name is None else own["bscans_present"],
+        remark="" if name is None else _remark(name, own, start, known),
+    )
+
+
+def _remark(
+    name: str, own: dict[str, Any], start: dict[str, Any] | None, known: Collection[str] | None
+) -> str:
+    if not own["reference_pixels"]:
+        predicted = own["predicted_pixels"]
+        if predicted:
+            return f"not in the held-out labels, but predicted at {predicted} pixels"
+        return "not in the held-out labels"
+    if start is not None and known is not None and name not in known:
+        return "the old model did not know it"
+    return "in one held-out B-scan only" if own["bscans_present"] == 1 else ""
+
+
+def _list_remarks(
+    result: Mapping[str, Any], rows: tuple[VerdictRow, ...], trained_on: TrainedOn | None
+) -> tuple[str, ...]:
+    best = result["best"]
+    remarks = [_remark_on_number(best), _remark_on_patients(best, trained_on)]
+    remarks += [f"{row.name}: {row.remark}." for row in rows if row.remark]
+    remarks.append(_remark_on_rehearsed(result.get("rehearsed") or {}))
+    if result.get("start") is not None:
+        remarks.append(
+            "The new model is the best of its scorings on these very B-scans: that flatters it."
+        )
+    return tuple(text for text in remarks if text)
+
+
+def _remark_on_number(best: dict[str, Any]) -> str:
+    number = best["n_bscans"]
+    if number >= FEW:
+        return ""
+    held = f"Only {_count(number, 'B-scan')} {'is' if number == 1 else 'are'} held out"
+    return f"{held}: a small difference can be chance; confirm more there."
+
+
+def _remark_on_patients(best: dict[str, Any], trained_on: TrainedOn | None) -> str:
+    warning = "" if trained_on is None else warn_of_split(trained_on)
+    if warning:
+        return f"{warning[0].upper()}{warning[1:]}."
+    if best["n_groups"] == 1:
+        return "All held-out B-scans are of one patient: on others the model may do otherwise."
+    return ""
+
+
+def _remark_on_rehearsed(rehearsed: Mapping[str, Any]) -> str:
+    """Compare the scores on the older data set, which are of the last iteration."""
+    start, last = rehearsed.get("start"), rehearsed.get("last")
+    if start is None or last is None:
+        return ""
+    before, now = read_score(start, None, "dice"), read_score(last, None, "dice")
+    if before is None or now is None:
+        return ""
+    return (
+        f"On the older data set, after the last iteration: mean foreground Dice {now:.3f}, was "
+        f"{before:.3f} ({_sign(now - before, 3)})."
+    )
+
+
+def _read_quietly(bundle: Path) -> ModelInfo | None:
+    try:
+        return read_info(bundle)
+    except ModelError:
+        return None
+
+
+def _subtract(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
+
+
+def _sign(change: float, digits: int) -> str:
+    text = f"{change:+.{digits}f}"
+    return text if float(text) else f"±{0:.{digits}f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

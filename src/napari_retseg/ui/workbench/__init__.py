@@ -1,0 +1,1 @@
+"""The widgets of the workbench: they show values and say what the user did, nothing more."""

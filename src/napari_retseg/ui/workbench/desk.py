@@ -1,0 +1,105 @@
+"""What the workbench's parts share: the open workspace and scan, and a thread for files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from psygnal import Signal
+
+from napari_retseg.engine import Engine
+from napari_retseg.errors import RetsegError
+from napari_retseg.ui.state import Notice
+from napari_retseg.ui.workbench.opened import OpenScan
+from napari_retseg.ui.workbench.state import BenchState
+from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Desk:
+    """The open workspace and scan, and how work leaves the GUI's thread.
+
+    Parameters
+    ----------
+    viewer
+        Its layers show the open scan.
+    engine
+        Runs predictions and trainings.
+    post
+        Runs a function on the GUI's thread, soon; called on any thread.
+    """
+
+    #: This program has changed labels or prediction of these B-scans of the open scan.
+    changed = Signal(tuple)
+    #: Another scan is open, or none.
+    shown = Signal()
+
+    def __init__(
+        self, viewer: ViewerModel, *, engine: Engine, post: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self.state = BenchState()
+        self.viewer = viewer
+        self.engine = engine
+        self.post = post
+        self.workspace: Workspace | None = None
+        self.points: RestorePoints | None = None
+        self.saver: Autosaver | None = None
+        self.opened: OpenScan | None = None
+        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-files")
+
+    def tell(self, text: str, level: Any = "info") -> None:
+        """Show one sentence."""
+        self.state.notice = Notice(text, level)
+
+    def do(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None] | None = None,
+        *,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Do work with files on their thread, one after the other, then `done` on the GUI's.
+
+        What goes wrong is shown in one sentence, and `failed` is called with it.
+        """
+        future = self._files.submit(work)
+        future.add_done_callback(partial(self._settle, done, failed))
+
+    def wait_for_files(self) -> None:
+        """Wait until all that was given to :meth:`do` so far is done; not on the GUI's thread."""
+        self._files.submit(lambda: None).result()
+
+    def close(self) -> None:
+        """End the thread, after what was given to it."""
+        self._files.shutdown(wait=True)
+
+    def _settle(
+        self,
+        done: Callable[[T], None] | None,
+        failed: Callable[[str], None] | None,
+        future: Future[T],
+    ) -> None:
+        error = future.exception()
+        if error is not None:
+            self.post(partial(self._fail, error, failed))
+        elif done is not None:
+            self.post(partial(done, future.result()))
+
+    def _fail(self, error: BaseException, failed: Callable[[str], None] | None) -> None:
+        if isinstance(error, RetsegError):
+            text = str(error)
+        else:
+            logger.error("unexpected failure", exc_info=error)
+            text = f"Unexpected failure ({type(error).__name__}: {error}); nothing was overwritten."
+        self.tell(text, "error")
+        if failed is not None:
+            failed(text)

@@ -1,0 +1,291 @@
+"""The workbench's dock: panels, keys and timer around the controller."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QGuiApplication, QShowEvent
+from qtpy.QtWidgets import (
+    QApplication,
+    QFrame,
+    QMessageBox,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retseg.engine import Engine
+from napari_retseg.models import CARD
+from napari_retseg.ui.dock import Postbox
+from napari_retseg.ui.layers import is_scan_layer
+from napari_retseg.ui.workbench.bench import Workbench
+from napari_retseg.ui.workbench.card import KeysCard, ModelCard
+from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS, bind_keys
+from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
+from napari_retseg.ui.workbench.modelpanel import ModelPanel
+from napari_retseg.ui.workbench.parts import make_button
+from napari_retseg.ui.workbench.reviewpanel import ReviewPanel
+from napari_retseg.ui.workbench.roundpanel import ProgressPanel, RetrainPanel
+from napari_retseg.ui.workbench.scanpanel import ScanPanel
+from napari_retseg.ui.workbench.section import CollapsibleSection
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_REFRESH_MS = 100
+
+#: The workbench of each viewer, for the Scores dock.
+_docks: WeakValueDictionary[int, WorkbenchDock] = WeakValueDictionary()
+
+
+def find_dock_of(viewer: Viewer) -> WorkbenchDock | None:
+    """Return the workbench's dock that is open in a viewer."""
+    return _docks.get(id(viewer))
+
+
+def find_workbench(viewer: Viewer) -> Workbench | None:
+    """Return the workbench that is open in a viewer."""
+    dock = find_dock_of(viewer)
+    return None if dock is None else dock.bench
+
+
+class WorkbenchDock(QWidget):
+    """Correct and retrain: scan, model, review, retrain, progress.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the dock belongs to.
+    engine
+        Runs the jobs; by default processes on this machine. The dock closes it.
+    """
+
+    def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        postbox = Postbox()
+        self.bench = Workbench(napari_viewer, engine=engine or Engine(), post=postbox.post)
+        _docks[id(napari_viewer)] = self
+        state = self.bench.state
+        self.scan_panel = ScanPanel(state)
+        self.model_panel = ModelPanel(state)
+        self.review_panel = ReviewPanel(state)
+        self.retrain_panel = RetrainPanel(state)
+        self.progress_panel = ProgressPanel(state)
+        self.notice = make_text()
+        self._cards: list[QWidget] = []
+        self._drawn = -1
+        self._window: QObject | None = None
+        self._lay_out()
+        self._connect()
+        self._connect_rounds()
+        self._unbind = self._bind_keys()
+        self._close_with_viewer()
+        self._show_notice()
+
+    def _lay_out(self) -> None:
+        sections = QWidget()
+        inner = QVBoxLayout(sections)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(2)
+        self.sections = {}
+        for title, panel in (
+            ("Scan", self.scan_panel),
+            ("Model", self.model_panel),
+            ("Review", self.review_panel),
+            ("Retrain", self.retrain_panel),
+            ("Progress", self.progress_panel),
+        ):
+            section = CollapsibleSection(title, is_open=title != "Progress")
+            section.add(panel)
+            inner.addWidget(section)
+            self.sections[title] = section
+        self.keys_button = make_button("Keys…", "The keys of the workbench")
+        inner.addWidget(self.keys_button)
+        inner.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(sections)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.setSpacing(GAP)
+        column.addWidget(scroll)
+        column.addWidget(self.notice)
+        self.setMinimumWidth(330)
+
+    def _connect(self) -> None:
+        bench, scan, model = self.bench, self.scan_panel, self.model_panel
+        scan.created.connect(bench.create)
+        scan.opened.connect(bench.open)
+        scan.located.connect(bench.locate)
+        scan.files_added.connect(bench.add_files)
+        scan.layers_wanted.connect(self._offer_layers)
+        scan.layer_added.connect(self._on_layer_added)
+        scan.scan_chosen.connect(bench.choose_scan)
+        scan.described.connect(lambda what: bench.describe(**what))
+        model.model_chosen.connect(bench.predicting.choose_model)
+        model.model_browsed.connect(bench.predicting.add_model)
+        model.card_wanted.connect(self._show_card)
+        model.bscan_pressed.connect(bench.predicting.segment_bscan)
+        model.volume_pressed.connect(bench.predicting.segment_volume)
+        model.cancel_pressed.connect(bench.predicting.cancel)
+        review, correcting = self.review_panel, bench.correcting
+        review.bscan_clicked.connect(bench.go_to)
+        review.accept_bscan_pressed.connect(correcting.accept_bscan)
+        review.accept_volume_pressed.connect(correcting.accept_volume)
+        review.accept_class_chosen.connect(correcting.accept_class)
+        review.confirm_pressed.connect(correcting.confirm)
+        review.next_pressed.connect(bench.go_next)
+        review.ignore_pressed.connect(correcting.paint_not_annotated)
+        review.clear_pressed.connect(correcting.clear)
+        review.undo_pressed.connect(correcting.undo)
+        review.redo_pressed.connect(correcting.redo)
+        review.toggle_pressed.connect(correcting.toggle_prediction)
+        self.keys_button.clicked.connect(self._show_keys)
+        bench.state.events.notice.connect(self._show_notice)
+        bench.desk.shown.connect(self._on_shown)
+
+    def _connect_rounds(self) -> None:
+        retrain, progress, training = self.retrain_panel, self.progress_panel, self.bench.training
+        retrain.form.changed.connect(self._on_form_changed)
+        retrain.retrain_pressed.connect(training.retrain)
+        retrain.stop_pressed.connect(training.stop)
+        retrain.resume_pressed.connect(training.resume)
+        retrain.command_wanted.connect(self._copy_command)
+        progress.keep_new_pressed.connect(training.keep_new)
+        progress.keep_old_pressed.connect(training.keep_old)
+        self.bench.state.events.is_training.connect(self._on_training)
+        timer = QTimer(self)
+        timer.setInterval(_REFRESH_MS)
+        timer.timeout.connect(self._refresh)
+        timer.start()
+
+    def _bind_keys(self) -> object:
+        correcting, bench = self.bench.correcting, self.bench
+        return bind_keys(
+            self._viewer,
+            {
+                "segment": bench.predicting.segment_bscan,
+                "accept": correcting.accept_bscan,
+                "confirm": correcting.confirm,
+                "next": bench.go_next,
+                "toggle": correcting.toggle_prediction,
+                "undo": correcting.undo,
+                "redo": correcting.redo,
+                "ignore": correcting.paint_not_annotated,
+            },
+            correcting.pick_class,
+        )
+
+    # What the state says.
+
+    def _show_notice(self) -> None:
+        notice = self.bench.state.notice
+        self.notice.setText(notice.text)
+        self.notice.setVisible(bool(notice.text))
+        look = read_look(self)
+        colors = {"info": look.text, "warning": look.warning, "error": look.error}
+        color_text(self.notice, colors[notice.level])
+
+    def _on_shown(self) -> None:
+        opened = self.bench.desk.opened
+        if opened is not None:
+            self.review_panel.offer_classes(opened.loaded.classes)
+            self.progress_panel.plot.set_classes(opened.loaded.classes)
+
+    def _on_training(self, is_training: bool) -> None:
+        if is_training:
+            self.sections["Progress"].set_open(True)
+
+    def _refresh(self) -> None:
+        """Draw what has come since the last time; ten times a second at most."""
+        state = self.bench.state
+        saver = self.bench.desk.saver
+        state.unsaved = 0 if saver is None else saver.pending
+        if state.progress != self._drawn:
+            self._drawn = state.progress
+            self.progress_panel.draw(self.bench.training.curves)
+
+    # What the user does.
+
+    def _offer_layers(self) -> None:
+        self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])
+
+    def _on_layer_added(self, index: int) -> None:
+        self.bench.add_layer(self._foreign_layers()[index])
+
+    def _foreign_layers(self) -> list:  # type: ignore[type-arg]
+        opened = self.bench.desk.opened
+        own = () if opened is None else opened.layers
+        return [layer for layer in self._viewer.layers if is_scan_layer(layer) and layer not in own]
+
+    def _on_form_changed(self) -> None:
+        form = self.retrain_panel.form
+        if not form.error():
+            self.bench.training.configure(form.values())
+
+    def _copy_command(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        command = self.bench.training.make_command()
+        if clipboard is not None and command:
+            clipboard.setText(command)
+            self.bench.desk.tell("The command line is in the clipboard.")
+
+    def _show_card(self) -> None:
+        choice = self.bench.state.chosen_model
+        if choice is None:
+            return
+        path = choice.folder / CARD
+        text = path.read_text(encoding="utf-8") if path.is_file() else "This model has no card."
+        self._show_window(ModelCard(choice.name, text, parent=self))
+
+    def _show_keys(self) -> None:
+        rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
+        rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint the first to the ninth class"))
+        self._show_window(KeysCard({"Workbench": rows}, parent=self))
+
+    def _show_window(self, window: QWidget) -> None:
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.show()
+
+    # The end.
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """List the models again, and hear when the window is about to close."""
+        super().showEvent(event)
+        self.bench.predicting.refresh_models()
+        window = self.window()
+        if window is not self._window and window is not None:
+            self._window = window
+            window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Ask before the window closes while a training runs."""
+        is_close = event is not None and event.type() == QEvent.Type.Close
+        is_busy = watched is self._window and self.bench.training.is_running
+        if event is not None and is_close and is_busy and not self._may_close():
+            event.ignore()
+            return True
+        return bool(super().eventFilter(watched, event))
+
+    def _may_close(self) -> bool:
+        box = QMessageBox(self)
+        box.setWindowTitle("A training is running")
+        box.setText("A training is running. Stop it and close?")
+        box.setInformativeText("Its state is kept: Resume goes on with it the next time.")
+        stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Go on training", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is stop
+
+    def _close_with_viewer(self) -> None:
+        # a partial, because Qt holds methods weakly, and this widget is gone by then
+        self.destroyed.connect(partial(self.bench.close))
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.bench.close)

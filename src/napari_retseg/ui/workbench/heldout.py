@@ -1,0 +1,62 @@
+"""Scores of the held-out scans of a workspace, from the files of labels and predictions."""
+
+from __future__ import annotations
+
+from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
+from napari_retseg.ui.workbench.opened import plane
+from napari_retseg.workspace import ScanEntry, Workspace
+
+
+def count_heldout(workspace: Workspace) -> tuple[Overlap | None, str]:
+    """Score what models said of the held-out B-scans that are confirmed.
+
+    Returns
+    -------
+    scores, notice
+        None where nothing can be scored; the notice says why, or on what it was.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read.
+    """
+    counter = ScoreCounter(workspace.classes)
+    without = 0
+    for entry in workspace.scans:
+        wanted = _confirmed(workspace, entry)
+        if wanted:
+            without += _count_scan(workspace, entry, wanted, counter)
+    scores = counter.scores()
+    if scores.n_bscans:
+        more = f"; {without} others have no prediction yet" if without else ""
+        return scores.overlap, f"{scores.n_bscans} B-scans of {scores.n_groups} patients{more}."
+    if without:
+        return None, f"{without} held-out B-scans are confirmed, but none is segmented yet."
+    return None, "No held-out B-scan is confirmed yet."
+
+
+def _confirmed(workspace: Workspace, entry: ScanEntry) -> list[int]:
+    if entry.is_missing:
+        return []
+    states = workspace.states(entry.name)
+    return [b for b in sorted(workspace.heldout(entry.name)) if states.get(b) == "confirmed"]
+
+
+def _count_scan(
+    workspace: Workspace, entry: ScanEntry, wanted: list[int], counter: ScoreCounter
+) -> int:
+    """Count the B-scans of one scan; return how many have no prediction."""
+    classes = workspace.classes
+    stored = workspace.read_prediction(entry.name)
+    if stored is None:
+        return len(wanted)
+    labels = workspace.read_labels(entry.name)
+    predicted = [bscan for bscan in wanted if bscan in stored.bscans]
+    for bscan in predicted:
+        matrix = confusion_matrix(
+            classes.to_indices(plane(labels, bscan)),
+            classes.to_indices(plane(stored.labels, bscan)),
+            len(classes),
+        )
+        counter.add(matrix, name=f"{entry.name} {bscan}", group=entry.group)
+    return len(wanted) - len(predicted)

@@ -1,0 +1,153 @@
+"""The scan that is being corrected: its arrays, and its layers in the viewer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.scan import OctScan
+from napari_retseg.ui.layers import import_labels, make_labels_layer
+from napari_retseg.ui.reading import layers_of_scan
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Layer
+
+    from napari_retseg.workspace import Workspace
+
+LABELS = "labels"
+PREDICTION = "prediction"
+UNCERTAINTY = "uncertainty"
+_BRUSH = 8
+_PREDICTION_OPACITY = 0.35
+
+
+@dataclass
+class Loaded:
+    """What is read of a scan before it is shown; on another thread than the GUI's.
+
+    Attributes
+    ----------
+    labels, prediction
+        Class values of the scan's spatial shape; 0 where nothing is stored.
+    predicted
+        The uncertainty of each B-scan that a model has labelled; None where it was not measured.
+    """
+
+    name: str
+    scan: OctScan
+    classes: LabelSet
+    labels: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+    predicted: dict[int, float | None]
+
+
+def load(workspace: Workspace, name: str) -> Loaded:
+    """Read a scan of a workspace, with labels and prediction.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing or cannot be read.
+    """
+    import_labels()
+    scan = workspace.read_scan(name)
+    labels = workspace.read_labels(name)
+    stored = workspace.read_prediction(name)
+    prediction = np.zeros_like(labels) if stored is None else stored.labels
+    return Loaded(
+        name=name,
+        scan=scan,
+        classes=workspace.classes,
+        labels=labels,
+        prediction=prediction,
+        predicted={} if stored is None else {b: p.score for b, p in stored.bscans.items()},
+    )
+
+
+def plane(array: NDArray[np.uint8], bscan: int) -> NDArray[np.uint8]:
+    """Return one B-scan of a volume, or the B-scan itself; a view."""
+    return array[bscan] if array.ndim == 3 else array
+
+
+@dataclass(eq=False)
+class OpenScan:
+    """A scan in the viewer.
+
+    Use :meth:`show`. The labels layer is the user's; the prediction layer cannot be painted on.
+    """
+
+    loaded: Loaded
+    viewer: ViewerModel
+    image: Image
+    prediction: Labels
+    labels: Labels
+    others: tuple[Layer, ...] = ()
+
+    @classmethod
+    def show(cls, viewer: ViewerModel, loaded: Loaded) -> OpenScan:
+        """Add a scan's layers to a viewer; the user's labels on top, ready to be painted on."""
+        from napari.layers import Image, Layer
+
+        made = [Layer.create(*data) for data in layers_of_scan(loaded.scan)]
+        image = made[-1]
+        assert isinstance(image, Image)
+        image.name = loaded.name
+        prediction = _make(loaded, loaded.prediction, PREDICTION, image)
+        prediction.opacity = _PREDICTION_OPACITY
+        prediction.editable = False
+        labels = _make(loaded, loaded.labels, LABELS, image)
+        labels.brush_size = _BRUSH
+        if loaded.classes.foreground:
+            labels.selected_label = loaded.classes.foreground[0].value
+        for layer in (*made, prediction, labels):
+            viewer.layers.append(layer)
+        viewer.layers.selection.active = labels
+        return cls(loaded, viewer, image, prediction, labels, tuple(made[:-1]))
+
+    @property
+    def name(self) -> str:
+        """The scan's name in the workspace."""
+        return self.loaded.name
+
+    @property
+    def n_bscans(self) -> int:
+        """Number of B-scans."""
+        return len(self.loaded.labels) if self.loaded.labels.ndim == 3 else 1
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All its layers, from below."""
+        return (*self.others, self.image, self.prediction, self.labels)
+
+    def close(self) -> None:
+        """Take its layers out of the viewer."""
+        for layer in reversed(self.layers):
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def current_bscan(self) -> int:
+        """The B-scan in view."""
+        if self.n_bscans == 1:
+            return 0
+        position = self.image.world_to_data(self.viewer.dims.point)[-3]
+        return min(max(round(float(position)), 0), self.n_bscans - 1)
+
+    def go_to(self, bscan: int) -> None:
+        """Show a B-scan."""
+        if self.n_bscans > 1:
+            axis = self.viewer.dims.ndim - 3
+            world = self.image.data_to_world(
+                [*([0] * (self.image.ndim - 3)), bscan, 0, 0][-self.image.ndim :]
+            )
+            self.viewer.dims.set_point(axis, float(world[-3]))
+
+
+def _make(loaded: Loaded, data: NDArray[np.uint8], name: str, image: Image) -> Labels:
+    return make_labels_layer(
+        data, name=name, scan=loaded.scan, source=image, classes=loaded.classes
+    )

@@ -1,0 +1,184 @@
+"""Sections "Retrain" and "Progress": launch a training, follow it, and judge what came out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+
+from napari_retseg.classes import RETINA
+from napari_retseg.rounds import Curves, Measure, describe_duration
+from napari_retseg.ui.workbench.curves import CurvesPlot, ScoreCurve, StepCurve
+from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
+from napari_retseg.ui.workbench.parts import make_button, make_row
+from napari_retseg.ui.workbench.state import BenchState
+from napari_retseg.ui.workbench.trainform import TrainForm
+
+
+class RetrainPanel(QWidget):
+    """The form of a training, what it would do in words, and its buttons."""
+
+    retrain_pressed = Signal()
+    stop_pressed = Signal()
+    resume_pressed = Signal()
+    command_wanted = Signal()
+    preview_wanted = Signal()
+
+    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self.form = TrainForm()
+        self.preview_button = make_button("Preview…", "See eight samples with their random changes")
+        self.text = make_text()
+        self.problem = make_text()
+        self.retrain_button = make_button("Retrain", "Train on the confirmed B-scans")
+        self.stop_button = make_button("Stop", "Stop after this step; it can be resumed")
+        self.resume_button = make_button("Resume", "Go on with the training that stopped")
+        self.command_button = make_button("Copy as command", "Copy the command line")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GAP)
+        column.addWidget(self.form)
+        column.addLayout(make_row(self.preview_button, self.command_button))
+        column.addWidget(self.text)
+        column.addWidget(self.problem)
+        column.addLayout(make_row(self.retrain_button, self.stop_button, self.resume_button))
+        self._connect()
+        self._show_text()
+        self._show_buttons()
+
+    def _connect(self) -> None:
+        self.retrain_button.clicked.connect(self.retrain_pressed)
+        self.stop_button.clicked.connect(self.stop_pressed)
+        self.resume_button.clicked.connect(self.resume_pressed)
+        self.command_button.clicked.connect(self.command_wanted)
+        self.preview_button.clicked.connect(self.preview_wanted)
+        events = self._state.events
+        for event in (events.round_text, events.round_problem):
+            event.connect(self._show_text)
+        for event in (
+            events.is_training,
+            events.is_stopping,
+            events.resumable,
+            events.round_problem,
+            events.folder,
+            events.is_read_only,
+        ):
+            event.connect(self._show_buttons)
+
+    def _show_text(self) -> None:
+        self.text.setText(self._state.round_text)
+        self.text.setVisible(bool(self._state.round_text))
+        self.problem.setText(self._state.round_problem)
+        self.problem.setVisible(bool(self._state.round_problem))
+        color_text(self.problem, read_look(self).warning)
+
+    def _show_buttons(self) -> None:
+        state = self._state
+        is_free = state.folder is not None and not state.is_read_only and not state.is_training
+        self.retrain_button.setEnabled(is_free and not state.round_problem)
+        self.stop_button.setVisible(state.is_training)
+        self.stop_button.setEnabled(not state.is_stopping)
+        self.resume_button.setVisible(is_free and state.resumable is not None)
+        self.command_button.setEnabled(state.folder is not None)
+        self.preview_button.setEnabled(state.n_bscans > 0)
+
+
+class ProgressPanel(QWidget):
+    """Curves while it trains, the verdict at its end, and the models before."""
+
+    keep_new_pressed = Signal()
+    keep_old_pressed = Signal()
+    history_wanted = Signal()
+
+    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setRange(0, 1000)
+        self.text = make_text()
+        self.plot = CurvesPlot(RETINA)
+        self.verdict_text = make_text()
+        self.new_button = make_button("Keep new", "Segment with the new model from now on")
+        self.old_button = make_button("Keep old", "Go on with the model as it was")
+        self.history_button = make_button("Models…", "Earlier models, to go back to")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GAP)
+        column.addWidget(self.bar)
+        column.addWidget(self.text)
+        column.addWidget(self.plot)
+        column.addWidget(self.verdict_text)
+        column.addLayout(make_row(self.new_button, self.old_button, self.history_button))
+        self.new_button.clicked.connect(self.keep_new_pressed)
+        self.old_button.clicked.connect(self.keep_old_pressed)
+        self.history_button.clicked.connect(self.history_wanted)
+        self._state.events.verdict.connect(self._show_verdict)
+        self._state.events.is_training.connect(self._show_bar)
+        self._show_verdict()
+        self._show_bar()
+
+    def draw(self, curves: Curves) -> None:
+        """Show how far a training is, and its curves."""
+        shown = curves.snapshot()
+        self.bar.setValue(round(1000 * shown.position))
+        self.text.setText(describe_progress(shown))
+        self.text.setVisible(bool(self.text.text()))
+        self.plot.set_steps(
+            StepCurve(
+                iterations=shown.iterations.tolist(),
+                loss=shown.losses.tolist(),
+                smoothed=shown.smoothed_losses.tolist(),
+                learning_rate=shown.learning_rates.tolist(),
+            )
+        )
+        self.plot.set_scores(
+            dice=make_score_curve(shown, "dice"),
+            iou=make_score_curve(shown, "iou"),
+            best_iteration=shown.best_iteration,
+        )
+
+    def _show_bar(self) -> None:
+        self.bar.setVisible(self._state.is_training)
+
+    def _show_verdict(self) -> None:
+        verdict = self._state.verdict
+        has_one = verdict is not None
+        self.verdict_text.setText(verdict.text if verdict is not None else "")
+        for widget in (self.verdict_text, self.new_button, self.old_button):
+            widget.setVisible(has_one)
+        for button, is_advised in (
+            (self.new_button, has_one and verdict is not None and verdict.promoted is not False),
+            (self.old_button, has_one and verdict is not None and verdict.promoted is False),
+        ):
+            button.setDefault(bool(is_advised))
+
+
+def make_score_curve(curves: Curves, measure: Measure) -> ScoreCurve:
+    """Collect what the plot shows of one score."""
+    names = curves.class_names
+    return ScoreCurve(
+        iterations=[int(i) for i in curves.scored_iterations],
+        classes={name: _to_list(curves.scores_of(name, measure)) for name in names},
+        mean=_to_list(curves.scores_of(None, measure)),
+        start={name: curves.start_score(name, measure) for name in names},
+        start_mean=curves.start_score(None, measure),
+    )
+
+
+def describe_progress(curves: Curves) -> str:
+    """Say how far a training is and how long it still takes."""
+    if not len(curves.iterations):
+        return ""
+    text = f"iteration {int(curves.iterations[-1])}, loss {curves.smoothed_losses[-1]:.3f}"
+    if curves.finished is not None:
+        return text
+    left = curves.seconds_left
+    return text if left is None else f"{text}, {describe_duration(left)} left"
+
+
+def _to_list(points: NDArray[np.float64]) -> list[float | None]:
+    """Return values as a plot takes them: None where there is none."""
+    return [None if np.isnan(value) else float(value) for value in points]

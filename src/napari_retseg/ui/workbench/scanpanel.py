@@ -1,0 +1,199 @@
+"""Section "Scan": the workspace, its scans, and what the open one is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QInputDialog,
+    QMenu,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retseg.ui.workbench.look import GAP, make_text
+from napari_retseg.ui.workbench.parts import fill_box, make_box, make_button, make_row
+from napari_retseg.ui.workbench.state import BenchState
+
+_SIDES = ("OD (right)", "OS (left)")
+
+
+class ScanPanel(QWidget):
+    """Make or open a workspace, add scans, choose one, say what its file does not."""
+
+    created = Signal(object)
+    opened = Signal(object)
+    files_added = Signal(object)
+    layers_wanted = Signal()
+    layer_added = Signal(object)
+    scan_chosen = Signal(int)
+    located = Signal(object)
+    described = Signal(object)
+
+    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._make_widgets()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GAP)
+        column.addLayout(make_row(self.new_button, self.open_button, self.recent_button))
+        column.addWidget(self.folder_text)
+        column.addLayout(make_row(self.scan_box, self.add_button))
+        column.addWidget(self.scan_text)
+        column.addLayout(make_row(self.spacing_button, self.side_button, self.locate_button))
+        self._connect()
+        self._show_workspace()
+        self._show_scans()
+        self._show_scan_text()
+
+    def _make_widgets(self) -> None:
+        self.new_button = make_button("New…", "Make a workspace: a folder for labels and models")
+        self.open_button = make_button("Open…", "Open a workspace")
+        self.recent_button = QToolButton()
+        self.recent_button.setText("Recent")
+        self.recent_button.setToolTip("Workspaces that were open before")
+        self.recent_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.recent_menu = QMenu(self.recent_button)
+        self.recent_button.setMenu(self.recent_menu)
+        self.folder_text = make_text()
+        self.scan_box: QComboBox = make_box("The scan that is corrected")
+        self.add_button = QToolButton()
+        self.add_button.setText("Add")
+        self.add_button.setToolTip("Add scans to the workspace; they are not copied")
+        self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.add_menu = QMenu(self.add_button)
+        self.add_button.setMenu(self.add_menu)
+        self.scan_text = make_text()
+        self.spacing_button = make_button("Enter scale…", "Say how large a pixel is")
+        self.side_button = make_button("Enter side…", "Say which eye it is")
+        self.locate_button = make_button("Locate…", "Say in which folder the scans are now")
+
+    def _connect(self) -> None:
+        self.new_button.clicked.connect(self._on_new_clicked)
+        self.open_button.clicked.connect(self._on_open_clicked)
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        self.add_menu.aboutToShow.connect(self._fill_add)
+        self.scan_box.activated.connect(self.scan_chosen)
+        self.spacing_button.clicked.connect(self._on_spacing_clicked)
+        self.side_button.clicked.connect(self._on_side_clicked)
+        self.locate_button.clicked.connect(self._on_locate_clicked)
+        events = self._state.events
+        for event in (events.folder, events.is_read_only):
+            event.connect(self._show_workspace)
+        for event in (events.scans, events.scan):
+            event.connect(self._show_scans)
+        events.scan_text.connect(self._show_scan_text)
+
+    # What the state says.
+
+    def _show_workspace(self) -> None:
+        folder = self._state.folder
+        if folder is None:
+            self.folder_text.setText("No workspace is open: press New and choose a folder.")
+        else:
+            note = " (read-only)" if self._state.is_read_only else ""
+            self.folder_text.setText(f"<b>{folder.name}</b>{note}")
+            self.folder_text.setToolTip(str(folder))
+        self.add_button.setEnabled(folder is not None and not self._state.is_read_only)
+
+    def _show_scans(self) -> None:
+        scans = self._state.scans
+        names = [entry.name + (" (not found)" if entry.is_missing else "") for entry in scans]
+        fill_box(self.scan_box, names, self._state.scan, empty="add a scan")
+        self.locate_button.setVisible(any(entry.is_missing for entry in scans))
+        self._show_unknowns()
+
+    def _show_scan_text(self) -> None:
+        self.scan_text.setText(self._state.scan_text)
+        self.scan_text.setVisible(bool(self._state.scan_text))
+        self._show_unknowns()
+
+    def _show_unknowns(self) -> None:
+        """Offer to enter what the file does not say."""
+        entry = self._state.open_scan
+        can = entry is not None and not self._state.is_read_only
+        no_scale = can and entry is not None and entry.spacing_source != "file"
+        no_side = can and entry is not None and entry.laterality is None
+        self.spacing_button.setVisible(bool(no_scale))
+        self.side_button.setVisible(bool(no_side))
+
+    # What the user does.
+
+    def _on_new_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose an empty folder, or make one")
+        if folder:
+            self.created.emit(Path(folder))
+
+    def _on_open_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a workspace's folder")
+        if folder:
+            self.opened.emit(Path(folder))
+
+    def _on_locate_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose the folder of the scans")
+        if folder:
+            self.located.emit(Path(folder))
+
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        for folder in self._state.recent:
+            action = self.recent_menu.addAction(f"{folder.name}   ({folder.parent})")
+            assert action is not None
+            action.triggered.connect(lambda _=False, f=folder: self.opened.emit(f))
+        if not self._state.recent:
+            action = self.recent_menu.addAction("none yet")
+            assert action is not None
+            action.setEnabled(False)
+
+    def _fill_add(self) -> None:
+        self.add_menu.clear()
+        files = self.add_menu.addAction("Files…")
+        folder = self.add_menu.addAction("Folder of B-scans…")
+        assert files is not None
+        assert folder is not None
+        files.triggered.connect(self._on_add_files)
+        folder.triggered.connect(self._on_add_folder)
+        self.add_menu.addSeparator()
+        self.layers_wanted.emit()
+
+    def offer_layers(self, names: list[str]) -> None:
+        """Offer the image layers that are open, in the menu that is being shown."""
+        for index, name in enumerate(names):
+            action = self.add_menu.addAction(f"Layer: {name}")
+            assert action is not None
+            action.triggered.connect(lambda _=False, k=index: self.layer_added.emit(k))
+
+    def _on_add_files(self) -> None:
+        files, _ = QFileDialog.getOpenFileNames(self, "Choose scans")
+        if files:
+            self.files_added.emit([Path(file) for file in files])
+
+    def _on_add_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a folder of B-scans")
+        if folder:
+            self.files_added.emit([Path(folder)])
+
+    def _on_spacing_clicked(self) -> None:
+        entry = self._state.open_scan
+        if entry is None:
+            return
+        names = ("Distance of B-scans", "Depth of a pixel", "Width of a pixel")
+        count = len(entry.spacing_um)
+        values = []
+        for name, known in zip(names[-count:], entry.spacing_um, strict=True):
+            start = 0.0 if known is None else known
+            value, ok = QInputDialog.getDouble(self, "Scale", f"{name} in µm:", start, 0, 10000, 3)
+            if not ok:
+                return
+            values.append(value or None)
+        self.described.emit({"spacing_um": tuple(values)})
+
+    def _on_side_clicked(self) -> None:
+        side, ok = QInputDialog.getItem(self, "Side", "Which eye is it?", list(_SIDES), 0, False)
+        if ok:
+            self.described.emit({"laterality": side[:2]})

@@ -1,0 +1,106 @@
+"""The Scores dock: which two layers are compared, and how well they agree."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+
+from napari_retseg.ui.dock import Postbox
+from napari_retseg.ui.workbench.dock import find_dock_of, find_workbench
+from napari_retseg.ui.workbench.look import GAP, MARGIN
+from napari_retseg.ui.workbench.parts import fill_box, make_box
+from napari_retseg.ui.workbench.scoretable import ScoreTable
+from napari_retseg.ui.workbench.scoring import Scoring
+from napari_retseg.ui.workbench.tabs import join
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_REFRESH_MS = 50
+
+
+class ScoresDock(QWidget):
+    """Dice and IoU of each class, between any two labels layers, while they are painted on.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the dock belongs to.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        postbox = Postbox()
+        self.scoring = Scoring(
+            napari_viewer, post=postbox.post, bench=find_workbench(napari_viewer)
+        )
+        self.reference_box = make_box("What is right: the labels made by hand")
+        self.predicted_box = make_box("What is scored")
+        self.table = ScoreTable(self.scoring.state.classes)
+        form = QFormLayout()
+        form.setSpacing(GAP)
+        form.addRow("reference", self.reference_box)
+        form.addRow("predicted", self.predicted_box)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.setSpacing(GAP)
+        column.addLayout(form)
+        column.addWidget(self.table)
+        self.setMinimumWidth(300)
+        self._is_due = True
+        self._is_placed = False
+        self._connect()
+        self.destroyed.connect(partial(self.scoring.close))
+
+    def _connect(self) -> None:
+        self.reference_box.activated.connect(self._on_chosen)
+        self.predicted_box.activated.connect(self._on_chosen)
+        self.table.scope_changed.connect(self.scoring.choose_scope)
+        self.table.bscan_clicked.connect(self.scoring.go_to)
+        self.scoring.state.events.connect(self._on_changed)
+        timer = QTimer(self)
+        timer.setInterval(_REFRESH_MS)
+        timer.timeout.connect(self._refresh)
+        timer.start()
+        self._refresh()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Follow a workbench that was opened meanwhile."""
+        super().showEvent(event)
+        self.scoring.look_for(find_workbench(self._viewer))
+        if not self._is_placed:
+            self._is_placed = True
+            # the viewer adds the dock to its window only after it is shown
+            QTimer.singleShot(0, self._join_workbench)
+
+    def _join_workbench(self) -> None:
+        dock = find_dock_of(self._viewer)
+        if dock is not None:
+            join(self, dock)
+
+    def _on_chosen(self) -> None:
+        self.scoring.choose(
+            reference=self.reference_box.currentIndex(),
+            predicted=self.predicted_box.currentIndex(),
+        )
+
+    def _on_changed(self, *_: object) -> None:
+        self._is_due = True
+
+    def _refresh(self) -> None:
+        """Show what has changed since the last time, at most twenty times a second."""
+        if not self._is_due:
+            return
+        self._is_due = False
+        state = self.scoring.state
+        fill_box(self.reference_box, state.layers, state.reference, empty="no labels")
+        fill_box(self.predicted_box, state.layers, state.predicted, empty="no labels")
+        self.table.set_classes(state.classes)
+        self.table.set_scores(state.scores, before=state.before)
+        self.table.set_worst(state.worst)
+        self.table.set_notice(state.notice)

@@ -1,0 +1,106 @@
+"""What the workbench shows: one evented value for each thing, and no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from psygnal import SignalGroupDescriptor
+
+from napari_retseg.ui.state import ModelChoice, Notice, Work
+
+if TYPE_CHECKING:
+    from napari_retseg.rounds import Verdict
+    from napari_retseg.workspace import ScanEntry, StripCell
+
+_SILENCE = Notice()
+
+
+@dataclass
+class BenchState:
+    """The workbench's state; assigning a field emits ``events.FIELD`` where the value has changed.
+
+    Attributes
+    ----------
+    folder, is_read_only
+        The workspace; None while none is open.
+    recent
+        Workspaces that were open before, the last one first.
+    scans, scan
+        The scans of the workspace, and the index of the open one (-1: none).
+    scan_text
+        What the open scan is, in lines.
+    bscan, n_bscans
+        The B-scan in view, from 0, and how many there are.
+    models, model
+        The models, and the index of the chosen one (-1: none).
+    work
+        How far the running prediction is; None while nothing runs.
+    strip
+        The state of each B-scan of the open scan.
+    next_text
+        Why the B-scan in view was chosen as the next one to label.
+    unsaved
+        B-scans whose last strokes are not on disk yet.
+    round_text, round_problem
+        What Retrain would do, in words; what is missing before it can.
+    is_training, is_stopping
+        Whether a training runs, and has been asked to stop.
+    progress
+        Counts up with each event of the training: curves are to be drawn again.
+    resumable
+        The run that stopped before its end; None: there is none.
+    verdict, judged
+        What came out of the last training, and its run, until it is kept or not.
+    address
+        Of the dask scheduler that runs the jobs; empty: processes of this computer.
+    notice
+        One sentence for the user.
+    """
+
+    folder: Path | None = None
+    is_read_only: bool = False
+    recent: tuple[Path, ...] = ()
+    scans: tuple[ScanEntry, ...] = ()
+    scan: int = -1
+    scan_text: str = ""
+    bscan: int = 0
+    n_bscans: int = 0
+    models: tuple[ModelChoice, ...] = ()
+    model: int = -1
+    work: Work | None = None
+    strip: tuple[StripCell, ...] = ()
+    next_text: str = ""
+    unsaved: int = 0
+    round_text: str = ""
+    round_problem: str = ""
+    is_training: bool = False
+    is_stopping: bool = False
+    progress: int = 0
+    resumable: Path | None = None
+    verdict: Verdict | None = None
+    judged: Path | None = None
+    address: str = ""
+    notice: Notice = _SILENCE
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    @property
+    def chosen_model(self) -> ModelChoice | None:
+        """The chosen model."""
+        return self.models[self.model] if 0 <= self.model < len(self.models) else None
+
+    @property
+    def open_scan(self) -> ScanEntry | None:
+        """The open scan."""
+        return self.scans[self.scan] if 0 <= self.scan < len(self.scans) else None
+
+    @property
+    def can_segment(self) -> bool:
+        """Whether a B-scan can be segmented now."""
+        return self.work is None and self.n_bscans > 0 and self.chosen_model is not None
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether labels of the open scan can be changed."""
+        return self.n_bscans > 0 and not self.is_read_only

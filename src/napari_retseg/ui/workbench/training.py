@@ -1,0 +1,257 @@
+"""Retraining: what a round would do, running it beside the viewer, and the verdict."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.engine import JobHandle, JobOutcome, TrainJob
+from napari_retseg.errors import RetsegError
+from napari_retseg.events import Event, Message, TrainingPlanned
+from napari_retseg.learn.run import read_config
+from napari_retseg.rounds import (
+    Curves,
+    Verdict,
+    check_round,
+    count_for_round,
+    describe_round,
+    keep_new,
+    read_verdict,
+    seconds_per_step,
+    train_command,
+)
+from napari_retseg.ui.workbench.desk import Desk
+from napari_retseg.ui.workbench.predicting import Predicting
+
+#: Folder of a round with the data as they were when it began.
+_DATA = "data"
+
+
+class Training:
+    """One training at a time, in a process of its own; it outlives nothing but is resumed.
+
+    Attributes
+    ----------
+    curves
+        What the plots show of the last training; filled on the engine's thread.
+    """
+
+    def __init__(self, desk: Desk, predicting: Predicting) -> None:
+        self._desk = desk
+        self._predicting = predicting
+        self._config = TrainConfig()
+        self._handle: JobHandle | None = None
+        self._run: Path | None = None
+        self._stopping_since = 0.0
+        self.curves = Curves()
+        self.command = ""
+        desk.state.events.model.connect(self.describe)
+        desk.state.events.strip.connect(self.describe)
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Take the form's values."""
+        self._config = TrainConfig.model_validate(values)
+        self.describe()
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the next training does."""
+        return self._config
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a training runs."""
+        return self._handle is not None
+
+    def describe(self) -> None:
+        """Say in words what Retrain would do; the files are read on their own thread."""
+        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        if workspace is None:
+            self._desk.state.round_text, self._desk.state.round_problem = "", ""
+            return
+        config, address = self._config, self._desk.state.address
+        start = None if choice is None else choice.folder
+
+        def work() -> tuple[str, str]:
+            dataset = workspace.dataset()
+            info = None if choice is None else choice.info
+            problem = check_round(dataset, config, info)
+            if problem is not None:
+                return "", problem
+            text = describe_round(
+                dataset,
+                config,
+                info,
+                parameters=_count(start, config, len(dataset.labels)),
+                seconds_per_step=seconds_per_step(workspace.rounds, config, start=info),
+                device=config.device if not address else f"the workers of {address}",
+            )
+            return text, ""
+
+        self._desk.do(work, self._show_description)
+
+    def _show_description(self, found: tuple[str, str]) -> None:
+        self._desk.state.round_text, self._desk.state.round_problem = found
+
+    def make_command(self) -> str:
+        """Return the command line that does what Retrain would do."""
+        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        if workspace is None:
+            return ""
+        return train_command(
+            workspace.folder,
+            self._config,
+            output=self._run or workspace.folder / "rounds" / "0001",
+            start=None if choice is None else choice.folder,
+            scheduler=self._desk.state.address or None,
+        )
+
+    def retrain(self) -> None:
+        """Train on what is confirmed, from the chosen model."""
+        workspace, saver, points = self._desk.workspace, self._desk.saver, self._desk.points
+        choice = self._desk.state.chosen_model
+        if self.is_running or workspace is None or saver is None or points is None:
+            return
+        if self._desk.state.round_problem:
+            self._desk.tell(self._desk.state.round_problem, "warning")
+            return
+        if workspace.is_read_only:
+            self._desk.tell(workspace.why_read_only, "warning")
+            return
+        self._desk.state.is_training = True
+        self._desk.tell("Preparing the training…")
+
+        def work() -> Path:
+            saver.flush()
+            for entry in workspace.scans:
+                if workspace.states(entry.name):
+                    points.make("retrain", name=entry.name)
+            workspace.pin()
+            run = workspace.new_round()
+            workspace.save_snapshot(run / _DATA)
+            return run
+
+        config, start = self._config, None if choice is None else choice.folder
+        self._desk.do(
+            work,
+            lambda run: self._submit(run, TrainJob(run / _DATA, config, run, start=start)),
+            failed=lambda _: self._end(),
+        )
+
+    def resume(self) -> None:
+        """Go on with the training that stopped before its end."""
+        run = self._desk.state.resumable
+        if run is not None and not self.is_running:
+            self._desk.state.is_training = True
+            job = TrainJob(run / _DATA, read_config(run), run, resume=True)
+            self._submit(run, job)
+
+    def stop(self) -> None:
+        """Ask the training to stop; its state is kept, and it can be resumed."""
+        if self._handle is not None:
+            self._stopping_since = time.monotonic()
+            self._desk.state.is_stopping = True
+            self._handle.cancel()
+            self._desk.tell("Stopping after this step; the training can be resumed.")
+
+    def find_resumable(self) -> None:
+        """Look for a training of this workspace that stopped before its end."""
+        workspace = self._desk.workspace
+        if workspace is None:
+            self._desk.state.resumable = None
+            return
+
+        def work() -> Path | None:
+            runs = workspace.rounds
+            return runs[-1] if runs and Curves.read(runs[-1]).is_resumable else None
+
+        self._desk.do(work, self._show_resumable)
+
+    def keep_new(self) -> None:
+        """Make the new model the one of this workspace's name; the old one stays in its history."""
+        run, workspace = self._desk.state.judged, self._desk.workspace
+        if run is None or workspace is None:
+            return
+        name = model_name(workspace.name)
+        self._desk.do(partial(keep_new, run, name), lambda _: self._on_kept(name))
+
+    def keep_old(self) -> None:
+        """Go on with the model as it was; the new one stays in its run's folder."""
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._desk.tell("The old model stays; the new one is kept in the run's folder.")
+
+    # How it is done.
+
+    def _submit(self, run: Path, job: TrainJob) -> None:
+        self._run = run
+        self.curves = Curves.read(run) if job.resume else Curves()
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._desk.state.resumable = None
+        try:
+            self._handle = self._desk.engine.submit(
+                job,
+                on_event=self._hear,
+                on_done=lambda outcome: self._desk.post(partial(self._finish, run, outcome)),
+            )
+        except RetsegError as error:
+            self._desk.tell(str(error), "error")
+            self._end()
+
+    def _hear(self, event: Event) -> None:
+        """Take an event on the engine's thread."""
+        self.curves.take(event)
+        self._desk.post(partial(self._take, event))
+
+    def _take(self, event: Event) -> None:
+        if not self.is_running:
+            return
+        self._desk.state.progress += 1
+        if isinstance(event, Message):
+            self._desk.tell(event.text, event.level)
+        elif isinstance(event, TrainingPlanned):
+            self._desk.tell(f"Training on {event.device}.")
+
+    def _finish(self, run: Path, outcome: JobOutcome) -> None:
+        self._end()
+        if outcome.status == "failed":
+            self._desk.tell(str(outcome.error), "error")
+            self.find_resumable()
+        elif outcome.status == "cancelled":
+            self._desk.tell("The training has stopped; Resume goes on where it was.")
+            self.find_resumable()
+        else:
+            self._desk.do(partial(read_verdict, run), partial(self._show_verdict, run))
+            self._desk.tell("The training has finished.")
+
+    def _end(self) -> None:
+        self._handle = None
+        self._desk.state.is_training = False
+        self._desk.state.is_stopping = False
+        self._desk.state.progress += 1
+
+    def _on_kept(self, name: str) -> None:
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._predicting.refresh_models()
+        self._predicting.choose_by_name(name)
+        self._predicting.load_chosen()
+        self._desk.tell(f"The new model is now {name!r}; segment again to see what it does.")
+
+    def _show_verdict(self, run: Path, verdict: Verdict) -> None:
+        self._desk.state.judged, self._desk.state.verdict = run, verdict
+
+    def _show_resumable(self, run: Path | None) -> None:
+        self._desk.state.resumable = run
+
+
+def _count(start: Path | None, config: TrainConfig, n_classes: int) -> tuple[int, int] | None:
+    return None if start is None else count_for_round(start, config, n_classes=n_classes)
+
+
+def model_name(workspace: str) -> str:
+    """Return the name under which a workspace's model is kept."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", workspace).strip("-._")
+    return plain or "workspace"

@@ -1,0 +1,128 @@
+"""The workspace: a folder with scans, the user's labels, predictions and rounds of training."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from napari_retseg.classes import RETINA, LabelSet
+from napari_retseg.dataset import Dataset, registry, save_dataset
+from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import remove_leftovers
+from napari_retseg.workspace import layout
+from napari_retseg.workspace.cases import CaseBook
+from napari_retseg.workspace.labelling import Labelling
+from napari_retseg.workspace.lock import take_lock
+from napari_retseg.workspace.opening import read_contents
+from napari_retseg.workspace.shelf import ScanShelf
+from napari_retseg.workspace.training import TrainingData
+
+
+class Workspace(ScanShelf, Labelling, TrainingData):
+    """A folder in which a user corrects labels and trains again.
+
+    Made by :meth:`create` or :meth:`open`; use it as a context manager, or close it. Any thread
+    may call any method: changes wait for each other, and `scans`, `states`, `heldout` and
+    `dataset` answer from memory, with what is on disk, without waiting.
+
+    Attributes
+    ----------
+    folder
+        Absolute, links followed.
+    id
+        Stays when the workspace is moved.
+    is_read_only, why_read_only
+        Whether it can only be looked at, and one sentence why.
+    notes
+        What was found and set right when it was opened.
+    """
+
+    @classmethod
+    def create(
+        cls, folder: Path, *, classes: LabelSet = RETINA, name: str | None = None
+    ) -> Workspace:
+        """Make a workspace in a new or empty folder, and open it.
+
+        Raises
+        ------
+        InputError
+            Where something lies there already, or the folder cannot be made.
+        """
+        folder = Path(folder).absolute()
+        layout.check_room(folder)
+        header = layout.make_header()
+        dataset = Dataset(root=folder.resolve(), name=name or folder.name, labels=classes, cases=())
+        save_dataset(dataset)
+        # the last file: before it, nothing there counts as a workspace
+        layout.write_header(folder, header)
+        return cls.open(folder, trust=True)
+
+    @classmethod
+    def open(cls, folder: Path, *, trust: bool = False) -> Workspace:
+        """Open a workspace; read-only where another program has it open, or it is protected.
+
+        Parameters
+        ----------
+        folder
+            Where it lies.
+        trust
+            Whether to read scans outside of a workspace that this user neither made nor
+            opened before.
+
+        Raises
+        ------
+        InputError
+            Where there is no workspace, it cannot be understood (a newer program made it), or
+            it refers to scans outside and is not trusted.
+        """
+        folder = Path(folder).resolve()
+        header = layout.read_header(folder)
+        former = registry.last_place(header.id)
+        lock, why = take_lock(folder)
+        workspace = cls(folder, header, lock, why)
+        try:
+            workspace._load(is_trusted=trust or former is not None, former=former)
+        except BaseException:
+            workspace.close()
+            raise
+        return workspace
+
+    def _load(self, *, is_trusted: bool, former: Path | None) -> None:
+        if not self.is_read_only:
+            # a round may be running: its folder is not looked at
+            for kind in (layout.LABELS, layout.PREDICTIONS, layout.SCANS):
+                with suppress(OSError):
+                    remove_leftovers(self.folder / kind)
+        found = read_contents(self.folder, is_trusted=is_trusted, former=former)
+        self._book = CaseBook(found.dataset, found.cases, found.missing)
+        self.notes = found.notes
+        try:
+            if found.is_changed and not self.is_read_only:
+                self._book.save()
+        except InputError as error:  # what is in memory is right, and is written with a change
+            self.notes = (*self.notes, str(error))
+        try:
+            registry.remember(self.folder, self.id)
+        except InputError as error:
+            self.notes = (*self.notes, str(error))
+
+    def close(self) -> None:
+        """Let others write to the workspace; to do it twice does no harm."""
+        with self._lock:
+            if self._file_lock is not None:
+                self._file_lock.release()
+                self._file_lock = None
+                self.why_read_only = f"{self.folder} was closed: open it again to change it"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

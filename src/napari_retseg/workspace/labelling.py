@@ -1,0 +1,204 @@
+"""The labels of a workspace, and what models said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import BACKGROUND
+from napari_retseg.dataset import BscanState, Case
+from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
+from napari_retseg.errors import InputError
+from napari_retseg.events import BscanUncertainty
+from napari_retseg.workspace.entry import (
+    PredictedBscan,
+    PredictingModel,
+    State,
+    StoredPrediction,
+    count_bscans,
+)
+from napari_retseg.workspace.opened import OpenedWorkspace
+from napari_retseg.workspace.predictions import Predicted
+
+
+class Labelling(OpenedWorkspace):
+    """The part of a workspace that knows its labels and predictions."""
+
+    def states(self, name: str) -> dict[int, State]:
+        """Return the state of each B-scan that has labels.
+
+        Raises
+        ------
+        InputError
+            Where there is no such scan.
+        """
+        bscans = self._book.get(name).bscans or {}
+        return {
+            i: "confirmed" if b.state == "confirmed" else "corrected" for i, b in bscans.items()
+        }
+
+    def read_labels(self, name: str) -> NDArray[np.uint8]:
+        """Read class values of the scan's spatial shape; 0 in B-scans without labels.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged or does not fit.
+        """
+        with self._lock:
+            shape = self._shape(self._book.get(name))
+            return read_planes(self.label_folder(name), shape, missing=BACKGROUND)
+
+    def write_labels(
+        self,
+        name: str,
+        bscan: int,
+        plane: NDArray[np.uint8],
+        *,
+        state: State,
+        model: str | None = None,
+    ) -> None:
+        """Write one B-scan's labels.
+
+        A program that dies in between leaves the labels as they were or as they are to be, and
+        never a confirmed B-scan with labels that nobody confirmed.
+
+        Parameters
+        ----------
+        name, bscan
+            Where.
+        plane
+            Class values, ``(depth, width)``.
+        state
+            What they are from now on.
+        model
+            ``weights_id`` of the model whose prediction they came from.
+
+        Raises
+        ------
+        InputError
+            Where they do not fit, or cannot be written.
+        """
+        with self._changing():
+            case = self._book.get(name)
+            self._check_plane(case, bscan, plane)
+            before = (case.bscans or {}).get(bscan)
+            if before is not None and model is None:
+                model = before.model
+            now = BscanState(state=state, model=model, when=datetime.now(UTC))
+            path = plane_path(self.label_folder(name), bscan)
+            states = {**(case.bscans or {}), bscan: now}
+            changed = case.model_copy(update={"label": path.parent, "bscans": states})
+            was_confirmed = before is not None and before.state == "confirmed"
+            if was_confirmed and state != "confirmed":
+                self._book.change(changed)
+                write_plane(path, plane)
+                return
+            write_plane(path, plane)
+            # a stroke on a B-scan that is being corrected changes nothing but its file
+            if before is None or before.model != model or state == "confirmed":
+                self._book.change(changed)
+
+    def clear_labels(self, name: str, bscans: Iterable[int]) -> None:
+        """Take the labels of B-scans away: they are untouched again.
+
+        Raises
+        ------
+        InputError
+            Where the files cannot be written.
+        """
+        with self._changing():
+            case = self._book.get(name)
+            gone = set(bscans)
+            states = {i: b for i, b in (case.bscans or {}).items() if i not in gone}
+            folder = self.label_folder(name)
+            update = {"label": folder if states else None, "bscans": states or None}
+            self._book.change(case.model_copy(update=update))
+            for bscan in gone.intersection(list_planes(folder)):
+                path = plane_path(folder, bscan)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise InputError(f"{path}: cannot be removed ({error.strerror})") from error
+
+    def predictions(self, name: str) -> Mapping[int, PredictedBscan]:
+        """Return what models said of each predicted B-scan but the labels, from memory.
+
+        Raises
+        ------
+        InputError
+            Where there is no such scan, or what is stored is damaged.
+        """
+        self._book.get(name)
+        return self._predictions.bscans(name)
+
+    def read_prediction(self, name: str) -> StoredPrediction | None:
+        """Read what models said of a scan; None where none was asked.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged or does not fit.
+        """
+        with self._lock:
+            return self._predictions.read(name, self._shape(self._book.get(name)))
+
+    def read_uncertainty(self, name: str) -> NDArray[np.uint8] | None:
+        """Read the entropy of each predicted pixel, 0 to 255; None where none is stored.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged or does not fit.
+        """
+        with self._lock:
+            return self._predictions.read_uncertainty(name, self._shape(self._book.get(name)))
+
+    def write_prediction(
+        self,
+        name: str,
+        bscan: int,
+        plane: NDArray[np.uint8],
+        *,
+        model: PredictingModel,
+        uncertainty: BscanUncertainty | None = None,
+    ) -> None:
+        """Write what a model said of one B-scan.
+
+        Raises
+        ------
+        InputError
+            Where it does not fit, or cannot be written.
+        """
+        self.write_predictions(name, {bscan: (plane, uncertainty)}, model=model)
+
+    def write_predictions(
+        self, name: str, planes: Mapping[int, Predicted], *, model: PredictingModel
+    ) -> None:
+        """Write what a model said of several B-scans: labels, and uncertainty or None.
+
+        Raises
+        ------
+        InputError
+            Where they do not fit, or cannot be written.
+        """
+        with self._changing():
+            case = self._book.get(name)
+            for bscan, (plane, _) in planes.items():
+                self._check_plane(case, bscan, plane)
+            self._predictions.write(name, planes, model)
+
+    def _check_plane(self, case: Case, bscan: int, plane: NDArray[np.uint8]) -> None:
+        shape = self._shape(case)
+        if not 0 <= bscan < count_bscans(shape):
+            raise InputError(
+                f"{case.about['name']}: has {count_bscans(shape)} B-scans, none has number {bscan}"
+            )
+        if plane.shape != shape[-2:] or plane.dtype != np.uint8:
+            raise InputError(
+                f"{case.about['name']}: labels of B-scan {bscan} are {plane.dtype} of shape "
+                f"{plane.shape}; uint8 of {shape[-2:]} needed"
+            )

@@ -1,0 +1,49 @@
+"""One program at a time writes to a workspace; others look at it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from napari_retseg.dataset.description import DESCRIPTION
+from napari_retseg.workspace.layout import LABELS, LOCK
+
+_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+def take_lock(folder: Path) -> tuple[BaseFileLock | None, str]:
+    """Take the right to write to a workspace.
+
+    The system gives it back when the program dies.
+
+    Returns
+    -------
+    lock
+        None where the workspace can only be read.
+    why
+        One sentence, why it can only be read; empty otherwise.
+    """
+    for place in (folder, folder / DESCRIPTION, folder / LABELS):
+        if place.exists() and not _may_write(place):
+            return None, f"{place} is write-protected: make it writable to change the workspace"
+    # any thread may close the workspace, not only the one that opened it
+    lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None, (
+            f"{folder} is open in another window or program: close it there and open it again "
+            "to change it"
+        )
+    except OSError as error:
+        why = error.strerror or "no lock"
+        return None, f"{folder} cannot be written ({why}): make it writable to change it"
+    return lock, ""
+
+
+def _may_write(path: Path) -> bool:
+    """Whether a place is marked writable, even for somebody whom the system lets write anywhere."""
+    return bool(path.stat().st_mode & _ANY_WRITE) and os.access(path, os.W_OK)

@@ -1,0 +1,88 @@
+"""A workspace that is open: what all its parts share."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import BaseFileLock
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.dataset import Case
+from napari_retseg.errors import InputError
+from napari_retseg.workspace import layout
+from napari_retseg.workspace.cases import CaseBook
+from napari_retseg.workspace.entry import shape_of
+from napari_retseg.workspace.predictions import Predictions
+
+
+class OpenedWorkspace:
+    """The open folder, its cases, and the right to change them."""
+
+    #: Read by `Workspace.open` before anybody has the workspace.
+    _book: CaseBook
+
+    def __init__(
+        self, folder: Path, header: layout.Header, lock: BaseFileLock | None, why: str
+    ) -> None:
+        self.folder = folder
+        self.id = header.id
+        self.why_read_only = why
+        self.notes: tuple[str, ...] = ()
+        self._header = header
+        self._file_lock = lock
+        self._lock = threading.RLock()
+        self._predictions = Predictions(folder / layout.PREDICTIONS)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let one thread at a time change the workspace."""
+        with self._lock:
+            if self.is_read_only:
+                raise InputError(self.why_read_only)
+            yield
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the workspace can only be looked at."""
+        return self._file_lock is None
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+        return self._book.head.name
+
+    @property
+    def classes(self) -> LabelSet:
+        """The classes of its labels."""
+        return self._book.head.labels
+
+    def label_folder(self, name: str) -> Path:
+        """Return where the labels of a scan lie; the folder need not be there."""
+        return self.folder / layout.LABELS / name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """A copy of what `save_settings` kept."""
+        return copy.deepcopy(self._header.settings)
+
+    def save_settings(self, **changes: Any) -> None:
+        """Keep settings with the workspace; those that are not named stay.
+
+        Raises
+        ------
+        InputError
+            Where they cannot be written.
+        """
+        with self._changing():
+            header = replace(self._header, settings={**self._header.settings, **changes})
+            layout.write_header(self.folder, header)
+            self._header = header
+
+    def _shape(self, case: Case) -> tuple[int, ...]:
+        return shape_of(case) or case.read_scan().spatial_shape

@@ -1,0 +1,175 @@
+"""Restore points on disk: a folder for each, whole or not there."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import write_bytes, write_json
+from napari_retseg.workspace.entry import State
+
+POINT = "point.json"
+#: Folders that are not whole yet, or not any more.
+_STAGED = ".staged-"
+
+Kind = Literal["action", "undo", "redo"]
+
+
+class RestorePoint(BaseModel):
+    """What the labels of some B-scans were at a time.
+
+    Attributes
+    ----------
+    number
+        Ascending in time.
+    when
+        When it was made.
+    why
+        What came next, for the user to read: "before accepting fluid".
+    name
+        The scan.
+    is_whole
+        Whether it stands for the whole scan: B-scans that it does not name had no labels.
+    labels
+        For each B-scan its state; None where it had no labels.
+    models
+        ``weights_id`` of the models that predicted them first, where noted.
+    kind
+        ``action``: made before one, or before a restore that the user chose in the list;
+        ``undo`` and ``redo``: made before one of those.
+    target
+        The point that was gone back to then.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    number: int
+    when: AwareDatetime
+    why: str
+    name: str
+    is_whole: bool = False
+    labels: Mapping[Annotated[int, Field(ge=0)], State | None]
+    models: Mapping[int, str] = Field(default_factory=dict)
+    kind: Kind = "action"
+    target: int | None = None
+
+    @property
+    def bscans(self) -> tuple[int, ...]:
+        """The B-scans that it is about; of a whole scan, those that had labels."""
+        return tuple(sorted(self.labels))
+
+
+class PointFolder:
+    """The folder of all restore points of a workspace; one thread at a time uses it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[int, RestorePoint] = {}
+
+    def path_of(self, number: int) -> Path:
+        """Where a point's files lie."""
+        return self._folder / f"{number:06d}"
+
+    def list(self) -> list[RestorePoint]:
+        """Return the points, newest first, without damaged ones and those of newer programs."""
+        numbers = self.list_numbers()
+        self._known = {n: point for n, point in self._known.items() if n in numbers}
+        for number in numbers - self._known.keys():
+            point = _read_point(self.path_of(number))
+            if point is not None:
+                self._known[number] = point
+        return [self._known[number] for number in sorted(self._known, reverse=True)]
+
+    def list_numbers(self) -> set[int]:
+        """Return the numbers that are taken.
+
+        Raises
+        ------
+        InputError
+            Where the folder cannot be listed.
+        """
+        try:
+            return {int(p.name) for p in self._folder.iterdir() if p.name.isdecimal()}
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise InputError(f"{self._folder}: cannot be listed ({error.strerror})") from error
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        """Give a folder for the files of a new point; it is gone at the end.
+
+        Raises
+        ------
+        InputError
+            Where the system refuses something in there.
+        """
+        stage = self._folder / f"{_STAGED}{secrets.token_hex(6)}"
+        try:
+            stage.mkdir(parents=True)
+            yield stage
+        except OSError as error:
+            why = error.strerror or "the system refuses"
+            raise InputError(
+                f"{self._folder}: what is there cannot be kept ({why}), so nothing was changed; "
+                "make room or make the folder writable"
+            ) from error
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+    def publish(self, stage: Path, point: RestorePoint) -> None:
+        """Describe a staged point and give it its place; it is there as a whole then."""
+        write_json(stage / POINT, point.model_dump(mode="json"))
+        stage.rename(self.path_of(point.number))
+        self._known[point.number] = point
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed program left."""
+        for leftover in self._folder.glob(f"{_STAGED}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def remove_oldest(self, *, keep: int) -> None:
+        """Remove all but the newest points."""
+        for number in sorted(self.list_numbers(), reverse=True)[keep:]:
+            doomed = self._folder / f"{_STAGED}{secrets.token_hex(6)}"
+            # one that cannot be removed now is the next time
+            with suppress(OSError):
+                self.path_of(number).rename(doomed)
+                shutil.rmtree(doomed, ignore_errors=True)
+
+
+def keep_file(path: Path, target: Path) -> bool:
+    """Link a file, or copy it where the disk knows no links; False where there is none.
+
+    Raises
+    ------
+    OSError, InputError
+        Where the system refuses.
+    """
+    try:
+        target.hardlink_to(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        try:
+            write_bytes(target, path.read_bytes())
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _read_point(folder: Path) -> RestorePoint | None:
+    try:
+        text = (folder / POINT).read_text(encoding="utf-8")
+        point = RestorePoint.model_validate_json(text)
+    except (OSError, ValueError, ValidationError):
+        return None
+    return point if point.number == int(folder.name) else None

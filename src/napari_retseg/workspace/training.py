@@ -1,0 +1,131 @@
+"""What a training needs of a workspace: its data set, the split, folders of rounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.dataset import Dataset, pin_split
+from napari_retseg.dataset.planes import list_planes
+from napari_retseg.errors import InputError
+from napari_retseg.workspace import adding, layout, transfer
+from napari_retseg.workspace.entry import (
+    count_bscans,
+    shape_of,
+)
+from napari_retseg.workspace.opened import OpenedWorkspace
+
+
+class TrainingData(OpenedWorkspace):
+    """The part of a workspace that training reads."""
+
+    def dataset(self) -> Dataset:
+        """Return the data set as it is on disk, without the scans that are missing."""
+        return self._book.dataset()
+
+    def heldout(self, name: str) -> frozenset[int]:
+        """Return the B-scans that are never trained on.
+
+        Raises
+        ------
+        InputError
+            Where there is no such scan.
+        """
+        case = self._book.get(name)
+        shape = shape_of(case)
+        if case.split in ("val", "test") and shape is not None:
+            return frozenset(range(count_bscans(shape)))
+        return frozenset(case.heldout_bscans)
+
+    def pin(self) -> None:
+        """Give patients with confirmed labels their place in the split; none moves.
+
+        Raises
+        ------
+        InputError
+            Where the only patient's scans have to be read and cannot be, or the split cannot
+            be written.
+        """
+        with self._changing():
+            whole = self._book.dataset(with_missing=True)
+            absent = {self._book.get(name).image for name in self._book.missing}
+            # what is missing counts where it is pinned, and waits where it is not
+            cases = [c for c in whole.cases if c.split is not None or c.image not in absent]
+            pinned = pin_split(whole.model_copy(update={"cases": tuple(cases)}))
+            changed = [c for c in pinned.cases if c != self._book.get(c.about["name"])]
+            if changed:
+                self._book.change(*changed)
+
+    def save_snapshot(self, folder: Path) -> Path:
+        """Write the data set with its confirmed labels as they are now, at hardly any cost.
+
+        A training that reads the snapshot can be resumed whatever was painted meanwhile.
+
+        Returns
+        -------
+        Path
+            Its ``dataset.json``.
+
+        Raises
+        ------
+        InputError
+            Where something lies in `folder`, or it cannot be written.
+        """
+        with self._changing():
+            return transfer.save_snapshot(self._book.dataset(), adding.absolute(Path(folder)))
+
+    def set_classes(self, classes: LabelSet) -> None:
+        """Choose other classes, as long as nothing is labelled.
+
+        Raises
+        ------
+        InputError
+            Where labels are stored already.
+        """
+        with self._changing():
+            used = [n for n in self._book.cases if list_planes(self.label_folder(n))]
+            if used:
+                raise InputError(
+                    f"{self.folder}: {used[0]} has labels of the present classes; make a new "
+                    "workspace for other ones"
+                )
+            self._book.change_head(self._book.head.model_copy(update={"labels": classes}))
+
+    def export_labels(self, folder: Path, *, only_confirmed: bool) -> list[Path]:
+        """Write the labels of each labelled scan as one file in the scan's own format.
+
+        B-scans without labels (or without confirmed ones) are 255, "not annotated".
+
+        Raises
+        ------
+        InputError
+            Where a labelled scan is missing, a file is there already, or cannot be written.
+        """
+        wanted = []
+        for name, case in self._book.cases.items():
+            if not (case.has_annotation if only_confirmed else case.bscans):
+                continue
+            if name in self._book.missing:
+                raise InputError(
+                    f"{case.image}: is missing; say where it lies to export its labels"
+                )
+            wanted.append((name, case))
+        with self._lock:
+            written = transfer.export_cases(wanted, Path(folder), only_confirmed=only_confirmed)
+            return list(written)
+
+    @property
+    def rounds(self) -> list[Path]:
+        """The run folders of all rounds of training, in order."""
+        return layout.list_rounds(self.folder)
+
+    def new_round(self) -> Path:
+        """Make the folder of the next round.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be made.
+        """
+        with self._changing():
+            return layout.make_round(self.folder)

@@ -1,0 +1,146 @@
+"""Labels that come into a workspace from another data set, and that leave it as files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
+from napari_retseg.dataset import BscanState, Case, Dataset, save_dataset
+from napari_retseg.dataset.planes import plane_path, read_planes, write_plane
+from napari_retseg.errors import InputError
+from napari_retseg.io import label_path, write_labels
+from napari_retseg.io.suffixes import suffix_of
+from napari_retseg.workspace.layout import LABELS
+
+
+def make_translation(theirs: LabelSet, ours: LabelSet, *, root: Path) -> NDArray[np.uint8]:
+    """Table from another data set's class values to ours, by name.
+
+    Background becomes "not annotated" where we have classes that the other does not know: they
+    may be there.
+
+    Raises
+    ------
+    InputError
+        Naming the classes that we do not have.
+    """
+    values = {c.name: c.value for c in ours.classes}
+    strangers = [c.name for c in theirs.foreground if c.name not in values]
+    if strangers:
+        raise InputError(
+            f"{root}: its class(es) {', '.join(strangers)} are not among the workspace's "
+            f"({', '.join(ours.names)}); make a workspace with its classes"
+        )
+    table = np.full(256, IGNORE, np.uint8)
+    for label_class in theirs.foreground:
+        table[label_class.value] = values[label_class.name]
+    if {c.name for c in ours.foreground} <= set(theirs.names):
+        table[BACKGROUND] = BACKGROUND
+    return table
+
+
+def copy_labels(
+    case: Case, classes: LabelSet, table: NDArray[np.uint8], target: Path
+) -> dict[int, BscanState]:
+    """Copy the labels of a case that count to a sparse folder.
+
+    Returns
+    -------
+    dict
+        The state of each B-scan that was copied: confirmed.
+
+    Raises
+    ------
+    InputError
+        Where the labels cannot be read or do not fit, or the folder cannot be written.
+    """
+    if not case.has_annotation:
+        return {}
+    values = case.read_labels(classes)
+    planes = values[np.newaxis] if values.ndim == 2 else values
+    states = {}
+    for bscan in case.annotated_bscans():
+        write_plane(plane_path(target, bscan), table[planes[bscan]])
+        before = (case.bscans or {}).get(bscan)
+        states[bscan] = before or BscanState(state="confirmed")
+    return states
+
+
+def export_cases(
+    cases: list[tuple[str, Case]], folder: Path, *, only_confirmed: bool
+) -> Iterator[Path]:
+    """Write the labels of each case as one file in the scan's own format and grid.
+
+    B-scans without labels are 255, "not annotated".
+
+    Raises
+    ------
+    InputError
+        Where a file is there already, a scan or label cannot be read, or the system refuses
+        to write.
+    """
+    planned = [(name, case, _target(name, case, folder)) for name, case in cases]
+    for _, _, path in planned:
+        if path.exists():
+            raise InputError(f"{path}: exists already; choose an empty folder")
+    for _, case, path in planned:
+        scan = case.read_scan()
+        assert case.label is not None
+        only = set(case.annotated_bscans()) if only_confirmed else None
+        labels = read_planes(case.label, scan.spatial_shape, missing=IGNORE, only=only)
+        yield write_labels(path, labels, scan=scan)
+
+
+def _target(name: str, case: Case, folder: Path) -> Path:
+    """The name is the workspace's, since scans of different folders may be named alike."""
+    path = label_path(case.read_scan(), folder)
+    return path.with_name(f"{name}{suffix_of(path)}")
+
+
+def save_snapshot(dataset: Dataset, folder: Path) -> Path:
+    """Write a data set with its confirmed labels as they are now; scans stay where they are.
+
+    Label files are links: a file that is replaced later is another one, so that the snapshot
+    stays as it is at no cost.
+
+    Returns
+    -------
+    Path
+        The ``dataset.json``, written last.
+
+    Raises
+    ------
+    InputError
+        Where something lies in `folder`, or it cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder}: holds something already; name a new folder")
+    cases = []
+    for case in dataset.cases:
+        confirmed = {} if case.bscans is None else dict(case.bscans)
+        confirmed = {i: b for i, b in confirmed.items() if b.state == "confirmed"}
+        if case.label is None or not confirmed:
+            cases.append(case.model_copy(update={"label": None, "bscans": None}))
+            continue
+        target = folder / LABELS / case.about["name"]
+        for bscan in confirmed:
+            _link(plane_path(case.label, bscan), plane_path(target, bscan))
+        cases.append(case.model_copy(update={"label": target, "bscans": confirmed}))
+    return save_dataset(dataset.model_copy(update={"root": folder, "cases": tuple(cases)}))
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # a file system without links
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror}); make room") from error

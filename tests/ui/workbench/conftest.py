@@ -1,0 +1,53 @@
+"""What the tests of the workbench's widgets share: themes, and a clean desk."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from napari.qt import get_stylesheet
+from qtpy.QtCore import QEvent, QSettings
+from qtpy.QtWidgets import QApplication, QWidget
+
+#: Applies a theme of napari to a widget and what is in it.
+Theme = Callable[[QWidget, str], None]
+
+_FORMAT, _SCOPE = QSettings.Format.IniFormat, QSettings.Scope.UserScope
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path: Path) -> Path:
+    """A folder of this test alone for what the widgets remember."""
+    QSettings.setPath(_FORMAT, _SCOPE, str(tmp_path / "settings"))
+    return tmp_path / "settings"
+
+
+@pytest.fixture(autouse=True)
+def no_widget_left(qapp: QApplication) -> Iterator[None]:
+    """Fail a test after which a window is still there."""
+    before = set(map(id, _windows(qapp)))
+    yield
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    gc.collect()
+    qapp.processEvents()
+    left = [window for window in _windows(qapp) if id(window) not in before]
+    assert not left, f"still there: {left}"
+
+
+def _windows(application: Any) -> list[QWidget]:
+    # Qt keeps one window for all tooltips
+    return [w for w in application.topLevelWidgets() if w.metaObject().className() != "QTipLabel"]
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Theme:
+    """Apply napari's style sheet of the dark or the light theme."""
+
+    def apply(widget: QWidget, name: str) -> None:
+        widget.setStyleSheet(get_stylesheet(name))
+        qapp.processEvents()
+
+    return apply
