@@ -40,11 +40,12 @@ class PlayedEngine:
     loads: list[PlayedJob] = field(default_factory=list)
     jobs: list[PlayedJob] = field(default_factory=list)
     is_closed: bool = False
+    grace: float = 0.0
 
     def submit(self, job: Job, **callbacks: Any) -> PlayedJob:
         played = PlayedJob(job, **callbacks)
         (self.loads if isinstance(job, LoadJob) else self.jobs).append(played)
         return played
 
-    def close(self) -> None:
-        self.is_closed = True
+    def close(self, *, grace: float = 0.0) -> None:
+        self.is_closed, self.grace = True, grace

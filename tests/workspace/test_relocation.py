@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from napari_retseg.dataset import load_dataset
+from napari_retseg.dataset.split import rank_groups
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.workspace import Workspace
@@ -220,12 +221,14 @@ def test_the_split_counts_patients_that_are_missing(workspace: Workspace, tmp_pa
     path = next(entry.path for entry in workspace.scans if entry.name == heldout)
     path.unlink()
     with reopen(workspace) as opened:
-        # another eye of the patient whose scan is gone may not be trained on
-        opened.add_scan(read_scan(write_scan_file(tmp_path / "eye.tif")), group=path.stem[:3])
-        opened.describe_scan("eye", group=next(e.group for e in opened.missing))
-        opened.write_labels("eye", 0, draw_plane(), state="confirmed")
+        (gone,) = opened.missing
+        # a new patient who would be held out first, if the missing one did not count
+        new = next(n for n in map(str, range(99)) if rank_groups([n, gone.group], 0)[0] == n)
+        for name, group in (("eye", gone.group), ("new", new)):
+            opened.add_scan(read_scan(write_scan_file(tmp_path / f"{name}.tif")), group=group)
+            opened.write_labels(name, 0, draw_plane(), state="confirmed")
         opened.pin()
         after = {entry.name: entry.split for entry in opened.scans}
-        assert after == {**before, "eye": "val"}
+        assert after == {**before, "eye": "val", "new": "train"}
         content = json.loads((opened.folder / "dataset.json").read_text())
         assert [case["split"] for case in content["missing"]] == ["val"]

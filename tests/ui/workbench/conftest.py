@@ -26,6 +26,12 @@ def settings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the list of workspaces in the test's folder."""
+    monkeypatch.setenv("NAPARI_RETSEG_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture(autouse=True)
 def no_widget_left(qapp: QApplication) -> Iterator[None]:
     """Fail a test after which a window is still there."""
     before = set(map(id, _windows(qapp)))

@@ -139,6 +139,15 @@ class Correcting:
                 self._desk.tell("Nothing is labelled on this B-scan; segment it or paint first.")
                 return
             self._accept(opened, [bscan], f"confirm B-scan {bscan + 1}")
+        unknown = opened.loaded.classes.unknown_values(plane(opened.loaded.labels, bscan))
+        if unknown:
+            listed = ", ".join(str(value) for value in unknown[:5])
+            self._desk.tell(
+                f"This B-scan holds label values that are no class ({listed}); paint over them "
+                "first.",
+                "warning",
+            )
+            return
         self._store(opened, [bscan], "confirmed")
         self._desk.tell(f"B-scan {bscan + 1} is confirmed.")
 

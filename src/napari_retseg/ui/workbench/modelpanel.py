@@ -104,7 +104,8 @@ def describe_scores(choice: ModelChoice) -> str:
         return f"{len(info.classes.foreground)} classes; never scored on held-out scans"
     bscans = (info.scores or {}).get("n_bscans")
     kind = "simulated " if info.trained_on is not None and info.trained_on.simulated else ""
-    return f"mean Dice {dice:.3f} on {bscans} held-out {kind}B-scans"
+    noun = "B-scan" if bscans == 1 else "B-scans"
+    return f"mean Dice {dice:.3f} on {bscans} held-out {kind}{noun}"
 
 
 def describe_work(work: Work) -> str:

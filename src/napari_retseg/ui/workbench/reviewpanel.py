@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QMenu, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.ui.workbench.keys import KEYS
@@ -38,7 +38,7 @@ class ReviewPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addWidget(self.strip)
-        column.addLayout(make_row(self.accept_button, self.confirm_button, self.next_button))
+        column.addLayout(self._make_accept_row())
         column.addWidget(self.next_text)
         column.addLayout(make_row(self.toggle_button, self.ignore_button, self.clear_button))
         column.addLayout(make_row(self.undo_button, self.redo_button, self.restore_button))
@@ -50,15 +50,14 @@ class ReviewPanel(QWidget):
 
     def _make_widgets(self) -> None:
         self.strip = BscanStrip()
-        self.accept_button = QToolButton()
-        self.accept_button.setText("Accept")
-        self.accept_button.setToolTip(
-            f"Take the prediction as labels of this B-scan [{KEYS['accept']}]; the arrow: of the "
-            "whole volume, or one class"
+        self.accept_button = make_button(
+            "Accept", "Take the prediction as labels of this B-scan", key=KEYS["accept"]
         )
-        self.accept_button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        self.accept_menu = QMenu(self.accept_button)
-        self.accept_button.setMenu(self.accept_menu)
+        self.more_button = make_button("", "Accept the whole volume, or one class")
+        self.more_button.setAccessibleName("Accept more or less")
+        self.more_button.setFixedWidth(26)
+        self.accept_menu = QMenu(self.more_button)
+        self.more_button.setMenu(self.accept_menu)
         self.confirm_button = make_button(
             "Confirm", "These labels are right: train on them", key=KEYS["confirm"]
         )
@@ -79,6 +78,13 @@ class ReviewPanel(QWidget):
         self.restore_button = make_button("History…", "Go back to any earlier state of the labels")
         self.next_text = make_text()
         self.saved_text = make_text()
+
+    def _make_accept_row(self) -> QHBoxLayout:
+        pair = make_row(self.accept_button, self.more_button)
+        pair.setSpacing(0)
+        row = make_row(self.confirm_button, self.next_button)
+        row.insertLayout(0, pair)
+        return row
 
     def _connect(self) -> None:
         self.strip.bscan_clicked.connect(self.bscan_clicked)
@@ -136,6 +142,7 @@ class ReviewPanel(QWidget):
     def _show_buttons(self) -> None:
         for button in (
             self.accept_button,
+            self.more_button,
             self.confirm_button,
             self.ignore_button,
             self.clear_button,

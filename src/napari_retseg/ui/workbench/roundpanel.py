@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_retseg.classes import RETINA
-from napari_retseg.rounds import Curves, Measure, describe_duration
+from napari_retseg.rounds import Curves, Measure, Verdict, describe_duration
 from napari_retseg.ui.workbench.curves import CurvesPlot, ScoreCurve, StepCurve
 from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
 from napari_retseg.ui.workbench.parts import make_button, make_row
@@ -146,7 +148,7 @@ class ProgressPanel(QWidget):
     def _show_verdict(self) -> None:
         verdict = self._state.verdict
         has_one = verdict is not None
-        self.verdict_text.setText(verdict.text if verdict is not None else "")
+        self.verdict_text.setText("" if verdict is None else describe_verdict(verdict))
         for widget in (self.verdict_text, self.new_button, self.old_button):
             widget.setVisible(has_one)
         for button, is_advised in (
@@ -154,6 +156,12 @@ class ProgressPanel(QWidget):
             (self.old_button, has_one and verdict is not None and verdict.promoted is False),
         ):
             button.setDefault(bool(is_advised))
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """Write a verdict and what to know about it, as rich text."""
+    remarks = "".join(f"<br>• {escape(text)}" for text in verdict.remarks)
+    return f"<b>{escape(verdict.text)}.</b>{remarks}"
 
 
 def make_score_curve(curves: Curves, measure: Measure) -> ScoreCurve:

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QInputDialog,
     QMenu,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -54,18 +53,12 @@ class ScanPanel(QWidget):
     def _make_widgets(self) -> None:
         self.new_button = make_button("New…", "Make a workspace: a folder for labels and models")
         self.open_button = make_button("Open…", "Open a workspace")
-        self.recent_button = QToolButton()
-        self.recent_button.setText("Recent")
-        self.recent_button.setToolTip("Workspaces that were open before")
-        self.recent_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.recent_button = make_button("Recent", "Workspaces that were open before")
         self.recent_menu = QMenu(self.recent_button)
         self.recent_button.setMenu(self.recent_menu)
         self.folder_text = make_text()
         self.scan_box: QComboBox = make_box("The scan that is corrected")
-        self.add_button = QToolButton()
-        self.add_button.setText("Add")
-        self.add_button.setToolTip("Add scans to the workspace; they are not copied")
-        self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.add_button = make_button("Add", "Add scans to the workspace; they are not copied")
         self.add_menu = QMenu(self.add_button)
         self.add_button.setMenu(self.add_menu)
         self.scan_text = make_text()

@@ -20,6 +20,7 @@ from napari_retseg.rounds import (
     count_for_round,
     describe_round,
     keep_new,
+    list_remarks,
     read_verdict,
     seconds_per_step,
     train_command,
@@ -90,7 +91,7 @@ class Training:
                 seconds_per_step=seconds_per_step(workspace.rounds, config, start=info),
                 device=config.device if not address else f"the workers of {address}",
             )
-            return text, ""
+            return " ".join((text, *list_remarks(dataset, config, info))), ""
 
         self._desk.do(work, self._show_description)
 

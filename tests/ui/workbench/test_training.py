@@ -1,0 +1,148 @@
+"""Retraining in the workbench, with an engine that the test plays."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_retseg.engine import JobOutcome, TrainJob
+from napari_retseg.events import StepDone
+from napari_retseg.ui.workbench.training import model_name
+from tests.ui.workbench.session import Session
+
+
+@pytest.fixture
+def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]:
+    made = Session()
+    made.start(tmp_path / "work", volume)
+    yield made
+    made.close()
+
+
+def confirm(session: Session, *bscans: int) -> None:
+    for bscan in bscans:
+        session.paint(bscan, slice(20, 40), 3)
+        session.bench.correcting.confirm()
+        session.written(bscan)
+    session.settle()
+
+
+def retrain(session: Session, **values: Any) -> TrainJob:
+    session.bench.training.configure({"iterations": 7, **values})
+    session.settle()
+    session.bench.training.retrain()
+    session.settle()
+    job = session.job.job
+    assert isinstance(job, TrainJob)
+    return job
+
+
+def test_without_confirmed_bscans_it_says_what_is_missing(session: Session) -> None:
+    session.bench.training.describe()
+    session.settle()
+    assert "confirm" in session.state.round_problem.lower()
+    session.bench.training.retrain()
+    session.settle()
+    assert not session.engine.jobs
+    assert session.state.notice.level == "warning"
+
+
+def test_it_says_what_it_would_do(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    session.bench.training.configure({"iterations": 7, "strategy": "decoder"})
+    session.settle()
+    assert session.state.round_problem == ""
+    text = session.state.round_text
+    assert "confirmed B-scan" in text
+    assert "held out" in text
+    assert "parameters" in text
+    assert "7 iterations" in text
+
+
+def test_it_trains_on_what_was_confirmed_when_it_began(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    job = retrain(session)
+    assert job.config.iterations == 7
+    assert job.output == session.workspace.rounds[-1]
+    assert job.start is not None
+    assert job.start.name == "tiny"
+    snapshot = {path.name for path in job.dataset_path.rglob("*.png")}
+    confirm(session, 2)
+    assert {path.name for path in job.dataset_path.rglob("*.png")} == snapshot
+    assert session.state.is_training
+    points = session.bench.desk.points
+    assert points is not None
+    assert points.list()[-1].why or points.list()
+    assert any(point.why == "retrain" for point in points.list())
+
+
+def test_its_events_draw_the_curves(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    retrain(session)
+    before = session.state.progress
+    session.job.on_event(StepDone(1, 0.7, 1e-3, 0.5, 0.1))
+    session.settle()
+    assert session.state.progress > before
+    assert session.bench.training.curves.losses.tolist() == [0.7]
+
+
+def test_only_one_training_runs_and_the_workspace_stays(session: Session, tmp_path: Path) -> None:
+    confirm(session, 0, 1, 4)
+    retrain(session)
+    session.bench.training.retrain()
+    session.settle()
+    assert len(session.engine.jobs) == 1
+    session.bench.open(tmp_path / "other")
+    assert "A training runs" in session.state.notice.text
+
+
+def test_it_stops_and_says_so(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    retrain(session)
+    session.bench.training.stop()
+    assert session.job.is_cancelled
+    assert session.state.is_stopping
+    session.job.end("cancelled")
+    session.settle()
+    assert not session.state.is_training
+    assert not session.state.is_stopping
+    assert "has stopped" in session.state.notice.text
+
+
+def test_a_failure_is_one_sentence(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    retrain(session)
+    session.job.on_done(JobOutcome("failed", "the loss is no longer a number"))
+    session.settle()
+    assert session.state.notice.text == "the loss is no longer a number"
+    assert not session.state.is_training
+
+
+def test_closing_gives_a_training_time_to_save(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    retrain(session)
+    session.close()
+    assert session.engine.grace > 5
+
+
+def test_the_command_does_the_same(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    session.bench.training.configure({"iterations": 7, "strategy": "decoder", "loss": "dice"})
+    words = shlex.split(session.bench.training.make_command())
+    assert words[:2] == ["napari-retseg", "train"]
+    assert str(session.workspace.folder) in words
+    assert words[words.index("--strategy") + 1] == "decoder"
+    assert words[words.index("--loss") + 1] == "dice"
+    assert "--from" in words
+
+
+@pytest.mark.parametrize(
+    ("workspace", "expected"),
+    [("work", "work"), ("Dr. K's eyes", "Dr.-K-s-eyes"), ("...", "workspace"), ("a/b", "a-b")],
+)
+def test_a_model_is_named_after_its_workspace(workspace: str, expected: str) -> None:
+    assert model_name(workspace) == expected
