@@ -87,6 +87,14 @@ class BscanPredicted:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplesDrawn:
+    """Samples as a training would see them: grey and class values, ``(n, depth, width)``, uint8."""
+
+    images: NDArray[np.uint8] = field(compare=False)
+    labels: NDArray[np.uint8] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPlanned:
     """What a training is about to do, stated before its first step.
 
@@ -157,6 +165,7 @@ Event = (
     Message
     | Progress
     | BscanPredicted
+    | SamplesDrawn
     | TrainingPlanned
     | StepDone
     | Scored
@@ -170,6 +179,7 @@ _KINDS: dict[str, type[Any]] = {
         Message,
         Progress,
         BscanPredicted,
+        SamplesDrawn,
         TrainingPlanned,
         StepDone,
         Scored,
@@ -190,6 +200,10 @@ def encode(event: Event) -> dict[str, Any]:
             data["entropy"] = _pack(event.uncertainty.entropy)
             data["descriptor"] = list(event.uncertainty.descriptor)
         return data
+    if isinstance(event, SamplesDrawn):
+        shape = list(event.images.shape)
+        packed = {"images": _pack(event.images), "labels": _pack(event.labels)}
+        return {**data, "shape": shape, **packed}
     return {**data, **asdict(event)}
 
 
@@ -199,6 +213,9 @@ def decode(data: dict[str, Any]) -> Event:
     kind = _KINDS[values.pop("event")]
     if kind is BscanPredicted:
         return _decode_bscan(values)
+    if kind is SamplesDrawn:
+        drawn = tuple(values["shape"])
+        return SamplesDrawn(_unpack(values["images"], drawn), _unpack(values["labels"], drawn))
     if kind is TrainingPlanned:
         for name in ("training_groups", "heldout_groups"):
             values[name] = tuple(values[name])

@@ -21,14 +21,14 @@ def test_napari_is_asked_for_the_scans_and_the_dock(tmp_path: Path) -> None:
     command = gui_command([tmp_path / "a.tif"])
     assert command[:3] == [sys.executable, "-m", "napari"]
     assert command[3] == str(tmp_path / "a.tif")
-    assert command[-3:] == ["--with", "napari-retseg", "Segment"]
+    assert command[-4:] == ["--with", "napari-retseg", "Scores", "Retseg workbench"]
 
 
-def test_napari_knows_the_dock_under_this_name() -> None:
+def test_napari_knows_the_docks_under_these_names() -> None:
     from npe2 import PluginManifest
 
     widgets = PluginManifest.from_distribution("napari-retseg").contributions.widgets or []
-    assert gui.DOCK in [widget.display_name for widget in widgets]
+    assert set(gui.DOCKS) <= {widget.display_name for widget in widgets}
 
 
 def test_a_missing_scan_is_named_before_napari_starts(run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ _IMPORT = """
 import pkgutil, sys
 from importlib import import_module
 import napari_retseg.ui
-for module in pkgutil.iter_modules(napari_retseg.ui.__path__, "napari_retseg.ui."):
+for module in pkgutil.walk_packages(napari_retseg.ui.__path__, "napari_retseg.ui."):
     import_module(module.name)
 print(*sys.modules)
 """

@@ -1,4 +1,4 @@
-"""``napari-retseg gui``: napari with the Segment dock open."""
+"""``napari-retseg gui``: napari with the workbench open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import typer
 
 from napari_retseg.errors import InputError, UsageError
 
-DOCK = "Segment"
+#: Opened in this order; the last one lies on top.
+DOCKS = ("Scores", "Retseg workbench")
 
 
 def gui(
     scans: Annotated[list[Path] | None, typer.Argument(help="Scans to open.")] = None,
 ) -> None:
-    """Start napari with the Segment dock."""
+    """Start napari with the workbench and the scores."""
     paths = scans or []
     missing = [path for path in paths if not path.exists()]
     if missing:
@@ -32,7 +33,7 @@ def gui(
 
 
 def gui_command(paths: list[Path]) -> list[str]:
-    """Return the command line that starts napari with the dock and the scans."""
+    """Return the command line that starts napari with the docks and the scans."""
     files = [str(path.resolve()) for path in paths]
     reader = ["--plugin", "napari-retseg"] if files else []
-    return [sys.executable, "-m", "napari", *files, *reader, "--with", "napari-retseg", DOCK]
+    return [sys.executable, "-m", "napari", *files, *reader, "--with", "napari-retseg", *DOCKS]

@@ -13,6 +13,7 @@ from napari_retseg.engine.jobs import (
     JobOutcome,
     LoadJob,
     PredictJob,
+    SamplesJob,
     TrainJob,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "JobOutcome",
     "LoadJob",
     "PredictJob",
+    "SamplesJob",
     "TrainJob",
 ]

@@ -128,6 +128,24 @@ class TrainJob:
 
 
 @dataclass(frozen=True)
+class SamplesJob:
+    """Draw samples as a training would see them; see :func:`napari_retseg.learn.preview`."""
+
+    dataset_path: Path
+    config: TrainConfig
+    start: Path | None = None
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.learn.preview.draw_samples`."""
+        from napari_retseg.dataset import load_dataset
+        from napari_retseg.learn.preview import draw_samples
+
+        dataset = load_dataset(self.dataset_path)
+        yield from draw_samples(dataset, self.config, cancel, start=self.start)
+
+
+@dataclass(frozen=True)
 class EvaluateJob:
     """Score a model on one split of a dataset."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.overlay import stretch_grey
@@ -79,6 +79,23 @@ class AugmentPreview(QWidget):
             self._was_seen = True
             if not self.tiles.samples:
                 self.wanted.emit()
+
+
+class PreviewWindow(QDialog):
+    """A window with a preview; it takes no more samples once it is closed."""
+
+    def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Samples of the training")
+        self.is_closed = False
+        self.preview = AugmentPreview(classes)
+        column = QVBoxLayout(self)
+        column.addWidget(self.preview)
+        self.resize(640, 460)
+        self.finished.connect(self._on_finished)
+
+    def _on_finished(self) -> None:
+        self.is_closed = True
 
 
 class SampleTiles(QWidget):

@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_retseg.dataset.registry import recent
 from napari_retseg.engine import Engine
 from napari_retseg.io import read_scan
@@ -243,6 +246,23 @@ class Workbench:
         if self.desk.opened is not None:
             self.desk.opened.go_to(bscan)
 
+    def show_uncertainty(self, is_shown: bool) -> None:
+        """Show where the model is unsure, or hide it."""
+        opened, workspace = self.desk.opened, self.desk.workspace
+        if opened is None or workspace is None:
+            return
+        if not is_shown:
+            opened.hide_uncertainty()
+            return
+
+        def show(entropy: NDArray[np.uint8] | None) -> None:
+            if self.desk.opened is opened:
+                opened.show_uncertainty(
+                    np.zeros_like(opened.loaded.labels) if entropy is None else entropy
+                )
+
+        self.desk.do(partial(workspace.read_uncertainty, opened.name), show)
+
     def _review(self, workspace: Workspace) -> list[ScanReview]:
         """Say how far all scans are that can be opened."""
         found = []
@@ -313,9 +333,10 @@ class Workbench:
         if self._is_closed:
             return
         self._is_closed = True
+        self.desk.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         saver, workspace = self.desk.saver, self.desk.workspace
         grace = _GRACE_SECONDS if self.training.is_running else 0.0
-        self.correcting.end()
+        self.correcting.close()
         self.desk.engine.close(grace=grace)
         self.desk.close()
         if saver is not None:

@@ -52,11 +52,19 @@ class Correcting:
         self._on_step()
         self.show_strip()
 
-    def end(self) -> None:
-        """Follow it no longer."""
+    def close(self) -> None:
+        """Follow strokes and the viewer no longer."""
+        self._desk.viewer.dims.events.current_step.disconnect(self._on_step)
+        self._leave()
+
+    def _leave(self) -> None:
         if self._strokes is not None:
             self._strokes.close()
         self._strokes = None
+
+    def end(self) -> None:
+        """Follow it no longer, and show nothing of it."""
+        self._leave()
         self._states = {}
         self._bscan = -1
         self._desk.state.n_bscans, self._desk.state.strip = 0, ()

@@ -49,7 +49,8 @@ class Desk:
         self.state = BenchState()
         self.viewer = viewer
         self.engine = engine
-        self.post = post
+        self._post = post
+        self._is_closed = False
         self.workspace: Workspace | None = None
         self.points: RestorePoints | None = None
         self.saver: Autosaver | None = None
@@ -74,12 +75,21 @@ class Desk:
         future = self._files.submit(work)
         future.add_done_callback(partial(self._settle, done, failed))
 
+    def post(self, function: Callable[[], None]) -> None:
+        """Run a function on the GUI's thread, soon, unless the workbench is closed by then."""
+        self._post(partial(self._run_open, function))
+
+    def _run_open(self, function: Callable[[], None]) -> None:
+        if not self._is_closed:
+            function()
+
     def wait_for_files(self) -> None:
         """Wait until all that was given to :meth:`do` so far is done; not on the GUI's thread."""
         self._files.submit(lambda: None).result()
 
     def close(self) -> None:
-        """End the thread, after what was given to it."""
+        """End the thread, after what was given to it; nothing is posted any more."""
+        self._is_closed = True
         self._files.shutdown(wait=True)
 
     def _settle(

@@ -11,18 +11,23 @@ from qtpy.QtGui import QGuiApplication, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
+    QMainWindow,
     QMessageBox,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.engine import Engine
-from napari_retseg.models import CARD
+from napari_retseg.events import SamplesDrawn
+from napari_retseg.models import CARD, Version
 from napari_retseg.ui.dock import Postbox
 from napari_retseg.ui.layers import is_scan_layer
+from napari_retseg.ui.workbench.augmentpreview import PreviewWindow
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.card import KeysCard, ModelCard
+from napari_retseg.ui.workbench.history import PointsWindow, VersionsWindow
 from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS, bind_keys
 from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
 from napari_retseg.ui.workbench.modelpanel import ModelPanel
@@ -31,6 +36,7 @@ from napari_retseg.ui.workbench.reviewpanel import ReviewPanel
 from napari_retseg.ui.workbench.roundpanel import ProgressPanel, RetrainPanel
 from napari_retseg.ui.workbench.scanpanel import ScanPanel
 from napari_retseg.ui.workbench.section import CollapsibleSection
+from napari_retseg.workspace import RestorePoint
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -78,7 +84,7 @@ class WorkbenchDock(QWidget):
         self.notice = make_text()
         self._cards: list[QWidget] = []
         self._drawn = -1
-        self._window: QObject | None = None
+        self._listens = False
         self._lay_out()
         self._connect()
         self._connect_rounds()
@@ -146,6 +152,8 @@ class WorkbenchDock(QWidget):
         review.undo_pressed.connect(correcting.undo)
         review.redo_pressed.connect(correcting.redo)
         review.toggle_pressed.connect(correcting.toggle_prediction)
+        review.uncertainty_toggled.connect(bench.show_uncertainty)
+        review.restore_wanted.connect(self._show_points)
         self.keys_button.clicked.connect(self._show_keys)
         bench.state.events.notice.connect(self._show_notice)
         bench.desk.shown.connect(self._on_shown)
@@ -157,8 +165,10 @@ class WorkbenchDock(QWidget):
         retrain.stop_pressed.connect(training.stop)
         retrain.resume_pressed.connect(training.resume)
         retrain.command_wanted.connect(self._copy_command)
+        retrain.preview_wanted.connect(self._show_preview)
         progress.keep_new_pressed.connect(training.keep_new)
         progress.keep_old_pressed.connect(training.keep_old)
+        progress.history_wanted.connect(self._show_models)
         self.bench.state.events.is_training.connect(self._on_training)
         timer = QTimer(self)
         timer.setInterval(_REFRESH_MS)
@@ -249,6 +259,42 @@ class WorkbenchDock(QWidget):
         rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint the first to the ninth class"))
         self._show_window(KeysCard({"Workbench": rows}, parent=self))
 
+    def _show_preview(self) -> None:
+        window = PreviewWindow(self._classes(), parent=self)
+
+        def show(drawn: SamplesDrawn) -> None:
+            if not window.is_closed:
+                window.preview.set_samples(list(zip(drawn.images, drawn.labels, strict=True)))
+
+        def fail(text: str) -> None:
+            if not window.is_closed:
+                window.preview.set_notice(text)
+
+        window.preview.wanted.connect(lambda: self.bench.training.draw_samples(show, fail))
+        self._show_window(window)
+
+    def _classes(self) -> LabelSet:
+        workspace = self.bench.desk.workspace
+        return RETINA if workspace is None else workspace.classes
+
+    def _show_points(self) -> None:
+        points = self.bench.desk.points
+        if points is not None:
+            self.bench.desk.do(points.list, self._open_points)
+
+    def _open_points(self, points: list[RestorePoint]) -> None:
+        window = PointsWindow(points, parent=self)
+        window.chosen.connect(self.bench.correcting.restore)
+        self._show_window(window)
+
+    def _show_models(self) -> None:
+        self.bench.training.list_versions(self._open_models)
+
+    def _open_models(self, versions: list[Version]) -> None:
+        window = VersionsWindow(versions, parent=self)
+        window.chosen.connect(self.bench.training.roll_back)
+        self._show_window(window)
+
     def _show_window(self, window: QWidget) -> None:
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         window.show()
@@ -260,14 +306,14 @@ class WorkbenchDock(QWidget):
         super().showEvent(event)
         self.bench.predicting.refresh_models()
         window = self.window()
-        if window is not self._window and window is not None:
-            self._window = window
+        if not self._listens and window is not None and window is not self:
+            self._listens = True
             window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Ask before the window closes while a training runs."""
         is_close = event is not None and event.type() == QEvent.Type.Close
-        is_busy = watched is self._window and self.bench.training.is_running
+        is_busy = isinstance(watched, QMainWindow) and self.bench.training.is_running
         if event is not None and is_close and is_busy and not self._may_close():
             event.ignore()
             return True

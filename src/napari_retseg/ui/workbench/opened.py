@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import import_labels, make_labels_layer
+from napari_retseg.ui.layers import FUNDUS, copy_placement, import_labels, make_labels_layer
 from napari_retseg.ui.reading import layers_of_scan
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ class OpenScan:
         viewer.layers.selection.active = labels
         return cls(loaded, viewer, image, prediction, labels, tuple(made[:-1]))
 
+    #: Entropy of each pixel, 0 to 255; None while it is not shown.
+    uncertainty: Image | None = None
+
     @property
     def name(self) -> str:
         """The scan's name in the workspace."""
@@ -122,7 +125,33 @@ class OpenScan:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """All its layers, from below."""
-        return (*self.others, self.image, self.prediction, self.labels)
+        shown = () if self.uncertainty is None else (self.uncertainty,)
+        return (*self.others, self.image, *shown, self.prediction, self.labels)
+
+    def show_uncertainty(self, entropy: NDArray[np.uint8]) -> None:
+        """Add the uncertainty as a layer between scan and prediction."""
+        from napari.layers import Image
+
+        self.hide_uncertainty()
+        self.uncertainty = Image(
+            entropy,
+            name=UNCERTAINTY,
+            colormap="magma",
+            blending="additive",
+            opacity=0.7,
+            contrast_limits=(0, 255),
+            metadata={FUNDUS: self.name},  # an image, but no scan to segment
+            **copy_placement(self.image, n_axes=entropy.ndim),
+        )
+        place = self.viewer.layers.index(self.image) + 1
+        self.viewer.layers.insert(place, self.uncertainty)
+        self.viewer.layers.selection.active = self.labels
+
+    def hide_uncertainty(self) -> None:
+        """Take the uncertainty's layer away."""
+        layer, self.uncertainty = self.uncertainty, None
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)
 
     def close(self) -> None:
         """Take its layers out of the viewer."""

@@ -186,6 +186,9 @@ class Predicting:
         plane(loaded.prediction, bscan)[...] = labels
         found = event.uncertainty
         loaded.predicted[bscan] = None if found is None else found.score
+        shown = run.opened.uncertainty
+        if shown is not None and found is not None:
+            plane(shown.data, bscan)[...] = found.entropy
         workspace = self._desk.workspace
         if workspace is not None and not workspace.is_read_only:
             self._desk.do(
@@ -228,6 +231,8 @@ class Predicting:
         self._run = None
         self._desk.state.work = None
         run.opened.prediction.refresh()
+        if run.opened.uncertainty is not None:
+            run.opened.uncertainty.refresh()
         self._correcting.show_strip()
         self._desk.changed.emit(tuple(run.bscans))
         if outcome.status == "failed":

@@ -40,7 +40,8 @@ class ReviewPanel(QWidget):
         column.addWidget(self.strip)
         column.addLayout(self._make_accept_row())
         column.addWidget(self.next_text)
-        column.addLayout(make_row(self.toggle_button, self.ignore_button, self.clear_button))
+        column.addLayout(make_row(self.toggle_button, self.uncertainty_button))
+        column.addLayout(make_row(self.ignore_button, self.clear_button))
         column.addLayout(make_row(self.undo_button, self.redo_button, self.restore_button))
         column.addWidget(self.saved_text)
         self._connect()
@@ -67,6 +68,10 @@ class ReviewPanel(QWidget):
         self.toggle_button = make_button(
             "Prediction", "Show or hide the prediction", key=KEYS["toggle"]
         )
+        self.uncertainty_button = make_button(
+            "Uncertainty", "Show where the model is unsure, as a layer"
+        )
+        self.uncertainty_button.setCheckable(True)
         self.ignore_button = make_button(
             "Leave out", 'Paint "not annotated": neither trained on nor scored', key=KEYS["ignore"]
         )
@@ -89,6 +94,7 @@ class ReviewPanel(QWidget):
     def _connect(self) -> None:
         self.strip.bscan_clicked.connect(self.bscan_clicked)
         self.accept_button.clicked.connect(self.accept_bscan_pressed)
+        self.uncertainty_button.toggled.connect(self.uncertainty_toggled)
         pairs = (
             (self.confirm_button, self.confirm_pressed),
             (self.next_button, self.next_pressed),
@@ -151,6 +157,9 @@ class ReviewPanel(QWidget):
             self.restore_button,
         ):
             button.setEnabled(self._state.can_edit)
-        self.toggle_button.setEnabled(self._state.n_bscans > 0)
+        for button in (self.toggle_button, self.uncertainty_button):
+            button.setEnabled(self._state.n_bscans > 0)
+        if not self._state.n_bscans:
+            self.uncertainty_button.setChecked(False)
         self.next_button.setEnabled(bool(self._state.scans))
         self._show_saved()

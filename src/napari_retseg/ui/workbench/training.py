@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari_retseg.config import TrainConfig
-from napari_retseg.engine import JobHandle, JobOutcome, TrainJob
+from napari_retseg.engine import JobHandle, JobOutcome, SamplesJob, TrainJob
 from napari_retseg.errors import RetsegError
-from napari_retseg.events import Event, Message, TrainingPlanned
+from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
 from napari_retseg.learn.run import read_config
+from napari_retseg.models import Version, list_versions, roll_back
 from napari_retseg.rounds import (
     Curves,
     Verdict,
@@ -48,8 +50,8 @@ class Training:
         self._handle: JobHandle | None = None
         self._run: Path | None = None
         self._stopping_since = 0.0
+        self._draws = 0
         self.curves = Curves()
-        self.command = ""
         desk.state.events.model.connect(self.describe)
         desk.state.events.strip.connect(self.describe)
 
@@ -185,6 +187,45 @@ class Training:
         self._desk.state.verdict, self._desk.state.judged = None, None
         self._desk.tell("The old model stays; the new one is kept in the run's folder.")
 
+    def draw_samples(
+        self, show: Callable[[SamplesDrawn], None], failed: Callable[[str], None]
+    ) -> None:
+        """Draw eight samples as Retrain would see them, others each time."""
+        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        if workspace is None:
+            failed("Open a workspace first.")
+            return
+        self._draws += 1
+        config = self._config.model_copy(update={"seed": self._draws})
+        start = None if choice is None else choice.folder
+
+        def hear(event: Event) -> None:
+            if isinstance(event, SamplesDrawn):
+                self._desk.post(partial(show, event))
+
+        def end(outcome: JobOutcome) -> None:
+            if outcome.status == "failed":
+                self._desk.post(partial(failed, str(outcome.error)))
+
+        self._desk.engine.submit(
+            SamplesJob(workspace.folder, config, start), on_event=hear, on_done=end
+        )
+
+    def list_versions(self, show: Callable[[list[Version]], None]) -> None:
+        """List the models that this workspace's name meant, and hand them to `show`."""
+        workspace = self._desk.workspace
+        if workspace is None:
+            self._desk.tell("Open a workspace first.")
+            return
+        self._desk.do(partial(list_versions, model_name(workspace.name)), show)
+
+    def roll_back(self, version: str) -> None:
+        """Let this workspace's name mean an earlier model again; the present one is kept."""
+        workspace = self._desk.workspace
+        if workspace is not None:
+            name = model_name(workspace.name)
+            self._desk.do(partial(roll_back, name, to=version), lambda _: self._on_kept(name))
+
     # How it is done.
 
     def _submit(self, run: Path, job: TrainJob) -> None:
@@ -239,7 +280,7 @@ class Training:
         self._predicting.refresh_models()
         self._predicting.choose_by_name(name)
         self._predicting.load_chosen()
-        self._desk.tell(f"The new model is now {name!r}; segment again to see what it does.")
+        self._desk.tell(f"{name!r} is the model now; segment again to see what it does.")
 
     def _show_verdict(self, run: Path, verdict: Verdict) -> None:
         self._desk.state.judged, self._desk.state.verdict = run, verdict

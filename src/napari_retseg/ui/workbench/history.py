@@ -1,0 +1,127 @@
+"""Windows to go back: to earlier labels, and to earlier models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retseg.models import Version
+from napari_retseg.ui.workbench.look import GAP, make_text
+from napari_retseg.ui.workbench.parts import make_button
+from napari_retseg.workspace import RestorePoint
+
+
+class ChoiceWindow(QDialog):
+    """A list with one line for each choice, and a button that takes the chosen one.
+
+    Parameters
+    ----------
+    title, hint
+        Of the window; what choosing does.
+    rows
+        A line, and what is emitted where it is chosen.
+    verb
+        On the button.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(
+        self,
+        title: str,
+        hint: str,
+        rows: Sequence[tuple[str, object]],
+        *,
+        verb: str,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.list = QListWidget()
+        for text, value in rows:
+            item = QListWidgetItem(text)
+            item.setData(Qt.ItemDataRole.UserRole, value)
+            self.list.addItem(item)
+        self.hint = make_text(hint)
+        self.take_button = make_button(verb, hint)
+        self.close_button = make_button("Close", "Change nothing")
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        buttons.addWidget(self.take_button)
+        buttons.addWidget(self.close_button)
+        column = QVBoxLayout(self)
+        column.setSpacing(GAP)
+        column.addWidget(self.hint)
+        column.addWidget(self.list)
+        column.addLayout(buttons)
+        self.resize(460, 380)
+        self.list.itemSelectionChanged.connect(self._show_button)
+        self.list.itemDoubleClicked.connect(self._take)
+        self.take_button.clicked.connect(self._take)
+        self.close_button.clicked.connect(self.close)
+        self._show_button()
+
+    def _show_button(self) -> None:
+        self.take_button.setEnabled(self.list.currentItem() is not None)
+
+    def _take(self) -> None:
+        item = self.list.currentItem()
+        if item is not None:
+            self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+            self.close()
+
+
+class PointsWindow(ChoiceWindow):
+    """Earlier states of the labels; emits the number of a restore point."""
+
+    def __init__(self, points: Sequence[RestorePoint], parent: QWidget | None = None) -> None:
+        super().__init__(
+            "History of the labels",
+            "Each line is the labels as they were before something was done. Going back keeps "
+            "what is there now in a line of its own.",
+            [(describe_point(point), point.number) for point in points],
+            verb="Go back",
+            parent=parent,
+        )
+
+
+class VersionsWindow(ChoiceWindow):
+    """Earlier models of a name; emits the number of a version."""
+
+    def __init__(self, versions: Sequence[Version], parent: QWidget | None = None) -> None:
+        super().__init__(
+            "Earlier models",
+            "Going back to an earlier model keeps the present one in this list.",
+            [(describe_version(version), version.label) for version in versions],
+            verb="Go back",
+            parent=parent,
+        )
+
+    def _show_button(self) -> None:
+        item = self.list.currentItem()
+        is_other = item is not None and item.data(Qt.ItemDataRole.UserRole) != "current"
+        self.take_button.setEnabled(is_other)
+
+
+def describe_point(point: RestorePoint) -> str:
+    """Name a restore point: when, of which scan, before what."""
+    when = point.when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{when}   {point.name}   before: {point.why.removeprefix('before ')}"
+
+
+def describe_version(version: Version) -> str:
+    """Name a version of a model: number, since when, and what it is worth."""
+    when = version.when.astimezone().strftime("%Y-%m-%d %H:%M")
+    scores = (version.info.scores if version.info is not None else None) or {}
+    dice = scores.get("mean_foreground_dice")
+    worth = "" if dice is None else f"   mean Dice {dice:.3f}"
+    return f"{version.label}   {when}{worth}"
