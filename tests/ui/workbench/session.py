@@ -46,7 +46,7 @@ class Session:
         """Make a workspace with scans, and open the first."""
         self.bench.create(folder)
         self.settle()
-        self.bench.add_files(list(scans))
+        self.bench.adding.add_files(list(scans))
         self.settle()
 
     @property
@@ -86,13 +86,13 @@ class Session:
 
     def paint(self, bscan: int, rows: slice, value: int) -> None:
         """Paint a band of a B-scan as a stroke does: through the layer."""
-        self.bench.go_to(bscan)
+        self.bench.scans.go_to(bscan)
         places = np.indices((64, 96))[:, rows].reshape(2, -1)
         first = np.full(places.shape[1], bscan)
         self.opened.labels.data_setitem((first, *places), value)
 
     def show(self, bscan: int) -> None:
-        self.bench.go_to(bscan)
+        self.bench.scans.go_to(bscan)
 
     def written(self, bscan: int) -> NDArray[np.uint8]:
         """Read the labels of a B-scan from disk, once all strokes are there."""
@@ -100,7 +100,8 @@ class Session:
         saver = self.bench.desk.saver
         assert saver is not None
         assert saver.flush(10)
-        return self.workspace.read_labels(self.opened.name)[bscan]
+        found: NDArray[np.uint8] = self.workspace.read_labels(self.opened.name)[bscan]
+        return found
 
     def close(self) -> None:
         self.bench.close()

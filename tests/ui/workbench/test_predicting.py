@@ -89,7 +89,7 @@ def test_a_model_for_other_scans_is_refused(session: Session) -> None:
 def test_events_of_a_scan_that_was_closed_are_dropped(session: Session) -> None:
     session.bench.predicting.segment_volume()
     job = session.job
-    session.bench.close_scan()
+    session.bench.scans.close_scan()
     assert job.is_cancelled
     job.predict(0, 3)
     job.end("cancelled")
@@ -102,21 +102,21 @@ def test_closing_a_layer_closes_the_scan(session: Session) -> None:
     assert session.bench.desk.opened is None
     assert "was closed" in session.state.notice.text
     assert not session.viewer.layers
-    session.bench.choose_scan(0)
+    session.bench.scans.choose_scan(0)
     session.settle()
     assert [layer.name for layer in session.viewer.layers] == ["eye", "prediction", "labels"]
 
 
 def test_next_says_why_and_goes_there(session: Session) -> None:
-    session.bench.go_next()
+    session.bench.scans.go_next()
     session.settle()
     assert session.state.next_text
     session.predict(3)
-    session.bench.go_next()
+    session.bench.scans.go_next()
     session.settle()
     assert "uncertain" in session.state.next_text
     first = session.state.bscan
-    session.bench.go_next()
+    session.bench.scans.go_next()
     session.settle()
     assert session.state.bscan != first
 

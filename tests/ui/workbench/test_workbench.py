@@ -187,6 +187,7 @@ def test_closing_while_it_trains_asks_and_the_training_can_be_resumed(
 
     monkeypatch.setattr(QMessageBox, "exec", lambda box: answer(box, "Go on training"))
     window = desk.dock.window()
+    assert window is not None
     window.close()
     assert window.isVisible()
     assert asked == ["A training is running. Stop it and close?"]

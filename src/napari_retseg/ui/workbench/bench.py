@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from napari_retseg.dataset.registry import recent
 from napari_retseg.engine import Engine
-from napari_retseg.io import read_scan
-from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
-from napari_retseg.ui.state import describe_scan
+from napari_retseg.ui.workbench.adding import Adding
 from napari_retseg.ui.workbench.correcting import Correcting
 from napari_retseg.ui.workbench.desk import Desk
-from napari_retseg.ui.workbench.opened import Loaded, OpenScan, load
 from napari_retseg.ui.workbench.predicting import Predicting
+from napari_retseg.ui.workbench.scans import Scans
 from napari_retseg.ui.workbench.training import Training
 from napari_retseg.workspace import (
     Autosaver,
-    NextBscan,
     RestorePoints,
-    ScanEntry,
-    ScanReview,
     Workspace,
-    choose_next,
 )
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Layer
 
 _GRACE_SECONDS = 20.0
 _FLUSH_SECONDS = 10.0
+_ADDRESS = re.compile(r"(tcp|tls)://[^\s/:]+:\d+")
 
 
 class Workbench:
@@ -62,14 +53,11 @@ class Workbench:
         self.correcting = Correcting(self.desk)
         self.predicting = Predicting(self.desk, self.correcting)
         self.training = Training(self.desk, self.predicting)
+        self.scans = Scans(self.desk, self.correcting, self.predicting)
+        self.adding = Adding(self.desk, self.scans)
         self._is_closed = False
-        #: What Next has shown, so that pressing it again goes on.
-        self._seen: list[tuple[str, int]] = []
-        viewer.layers.events.removed.connect(self._on_layer_removed)
         self.state.recent = tuple(recent())
         self.predicting.refresh_models()
-
-    # Workspaces.
 
     def create(self, folder: Path) -> None:
         """Make a workspace in a folder that is empty or not there yet, and open it."""
@@ -88,9 +76,12 @@ class Workbench:
 
     def _leave(self) -> None:
         """Close the open workspace, with all that is painted on disk."""
-        self.close_scan()
+        self.scans.close_scan()
         saver, workspace = self.desk.saver, self.desk.workspace
         self.desk.saver, self.desk.workspace, self.desk.points = None, None, None
+        self.state.folder, self.state.is_read_only, self.state.scans = None, False, ()
+        self.state.verdict, self.state.judged, self.state.resumable = None, None, None
+        self.training.describe()
         if saver is not None:
             self.desk.do(saver.close)
         if workspace is not None:
@@ -106,12 +97,12 @@ class Workbench:
         )
         desk.saver = saver
         desk.points = RestorePoints(workspace, flush=lambda: saver.flush(_FLUSH_SECONDS))
-        self._seen.clear()
         self.state.folder, self.state.is_read_only = workspace.folder, workspace.is_read_only
         self.state.recent = tuple(recent())
-        self.state.address = str(workspace.settings.get("address", ""))
+        address = str(workspace.settings.get("address", ""))
+        if address != self.state.address:
+            self.connect(address)
         self.predicting.choose_by_name(str(workspace.settings.get("model", "")))
-        self._show_scans()
         if workspace.is_read_only:
             desk.tell(workspace.why_read_only, "warning")
         elif workspace.missing:
@@ -125,215 +116,37 @@ class Workbench:
             desk.tell("")
         self.training.find_resumable()
         self.training.describe()
-        present = [k for k, entry in enumerate(self.state.scans) if not entry.is_missing]
-        last = workspace.settings.get("scan")
-        wanted = [k for k in present if self.state.scans[k].name == last]
-        if present:
-            self.choose_scan((wanted or present)[0])
+        self.scans.begin()
 
-    def locate(self, folder: Path) -> None:
-        """Find scans that have moved below a folder."""
+    def connect(self, address: str) -> None:
+        """Run jobs on a dask scheduler from now on; empty: in processes of this computer."""
+        if self.training.is_running or self.state.work is not None:
+            self.desk.tell("Wait for what runs, or stop it, before you change where it runs.")
+            return
+        if address and not _ADDRESS.fullmatch(address):
+            self.desk.tell(
+                f"{address}: is no address of a scheduler; it looks like tcp://host:8786", "error"
+            )
+            return
+        before, self.desk.engine = self.desk.engine, Engine(address or None)
+        self.desk.do(before.close)
+        self.state.address = address
+        self.predicting.forget_loaded()
         workspace = self.desk.workspace
-        if workspace is None:
-            return
-
-        def work() -> int:
-            found = workspace.find_moved(folder)
-            for name, path in found.items():
-                workspace.relocate(name, path)
-            return len(found)
-
-        def done(count: int) -> None:
-            self._show_scans()
-            left = len(workspace.missing)
-            rest = f"; {left} are still missing" if left else ""
-            self.desk.tell(f"Found {count} scans{rest}.", "warning" if left else "info")
-            if self.state.scan < 0 and count:
-                self.choose_scan(0)
-
-        self.desk.do(work, done)
-
-    # Scans.
-
-    def add_files(self, paths: list[Path]) -> None:
-        """Add scans from files or folders, and open the first."""
-        self._add(lambda: [read_scan(path) for path in paths])
-
-    def add_layer(self, layer: Layer) -> None:
-        """Add an image layer of the viewer, from whatever reader."""
-        if not is_scan_layer(layer):
-            self.desk.tell(f"{layer.name}: is no image; choose an image layer.", "error")
-            return
-        self._add(lambda: [scan_of_layer(layer)])
-
-    def _add(self, read: Callable[[], list[OctScan]]) -> None:
-        workspace = self.desk.workspace
-        if workspace is None:
-            self.desk.tell("Make or open a workspace first: a folder for labels and models.")
-            return
-        if workspace.is_read_only:
-            self.desk.tell(workspace.why_read_only, "warning")
-            return
-
-        def work() -> list[ScanEntry]:
-            return [workspace.add_scan(scan) for scan in read()]
-
-        def done(entries: list[ScanEntry]) -> None:
-            self._show_scans()
-            names = [entry.name for entry in self.state.scans]
-            if entries:
-                self.choose_scan(names.index(entries[0].name))
-
-        self.desk.do(work, done)
-
-    def describe(self, **what: Any) -> None:
-        """Keep what the user says of the open scan: ``spacing_um``, ``laterality``, ``group``."""
-        workspace, entry = self.desk.workspace, self.state.open_scan
-        if workspace is None or entry is None:
-            return
-
-        def done(_entry: ScanEntry) -> None:
-            self._show_scans()
-            self.choose_scan(self.state.scan)
-
-        self.desk.do(partial(workspace.describe_scan, entry.name, **what), done)
-
-    def choose_scan(self, index: int, *, bscan: int | None = None) -> None:
-        """Open one of ``state.scans``, at a B-scan."""
-        workspace = self.desk.workspace
-        if workspace is None or not 0 <= index < len(self.state.scans):
-            return
-        entry = self.state.scans[index]
-        if entry.is_missing:
-            self.desk.tell(f"{entry.path}: is not there; press Locate.", "error")
-            return
-        self.close_scan()
-        self.state.scan = index
-        saver = self.desk.saver
-
-        def work() -> Loaded:
-            if saver is not None:
-                saver.flush()
-            return load(workspace, entry.name)
-
-        self.desk.do(work, partial(self._on_loaded, index, bscan), failed=self._on_not_loaded)
-
-    def close_scan(self) -> None:
-        """Take the open scan's layers out of the viewer; its labels are on disk."""
-        opened, self.desk.opened = self.desk.opened, None
-        self.predicting.drop()
-        self.correcting.end()
-        self.state.scan, self.state.scan_text = -1, ""
-        if opened is not None:
-            opened.close()
-
-    def go_next(self) -> None:
-        """Show the B-scan that is most worth labelling, and say why."""
-        workspace = self.desk.workspace
-        if workspace is None:
-            self.desk.tell("Make or open a workspace first.")
-            return
-        opened = self.desk.opened
-        current = None if opened is None else (opened.name, self.state.bscan)
-
-        def work() -> NextBscan | None:
-            return choose_next(self._review(workspace), current=current, seen=self._seen)
-
-        self.desk.do(work, self._on_next)
-
-    def go_to(self, bscan: int) -> None:
-        """Show a B-scan of the open scan."""
-        if self.desk.opened is not None:
-            self.desk.opened.go_to(bscan)
-
-    def show_uncertainty(self, is_shown: bool) -> None:
-        """Show where the model is unsure, or hide it."""
-        opened, workspace = self.desk.opened, self.desk.workspace
-        if opened is None or workspace is None:
-            return
-        if not is_shown:
-            opened.hide_uncertainty()
-            return
-
-        def show(entropy: NDArray[np.uint8] | None) -> None:
-            if self.desk.opened is opened:
-                opened.show_uncertainty(
-                    np.zeros_like(opened.loaded.labels) if entropy is None else entropy
-                )
-
-        self.desk.do(partial(workspace.read_uncertainty, opened.name), show)
-
-    def _review(self, workspace: Workspace) -> list[ScanReview]:
-        """Say how far all scans are that can be opened."""
-        found = []
-        for entry in workspace.scans:
-            if not entry.is_missing and entry.n_bscans is not None:
-                bscans = range(entry.n_bscans)
-                is_test = entry.split == "test"
-                found.append(
-                    ScanReview(
-                        name=entry.name,
-                        group=entry.group,
-                        n_bscans=entry.n_bscans,
-                        states=workspace.states(entry.name),
-                        predicted=workspace.predictions(entry.name),
-                        heldout=workspace.heldout(entry.name),
-                        unused=frozenset(bscans) if is_test else frozenset(),
-                    )
-                )
-        return found
-
-    def _on_next(self, found: NextBscan | None) -> None:
-        if found is None:
-            self.desk.tell("There is no further B-scan to label.")
-            return
-        self._seen.append((found.name, found.bscan))
-        self.state.next_text = f"{found.name}, B-scan {found.bscan + 1}: {found.why}"
-        names = [entry.name for entry in self.state.scans]
-        opened = self.desk.opened
-        if opened is not None and opened.name == found.name:
-            opened.go_to(found.bscan)
-        else:
-            self.choose_scan(names.index(found.name), bscan=found.bscan)
-
-    def _on_loaded(self, index: int, bscan: int | None, loaded: Loaded) -> None:
-        if index != self.state.scan or self.desk.workspace is None:
-            return  # another scan was chosen meanwhile
-        opened = OpenScan.show(self.desk.viewer, loaded)
-        self.desk.opened = opened
-        self.state.scan_text = describe_scan(loaded.scan)
-        if opened.n_bscans > 1:
-            opened.go_to(opened.n_bscans // 2 if bscan is None else bscan)
-        self.correcting.begin(opened)
+        if workspace is not None and not workspace.is_read_only:
+            self.desk.do(partial(workspace.save_settings, address=address))
         self.predicting.load_chosen()
-        if not self.desk.workspace.is_read_only:
-            self.desk.do(partial(self.desk.workspace.save_settings, scan=loaded.name))
-        self.desk.shown.emit()
-
-    def _on_not_loaded(self, _text: str) -> None:
-        self.state.scan = -1
-
-    def _show_scans(self) -> None:
-        workspace = self.desk.workspace
-        self.state.scans = () if workspace is None else workspace.scans
+        self.training.describe()
 
     def _on_saved(self) -> None:
         self.desk.tell("All labels are on disk again.")
-
-    def _on_layer_removed(self, event: Any) -> None:
-        opened = self.desk.opened
-        if opened is not None and event.value in (opened.image, opened.prediction, opened.labels):
-            self.close_scan()
-            self.desk.tell(f"{event.value.name} was closed; choose the scan to open it again.")
-
-    # The end.
 
     def close(self) -> None:
         """Write all that is painted, stop what runs (a training keeps its state), and end."""
         if self._is_closed:
             return
         self._is_closed = True
-        self.desk.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self.scans.close()
         saver, workspace = self.desk.saver, self.desk.workspace
         grace = _GRACE_SECONDS if self.training.is_running else 0.0
         self.correcting.close()

@@ -11,6 +11,7 @@ from qtpy.QtGui import QGuiApplication, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
+    QInputDialog,
     QMainWindow,
     QMessageBox,
     QScrollArea,
@@ -31,7 +32,7 @@ from napari_retseg.ui.workbench.history import PointsWindow, VersionsWindow
 from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS, bind_keys
 from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
 from napari_retseg.ui.workbench.modelpanel import ModelPanel
-from napari_retseg.ui.workbench.parts import make_button
+from napari_retseg.ui.workbench.parts import make_button, make_row
 from napari_retseg.ui.workbench.reviewpanel import ReviewPanel
 from napari_retseg.ui.workbench.roundpanel import ProgressPanel, RetrainPanel
 from napari_retseg.ui.workbench.scanpanel import ScanPanel
@@ -110,7 +111,8 @@ class WorkbenchDock(QWidget):
             inner.addWidget(section)
             self.sections[title] = section
         self.keys_button = make_button("Keys…", "The keys of the workbench")
-        inner.addWidget(self.keys_button)
+        self.address_button = make_button("Runs on…", "Choose the computer that does the work")
+        inner.addLayout(make_row(self.keys_button, self.address_button))
         inner.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidget(sections)
@@ -128,12 +130,15 @@ class WorkbenchDock(QWidget):
         bench, scan, model = self.bench, self.scan_panel, self.model_panel
         scan.created.connect(bench.create)
         scan.opened.connect(bench.open)
-        scan.located.connect(bench.locate)
-        scan.files_added.connect(bench.add_files)
+        scan.located.connect(bench.adding.locate)
+        scan.files_added.connect(bench.adding.add_files)
         scan.layers_wanted.connect(self._offer_layers)
         scan.layer_added.connect(self._on_layer_added)
-        scan.scan_chosen.connect(bench.choose_scan)
-        scan.described.connect(lambda what: bench.describe(**what))
+        scan.scan_chosen.connect(bench.scans.choose_scan)
+        scan.dataset_added.connect(bench.adding.add_dataset)
+        scan.classes_wanted.connect(lambda: scan.ask_for_classes(self._classes().names[1:]))
+        scan.classes_given.connect(bench.adding.set_classes)
+        scan.described.connect(lambda what: bench.adding.describe(**what))
         model.model_chosen.connect(bench.predicting.choose_model)
         model.model_browsed.connect(bench.predicting.add_model)
         model.card_wanted.connect(self._show_card)
@@ -141,20 +146,21 @@ class WorkbenchDock(QWidget):
         model.volume_pressed.connect(bench.predicting.segment_volume)
         model.cancel_pressed.connect(bench.predicting.cancel)
         review, correcting = self.review_panel, bench.correcting
-        review.bscan_clicked.connect(bench.go_to)
+        review.bscan_clicked.connect(bench.scans.go_to)
         review.accept_bscan_pressed.connect(correcting.accept_bscan)
         review.accept_volume_pressed.connect(correcting.accept_volume)
         review.accept_class_chosen.connect(correcting.accept_class)
         review.confirm_pressed.connect(correcting.confirm)
-        review.next_pressed.connect(bench.go_next)
+        review.next_pressed.connect(bench.scans.go_next)
         review.ignore_pressed.connect(correcting.paint_not_annotated)
         review.clear_pressed.connect(correcting.clear)
         review.undo_pressed.connect(correcting.undo)
         review.redo_pressed.connect(correcting.redo)
         review.toggle_pressed.connect(correcting.toggle_prediction)
-        review.uncertainty_toggled.connect(bench.show_uncertainty)
+        review.uncertainty_toggled.connect(bench.scans.show_uncertainty)
         review.restore_wanted.connect(self._show_points)
         self.keys_button.clicked.connect(self._show_keys)
+        self.address_button.clicked.connect(self._ask_for_address)
         bench.state.events.notice.connect(self._show_notice)
         bench.desk.shown.connect(self._on_shown)
 
@@ -183,7 +189,7 @@ class WorkbenchDock(QWidget):
                 "segment": bench.predicting.segment_bscan,
                 "accept": correcting.accept_bscan,
                 "confirm": correcting.confirm,
-                "next": bench.go_next,
+                "next": bench.scans.go_next,
                 "toggle": correcting.toggle_prediction,
                 "undo": correcting.undo,
                 "redo": correcting.redo,
@@ -227,7 +233,7 @@ class WorkbenchDock(QWidget):
         self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])
 
     def _on_layer_added(self, index: int) -> None:
-        self.bench.add_layer(self._foreign_layers()[index])
+        self.bench.adding.add_layer(self._foreign_layers()[index])
 
     def _foreign_layers(self) -> list:  # type: ignore[type-arg]
         opened = self.bench.desk.opened
@@ -253,6 +259,16 @@ class WorkbenchDock(QWidget):
         path = choice.folder / CARD
         text = path.read_text(encoding="utf-8") if path.is_file() else "This model has no card."
         self._show_window(ModelCard(choice.name, text, parent=self))
+
+    def _ask_for_address(self) -> None:
+        address, ok = QInputDialog.getText(
+            self,
+            "Where it runs",
+            "Address of a dask scheduler, such as tcp://host:8786; empty: this computer",
+            text=self.bench.state.address,
+        )
+        if ok:
+            self.bench.connect(address.strip())
 
     def _show_keys(self) -> None:
         rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]

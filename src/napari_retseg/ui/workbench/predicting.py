@@ -120,6 +120,10 @@ class Predicting:
             on_done=lambda outcome: self._desk.post(partial(self._on_loaded, outcome)),
         )
 
+    def forget_loaded(self) -> None:
+        """Load the model again before its next use: other processes run it."""
+        self._loaded = None
+
     # Segmenting.
 
     def segment_bscan(self) -> None:

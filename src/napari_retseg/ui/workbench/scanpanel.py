@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -32,6 +33,9 @@ class ScanPanel(QWidget):
     scan_chosen = Signal(int)
     located = Signal(object)
     described = Signal(object)
+    dataset_added = Signal(object)
+    classes_given = Signal(object)
+    classes_wanted = Signal()
 
     def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +49,7 @@ class ScanPanel(QWidget):
         column.addLayout(make_row(self.scan_box, self.add_button))
         column.addWidget(self.scan_text)
         column.addLayout(make_row(self.spacing_button, self.side_button, self.locate_button))
+        column.addWidget(self.classes_button)
         self._connect()
         self._show_workspace()
         self._show_scans()
@@ -66,6 +71,10 @@ class ScanPanel(QWidget):
         self.side_button = make_button("Enter side…", "Say which eye it is")
         self.locate_button = make_button("Locate…", "Say in which folder the scans are now")
 
+        self.classes_button = make_button(
+            "Classes…", "Choose what is labelled, as long as nothing is labelled yet"
+        )
+
     def _connect(self) -> None:
         self.new_button.clicked.connect(self._on_new_clicked)
         self.open_button.clicked.connect(self._on_open_clicked)
@@ -75,6 +84,7 @@ class ScanPanel(QWidget):
         self.spacing_button.clicked.connect(self._on_spacing_clicked)
         self.side_button.clicked.connect(self._on_side_clicked)
         self.locate_button.clicked.connect(self._on_locate_clicked)
+        self.classes_button.clicked.connect(self.classes_wanted)
         events = self._state.events
         for event in (events.folder, events.is_read_only):
             event.connect(self._show_workspace)
@@ -92,7 +102,9 @@ class ScanPanel(QWidget):
             note = " (read-only)" if self._state.is_read_only else ""
             self.folder_text.setText(f"<b>{folder.name}</b>{note}")
             self.folder_text.setToolTip(str(folder))
-        self.add_button.setEnabled(folder is not None and not self._state.is_read_only)
+        is_open = folder is not None and not self._state.is_read_only
+        self.add_button.setEnabled(is_open)
+        self.classes_button.setVisible(is_open)
 
     def _show_scans(self) -> None:
         scans = self._state.scans
@@ -149,6 +161,9 @@ class ScanPanel(QWidget):
         folder = self.add_menu.addAction("Folder of B-scans…")
         assert files is not None
         assert folder is not None
+        dataset = self.add_menu.addAction("Data set with labels…")
+        assert dataset is not None
+        dataset.triggered.connect(self._on_add_dataset)
         files.triggered.connect(self._on_add_files)
         folder.triggered.connect(self._on_add_folder)
         self.add_menu.addSeparator()
@@ -170,6 +185,19 @@ class ScanPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, "Choose a folder of B-scans")
         if folder:
             self.files_added.emit([Path(folder)])
+
+    def _on_add_dataset(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a data set's folder")
+        if folder:
+            self.dataset_added.emit(Path(folder))
+
+    def ask_for_classes(self, names: Sequence[str]) -> None:
+        """Let the user change the list of classes."""
+        text, ok = QInputDialog.getMultiLineText(
+            self, "Classes", "One class a line, without background:", "\n".join(names)
+        )
+        if ok:
+            self.classes_given.emit([line.strip() for line in text.splitlines() if line.strip()])
 
     def _on_spacing_clicked(self) -> None:
         entry = self._state.open_scan

@@ -1,0 +1,126 @@
+"""Scans come into the workspace, and what the user says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from napari_retseg.classes import LabelSet
+from napari_retseg.dataset import load_dataset
+from napari_retseg.dataset.description import first_error
+from napari_retseg.io import read_scan
+from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
+from napari_retseg.ui.workbench.desk import Desk
+from napari_retseg.ui.workbench.scans import Scans
+from napari_retseg.workspace import ScanEntry, Workspace
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+
+class Adding:
+    """Adds scans to the workspace, finds those that have moved, and takes down what they are.
+
+    All methods are called on the GUI's thread.
+    """
+
+    def __init__(self, desk: Desk, scans: Scans) -> None:
+        self._desk = desk
+        self._state = desk.state
+        self._scans = scans
+
+    def add_files(self, paths: list[Path]) -> None:
+        """Add scans from files or folders, and open the first."""
+        self._add(lambda workspace: [workspace.add_scan(read_scan(path)) for path in paths])
+
+    def add_dataset(self, folder: Path) -> None:
+        """Add the scans of a data set, with its labels as confirmed ones."""
+
+        def add(workspace: Workspace) -> list[ScanEntry]:
+            dataset = load_dataset(folder)
+            if not workspace.scans:
+                workspace.set_classes(dataset.labels)
+            return list(workspace.add_dataset(dataset, with_labels=True))
+
+        self._add(add)
+
+    def add_layer(self, layer: Layer) -> None:
+        """Add an image layer of the viewer, from whatever reader."""
+        if not is_scan_layer(layer):
+            self._desk.tell(f"{layer.name}: is no image; choose an image layer.", "error")
+            return
+        self._add(lambda workspace: [workspace.add_scan(scan_of_layer(layer))])
+
+    def _add(self, add: Callable[[Workspace], list[ScanEntry]]) -> None:
+        workspace = self._desk.workspace
+        if workspace is None:
+            self._desk.tell("Make or open a workspace first: a folder for labels and models.")
+            return
+        if workspace.is_read_only:
+            self._desk.tell(workspace.why_read_only, "warning")
+            return
+
+        def done(entries: list[ScanEntry]) -> None:
+            self._desk.tell("")
+            self._scans.refresh()
+            names = [entry.name for entry in self._state.scans]
+            if entries:
+                self._scans.choose_scan(names.index(entries[0].name))
+
+        self._desk.tell("Adding…")
+        self._desk.do(partial(add, workspace), done)
+
+    def locate(self, folder: Path) -> None:
+        """Find scans that have moved below a folder."""
+        workspace = self._desk.workspace
+        if workspace is None:
+            return
+
+        def work() -> int:
+            found = workspace.find_moved(folder)
+            for name, path in found.items():
+                workspace.relocate(name, path)
+            return len(found)
+
+        def done(count: int) -> None:
+            self._scans.refresh()
+            left = len(workspace.missing)
+            rest = f"; {left} are still missing" if left else ""
+            self._desk.tell(f"Found {count} scans{rest}.", "warning" if left else "info")
+            if self._state.scan < 0 and count:
+                self._scans.choose_scan(0)
+
+        self._desk.do(work, done)
+
+    def describe(self, **what: Any) -> None:
+        """Keep what the user says of the open scan: ``spacing_um``, ``laterality``, ``group``."""
+        workspace, entry = self._desk.workspace, self._state.open_scan
+        if workspace is None or entry is None:
+            return
+
+        def done(_entry: ScanEntry) -> None:
+            self._scans.refresh()
+            self._scans.choose_scan(self._state.scan)
+
+        self._desk.do(partial(workspace.describe_scan, entry.name, **what), done)
+
+    def set_classes(self, names: Sequence[str]) -> None:
+        """Choose the foreground classes, as long as nothing is labelled."""
+        workspace = self._desk.workspace
+        if workspace is None:
+            return
+        try:
+            classes = LabelSet.from_names(list(names))
+        except ValidationError as error:
+            self._desk.tell(f"These are no classes: {first_error(error)}", "error")
+            return
+
+        def done(_: None) -> None:
+            self._desk.tell("")
+            self._scans.choose_scan(self._state.scan)
+
+        self._desk.do(partial(workspace.set_classes, classes), done)

@@ -1,0 +1,174 @@
+"""Which scan of the workspace is open, and which B-scan is in view."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.ui.state import describe_scan
+from napari_retseg.ui.workbench.correcting import Correcting
+from napari_retseg.ui.workbench.desk import Desk
+from napari_retseg.ui.workbench.opened import Loaded, OpenScan, load
+from napari_retseg.ui.workbench.predicting import Predicting
+from napari_retseg.workspace import NextBscan, ScanReview, Workspace, choose_next
+
+
+class Scans:
+    """Opens scans of the workspace, and finds the next B-scan to label.
+
+    All methods are called on the GUI's thread.
+    """
+
+    def __init__(self, desk: Desk, correcting: Correcting, predicting: Predicting) -> None:
+        self._desk = desk
+        self._state = desk.state
+        self._correcting = correcting
+        self._predicting = predicting
+        #: What Next has shown, so that pressing it again goes on.
+        self._seen: list[tuple[str, int]] = []
+        desk.viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    def close(self) -> None:
+        """Follow the viewer no longer."""
+        self._desk.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+
+    def begin(self) -> None:
+        """Show the scans of a workspace that was opened, and open the one that was open last."""
+        workspace = self._desk.workspace
+        assert workspace is not None
+        self._seen.clear()
+        self.refresh()
+        present = [k for k, entry in enumerate(self._state.scans) if not entry.is_missing]
+        last = workspace.settings.get("scan")
+        wanted = [k for k in present if self._state.scans[k].name == last]
+        if present:
+            self.choose_scan((wanted or present)[0])
+
+    def refresh(self) -> None:
+        """Show the workspace's list of scans anew."""
+        workspace = self._desk.workspace
+        self._state.scans = () if workspace is None else workspace.scans
+
+    def choose_scan(self, index: int, *, bscan: int | None = None) -> None:
+        """Open one of ``state.scans``, at a B-scan."""
+        workspace = self._desk.workspace
+        if workspace is None or not 0 <= index < len(self._state.scans):
+            return
+        entry = self._state.scans[index]
+        if entry.is_missing:
+            self._desk.tell(f"{entry.path}: is not there; press Locate.", "error")
+            return
+        self.close_scan()
+        self._state.scan = index
+        saver = self._desk.saver
+
+        def work() -> Loaded:
+            if saver is not None:
+                saver.flush()
+            return load(workspace, entry.name)
+
+        self._desk.do(work, partial(self._on_loaded, index, bscan), failed=self._on_not_loaded)
+
+    def close_scan(self) -> None:
+        """Take the open scan's layers out of the viewer; its labels are on disk."""
+        opened, self._desk.opened = self._desk.opened, None
+        self._predicting.drop()
+        self._correcting.end()
+        self._state.scan, self._state.scan_text = -1, ""
+        if opened is not None:
+            opened.close()
+
+    def go_next(self) -> None:
+        """Show the B-scan that is most worth labelling, and say why."""
+        workspace = self._desk.workspace
+        if workspace is None:
+            self._desk.tell("Make or open a workspace first.")
+            return
+        opened = self._desk.opened
+        current = None if opened is None else (opened.name, self._state.bscan)
+
+        def work() -> NextBscan | None:
+            return choose_next(self._review(workspace), current=current, seen=self._seen)
+
+        self._desk.do(work, self._on_next)
+
+    def go_to(self, bscan: int) -> None:
+        """Show a B-scan of the open scan."""
+        if self._desk.opened is not None:
+            self._desk.opened.go_to(bscan)
+
+    def show_uncertainty(self, is_shown: bool) -> None:
+        """Show where the model is unsure, or hide it."""
+        opened, workspace = self._desk.opened, self._desk.workspace
+        if opened is None or workspace is None:
+            return
+        if not is_shown:
+            opened.hide_uncertainty()
+            return
+
+        def show(entropy: NDArray[np.uint8] | None) -> None:
+            if self._desk.opened is opened:
+                opened.show_uncertainty(
+                    np.zeros_like(opened.loaded.labels) if entropy is None else entropy
+                )
+
+        self._desk.do(partial(workspace.read_uncertainty, opened.name), show)
+
+    def _review(self, workspace: Workspace) -> list[ScanReview]:
+        """Say how far all scans are that can be opened."""
+        found = []
+        for entry in workspace.scans:
+            if not entry.is_missing and entry.n_bscans is not None:
+                bscans = range(entry.n_bscans)
+                is_test = entry.split == "test"
+                found.append(
+                    ScanReview(
+                        name=entry.name,
+                        group=entry.group,
+                        n_bscans=entry.n_bscans,
+                        states=workspace.states(entry.name),
+                        predicted=workspace.predictions(entry.name),
+                        heldout=workspace.heldout(entry.name),
+                        unused=frozenset(bscans) if is_test else frozenset(),
+                    )
+                )
+        return found
+
+    def _on_next(self, found: NextBscan | None) -> None:
+        if found is None:
+            self._desk.tell("There is no further B-scan to label.")
+            return
+        self._seen.append((found.name, found.bscan))
+        self._state.next_text = f"{found.name}, B-scan {found.bscan + 1}: {found.why}"
+        names = [entry.name for entry in self._state.scans]
+        opened = self._desk.opened
+        if opened is not None and opened.name == found.name:
+            opened.go_to(found.bscan)
+        else:
+            self.choose_scan(names.index(found.name), bscan=found.bscan)
+
+    def _on_loaded(self, index: int, bscan: int | None, loaded: Loaded) -> None:
+        if index != self._state.scan or self._desk.workspace is None:
+            return  # another scan was chosen meanwhile
+        opened = OpenScan.show(self._desk.viewer, loaded)
+        self._desk.opened = opened
+        self._state.scan_text = describe_scan(loaded.scan)
+        if opened.n_bscans > 1:
+            opened.go_to(opened.n_bscans // 2 if bscan is None else bscan)
+        self._correcting.begin(opened)
+        self._predicting.load_chosen()
+        if not self._desk.workspace.is_read_only:
+            self._desk.do(partial(self._desk.workspace.save_settings, scan=loaded.name))
+        self._desk.shown.emit()
+
+    def _on_not_loaded(self, _text: str) -> None:
+        self._state.scan = -1
+
+    def _on_layer_removed(self, event: Any) -> None:
+        opened = self._desk.opened
+        if opened is not None and event.value in (opened.image, opened.prediction, opened.labels):
+            self.close_scan()
+            self._desk.tell(f"{event.value.name} was closed; choose the scan to open it again.")
