@@ -1,0 +1,199 @@
+"""Workspaces and scans: what comes in, what has moved, what the user says about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_retseg.ui.workbench import bench
+from tests.ui.playing import PlayedEngine
+from tests.ui.workbench.session import Session
+
+
+@pytest.fixture
+def session(tmp_path: Path, own_models: Path) -> Iterator[Session]:
+    made = Session()
+    yield made
+    made.close()
+
+
+def make_workspace(session: Session, folder: Path) -> None:
+    session.bench.create(folder)
+    session.settle()
+
+
+def test_without_a_workspace_it_says_what_to_do(session: Session, volume: Path) -> None:
+    session.bench.adding.add_files([volume])
+    assert "Make or open a workspace first" in session.state.notice.text
+    session.bench.scans.go_next()
+    assert "Make or open a workspace first" in session.state.notice.text
+
+
+def test_a_folder_with_other_things_is_refused(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    make_workspace(session, tmp_path / "full")
+    assert session.state.notice.level == "error"
+    assert str(tmp_path / "full") in session.state.notice.text
+    assert session.state.folder is None
+
+
+def test_a_folder_that_is_no_workspace_is_named(session: Session, tmp_path: Path) -> None:
+    session.bench.open(tmp_path)
+    session.settle()
+    assert session.state.notice.level == "error"
+    assert str(tmp_path) in session.state.notice.text
+
+
+def test_a_layer_of_any_reader_comes_in_with_its_pixels(session: Session, tmp_path: Path) -> None:
+    make_workspace(session, tmp_path / "work")
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 40, 50), dtype=np.uint8)
+    layer = Image(pixels, name="from elsewhere")
+    session.viewer.layers.append(layer)
+    session.bench.adding.add_layer(layer)
+    session.settle()
+    assert session.state.n_bscans == 3
+    assert np.array_equal(session.opened.loaded.scan.pixels, pixels)
+    assert (tmp_path / "work" / "scans").is_dir()
+
+
+def test_a_layer_that_is_no_scan_is_refused(session: Session, tmp_path: Path) -> None:
+    make_workspace(session, tmp_path / "work")
+    session.bench.adding.add_layer(Image(np.zeros((2, 3, 4, 5, 6)), name="five axes"))
+    session.settle()
+    assert session.state.notice.level == "error"
+    assert "five axes" in session.state.notice.text
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(session: Session, tmp_path: Path) -> None:
+    make_workspace(session, tmp_path / "work")
+    (tmp_path / "broken.tif").write_bytes(b"not a picture")
+    session.bench.adding.add_files([tmp_path / "broken.tif"])
+    session.settle()
+    assert session.state.notice.level == "error"
+    assert "broken.tif" in session.state.notice.text
+
+
+def test_a_data_set_comes_in_with_its_labels(
+    session: Session, tmp_path: Path, tiny_dataset: Path
+) -> None:
+    make_workspace(session, tmp_path / "work")
+    session.bench.adding.add_dataset(tiny_dataset)
+    session.settle()
+    assert len(session.state.scans) == 12
+    assert session.workspace.classes.names == ("background", "upper", "lower", "fluid")
+    assert session.state.strip[0].status == "confirmed"
+    assert {entry.group for entry in session.state.scans} == {"P1", "P2", "P3"}
+    assert (session.labels == 1).any()
+
+
+def test_scans_that_have_moved_are_found(session: Session, tmp_path: Path, volume: Path) -> None:
+    scans = tmp_path / "clinic"
+    scans.mkdir()
+    own = shutil.copyfile(volume, scans / "left.tif")
+    session.start(tmp_path / "work", own)
+    session.paint(1, slice(10, 20), 3)
+    session.written(1)
+    session.close()
+    scans.rename(tmp_path / "archive")
+    again = Session()
+    again.bench.open(tmp_path / "work")
+    again.settle()
+    assert "press Locate" in again.state.notice.text
+    assert again.state.n_bscans == 0
+    again.bench.adding.locate(tmp_path / "archive")
+    again.settle()
+    assert "Found 1 scan" in again.state.notice.text
+    assert (again.labels[1][10:20] == 3).all()
+    again.close()
+
+
+def test_the_user_says_what_the_file_does_not(session: Session, tmp_path: Path) -> None:
+    make_workspace(session, tmp_path / "work")
+    layer = Image(np.zeros((3, 40, 50), np.uint8), name="plain")
+    session.bench.adding.add_layer(layer)
+    session.settle()
+    assert "scale unknown" in session.state.scan_text
+    session.bench.adding.describe(spacing_um=(120.0, 3.9, 11.0), laterality="OD")
+    session.settle()
+    assert "3.9 × 11 µm, 120 µm apart (user)" in session.state.scan_text
+    assert "OD" in session.state.scan_text
+
+
+def test_classes_are_chosen_while_nothing_is_labelled(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    session.start(tmp_path / "work", volume)
+    session.bench.adding.set_classes(["drusen", "PED"])
+    session.settle()
+    assert session.workspace.classes.names == ("background", "drusen", "PED")
+    assert session.opened.loaded.classes.names == ("background", "drusen", "PED")
+    session.paint(1, slice(10, 20), 2)
+    session.written(1)
+    session.bench.adding.set_classes(["other"])
+    session.settle()
+    assert session.state.notice.level == "error"
+    session.bench.adding.set_classes(["twice", "twice"])
+    session.settle()
+    assert "no classes" in session.state.notice.text
+    assert session.workspace.classes.names == ("background", "drusen", "PED")
+
+
+def test_another_computer_is_an_address(
+    session: Session, tmp_path: Path, volume: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+
+    def make(address: str | None) -> PlayedEngine:
+        asked.append(address)
+        return PlayedEngine()
+
+    monkeypatch.setattr(bench, "Engine", make)
+    session.start(tmp_path / "work", volume)
+    session.bench.connect("my computer")
+    assert "tcp://host:8786" in session.state.notice.text
+    assert session.state.address == ""
+    assert not session.engine.is_closed
+    session.bench.connect("tcp://127.0.0.1:9")
+    session.settle()
+    assert session.state.address == "tcp://127.0.0.1:9"
+    assert session.engine.is_closed
+    session.bench.connect("")
+    session.settle()
+    assert session.workspace.settings["address"] == ""
+    assert asked == ["tcp://127.0.0.1:9", None]
+
+
+def test_the_uncertainty_is_a_layer(session: Session, tmp_path: Path, volume: Path) -> None:
+    session.start(tmp_path / "work", volume)
+    session.predict(3)
+    session.bench.scans.show_uncertainty(True)
+    session.settle()
+    names = [layer.name for layer in session.viewer.layers]
+    assert names == ["eye", "uncertainty", "prediction", "labels"]
+    assert (session.viewer.layers["uncertainty"].data == 99).all()
+    session.bench.scans.show_uncertainty(False)
+    assert "uncertainty" not in session.viewer.layers
+
+
+def test_going_to_another_scan_keeps_the_labels(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    other = tmp_path / "other.tif"
+    import tifffile
+
+    tifffile.imwrite(other, np.ones((2, 30, 40), np.uint8), metadata={"axes": "ZYX"})
+    session.start(tmp_path / "work", volume, other)
+    session.paint(1, slice(10, 20), 3)
+    session.bench.scans.choose_scan(1)
+    session.settle()
+    assert session.state.n_bscans == 2
+    session.bench.scans.choose_scan(0)
+    session.settle()
+    assert (session.labels[1][10:20] == 3).all()
+    assert session.state.strip[1].status == "corrected"
