@@ -215,6 +215,12 @@ class Correcting:
         if opened is not None:
             opened.prediction.visible = not opened.prediction.visible
 
+    def keep(self, why: str) -> None:
+        """Make a restore point of the open scan's labels, where it has any."""
+        opened = self._desk.opened
+        if opened is not None and self._states and self._desk.state.can_edit:
+            self._keep(opened, self._states, why)
+
     # How it is done.
 
     def _editable(self) -> OpenScan | None:

@@ -165,6 +165,7 @@ class Predicting:
         except RetsegError as error:
             self._desk.tell(str(error), "error")
             return
+        self._correcting.keep("segment")
         run = Segmentation(opened, choice, bscans, table, time.monotonic())
         self._run = run
         self._desk.tell("Loading the model…" if choice != self._loaded else "")
