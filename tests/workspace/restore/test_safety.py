@@ -1,227 +1,24 @@
-"""Restore points: labels go back, forward, and nothing that was kept is overwritten."""
+"""Restore points: nothing that was kept is overwritten, whatever the disk or a crash does."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import load_dataset
 from napari_retseg.dataset.planes import list_planes, plane_path, read_plane
 from napari_retseg.errors import InputError
-from napari_retseg.scan import OctScan
 from napari_retseg.workspace.autosave import Autosaver
-from napari_retseg.workspace.entry import State
 from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.point import RestorePoint
 from napari_retseg.workspace.restore import RestorePoints
-
-SHAPE = (8, 10)
-CLASSES = LabelSet.from_names([f"layer{n}" for n in range(1, 9)])
-Seen = dict[int, tuple[int, State]]
-
-
-@pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAPARI_RETSEG_STATE", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.create(tmp_path / "space", classes=CLASSES) as made:
-        for name in ("first", "second"):
-            add_volume(made, tmp_path / f"{name}.npy")
-        yield made
-
-
-@pytest.fixture
-def points(workspace: Workspace) -> RestorePoints:
-    return RestorePoints(workspace)
-
-
-def add_volume(workspace: Workspace, path: Path, *, n_bscans: int = 6) -> None:
-    np.save(path, np.arange(n_bscans * 80, dtype=np.uint8).reshape(n_bscans, *SHAPE))
-    pixels = np.load(path)
-    scan = OctScan(pixels=pixels, axes=("bscan", "depth", "width"), source=path)
-    workspace.add_scan(scan)
-
-
-def plane(value: int) -> NDArray[np.uint8]:
-    return np.full(SHAPE, value, np.uint8)
-
-
-def paint(
-    workspace: Workspace, bscan: int, value: int, state: State = "corrected", name: str = "first"
-) -> None:
-    workspace.write_labels(name, bscan, plane(value), state=state)
-
-
-def see(workspace: Workspace, name: str = "first") -> Seen:
-    """Return the value and the state of each B-scan that has labels."""
-    labels = workspace.read_labels(name)
-    states = workspace.states(name)
-    files = {int(path.stem) for path in (workspace.folder / "labels" / name).glob("*.png")}
-    assert files == set(states)
-    assert all(len(np.unique(labels[bscan])) == 1 for bscan in states)
-    return {bscan: (int(labels[bscan].flat[0]), state) for bscan, state in states.items()}
-
-
-def test_labels_and_states_go_back_to_a_point(workspace: Workspace, points: RestorePoints) -> None:
-    paint(workspace, 0, 1)
-    paint(workspace, 1, 2, "confirmed")
-    before = see(workspace)
-    point = points.make("before accepting layer3", name="first")
-    assert (point.why, point.name, point.bscans) == ("before accepting layer3", "first", (0, 1))
-    assert datetime.now(UTC) - point.when < timedelta(minutes=1)
-    paint(workspace, 0, 3)
-    paint(workspace, 1, 3)
-    paint(workspace, 2, 3, "confirmed")
-    after = see(workspace)
-    made = points.restore(point.number)
-    assert see(workspace) == before
-    assert made.bscans == (0, 1, 2)
-    assert [p.number for p in points.list()] == [made.number, point.number]
-    points.restore(made.number)
-    assert see(workspace) == after
-
-
-def test_a_point_of_some_bscans_leaves_the_others(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    paint(workspace, 0, 1)
-    point = points.make("before the first stroke", name="first", bscans=[0, 4])
-    assert point.bscans == (0, 4)
-    for bscan in (0, 1, 4):
-        paint(workspace, bscan, 5)
-    paint(workspace, 0, 7, name="second")
-    points.restore(point.number)
-    assert see(workspace) == {0: (1, "corrected"), 1: (5, "corrected")}
-    assert see(workspace, "second") == {0: (7, "corrected")}
-
-
-def test_only_a_state_that_changed_goes_back_too(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    workspace.write_labels("first", 0, plane(1), state="confirmed", model="sha-of-a-model")
-    point = points.make("before painting", name="first", bscans=[0])
-    paint(workspace, 0, 1)
-    points.restore(point.number)
-    assert see(workspace) == {0: (1, "confirmed")}
-    (case,) = [c for c in workspace.dataset().cases if c.about["name"] == "first"]
-    assert case.bscans is not None
-    assert case.bscans[0].model == "sha-of-a-model"
-
-
-def test_nothing_to_put_back_makes_no_point(workspace: Workspace, points: RestorePoints) -> None:
-    paint(workspace, 0, 1)
-    point = points.make("before", name="first")
-    assert points.restore(point.number) == point
-    assert points.undo() is None
-    assert points.redo() is None
-    assert points.list() == [point]
-
-
-def test_undo_goes_further_back_and_redo_forward_again(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    history = [see(workspace)]
-    for bscan, value in ((0, 1), (1, 2), (0, 3), (2, 4)):
-        points.make(f"before {value}", name="first", bscans=[bscan])
-        paint(workspace, bscan, value, "confirmed")
-        history.append(see(workspace))
-    for step in (3, 2, 1, 0):
-        made = points.undo()
-        assert made is not None
-        assert see(workspace) == history[step]
-    assert points.undo() is None
-    for step in (1, 2, 3):
-        assert points.redo() is not None
-        assert see(workspace) == history[step]
-    made = points.undo()
-    assert made is not None
-    assert (made.why, made.bscans) == ("before undo: before 3", (0,))
-    assert see(workspace) == history[2]
-    for step in (3, 4):
-        assert points.redo() is not None
-        assert see(workspace) == history[step]
-    assert points.redo() is None
-
-
-def test_undo_is_remembered_when_the_workspace_opens_again(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    for value in (1, 2):
-        points.make(f"before {value}", name="first")
-        paint(workspace, 0, value)
-    points.undo()
-    again = RestorePoints(workspace)
-    assert again.undo() is not None
-    assert see(workspace) == {}
-    assert RestorePoints(workspace).redo() is not None
-    assert see(workspace) == {0: (1, "corrected")}
-
-
-def test_an_action_after_undo_ends_redo_but_what_was_undone_is_in_the_list(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    points.make("before 1", name="first")
-    paint(workspace, 0, 1)
-    undone = points.undo()
-    assert undone is not None
-    points.make("before 2", name="first")
-    paint(workspace, 0, 2)
-    assert points.redo() is None
-    points.restore(undone.number)
-    assert see(workspace) == {0: (1, "corrected")}
-    points.undo()
-    assert see(workspace) == {0: (2, "corrected")}
-
-
-def test_undo_passes_over_points_that_differ_in_nothing(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    points.make("before 1", name="first")
-    paint(workspace, 0, 1)
-    points.make("before a prediction", name="first")
-    points.make("before a round", name="first")
-    assert points.undo() is not None
-    assert see(workspace) == {}
-    assert points.undo() is None
-
-
-def test_undo_of_one_scan_leaves_the_other(workspace: Workspace, points: RestorePoints) -> None:
-    for name in ("first", "second"):
-        points.make("before", name=name)
-        paint(workspace, 0, 3, name=name)
-    assert points.undo("first") is not None
-    assert (see(workspace), see(workspace, "second")) == ({}, {0: (3, "corrected")})
-    assert points.undo() is not None
-    assert see(workspace, "second") == {}
-    assert points.redo("first") is not None
-    assert see(workspace) == {0: (3, "corrected")}
-
-
-def test_undo_keeps_strokes_that_had_no_point_of_their_own(
-    workspace: Workspace, points: RestorePoints
-) -> None:
-    points.make("before 1", name="first")
-    paint(workspace, 0, 1)
-    points.undo()
-    paint(workspace, 0, 5)
-    points.redo()
-    assert see(workspace) == {0: (1, "corrected")}
-    points.undo()
-    assert see(workspace) == {0: (5, "corrected")}
+from tests.workspace.restore.painting import SHAPE, Seen, add_volume, paint, plane, see
 
 
 def test_strokes_on_their_way_to_the_disk_are_in_the_point(workspace: Workspace) -> None:
@@ -486,48 +283,3 @@ def keep_only(folder: Path, point: RestorePoint) -> None:
     for entry in (folder / "restore").iterdir():
         if entry.name != f"{point.number:06d}":
             shutil.rmtree(entry)
-
-
-Steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("paint"), st.integers(0, 3), st.integers(1, 8)),
-        st.tuples(st.just("confirm"), st.integers(0, 3), st.integers(1, 8)),
-        st.tuples(st.just("clear"), st.integers(0, 3), st.just(0)),
-        st.tuples(st.just("undo"), st.just(0), st.just(0)),
-        st.tuples(st.just("redo"), st.just(0), st.just(0)),
-    ),
-    max_size=25,
-)
-
-
-@settings(max_examples=20, deadline=None)
-@given(steps=Steps)
-def test_undo_and_redo_are_those_of_a_list_of_all_states(
-    steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("steps")
-    with Workspace.create(folder / "space", classes=CLASSES) as workspace:
-        add_volume(workspace, folder / "first.npy", n_bscans=4)
-        points = RestorePoints(workspace)
-        history, now = [see(workspace)], 0
-        for kind, bscan, value in steps:
-            if kind == "undo":
-                assert (points.undo() is not None) == (now > 0)
-                now = max(now - 1, 0)
-            elif kind == "redo":
-                assert (points.redo() is not None) == (now < len(history) - 1)
-                now = min(now + 1, len(history) - 1)
-            else:
-                points.make(f"before {kind}", name="first", bscans=[bscan])
-                if kind == "clear":
-                    workspace.clear_labels("first", [bscan])
-                else:
-                    state: State = "confirmed" if kind == "confirm" else "corrected"
-                    paint(workspace, bscan, value, state)
-                if see(workspace) == history[now]:
-                    # as undo ends there, so does redo
-                    history = history[: now + 1]
-                    continue
-                history = [*history[: now + 1], see(workspace)]
-                now += 1
-            assert see(workspace) == history[now]
