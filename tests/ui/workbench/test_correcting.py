@@ -206,3 +206,42 @@ def test_a_second_viewer_reads_only_and_says_so(session: Session, tmp_path: Path
     second.close()
     assert session.workspace.states("eye") == {1: "corrected"}
     assert not session.written(0).any()
+
+
+def test_labels_that_a_plugin_sets_are_kept(session: Session) -> None:
+    given = np.zeros((5, 64, 96), np.int32)
+    given[3, 5:9] = 6
+    session.opened.labels.data = given
+    written = session.written(3)
+    assert (written[5:9] == 6).all()
+    assert session.workspace.states("eye") == {3: "corrected"}
+    assert session.opened.labels.data is session.labels
+
+
+def test_labels_of_another_shape_are_not_taken(session: Session) -> None:
+    session.paint(1, BAND, 3)
+    session.opened.labels.data = np.zeros((2, 64, 96), np.uint8)
+    assert session.opened.labels.data is session.labels
+    assert (session.written(1)[BAND] == 3).all()
+
+
+def test_a_stroke_over_all_bscans_is_kept_in_each(session: Session) -> None:
+    session.opened.labels.n_edit_dimensions = 3
+    places = np.indices((5, 2, 3)).reshape(3, -1)
+    session.opened.labels.data_setitem(tuple(places), 4)
+    for bscan in range(5):
+        assert (session.written(bscan)[:2, :3] == 4).all()
+    assert len(session.workspace.states("eye")) == 5
+
+
+def test_what_is_painted_while_labels_go_back_stays(session: Session) -> None:
+    session.paint(1, BAND, 3)
+    session.paint(2, BAND, 4)
+    session.written(2)
+    session.bench.correcting.undo()
+    session.paint(2, OTHER, 5)
+    written = session.written(2)
+    assert np.array_equal(written, session.labels[2])
+    assert (written[OTHER] == 5).all()
+    assert (session.written(1)[BAND] == 3).all()
+    assert session.bench.correcting.states == session.workspace.states("eye")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class Correcting:
         self._states: dict[int, State] = {}
         #: B-scans of the open scan that have a restore point since they came into view.
         self._kept: set[int] = set()
+        #: B-scans that were painted on since labels were asked to go back.
+        self._touched: set[int] = set()
         self._bscan = -1
         desk.viewer.dims.events.current_step.connect(self._on_step)
 
@@ -188,7 +190,7 @@ class Correcting:
         """Go back to a restore point."""
         points = self._desk.points
         if points is not None and self._editable() is not None:
-            self._flush_then(partial(points.restore, number), self._on_restored)
+            self._go_back(partial(points.restore, number))
 
     def paint_class(self, value: int) -> None:
         """Paint with a class, or with "not annotated" (255)."""
@@ -249,13 +251,20 @@ class Correcting:
         """Have B-scans written as they are now, and show it."""
         for bscan in bscans:
             self._states[bscan] = state
-            self._put(opened, bscan, plane(opened.loaded.labels, bscan).copy(), state)
+            self._put(opened, bscan, state)
         self._show(opened, bscans)
 
-    def _put(self, opened: OpenScan, bscan: int, labels: NDArray[np.uint8], state: State) -> None:
-        """Hand a B-scan to the saver, after the restore points that come before it."""
+    def _put(self, opened: OpenScan, bscan: int, state: State) -> None:
+        """Hand a B-scan to the saver, after the restore points that come before it.
+
+        What is confirmed is what is seen now. Other labels are copied when it is their turn: what
+        is painted meanwhile comes to the saver after them.
+        """
         saver, name = self._desk.saver, opened.name
         assert saver is not None
+        labels = plane(opened.loaded.labels, bscan)
+        if state == "confirmed":
+            labels = labels.copy()
         self._desk.do(lambda: saver.put(name, bscan, labels, state=state))
 
     def _show(self, opened: OpenScan, bscans: Sequence[int]) -> None:
@@ -277,30 +286,42 @@ class Correcting:
 
         self._desk.do(flush_and_work, done)
 
-    def _travel(self, way: str) -> None:
-        points = self._desk.points
-        if points is not None and self._editable() is not None:
-            self._flush_then(getattr(points, way), self._on_restored)
+    def _travel(self, way: Literal["undo", "redo"]) -> None:
+        points, opened = self._desk.points, self._editable()
+        if points is not None and opened is not None:
+            self._go_back(partial(points.undo if way == "undo" else points.redo, opened.name))
 
-    def _on_restored(self, point: RestorePoint | None) -> None:
-        """Read again what a restore point has brought back."""
+    def _go_back(self, restore: Callable[[], RestorePoint | None]) -> None:
+        """Put labels back on disk, then show what is there."""
         opened, workspace = self._desk.opened, self._desk.workspace
+        assert opened is not None
+        assert workspace is not None
+        self._touched.clear()
+
+        def work() -> tuple[RestorePoint | None, NDArray[np.uint8]]:
+            return restore(), workspace.read_labels(opened.name)
+
+        self._flush_then(work, partial(self._take_labels, opened))
+
+    def _take_labels(
+        self, opened: OpenScan, found: tuple[RestorePoint | None, NDArray[np.uint8]]
+    ) -> None:
+        """Show labels that were put back, but for B-scans that were painted on meanwhile."""
+        point, labels = found
+        workspace = self._desk.workspace
         if point is None:
             self._desk.tell("There is nothing more to go back to.")
+        if point is None or workspace is None or self._desk.opened is not opened:
             return
-        if opened is None or workspace is None:
-            return
-        self._desk.do(partial(workspace.read_labels, opened.name), self._take_labels)
-        self._desk.tell(f"{point.name}: {point.why}.")
-
-    def _take_labels(self, labels: NDArray[np.uint8]) -> None:
-        opened, workspace = self._desk.opened, self._desk.workspace
-        if opened is None or workspace is None or labels.shape != opened.loaded.labels.shape:
-            return
-        opened.loaded.labels[...] = labels
-        self._states = dict(workspace.states(opened.name))
+        back = [bscan for bscan in range(opened.n_bscans) if bscan not in self._touched]
+        for bscan in back:
+            plane(opened.loaded.labels, bscan)[...] = plane(labels, bscan)
+        now = workspace.states(opened.name)
+        kept = {bscan: s for bscan, s in self._states.items() if bscan in self._touched}
+        self._states = {b: s for b, s in now.items() if b not in self._touched} | kept
         self._kept.clear()
-        self._show(opened, sorted(self._states))
+        self._show(opened, back)
+        self._desk.tell(f"{point.name}: {point.why}.")
 
     def _on_change(self, bscan: int, _changes: Changes) -> None:
         """Keep a stroke; on the GUI's thread, in less than a millisecond or two."""
@@ -311,8 +332,8 @@ class Correcting:
             self._keep(opened, [bscan], f"paint on B-scan {bscan + 1}")
         is_new = self._states.get(bscan) != "corrected"
         self._states[bscan] = "corrected"
-        labels = plane(opened.loaded.labels, bscan).copy()
-        self._put(opened, bscan, labels, "corrected")
+        self._touched.add(bscan)
+        self._put(opened, bscan, "corrected")
         if is_new:
             self.show_strip()
 

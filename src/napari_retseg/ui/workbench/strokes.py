@@ -13,6 +13,8 @@ from napari_retseg.planewatch import Changes, PlaneWatch
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+_LARGEST = 255
+
 
 class Strokes:
     """Tells which pixels of a labels layer have changed, also by undo and by other plugins.
@@ -46,12 +48,14 @@ class Strokes:
         self._labels: NDArray[np.uint8] = layer.data
         for event in self._events():
             event.connect(self._check)
+        layer.events.data.connect(self._take_over)
         self.look()
 
     def close(self) -> None:
         """Follow it no longer."""
         for event in self._events():
             event.disconnect(self._check)
+        self._layer.events.data.disconnect(self._take_over)
 
     def look(self) -> None:
         """Take a copy of the B-scan in view, so that its next change is seen."""
@@ -78,6 +82,22 @@ class Strokes:
         for bscan in range(len(self._labels) if self._labels.ndim == 3 else 1):
             if bscan not in self._watches:
                 self._watches[bscan] = PlaneWatch(self.plane(bscan))
+
+    def _take_over(self, _event: Any = None) -> None:
+        """Take labels that replace all others, as a plugin may do, into the array that is kept."""
+        given = self._layer.data
+        if given is self._labels or self._is_muted:
+            return
+        self._look_at_all()
+        fits = isinstance(given, np.ndarray) and given.shape == self._labels.shape
+        if fits and given.dtype.kind in "bui" and given.max(initial=0) <= _LARGEST:
+            self._labels[...] = given
+        self._is_muted = True
+        try:
+            self._layer.data = self._labels
+        finally:
+            self._is_muted = False
+        self._check()
 
     def _check(self, _event: Any = None) -> None:
         if self._is_muted:

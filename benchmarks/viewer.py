@@ -1,0 +1,209 @@
+"""How late the viewer is while models train and predict, and what a stroke costs with the docks.
+
+Run ``python benchmarks/viewer.py`` with a display (``xvfb-run -a`` gives one). One run measures
+
+1. the lateness of a 10 ms Qt timer in napari with the workbench and the Scores dock, on a volume of
+   61 x 496 x 768, while a training and a prediction of the volume run and strokes are painted;
+2. the time of a stroke in napari alone, and with both docks open, on 61 and on 244 B-scans.
+
+The scans are simulated, and everything is written to a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import napari
+import numpy as np
+import tifffile
+from napari.layers import Labels
+from qtpy.QtCore import QElapsedTimer, Qt, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_retseg.samples import sample_folder
+from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.scoresdock import ScoresDock
+
+SIZES = (61, 244)
+DEPTH, WIDTH = 496, 768
+TICK_MS = 10
+
+
+class Lateness:
+    """Milliseconds by which a timer of 10 ms came late, tick by tick."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+        self._clock = QElapsedTimer()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self._tick)
+
+    def start(self) -> None:
+        """Measure from now on."""
+        self.late.clear()
+        self._clock.start()
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Measure no longer."""
+        self._timer.stop()
+
+    def _tick(self) -> None:
+        self.late.append(max(0.0, self._clock.nsecsElapsed() / 1e6 - TICK_MS))
+        self._clock.restart()
+
+    def to_json(self) -> dict[str, float]:
+        """Return the number of ticks, and how late they were."""
+        values = np.array(self.late)
+        return {
+            "ticks": len(values),
+            "p50_ms": round(float(np.percentile(values, 50)), 2),
+            "p99_ms": round(float(np.percentile(values, 99)), 2),
+            "max_ms": round(float(values.max()), 2),
+        }
+
+
+def make_volume(folder: Path, n_bscans: int) -> Path:
+    """Repeat the B-scans of the sample until they fill a volume."""
+    small = tifffile.imread(sample_folder() / "volumes" / "device-a.tif")
+    rows, columns = -(-DEPTH // small.shape[1]), -(-WIDTH // small.shape[2])
+    bscans = [np.tile(bscan, (rows, columns))[:DEPTH, :WIDTH] for bscan in small]
+    volume = np.stack([bscans[k % len(bscans)] for k in range(n_bscans)])
+    path = folder / f"volume{n_bscans}.tif"
+    tifffile.imwrite(path, volume, photometric="minisblack", metadata={"axes": "ZYX"})
+    return path
+
+
+def wait(until: Callable[[], bool], seconds: float = 300) -> None:
+    """Let Qt work until something is so."""
+    deadline = time.monotonic() + seconds
+    while not until():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the viewer did not get there")
+        QApplication.processEvents()
+        time.sleep(0.001)
+
+
+def run_for(seconds: float, each: Callable[[], None], pause: float) -> None:
+    """Let Qt work, and do something now and then."""
+    end = time.monotonic() + seconds
+    due = time.monotonic()
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        if time.monotonic() >= due:
+            each()
+            due = time.monotonic() + pause
+        time.sleep(0.0005)
+
+
+@contextmanager
+def open_bench(folder: Path, volume: Path) -> Iterator[tuple[WorkbenchDock, napari.Viewer]]:
+    """Open napari with both docks and a workspace that holds the volume."""
+    viewer = napari.Viewer()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
+    _, scores = viewer.window.add_plugin_dock_widget("napari-retseg", "Scores")
+    assert isinstance(dock, WorkbenchDock)
+    assert isinstance(scores, ScoresDock)
+    state = dock.bench.state
+    dock.bench.create(folder)
+    wait(lambda: state.folder is not None)
+    dock.bench.adding.add_files([volume])
+    wait(lambda: state.n_bscans > 0)
+    dock.sections["Progress"].set_open(True)
+    run_for(1.0, lambda: None, 1.0)
+    try:
+        yield dock, viewer
+    finally:
+        viewer.close()
+
+
+def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
+    """Paint while a training and a prediction run."""
+    volume = make_volume(folder, SIZES[0])
+    with open_bench(folder / "lateness", volume) as (dock, viewer):
+        bench, state = dock.bench, dock.bench.state
+        rng = np.random.default_rng(0)
+        for bscan in (3, 20, 50):
+            bench.scans.go_to(bscan)
+            paint(viewer.layers["labels"], bscan, rng)
+            bench.correcting.confirm()
+        dock.retrain_panel.form.set_values({"iterations": 100000, "score_every": 100000})
+        dock.retrain_panel.form.changed.emit()
+        wait(lambda: not state.round_problem and bool(state.round_text))
+        bench.training.retrain()
+        wait(lambda: len(bench.training.curves.iterations) > 1)
+        bench.predicting.segment_volume()
+        wait(lambda: state.work is not None and state.work.done > 0)
+        lateness = Lateness()
+        lateness.start()
+        run_for(seconds, lambda: paint(viewer.layers["labels"], state.bscan, rng), 0.2)
+        lateness.stop()
+        found = {
+            **lateness.to_json(),
+            "iterations": len(bench.training.curves.iterations),
+            "bscans_predicted": 0 if state.work is None else state.work.done,
+        }
+        bench.training.stop()
+        wait(lambda: not state.is_training)
+        return found
+
+
+def paint(layer: Labels, bscan: int, rng: np.random.Generator) -> None:
+    """Paint one stroke of forty dabs along a line."""
+    row, column = rng.integers(100, 300), rng.integers(100, 600)
+    for step in range(40):
+        layer.paint((bscan, row + step // 4, column + step), int(rng.integers(1, 9)))
+
+
+def measure_strokes(folder: Path, n_bscans: int, count: int) -> dict[str, float]:
+    """Time strokes in napari alone and with the docks, in turns, on the same volume."""
+    volume = make_volume(folder, n_bscans)
+    rng = np.random.default_rng(1)
+    times: dict[str, list[float]] = {"alone": [], "docks": []}
+    with open_bench(folder / f"strokes{n_bscans}", volume) as (dock, viewer):
+        other = napari.Viewer()
+        plain = other.add_labels(np.zeros((n_bscans, DEPTH, WIDTH), np.uint8))
+        other.dims.set_point(0, n_bscans // 2)
+        dock.bench.predicting.segment_bscan()
+        wait(lambda: dock.bench.state.work is None)
+        for _ in range(count):
+            for name, layer in (("alone", plain), ("docks", viewer.layers["labels"])):
+                began = time.perf_counter()
+                paint(layer, n_bscans // 2, rng)
+                times[name].append(1000 * (time.perf_counter() - began))
+                run_for(0.02, lambda: None, 1.0)
+        other.close()
+    return {
+        f"{name}_{label}_ms": round(float(np.percentile(values, share)), 2)
+        for name, values in times.items()
+        for label, share in (("median", 50), ("p99", 99))
+    }
+
+
+def main() -> None:
+    """Measure both and print JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--strokes", type=int, default=60)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["NAPARI_RETSEG_STATE"] = str(folder / "state")
+        found: dict[str, object] = {"lateness": measure_lateness(folder, arguments.seconds)}
+        for n_bscans in SIZES:
+            key = f"stroke on {n_bscans} x {DEPTH} x {WIDTH}, 40 dabs"
+            found[key] = measure_strokes(folder, n_bscans, arguments.strokes)
+    print(json.dumps({**found, "load": os.getloadavg()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
