@@ -106,7 +106,7 @@ def run_for(seconds: float, each: Callable[[], None], pause: float) -> None:
 
 
 @contextmanager
-def open_bench(folder: Path, volume: Path) -> Iterator[tuple[WorkbenchDock, napari.Viewer]]:
+def open_bench(folder: Path, volume: Path) -> Iterator[WorkbenchDock]:
     """Open napari with both docks and a workspace that holds the volume."""
     viewer = napari.Viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
@@ -121,7 +121,7 @@ def open_bench(folder: Path, volume: Path) -> Iterator[tuple[WorkbenchDock, napa
     dock.sections["Progress"].set_open(True)
     run_for(1.0, lambda: None, 1.0)
     try:
-        yield dock, viewer
+        yield dock
     finally:
         viewer.close()
 
@@ -129,12 +129,12 @@ def open_bench(folder: Path, volume: Path) -> Iterator[tuple[WorkbenchDock, napa
 def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
     """Paint while a training and a prediction run."""
     volume = make_volume(folder, SIZES[0])
-    with open_bench(folder / "lateness", volume) as (dock, viewer):
+    with open_bench(folder / "lateness", volume) as dock:
         bench, state = dock.bench, dock.bench.state
         rng = np.random.default_rng(0)
         for bscan in (3, 20, 50):
             bench.scans.go_to(bscan)
-            paint(viewer.layers["labels"], bscan, rng)
+            paint(labels_of(dock), bscan, rng)
             bench.correcting.confirm()
         dock.retrain_panel.form.set_values({"iterations": 100000, "score_every": 100000})
         dock.retrain_panel.form.changed.emit()
@@ -145,9 +145,9 @@ def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
         wait(lambda: state.work is not None and state.work.done > 0)
         lateness = Lateness()
         lateness.start()
-        run_for(seconds, lambda: paint(viewer.layers["labels"], state.bscan, rng), 0.2)
+        run_for(seconds, lambda: paint(labels_of(dock), state.bscan, rng), 0.2)
         lateness.stop()
-        found = {
+        found: dict[str, object] = {
             **lateness.to_json(),
             "iterations": len(bench.training.curves.iterations),
             "bscans_predicted": 0 if state.work is None else state.work.done,
@@ -157,9 +157,16 @@ def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
         return found
 
 
+def labels_of(dock: WorkbenchDock) -> Labels:
+    """Return the layer that the user paints on."""
+    opened = dock.bench.desk.opened
+    assert opened is not None
+    return opened.labels
+
+
 def paint(layer: Labels, bscan: int, rng: np.random.Generator) -> None:
     """Paint one stroke of forty dabs along a line."""
-    row, column = rng.integers(100, 300), rng.integers(100, 600)
+    row, column = int(rng.integers(100, 300)), int(rng.integers(100, 600))
     for step in range(40):
         layer.paint((bscan, row + step // 4, column + step), int(rng.integers(1, 9)))
 
@@ -169,14 +176,15 @@ def measure_strokes(folder: Path, n_bscans: int, count: int) -> dict[str, float]
     volume = make_volume(folder, n_bscans)
     rng = np.random.default_rng(1)
     times: dict[str, list[float]] = {"alone": [], "docks": []}
-    with open_bench(folder / f"strokes{n_bscans}", volume) as (dock, viewer):
+    with open_bench(folder / f"strokes{n_bscans}", volume) as dock:
         other = napari.Viewer()
-        plain = other.add_labels(np.zeros((n_bscans, DEPTH, WIDTH), np.uint8))
+        plain = Labels(np.zeros((n_bscans, DEPTH, WIDTH), np.uint8))
+        other.layers.append(plain)
         other.dims.set_point(0, n_bscans // 2)
         dock.bench.predicting.segment_bscan()
         wait(lambda: dock.bench.state.work is None)
         for _ in range(count):
-            for name, layer in (("alone", plain), ("docks", viewer.layers["labels"])):
+            for name, layer in (("alone", plain), ("docks", labels_of(dock))):
                 began = time.perf_counter()
                 paint(layer, n_bscans // 2, rng)
                 times[name].append(1000 * (time.perf_counter() - began))

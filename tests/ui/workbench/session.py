@@ -15,6 +15,7 @@ from napari_retseg.engine import Engine
 from napari_retseg.events import BscanPredicted, BscanUncertainty, Progress
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.opened import OpenScan
+from napari_retseg.ui.workbench.scoring import Scoring
 from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine, PlayedJob
 
@@ -30,10 +31,15 @@ class Session:
             cast("Any", self.viewer), engine=cast("Engine", self.engine), post=self._posted.put
         )
         self.state = self.bench.state
+        #: Checked as their docks do.
+        self.scorings: list[Scoring] = []
         self.bench.predicting.choose_by_name("tiny")
 
     def settle(self) -> None:
         """Do what is left to do with files, and what was posted meanwhile, as the GUI would."""
+        self.bench.correcting.check()
+        for scoring in self.scorings:
+            scoring.check()
         while True:
             self.bench.desk.wait_for_files()
             try:

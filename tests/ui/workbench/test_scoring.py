@@ -28,6 +28,7 @@ def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]
 @pytest.fixture
 def scoring(session: Session) -> Iterator[Scoring]:
     made = Scoring(session.bench.desk.viewer, post=session.bench.desk.post, bench=session.bench)
+    session.scorings.append(made)
     yield made
     made.close()
 
@@ -164,6 +165,7 @@ def test_held_out_bscans_are_scored_from_disk(session: Session, scoring: Scoring
 
 def test_it_works_without_a_workbench(session: Session) -> None:
     alone = Scoring(session.bench.desk.viewer, post=session.bench.desk.post)
+    session.scorings.append(alone)
     session.paint(2, slice(0, 10), 1)
     session.settle()
     assert alone.state.scores is not None

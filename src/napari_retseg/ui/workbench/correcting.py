@@ -60,6 +60,7 @@ class Correcting:
         self._leave()
 
     def _leave(self) -> None:
+        self.check()
         if self._strokes is not None:
             self._strokes.close()
         self._strokes = None
@@ -87,6 +88,11 @@ class Correcting:
             predicted=opened.loaded.predicted,
             heldout=workspace.heldout(opened.name),
         )
+
+    def check(self) -> None:
+        """Keep what was painted since the last time; called a few times a second."""
+        if self._strokes is not None:
+            self._strokes.check()
 
     # What the user does.
 
@@ -227,6 +233,7 @@ class Correcting:
 
     def _editable(self) -> OpenScan | None:
         """Return the open scan where it can be changed, and say why where not."""
+        self.check()
         state, workspace = self._desk.state, self._desk.workspace
         if workspace is not None and workspace.is_read_only:
             self._desk.tell(workspace.why_read_only, "warning")

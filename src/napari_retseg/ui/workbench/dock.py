@@ -220,6 +220,7 @@ class WorkbenchDock(QWidget):
 
     def _refresh(self) -> None:
         """Draw what has come since the last time; ten times a second at most."""
+        self.bench.correcting.check()
         state = self.bench.state
         saver = self.bench.desk.saver
         state.unsaved = 0 if saver is None else saver.pending

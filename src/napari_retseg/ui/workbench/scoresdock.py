@@ -94,6 +94,7 @@ class ScoresDock(QWidget):
 
     def _refresh(self) -> None:
         """Show what has changed since the last time, at most twenty times a second."""
+        self.scoring.check()
         if not self._is_due:
             return
         self._is_due = False

@@ -122,6 +122,11 @@ class Scoring:
             self._bench.state.events.work.disconnect(self._on_work)
         self._counter.shutdown(wait=True)
 
+    def check(self) -> None:
+        """Count what was painted since the last time; called a few times a second."""
+        for strokes in self._strokes:
+            strokes.check()
+
     # What the user does.
 
     def choose(self, *, reference: int, predicted: int) -> None:

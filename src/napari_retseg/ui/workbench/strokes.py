@@ -21,7 +21,9 @@ class Strokes:
 
     A stroke, a fill and an undo change the B-scan in view, which is compared with a copy: well
     under a millisecond, whatever the size of the volume. Where the layer edits in three
-    dimensions, all B-scans are compared.
+    dimensions, all B-scans are compared. A stroke is many events, so these only note that
+    something has changed; :meth:`check` looks, a few times a second and before anything else is
+    done with the labels.
 
     Parameters
     ----------
@@ -45,20 +47,24 @@ class Strokes:
         self._on_change = on_change
         self._watches: dict[int, PlaneWatch] = {}
         self._is_muted = False
+        self._is_due = False
         self._labels: NDArray[np.uint8] = layer.data
         for event in self._events():
-            event.connect(self._check)
+            event.connect(self._note)
         layer.events.data.connect(self._take_over)
+        layer.events.n_edit_dimensions.connect(self._on_dimensions)
         self.look()
 
     def close(self) -> None:
         """Follow it no longer."""
         for event in self._events():
-            event.disconnect(self._check)
+            event.disconnect(self._note)
         self._layer.events.data.disconnect(self._take_over)
+        self._layer.events.n_edit_dimensions.disconnect(self._on_dimensions)
 
     def look(self) -> None:
         """Take a copy of the B-scan in view, so that its next change is seen."""
+        self.check()
         bscan = self._current()
         if bscan not in self._watches:
             self._watches = {bscan: PlaneWatch(self.plane(bscan))}
@@ -68,6 +74,7 @@ class Strokes:
     def forget(self) -> None:
         """Take what is there now as seen: this program has changed it, not the user."""
         self._watches.clear()
+        self._is_due = False
         self.look()
 
     def plane(self, bscan: int) -> NDArray[np.uint8]:
@@ -76,12 +83,15 @@ class Strokes:
 
     def _events(self) -> tuple[Any, ...]:
         events = self._layer.events
-        return events.paint, events.labels_update, events.set_data, events.n_edit_dimensions
+        return events.paint, events.labels_update, events.set_data
 
     def _look_at_all(self) -> None:
         for bscan in range(len(self._labels) if self._labels.ndim == 3 else 1):
             if bscan not in self._watches:
                 self._watches[bscan] = PlaneWatch(self.plane(bscan))
+
+    def _on_dimensions(self, _event: Any = None) -> None:
+        self.look()
 
     def _take_over(self, _event: Any = None) -> None:
         """Take labels that replace all others, as a plugin may do, into the array that is kept."""
@@ -97,17 +107,22 @@ class Strokes:
             self._layer.data = self._labels
         finally:
             self._is_muted = False
-        self._check()
+        self._is_due = True
+        self.check()
 
-    def _check(self, _event: Any = None) -> None:
-        if self._is_muted:
+    def _note(self, _event: Any = None) -> None:
+        self._is_due = True
+
+    def check(self) -> None:
+        """Tell what has changed since the last time."""
+        if self._is_muted or not self._is_due:
             return
+        self._is_due = False
         self._is_muted = True  # what hears of a change may refresh the layer
         try:
             for bscan, watch in list(self._watches.items()):
                 changes = watch.changes(self.plane(bscan))
                 if changes is not None:
                     self._on_change(bscan, changes)
-            self.look()
         finally:
             self._is_muted = False
