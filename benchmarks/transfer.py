@@ -49,12 +49,12 @@ PRETRAINING = TrainConfig(
     crop="256x256",
     augment="strong",
     batch_size=6,
-    iterations=1500,
+    iterations=1000,
     score_every=500,
     lr=2e-3,
 )
 FINE_TUNING = TrainConfig(
-    crop="256x256", batch_size=4, iterations=300, score_every=300, checkpoint_seconds=600
+    crop="256x256", batch_size=4, iterations=200, score_every=200, checkpoint_seconds=600
 )
 
 

@@ -40,6 +40,10 @@ class Session:
         self.bench.correcting.check()
         for scoring in self.scorings:
             scoring.check()
+        self.take_posts()
+
+    def take_posts(self) -> None:
+        """Wait for the files, and do what was posted meanwhile."""
         while True:
             self.bench.desk.wait_for_files()
             try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Image
 
 from napari_retseg.ui.workbench import bench
@@ -181,16 +182,14 @@ def test_the_uncertainty_is_a_layer(session: Session, tmp_path: Path, volume: Pa
     assert len(session.viewer.layers) == 3
 
 
-def test_going_to_another_scan_keeps_the_labels(
+def test_going_to_another_scan_keeps_the_last_stroke(
     session: Session, tmp_path: Path, volume: Path
 ) -> None:
     other = tmp_path / "other.tif"
-    import tifffile
-
     tifffile.imwrite(other, np.ones((2, 30, 40), np.uint8), metadata={"axes": "ZYX"})
     session.start(tmp_path / "work", volume, other)
     session.paint(1, slice(10, 20), 3)
-    session.bench.scans.choose_scan(1)
+    session.bench.scans.choose_scan(1)  # at once: no timer has looked at the stroke yet
     session.settle()
     assert session.state.n_bscans == 2
     session.bench.scans.choose_scan(0)

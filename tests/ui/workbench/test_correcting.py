@@ -234,6 +234,18 @@ def test_a_stroke_over_all_bscans_is_kept_in_each(session: Session) -> None:
     assert len(session.workspace.states("eye")) == 5
 
 
+def test_a_stroke_just_before_labels_come_back_stays(session: Session) -> None:
+    session.paint(1, BAND, 3)
+    session.paint(2, BAND, 4)
+    session.written(2)
+    session.bench.correcting.undo()
+    session.bench.desk.wait_for_files()
+    session.paint(2, OTHER, 5)
+    session.take_posts()  # the old labels come, and no timer has looked at the stroke yet
+    assert (session.labels[2][OTHER] == 5).all()
+    assert (session.written(2)[OTHER] == 5).all()
+
+
 def test_what_is_painted_while_labels_go_back_stays(session: Session) -> None:
     session.paint(1, BAND, 3)
     session.paint(2, BAND, 4)

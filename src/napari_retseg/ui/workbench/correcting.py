@@ -314,6 +314,7 @@ class Correcting:
         self, opened: OpenScan, found: tuple[RestorePoint | None, NDArray[np.uint8]]
     ) -> None:
         """Show labels that were put back, but for B-scans that were painted on meanwhile."""
+        self.check()  # so that a stroke of just now counts as painted meanwhile
         point, labels = found
         workspace = self._desk.workspace
         if point is None:

@@ -74,9 +74,9 @@ class Scans:
 
     def close_scan(self) -> None:
         """Take the open scan's layers out of the viewer; its labels are on disk."""
+        self._correcting.end()  # while it is still open: the last stroke is kept
         opened, self._desk.opened = self._desk.opened, None
         self._predicting.drop()
-        self._correcting.end()
         self._state.scan, self._state.scan_text = -1, ""
         if opened is not None:
             opened.close()
