@@ -152,6 +152,12 @@ def list_rounds(folder: Path) -> list[Path]:
     return [folder / ROUNDS / f"{number:04d}" for number in numbers]
 
 
+def next_round(folder: Path) -> Path:
+    """Return where the next round comes to lie; nothing is made."""
+    known = list_rounds(folder)
+    return folder / ROUNDS / f"{int(known[-1].name) + 1 if known else 1:04d}"
+
+
 def make_round(folder: Path) -> Path:
     """Make the folder of the next round.
 
@@ -160,8 +166,7 @@ def make_round(folder: Path) -> Path:
     InputError
         Where it cannot be made.
     """
-    known = list_rounds(folder)
-    path = folder / ROUNDS / f"{int(known[-1].name) + 1 if known else 1:04d}"
+    path = next_round(folder)
     try:
         path.mkdir(parents=True)
     except OSError as error:

@@ -119,6 +119,11 @@ class TrainingData(OpenedWorkspace):
         """The run folders of all rounds of training, in order."""
         return layout.list_rounds(self.folder)
 
+    @property
+    def next_round(self) -> Path:
+        """The folder that the next round gets; it is not made yet."""
+        return layout.next_round(self.folder)
+
     def new_round(self) -> Path:
         """Make the folder of the next round.
 

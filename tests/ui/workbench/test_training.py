@@ -132,12 +132,17 @@ def test_closing_gives_a_training_time_to_save(session: Session) -> None:
 def test_the_command_does_the_same(session: Session) -> None:
     confirm(session, 0, 1, 4)
     session.bench.training.configure({"iterations": 7, "strategy": "decoder", "loss": "dice"})
-    words = shlex.split(session.bench.training.make_command())
+    (session.workspace.folder / "rounds" / "0001").mkdir(parents=True)
+    written: list[str] = []
+    session.bench.training.write_command(written.append)
+    session.settle()
+    words = shlex.split(written[0])
     assert words[:2] == ["napari-retseg", "train"]
     assert str(session.workspace.folder) in words
     assert words[words.index("--strategy") + 1] == "decoder"
     assert words[words.index("--loss") + 1] == "dice"
     assert "--from" in words
+    assert words[words.index("--output") + 1].endswith("0002")
 
 
 @pytest.mark.parametrize(

@@ -247,9 +247,11 @@ class WorkbenchDock(QWidget):
             self.bench.training.configure(form.values())
 
     def _copy_command(self) -> None:
+        self.bench.training.write_command(self._copy)
+
+    def _copy(self, command: str) -> None:
         clipboard = QGuiApplication.clipboard()
-        command = self.bench.training.make_command()
-        if clipboard is not None and command:
+        if clipboard is not None:
             clipboard.setText(command)
             self.bench.desk.tell("The command line is in the clipboard.")
 

@@ -48,7 +48,6 @@ class Training:
         self._predicting = predicting
         self._config = TrainConfig()
         self._handle: JobHandle | None = None
-        self._run: Path | None = None
         self._stopping_since = 0.0
         self._draws = 0
         self.curves = Curves()
@@ -100,18 +99,31 @@ class Training:
     def _show_description(self, found: tuple[str, str]) -> None:
         self._desk.state.round_text, self._desk.state.round_problem = found
 
-    def make_command(self) -> str:
-        """Return the command line that does what Retrain would do."""
-        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
-        if workspace is None:
-            return ""
-        return train_command(
-            workspace.folder,
-            self._config,
-            output=self._run or workspace.folder / "rounds" / "0001",
-            start=None if choice is None else choice.folder,
-            scheduler=self._desk.state.address or None,
-        )
+    def write_command(self, show: Callable[[str], None]) -> None:
+        """Write the command line that does what Retrain would do, and hand it to `show`.
+
+        The split is pinned as Retrain does: while the workspace is open here, only this program
+        may write it, and the command must not hold out other patients.
+        """
+        workspace, saver = self._desk.workspace, self._desk.saver
+        state, config = self._desk.state, self._config
+        choice, address = state.chosen_model, state.address
+        if workspace is None or saver is None:
+            return
+
+        def work() -> str:
+            if not workspace.is_read_only:
+                saver.flush()
+                workspace.pin()
+            return train_command(
+                workspace.folder,
+                config,
+                output=workspace.next_round,
+                start=None if choice is None else choice.folder,
+                scheduler=address or None,
+            )
+
+        self._desk.do(work, show)
 
     def retrain(self) -> None:
         """Train on what is confirmed, from the chosen model."""
@@ -147,11 +159,12 @@ class Training:
 
     def resume(self) -> None:
         """Go on with the training that stopped before its end."""
-        run = self._desk.state.resumable
-        if run is not None and not self.is_running:
+        run, workspace = self._desk.state.resumable, self._desk.workspace
+        if run is not None and workspace is not None and not self.is_running:
             self._desk.state.is_training = True
-            job = TrainJob(run / _DATA, read_config(run), run, resume=True)
-            self._submit(run, job)
+            # one that the copied command began has learnt from the workspace itself
+            data = run / _DATA if (run / _DATA).is_dir() else workspace.folder
+            self._submit(run, TrainJob(data, read_config(run), run, resume=True))
 
     def stop(self) -> None:
         """Ask the training to stop; its state is kept, and it can be resumed."""
@@ -229,7 +242,6 @@ class Training:
     # How it is done.
 
     def _submit(self, run: Path, job: TrainJob) -> None:
-        self._run = run
         self.curves = Curves.read(run) if job.resume else Curves()
         self._desk.state.verdict, self._desk.state.judged = None, None
         self._desk.state.resumable = None
