@@ -31,7 +31,7 @@ demo: $(STAMP)
 	$(BIN)/napari-retseg demo --output demo-output
 
 test: lint
-	$(SCREEN) $(BIN)/python -m pytest
+	$(SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check

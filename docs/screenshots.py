@@ -11,20 +11,15 @@ and ``--output`` it takes pictures of any other scan; keep those of real patient
 from __future__ import annotations
 
 import argparse
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import QPoint
-from qtpy.QtWidgets import QApplication, QComboBox, QWidget
+from driving import choose, click, pause, take_picture, wait_until
 
 from napari_retseg.samples import sample_folder
 from napari_retseg.ui.dock import SegmentDock
 
 IMAGES = Path(__file__).parent / "images"
-TIMEOUT_S = 180.0
 
 
 def main() -> None:
@@ -38,8 +33,8 @@ def main() -> None:
     viewer.open(str(options.scan), plugin="napari-retseg")
     _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Segment")
     assert isinstance(dock, SegmentDock)
-    _pause(1.0)
-    _choose(dock.panel.model_box, options.model)
+    pause(1.0)
+    choose(dock.panel.model_box, options.model)
     _press(dock, options.output, steps=options.steps)
     viewer.close()
 
@@ -47,17 +42,17 @@ def main() -> None:
 def _press(dock: SegmentDock, output: Path, *, steps: bool) -> None:
     """Segment the B-scan in view, then all of them; a picture of the end, or of each step."""
     panel, state = dock.panel, dock.segmenter.state
-    _click(panel.bscan_button)
-    _wait_until(lambda: state.work is None and bool(state.notice.text))
+    click(panel.bscan_button)
+    wait_until(lambda: state.work is None and bool(state.notice.text))
     if steps:
-        _take_picture(output.with_stem(f"{output.stem}-bscan"))
+        take_picture(output.with_stem(f"{output.stem}-bscan"))
     if state.n_bscans > 1:
-        _click(panel.volume_button)
-        _wait_until(lambda: state.work is None or state.work.done >= state.n_bscans // 3)
+        click(panel.volume_button)
+        wait_until(lambda: state.work is None or state.work.done >= state.n_bscans // 3)
         if steps:
-            _take_picture(output.with_stem(f"{output.stem}-running"))
-        _wait_until(lambda: state.work is None)
-    _take_picture(output)
+            take_picture(output.with_stem(f"{output.stem}-running"))
+        wait_until(lambda: state.work is None)
+    take_picture(output)
     print(state.notice.text)
 
 
@@ -73,50 +68,6 @@ def _read_options() -> argparse.Namespace:
     options = parser.parse_args()
     options.scan = options.scan or sample_folder() / "volumes" / "device-a.tif"
     return options
-
-
-def _choose(box: QComboBox, text: str) -> None:
-    """Open a box with a click and type an entry, where it is not chosen yet."""
-    if box.currentText() == text:
-        return
-    _click(box)
-    _run("xdotool", "type", text)
-    _pause(0.3)
-    _run("xdotool", "key", "Return")
-    _wait_until(lambda: box.currentText() == text and not box.view().isVisible())
-
-
-def _click(widget: QWidget) -> None:
-    place = widget.mapToGlobal(QPoint(widget.width() // 2, widget.height() // 2))
-    _run("xdotool", "mousemove", str(place.x()), str(place.y()), "click", "1")
-    _pause(0.5)
-
-
-def _take_picture(path: Path) -> None:
-    _run("xdotool", "mousemove", "700", "760")
-    _pause(0.5)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _run("import", "-window", "root", str(path))
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)  # noqa: S603 - fixed programs
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the dock did not get there")
-        _pause(0.02)
-
-
-def _pause(seconds: float) -> None:
-    """Let Qt work for a while."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        QApplication.processEvents()
-        time.sleep(0.005)
 
 
 if __name__ == "__main__":

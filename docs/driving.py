@@ -1,0 +1,138 @@
+"""Drive a viewer of this process with real mouse and key events, and take pictures of the screen.
+
+Needs an X display, xdotool, ImageMagick's ``import``, and a window manager where dialogs are
+typed into.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QApplication, QComboBox, QScrollArea, QWidget
+
+TIMEOUT_S = 300.0
+
+
+def click(widget: QWidget) -> None:
+    """Scroll a widget into view, and click on it."""
+    show(widget)
+    run("xdotool", *_click_at(centre_of(widget)))
+    pause(0.4)
+
+
+def click_and_answer(widget: QWidget, text: str) -> None:
+    """Click on what opens a dialog, and type the answer into it."""
+    show(widget)
+    answer = ("sleep", "1.5", "type", "--args", "1", "--delay", "5", text, "key", "Return")
+    run("xdotool", *_click_at(centre_of(widget)), *answer)
+    pause(0.5)
+
+
+def choose(box: QComboBox, text: str) -> None:
+    """Open a box with a click and type an entry, where it is not chosen yet."""
+    if box.currentText() == text:
+        return
+    click(box)
+    run("xdotool", "type", text)
+    pause(0.3)
+    run("xdotool", "key", "Return")
+    wait_until(lambda: box.currentText() == text and not box.view().isVisible())
+
+
+def press(*keys: str) -> None:
+    """Press and release keys, as xdotool names them."""
+    run("xdotool", "key", "--delay", "30", *keys)
+    pause(0.15)
+
+
+def click_places(places: Sequence[tuple[int, int]]) -> None:
+    """Click on places of the screen, one after the other."""
+    steps: list[str] = []
+    for place in places:
+        steps += [*_click_at(place), "sleep", "0.012"]
+    for start in range(0, len(steps), 600):
+        run("xdotool", *steps[start : start + 600])
+
+
+def show(widget: QWidget) -> None:
+    """Scroll a widget into view, as the wheel would."""
+    area: QWidget | None = widget.parentWidget()
+    while area is not None and not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    if isinstance(area, QScrollArea):
+        area.ensureWidgetVisible(widget)
+    pause(0.1)
+
+
+def centre_of(widget: QWidget) -> tuple[int, int]:
+    """Return where the middle of a widget is on the screen."""
+    place = widget.mapToGlobal(QPoint(widget.width() // 2, widget.height() // 2))
+    return place.x(), place.y()
+
+
+def take_picture(path: Path) -> None:
+    """Save the whole screen, with the pointer out of the way."""
+    screen = QApplication.primaryScreen()
+    assert screen is not None
+    run("xdotool", "mousemove", "700", str(screen.size().height() - 4))
+    pause(0.5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run("import", "-window", "root", str(path))
+
+
+def run(*command: str) -> None:
+    """Run a program while Qt works, and wait for its end."""
+    process = subprocess.Popen(command)  # noqa: S603 - fixed programs
+    while process.poll() is None:
+        QApplication.processEvents()
+        time.sleep(0.001)
+    if process.returncode:
+        raise RuntimeError(f"{command[0]}: exit status {process.returncode}")
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = TIMEOUT_S) -> float:
+    """Let Qt work until something is so; return how many seconds that took."""
+    began = time.monotonic()
+    while not is_so():
+        if time.monotonic() > began + seconds:
+            raise TimeoutError("the viewer did not get there")
+        QApplication.processEvents()
+        time.sleep(0.002)
+    return time.monotonic() - began
+
+
+def pause(seconds: float) -> None:
+    """Let Qt work for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def save_film(path: Path, frames: Iterable[tuple[Path, float]], *, width: int = 800) -> None:
+    """Save pictures as a GIF, each for so many seconds."""
+    from PIL import Image
+
+    shown = list(frames)
+    pictures = []
+    for source, _ in shown:
+        with Image.open(source) as picture:
+            size = (width, round(picture.height * width / picture.width))
+            small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        pictures.append(small.quantize(96, dither=Image.Dither.NONE))
+    pictures[0].save(
+        path,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[round(1000 * seconds) for _, seconds in shown],
+        loop=0,
+        optimize=True,
+    )
+
+
+def _click_at(place: tuple[int, int]) -> tuple[str, ...]:
+    return "mousemove", str(place[0]), str(place[1]), "click", "1"
