@@ -21,6 +21,8 @@ from napari_retseg.errors import JobError
 #: How often a scheduler elsewhere is asked for its workers.
 _ASK_SECONDS = 1.0
 _CONNECT_SECONDS = 5.0
+#: How long a worker of ours looks for its scheduler.
+_MEET_SECONDS = 20.0
 #: The scheduler lives in the caller's process: it keeps few of the events that pass through it.
 _SCHEDULER_SETTINGS = {"distributed.admin.low-level-log-length": 20}
 _WORKER_SETTINGS = {
@@ -103,6 +105,8 @@ class WorkerProcess:
             "memory_limit": 0,
             "resources": {lane: 1},
             "dashboard": False,
+            # one whose scheduler dies before they have met would look for it for ever
+            "death_timeout": _MEET_SECONDS,
             "local_directory": str(folder),
         }
         spec = json.dumps({"cls": "distributed.Worker", "opts": options})
