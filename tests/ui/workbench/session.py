@@ -83,16 +83,20 @@ class Session:
         """Segment the volume: the engine answers with a band of one class value."""
         self.bench.predicting.segment_volume()
         for index in range(bscans):
-            labels = np.zeros((64, 96), np.uint8)
-            labels[20:40] = value
-            found = None
-            if uncertainty is not None:
-                entropy = np.full((64, 96), 99, np.uint8)
-                found = BscanUncertainty(uncertainty + index / 100, entropy, (0.1, float(index)))
-            self.job.on_event(BscanPredicted(index, labels, found))
+            self.send(index, value, uncertainty=uncertainty)
             self.job.on_event(Progress(index + 1, bscans))
         self.job.end()
         self.settle()
+
+    def send(self, index: int, value: int, *, uncertainty: float | None = 0.5) -> None:
+        """Answer for one B-scan of the prediction that runs."""
+        labels = np.zeros((64, 96), np.uint8)
+        labels[20:40] = value
+        found = None
+        if uncertainty is not None:
+            entropy = np.full((64, 96), 99, np.uint8)
+            found = BscanUncertainty(uncertainty + index / 100, entropy, (0.1, float(index)))
+        self.job.on_event(BscanPredicted(index, labels, found))
 
     def paint(self, bscan: int, rows: slice, value: int) -> None:
         """Paint a band of a B-scan as a stroke does: through the layer."""

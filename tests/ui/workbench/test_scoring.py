@@ -76,6 +76,33 @@ def test_strokes_and_undo_are_counted(session: Session, scoring: Scoring) -> Non
     check(session, scoring, [1, 3])
 
 
+def test_strokes_count_while_the_volume_is_being_segmented(
+    session: Session, scoring: Scoring
+) -> None:
+    session.paint(1, slice(35, 50), 2)
+    session.settle()
+    session.bench.predicting.segment_volume()
+    session.send(3, FLUID_OF_MODEL)
+    session.take_posts()
+    check(session, scoring, [1])
+    session.paint(3, slice(30, 50), 8)
+    session.settle()
+    check(session, scoring, [1, 3])
+    session.paint(3, slice(25, 35), 2)
+    session.send(2, FLUID_OF_MODEL)  # before any timer has seen the stroke
+    session.take_posts()
+    session.settle()
+    check(session, scoring, [1, 3])
+    session.send(3, 1)  # the B-scan that is painted on
+    session.paint(3, slice(20, 30), 4)
+    session.take_posts()
+    session.settle()
+    check(session, scoring, [1, 3])
+    session.job.end()
+    session.settle()
+    check(session, scoring, [1, 3])
+
+
 def test_the_bscan_in_view_can_be_scored_alone(session: Session, scoring: Scoring) -> None:
     session.predict(FLUID_OF_MODEL)
     session.paint(1, slice(20, 30), FLUID)

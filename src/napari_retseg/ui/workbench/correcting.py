@@ -277,7 +277,7 @@ class Correcting:
     def _show(self, opened: OpenScan, bscans: Sequence[int]) -> None:
         """Show labels that this program has changed."""
         if self._strokes is not None:
-            self._strokes.forget()
+            self._strokes.forget(bscans)
         opened.labels.refresh()
         self.show_strip()
         self._desk.changed.emit(tuple(bscans))

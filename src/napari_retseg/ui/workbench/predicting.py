@@ -178,22 +178,19 @@ class Predicting:
         )
 
     def _hear(self, run: Segmentation, event: Event) -> None:
-        """Take an event on the engine's thread: labels are written here, not on the GUI's."""
+        """Take an event on the engine's thread."""
         if run is not self._run:
             return
         if isinstance(event, BscanPredicted):
-            self._write(run, event)
-        self._desk.post(partial(self._take, run, event))
+            labels = run.table[event.labels]
+            self._store(run, event, labels)
+            self._desk.post(partial(self._show, run, event, labels))
+        else:
+            self._desk.post(partial(self._take, run, event))
 
-    def _write(self, run: Segmentation, event: BscanPredicted) -> None:
-        bscan, loaded = run.bscans[event.index], run.opened.loaded
-        labels = run.table[event.labels]
-        plane(loaded.prediction, bscan)[...] = labels
-        found = event.uncertainty
-        loaded.predicted[bscan] = None if found is None else found.score
-        shown = run.opened.uncertainty
-        if shown is not None and found is not None:
-            plane(shown.data, bscan)[...] = found.entropy
+    def _store(self, run: Segmentation, event: BscanPredicted, labels: NDArray[np.uint8]) -> None:
+        """Have a B-scan's prediction written to disk."""
+        bscan, found = run.bscans[event.index], event.uncertainty
         workspace = self._desk.workspace
         if workspace is not None and not workspace.is_read_only:
             self._desk.do(
@@ -207,13 +204,23 @@ class Predicting:
                 )
             )
 
+    def _show(self, run: Segmentation, event: BscanPredicted, labels: NDArray[np.uint8]) -> None:
+        """Take a B-scan's prediction into the layer, and say so at once: scores follow it."""
+        if run is not self._run:
+            return
+        bscan, found, opened = run.bscans[event.index], event.uncertainty, run.opened
+        plane(opened.loaded.prediction, bscan)[...] = labels
+        opened.loaded.predicted[bscan] = None if found is None else found.score
+        if opened.uncertainty is not None and found is not None:
+            plane(opened.uncertainty.data, bscan)[...] = found.entropy
+        if bscan == self._desk.state.bscan:
+            opened.prediction.refresh()
+        self._desk.changed.emit((bscan,))
+
     def _take(self, run: Segmentation, event: Event) -> None:
         if run is not self._run:
             return
-        if isinstance(event, BscanPredicted):
-            if run.bscans[event.index] == self._desk.state.bscan:
-                run.opened.prediction.refresh()
-        elif isinstance(event, Progress):
+        if isinstance(event, Progress):
             run.done = event.done
             self._desk.state.work = self._estimate(run, event)
         elif isinstance(event, Message):
@@ -239,7 +246,6 @@ class Predicting:
         if run.opened.uncertainty is not None:
             run.opened.uncertainty.refresh()
         self._correcting.show_strip()
-        self._desk.changed.emit(tuple(run.bscans))
         if outcome.status == "failed":
             self._loaded = None
             self._desk.tell(str(outcome.error), "error")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,10 +71,10 @@ class Strokes:
         if self._layer.n_edit_dimensions == 3:
             self._look_at_all()
 
-    def forget(self) -> None:
-        """Take what is there now as seen: this program has changed it, not the user."""
-        self._watches.clear()
-        self._is_due = False
+    def forget(self, bscans: Iterable[int]) -> None:
+        """Take B-scans as seen that this program has changed; strokes on others are told."""
+        for bscan in bscans:
+            self._watches.pop(bscan, None)
         self.look()
 
     def plane(self, bscan: int) -> NDArray[np.uint8]:
