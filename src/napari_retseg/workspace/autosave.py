@@ -143,6 +143,11 @@ class Autosaver:
         with self._changed:
             return sum(len(queue) for queue in self._queues.values())
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the disk refuses some of them."""
+        return self._is_failing
+
     def newest(self, name: str) -> dict[int, NDArray[np.uint8]]:
         """Return the newest planes of a scan that are not on disk yet, by B-scan."""
         with self._changed:

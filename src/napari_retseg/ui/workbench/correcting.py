@@ -165,6 +165,12 @@ class Correcting:
             )
             return
         self._store(opened, [bscan], "confirmed")
+        if self._desk.saver is not None and self._desk.saver.is_failing:
+            self._desk.tell(
+                f"B-scan {bscan + 1} is confirmed here, but not on disk yet; make room there.",
+                "error",
+            )
+            return
         self._desk.tell(f"B-scan {bscan + 1} is confirmed.")
 
     def clear(self) -> None:

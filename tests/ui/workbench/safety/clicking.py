@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QFileDialog
 
 from napari_retseg.ui.workbench.opened import OpenScan
 from napari_retseg.workspace import Workspace
-from tests.ui.workbench.test_workbench import Desk
+from tests.ui.workbench.clicking import Desk
+from tests.ui.workbench.test_workbench import workers
 
 if TYPE_CHECKING:
     import pytest
@@ -86,6 +86,10 @@ class User(Desk):
         assert box.currentText() == name
         box.activated.emit(box.currentIndex())
 
+    def wait_for_model(self) -> None:
+        """Wait until the worker process that predicts is there."""
+        self.wait(lambda: len(workers()) == 1)
+
     def segment(self) -> None:
         """Press the button that segments all, which a single B-scan has not."""
         panel = self.dock.model_panel
@@ -125,11 +129,3 @@ class User(Desk):
         """The labels on disk of the open scan."""
         found: NDArray[np.uint8] = self.workspace.read_labels(self.opened.name)
         return found
-
-
-def training_worker(before: set[psutil.Process]) -> psutil.Process:
-    """Return the worker process that was started for the training."""
-    from tests.ui.workbench.test_workbench import workers
-
-    (worker,) = set(workers()) - before
-    return worker
