@@ -15,6 +15,20 @@ class InputError(RetsegError):
     """A file or folder that cannot be used as given."""
 
 
+class OutsideError(InputError):
+    """A data set that refers to scans outside its folder, which nobody has allowed it.
+
+    Attributes
+    ----------
+    outside
+        The first of them, as the data set names it.
+    """
+
+    def __init__(self, message: str, outside: str = "") -> None:
+        super().__init__(message)
+        self.outside = outside
+
+
 class ModelError(RetsegError):
     """A model bundle that cannot be used, or does not fit the data."""
 

@@ -175,7 +175,7 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, given: str) -> 
         with pytest.raises(InputError, match="is outside the dataset's folder; labels lie in it"):
             load_dataset(folder, allow_outside=allow)
     write_description(folder, labels=NAMES, training=[{**entry("a"), "image": given}])
-    with pytest.raises(InputError, match="--allow-outside"):
+    with pytest.raises(InputError, match="add the data set to a workspace in napari"):
         load_dataset(folder)
     case = load_dataset(folder, allow_outside=True).cases[0]
     np.testing.assert_array_equal(case.read_scan().pixels, draw_labels())

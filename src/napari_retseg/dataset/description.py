@@ -14,7 +14,7 @@ from napari_retseg.classes import IGNORE, LabelClass, LabelSet
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset, is_unlabelled_test
 from napari_retseg.dataset.registry import WORKSPACE
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, OutsideError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.suffixes import stem_of
 
@@ -112,9 +112,10 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
     image = find_inside(root, values["image"], path)
     if image is None:
         if not allow_outside:
-            raise InputError(
-                f"{path}: image {values['image']} is outside the dataset's folder; where you "
-                f"trust this file, {_how_to_trust(root)}"
+            raise OutsideError(
+                f"{path}: image {values['image']} is outside the dataset's folder; "
+                f"{_how_to_trust(root)}",
+                values["image"],
             )
         image = Path(os.path.normpath(root / values["image"]))
     label = None
@@ -138,8 +139,11 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
 
 def _how_to_trust(root: Path) -> str:
     if (root / WORKSPACE).is_file():
-        return f"trust it with 'napari-retseg workspace trust {root}'"
-    return "allow it (--allow-outside, or allow_outside=True)"
+        return f"where you trust this file, allow it: 'napari-retseg workspace trust {root}'"
+    return (
+        "copy it there, or, where you trust this file, add the data set to a workspace in napari "
+        "(in Python: load_dataset with allow_outside=True)"
+    )
 
 
 def find_inside(root: Path, given: str, path: Path) -> Path | None:

@@ -37,6 +37,20 @@ class TrainingData(OpenedWorkspace):
             return frozenset(range(count_bscans(shape)))
         return frozenset(case.heldout_bscans)
 
+    def unused(self, name: str) -> frozenset[int]:
+        """Return the B-scans whose labels no training uses: a test's, and the gap of a split.
+
+        Raises
+        ------
+        InputError
+            Where there is no such scan.
+        """
+        case = self._book.get(name)
+        shape = shape_of(case)
+        if case.split == "test" and shape is not None:
+            return frozenset(range(count_bscans(shape)))
+        return frozenset(case.unused_bscans)
+
     def pin(self) -> None:
         """Give patients with confirmed labels their place in the split; none moves.
 

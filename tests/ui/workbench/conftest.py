@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from napari.qt import get_stylesheet
 from qtpy.QtCore import QEvent, QSettings
 from qtpy.QtWidgets import QApplication, QWidget
+
+from tests.ui.workbench.clicking import Desk
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
 
 #: Applies a theme of napari to a widget and what is in it.
 Theme = Callable[[QWidget, str], None]
@@ -57,3 +64,26 @@ def theme(qapp: QApplication) -> Theme:
         qapp.processEvents()
 
     return apply
+
+
+@pytest.fixture
+def own_copy(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The models in a folder of this test, where new ones are kept, too."""
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Viewer], own_copy: Path) -> Viewer:
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def desk(
+    viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, volume: Path
+) -> Desk:
+    made = Desk(viewer, qtbot, monkeypatch)
+    made.start(tmp_path / "work", volume)
+    return made

@@ -40,13 +40,16 @@ class Adding:
     def add_dataset(self, folder: Path) -> None:
         """Add the scans of a data set, with its labels as confirmed ones."""
 
-        def add(workspace: Workspace) -> list[ScanEntry]:
-            dataset = load_dataset(folder)
+        def add(workspace: Workspace, trust: bool) -> list[ScanEntry]:
+            dataset = load_dataset(folder, allow_outside=trust or None)
             if not workspace.scans:
                 workspace.set_classes(dataset.labels)
             return list(workspace.add_dataset(dataset, with_labels=True))
 
-        self._add(add)
+        workspace = self._writable()
+        if workspace is not None:
+            self._desk.tell("Adding…")
+            self._desk.do_trusting(folder, partial(add, workspace), self._on_added)
 
     def add_layer(self, layer: Layer) -> None:
         """Add an image layer of the viewer, from whatever reader."""
@@ -56,23 +59,28 @@ class Adding:
         self._add(lambda workspace: [workspace.add_scan(scan_of_layer(layer))])
 
     def _add(self, add: Callable[[Workspace], list[ScanEntry]]) -> None:
+        workspace = self._writable()
+        if workspace is not None:
+            self._desk.tell("Adding…")
+            self._desk.do(partial(add, workspace), self._on_added)
+
+    def _writable(self) -> Workspace | None:
+        """Return the open workspace where it can be changed, and say why where not."""
         workspace = self._desk.workspace
         if workspace is None:
             self._desk.tell("Make or open a workspace first: a folder for labels and models.")
-            return
+            return None
         if workspace.is_read_only:
             self._desk.tell(workspace.why_read_only, "warning")
-            return
+            return None
+        return workspace
 
-        def done(entries: list[ScanEntry]) -> None:
-            self._desk.tell("")
-            self._scans.refresh()
-            names = [entry.name for entry in self._state.scans]
-            if entries:
-                self._scans.choose_scan(names.index(entries[0].name))
-
-        self._desk.tell("Adding…")
-        self._desk.do(partial(add, workspace), done)
+    def _on_added(self, entries: list[ScanEntry]) -> None:
+        self._desk.tell("")
+        self._scans.refresh()
+        names = [entry.name for entry in self._state.scans]
+        if entries:
+            self._scans.choose_scan(names.index(entries[0].name))
 
     def locate(self, folder: Path) -> None:
         """Find scans that have moved below a folder."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_retseg.dataset.registry import recent
 from napari_retseg.engine import Engine
 from napari_retseg.ui.workbench.adding import Adding
+from napari_retseg.ui.workbench.addresses import is_address, list_addresses, remember_address
 from napari_retseg.ui.workbench.correcting import Correcting
 from napari_retseg.ui.workbench.desk import Desk
 from napari_retseg.ui.workbench.predicting import Predicting
@@ -27,7 +28,21 @@ if TYPE_CHECKING:
 
 _GRACE_SECONDS = 20.0
 _FLUSH_SECONDS = 10.0
-_ADDRESS = re.compile(r"(tcp|tls)://[^\s/:]+:\d+")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A workspace that was just opened, and where it runs."""
+
+    workspace: Workspace
+    address: str = ""
+
+
+def _open(folder: Path, trust: bool) -> _Opened:
+    """Open a workspace; its address counts only where this user has chosen it once."""
+    workspace = Workspace.open(folder, trust=trust)
+    address = str(workspace.settings.get("address", ""))
+    return _Opened(workspace, address if address in list_addresses() else "")
 
 
 class Workbench:
@@ -61,20 +76,23 @@ class Workbench:
 
     def create(self, folder: Path) -> None:
         """Make a workspace in a folder that is empty or not there yet, and open it."""
-        self._switch(partial(Workspace.create, folder))
+        if self._may_switch():
+            self.desk.do(lambda: _Opened(Workspace.create(folder)), self._on_workspace)
 
     def open(self, folder: Path, *, trust: bool = False) -> None:
-        """Open a workspace."""
-        self._switch(partial(Workspace.open, folder, trust=trust))
-
-    def _switch(self, make: Callable[[], Workspace]) -> None:
-        if self.training.is_running:
-            self.desk.tell("A training runs in this workspace; stop it or wait for it first.")
+        """Open a workspace; asks where it names files outside, and is not the user's own."""
+        if not self._may_switch():
             return
-        self._leave()
-        self.desk.do(make, self._on_workspace)
+        if self.state.folder is not None and folder.resolve() == self.state.folder:
+            self.leave()  # it could only be read while it is open here
+        self.desk.do_trusting(folder, partial(_open, folder), self._on_workspace, trust=trust)
 
-    def _leave(self) -> None:
+    def _may_switch(self) -> bool:
+        if self.state.is_training:
+            self.desk.tell("A training runs in this workspace; stop it or wait for it first.")
+        return not self.state.is_training
+
+    def leave(self) -> None:
         """Close the open workspace, with all that is painted on disk."""
         self.scans.close_scan()
         saver, workspace = self.desk.saver, self.desk.workspace
@@ -87,8 +105,9 @@ class Workbench:
         if workspace is not None:
             self.desk.do(workspace.close)
 
-    def _on_workspace(self, workspace: Workspace) -> None:
-        desk = self.desk
+    def _on_workspace(self, opened: _Opened) -> None:
+        self.leave()
+        desk, workspace = self.desk, opened.workspace
         desk.workspace = workspace
         saver = Autosaver(
             workspace,
@@ -99,9 +118,8 @@ class Workbench:
         desk.points = RestorePoints(workspace, flush=lambda: saver.flush(_FLUSH_SECONDS))
         self.state.folder, self.state.is_read_only = workspace.folder, workspace.is_read_only
         self.state.recent = tuple(recent())
-        address = str(workspace.settings.get("address", ""))
-        if address != self.state.address:
-            self.connect(address)
+        if opened.address != self.state.address:
+            self._connect(opened.address)
         self.predicting.choose_by_name(str(workspace.settings.get("model", "")))
         if workspace.is_read_only:
             desk.tell(workspace.why_read_only, "warning")
@@ -112,31 +130,50 @@ class Workbench:
                 "press Locate and choose the folder that they are in now.",
                 "warning",
             )
+        elif self.offered_address != self.state.address:
+            desk.tell(
+                f"This workspace was last run on {self.offered_address}, which you have not chosen "
+                "here: it runs on this computer, unless you press Runs on.",
+                "warning",
+            )
         else:
             desk.tell("")
         self.training.find_resumable()
         self.training.describe()
         self.scans.begin()
 
+    @property
+    def offered_address(self) -> str:
+        """Where the open workspace was last run, whoever chose it; empty: on a computer's own."""
+        workspace = self.desk.workspace
+        if workspace is None:
+            return self.state.address
+        return str(workspace.settings.get("address", ""))
+
     def connect(self, address: str) -> None:
         """Run jobs on a dask scheduler from now on; empty: in processes of this computer."""
         if self.training.is_running or self.state.work is not None:
             self.desk.tell("Wait for what runs, or stop it, before you change where it runs.")
             return
-        if address and not _ADDRESS.fullmatch(address):
+        if address and not is_address(address):
             self.desk.tell(
                 f"{address}: is no address of a scheduler; it looks like tcp://host:8786", "error"
             )
             return
+        if address:
+            self.desk.do(partial(remember_address, address))
+        workspace = self.desk.workspace
+        if workspace is not None and not workspace.is_read_only:
+            self.desk.do(partial(workspace.save_settings, address=address))
+        self._connect(address)
+        self.predicting.load_chosen()
+        self.training.describe()
+
+    def _connect(self, address: str) -> None:
         before, self.desk.engine = self.desk.engine, Engine(address or None)
         self.desk.do(before.close)
         self.state.address = address
         self.predicting.forget_loaded()
-        workspace = self.desk.workspace
-        if workspace is not None and not workspace.is_read_only:
-            self.desk.do(partial(workspace.save_settings, address=address))
-        self.predicting.load_chosen()
-        self.training.describe()
 
     def _on_saved(self) -> None:
         self.desk.tell("All labels are on disk again.")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psygnal import Signal
 
 from napari_retseg.engine import Engine
-from napari_retseg.errors import RetsegError
+from napari_retseg.errors import OutsideError, RetsegError
 from napari_retseg.ui.state import Notice
 from napari_retseg.ui.workbench.opened import OpenScan
 from napari_retseg.ui.workbench.state import BenchState
@@ -23,6 +25,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrustQuestion:
+    """Whether somebody else's folder may have files read that lie outside of it.
+
+    Attributes
+    ----------
+    folder
+        What was to be opened or added.
+    outside
+        The first of those files, as the folder names it.
+    agree, refuse
+        What to do after the answer.
+    """
+
+    folder: Path
+    outside: str
+    agree: Callable[[], None]
+    refuse: Callable[[], None]
 
 
 class Desk:
@@ -42,6 +64,8 @@ class Desk:
     changed = Signal(tuple)
     #: Another scan is open, or none.
     shown = Signal()
+    #: A :class:`TrustQuestion` is to be asked.
+    asked = Signal(TrustQuestion)
 
     def __init__(
         self, viewer: ViewerModel, *, engine: Engine, post: Callable[[Callable[[], None]], None]
@@ -61,6 +85,56 @@ class Desk:
         """Show one sentence."""
         self.state.notice = Notice(text, level)
 
+    def do_trusting(
+        self,
+        folder: Path,
+        work: Callable[[bool], T],
+        done: Callable[[T], None],
+        *,
+        trust: bool = False,
+    ) -> None:
+        """Do work with a folder that may be somebody else's, as :meth:`do` does.
+
+        Parameters
+        ----------
+        folder
+            What is opened or added.
+        work
+            Told whether files outside of the folder may be read; asks for it with an
+            :class:`OutsideError`.
+        done
+            Called with what comes out.
+        trust
+            Whether the user has agreed already.
+        """
+
+        def attempt() -> T | OutsideError:
+            try:
+                return work(trust)
+            except OutsideError as error:
+                if trust:
+                    raise
+                return error
+
+        def settle(found: T | OutsideError) -> None:
+            if isinstance(found, OutsideError):
+                self._ask(folder, found, lambda: self.do_trusting(folder, work, done, trust=True))
+            else:
+                done(found)
+
+        self.do(attempt, settle)
+
+    def _ask(self, folder: Path, error: OutsideError, agree: Callable[[], None]) -> None:
+        def refuse() -> None:
+            self.tell(
+                f"{folder}: nothing of it was opened, because it names files outside of it, and "
+                "you did not allow that.",
+                "warning",
+            )
+
+        self.tell(str(error), "warning")
+        self.asked.emit(TrustQuestion(folder, error.outside, agree, refuse))
+
     def do(
         self,
         work: Callable[[], T],
@@ -70,8 +144,11 @@ class Desk:
     ) -> None:
         """Do work with files on their thread, one after the other, then `done` on the GUI's.
 
-        What goes wrong is shown in one sentence, and `failed` is called with it.
+        What goes wrong is shown in one sentence, and `failed` is called with it. After the end
+        nothing is done any more.
         """
+        if self._is_closed:
+            return
         future = self._files.submit(work)
         future.add_done_callback(partial(self._settle, done, failed))
 

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QGuiApplication, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
-    QInputDialog,
-    QMainWindow,
-    QMessageBox,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.engine import Engine
-from napari_retseg.events import SamplesDrawn
-from napari_retseg.models import CARD, Version
 from napari_retseg.ui.dock import Postbox
 from napari_retseg.ui.layers import is_scan_layer
-from napari_retseg.ui.workbench.augmentpreview import PreviewWindow
 from napari_retseg.ui.workbench.bench import Workbench
-from napari_retseg.ui.workbench.card import KeysCard, ModelCard
-from napari_retseg.ui.workbench.history import PointsWindow, VersionsWindow
-from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS, bind_keys
+from napari_retseg.ui.workbench.closing import Closing
+from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
+from napari_retseg.ui.workbench.keys import bind_keys
 from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
 from napari_retseg.ui.workbench.modelpanel import ModelPanel
 from napari_retseg.ui.workbench.parts import make_button, make_row
@@ -37,26 +30,12 @@ from napari_retseg.ui.workbench.reviewpanel import ReviewPanel
 from napari_retseg.ui.workbench.roundpanel import ProgressPanel, RetrainPanel
 from napari_retseg.ui.workbench.scanpanel import ScanPanel
 from napari_retseg.ui.workbench.section import CollapsibleSection
-from napari_retseg.workspace import RestorePoint
+from napari_retseg.ui.workbench.windows import Windows
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _REFRESH_MS = 100
-
-#: The workbench of each viewer, for the Scores dock.
-_docks: WeakValueDictionary[int, WorkbenchDock] = WeakValueDictionary()
-
-
-def find_dock_of(viewer: Viewer) -> WorkbenchDock | None:
-    """Return the workbench's dock that is open in a viewer."""
-    return _docks.get(id(viewer))
-
-
-def find_workbench(viewer: Viewer) -> Workbench | None:
-    """Return the workbench that is open in a viewer."""
-    dock = find_dock_of(viewer)
-    return None if dock is None else dock.bench
 
 
 class WorkbenchDock(QWidget):
@@ -75,7 +54,7 @@ class WorkbenchDock(QWidget):
         self._viewer = napari_viewer
         postbox = Postbox()
         self.bench = Workbench(napari_viewer, engine=engine or Engine(), post=postbox.post)
-        _docks[id(napari_viewer)] = self
+        remember_dock(napari_viewer, self)
         state = self.bench.state
         self.scan_panel = ScanPanel(state)
         self.model_panel = ModelPanel(state)
@@ -83,13 +62,13 @@ class WorkbenchDock(QWidget):
         self.retrain_panel = RetrainPanel(state)
         self.progress_panel = ProgressPanel(state)
         self.notice = make_text()
-        self._cards: list[QWidget] = []
+        self.windows = Windows(self, self.bench)
         self._drawn = -1
-        self._listens = False
         self._lay_out()
         self._connect()
         self._connect_rounds()
         self._unbind = self._bind_keys()
+        self.closing = Closing(self, self.bench, napari_viewer, end=self._end)
         self._close_with_viewer()
         self._show_notice()
 
@@ -136,12 +115,12 @@ class WorkbenchDock(QWidget):
         scan.layer_added.connect(self._on_layer_added)
         scan.scan_chosen.connect(bench.scans.choose_scan)
         scan.dataset_added.connect(bench.adding.add_dataset)
-        scan.classes_wanted.connect(lambda: scan.ask_for_classes(self._classes().names[1:]))
+        scan.classes_wanted.connect(lambda: scan.ask_for_classes(self.windows.classes.names[1:]))
         scan.classes_given.connect(bench.adding.set_classes)
         scan.described.connect(lambda what: bench.adding.describe(**what))
         model.model_chosen.connect(bench.predicting.choose_model)
         model.model_browsed.connect(bench.predicting.add_model)
-        model.card_wanted.connect(self._show_card)
+        model.card_wanted.connect(self.windows.show_card)
         model.bscan_pressed.connect(bench.predicting.segment_bscan)
         model.volume_pressed.connect(bench.predicting.segment_volume)
         model.cancel_pressed.connect(bench.predicting.cancel)
@@ -158,11 +137,12 @@ class WorkbenchDock(QWidget):
         review.redo_pressed.connect(correcting.redo)
         review.toggle_pressed.connect(correcting.toggle_prediction)
         review.uncertainty_toggled.connect(bench.scans.show_uncertainty)
-        review.restore_wanted.connect(self._show_points)
-        self.keys_button.clicked.connect(self._show_keys)
-        self.address_button.clicked.connect(self._ask_for_address)
+        review.restore_wanted.connect(self.windows.show_points)
+        self.keys_button.clicked.connect(self.windows.show_keys)
+        self.address_button.clicked.connect(self.windows.ask_for_address)
         bench.state.events.notice.connect(self._show_notice)
         bench.desk.shown.connect(self._on_shown)
+        bench.desk.asked.connect(self.windows.ask_for_trust)
 
     def _connect_rounds(self) -> None:
         retrain, progress, training = self.retrain_panel, self.progress_panel, self.bench.training
@@ -171,17 +151,17 @@ class WorkbenchDock(QWidget):
         retrain.stop_pressed.connect(training.stop)
         retrain.resume_pressed.connect(training.resume)
         retrain.command_wanted.connect(self._copy_command)
-        retrain.preview_wanted.connect(self._show_preview)
+        retrain.preview_wanted.connect(self.windows.show_preview)
         progress.keep_new_pressed.connect(training.keep_new)
         progress.keep_old_pressed.connect(training.keep_old)
-        progress.history_wanted.connect(self._show_models)
+        progress.history_wanted.connect(self.windows.show_models)
         self.bench.state.events.is_training.connect(self._on_training)
-        timer = QTimer(self)
-        timer.setInterval(_REFRESH_MS)
-        timer.timeout.connect(self._refresh)
-        timer.start()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_REFRESH_MS)
+        self._timer.timeout.connect(self._refresh)
+        self._timer.start()
 
-    def _bind_keys(self) -> object:
+    def _bind_keys(self) -> Callable[[], None]:
         correcting, bench = self.bench.correcting, self.bench
         return bind_keys(
             self._viewer,
@@ -255,98 +235,19 @@ class WorkbenchDock(QWidget):
             clipboard.setText(command)
             self.bench.desk.tell("The command line is in the clipboard.")
 
-    def _show_card(self) -> None:
-        choice = self.bench.state.chosen_model
-        if choice is None:
-            return
-        path = choice.folder / CARD
-        text = path.read_text(encoding="utf-8") if path.is_file() else "This model has no card."
-        self._show_window(ModelCard(choice.name, text, parent=self))
-
-    def _ask_for_address(self) -> None:
-        address, ok = QInputDialog.getText(
-            self,
-            "Where it runs",
-            "Address of a dask scheduler, such as tcp://host:8786; empty: this computer",
-            text=self.bench.state.address,
-        )
-        if ok:
-            self.bench.connect(address.strip())
-
-    def _show_keys(self) -> None:
-        rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
-        rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint the first to the ninth class"))
-        self._show_window(KeysCard({"Workbench": rows}, parent=self))
-
-    def _show_preview(self) -> None:
-        window = PreviewWindow(self._classes(), parent=self)
-
-        def show(drawn: SamplesDrawn) -> None:
-            if not window.is_closed:
-                window.preview.set_samples(list(zip(drawn.images, drawn.labels, strict=True)))
-
-        def fail(text: str) -> None:
-            if not window.is_closed:
-                window.preview.set_notice(text)
-
-        window.preview.wanted.connect(lambda: self.bench.training.draw_samples(show, fail))
-        self._show_window(window)
-
-    def _classes(self) -> LabelSet:
-        workspace = self.bench.desk.workspace
-        return RETINA if workspace is None else workspace.classes
-
-    def _show_points(self) -> None:
-        points = self.bench.desk.points
-        if points is not None:
-            self.bench.desk.do(points.list, self._open_points)
-
-    def _open_points(self, points: list[RestorePoint]) -> None:
-        window = PointsWindow(points, parent=self)
-        window.chosen.connect(self.bench.correcting.restore)
-        self._show_window(window)
-
-    def _show_models(self) -> None:
-        self.bench.training.list_versions(self._open_models)
-
-    def _open_models(self, versions: list[Version]) -> None:
-        window = VersionsWindow(versions, parent=self)
-        window.chosen.connect(self.bench.training.roll_back)
-        self._show_window(window)
-
-    def _show_window(self, window: QWidget) -> None:
-        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        window.show()
-
     # The end.
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """List the models again, and hear when the window is about to close."""
         super().showEvent(event)
         self.bench.predicting.refresh_models()
-        window = self.window()
-        if not self._listens and window is not None and window is not self:
-            self._listens = True
-            window.installEventFilter(self)
+        self.closing.watch_window()
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Ask before the window closes while a training runs."""
-        is_close = event is not None and event.type() == QEvent.Type.Close
-        is_busy = isinstance(watched, QMainWindow) and self.bench.training.is_running
-        if event is not None and is_close and is_busy and not self._may_close():
-            event.ignore()
-            return True
-        return bool(super().eventFilter(watched, event))
-
-    def _may_close(self) -> bool:
-        box = QMessageBox(self)
-        box.setWindowTitle("A training is running")
-        box.setText("A training is running. Stop it and close?")
-        box.setInformativeText("Its state is kept: Resume goes on with it the next time.")
-        stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Go on training", QMessageBox.ButtonRole.RejectRole)
-        box.exec()
-        return box.clickedButton() is stop
+    def _end(self) -> None:
+        """Leave the viewer as it was without the workbench."""
+        self._timer.stop()
+        self._unbind()
+        forget_dock(self._viewer, self)
 
     def _close_with_viewer(self) -> None:
         # a partial, because Qt holds methods weakly, and this widget is gone by then

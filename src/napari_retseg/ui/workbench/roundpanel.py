@@ -66,6 +66,7 @@ class RetrainPanel(QWidget):
             events.round_problem,
             events.folder,
             events.is_read_only,
+            events.n_bscans,
         ):
             event.connect(self._show_buttons)
 

@@ -119,23 +119,19 @@ class Scans:
 
     def _review(self, workspace: Workspace) -> list[ScanReview]:
         """Say how far all scans are that can be opened."""
-        found = []
-        for entry in workspace.scans:
-            if not entry.is_missing and entry.n_bscans is not None:
-                bscans = range(entry.n_bscans)
-                is_test = entry.split == "test"
-                found.append(
-                    ScanReview(
-                        name=entry.name,
-                        group=entry.group,
-                        n_bscans=entry.n_bscans,
-                        states=workspace.states(entry.name),
-                        predicted=workspace.predictions(entry.name),
-                        heldout=workspace.heldout(entry.name),
-                        unused=frozenset(bscans) if is_test else frozenset(),
-                    )
-                )
-        return found
+        return [
+            ScanReview(
+                name=entry.name,
+                group=entry.group,
+                n_bscans=entry.n_bscans,
+                states=workspace.states(entry.name),
+                predicted=workspace.predictions(entry.name),
+                heldout=workspace.heldout(entry.name),
+                unused=workspace.unused(entry.name),
+            )
+            for entry in workspace.scans
+            if not entry.is_missing and entry.n_bscans is not None
+        ]
 
     def _on_next(self, found: NextBscan | None) -> None:
         if found is None:

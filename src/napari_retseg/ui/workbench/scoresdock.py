@@ -10,7 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_retseg.ui.dock import Postbox
-from napari_retseg.ui.workbench.dock import find_dock_of, find_workbench
+from napari_retseg.ui.workbench.docks import find_dock_of, find_workbench
 from napari_retseg.ui.workbench.look import GAP, MARGIN
 from napari_retseg.ui.workbench.parts import fill_box, make_box
 from napari_retseg.ui.workbench.scoretable import ScoreTable
@@ -19,6 +19,8 @@ from napari_retseg.ui.workbench.tabs import join
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from napari_retseg.ui.workbench.bench import Workbench
 
 _REFRESH_MS = 50
 
@@ -53,7 +55,7 @@ class ScoresDock(QWidget):
         column.addWidget(self.table)
         self.setMinimumWidth(300)
         self._is_due = True
-        self._is_placed = False
+        self._placed_by: Workbench | None = None
         self._connect()
         self.destroyed.connect(partial(self.scoring.close))
 
@@ -70,18 +72,19 @@ class ScoresDock(QWidget):
         self._refresh()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Follow a workbench that was opened meanwhile."""
+        """Go beside the workbench."""
         super().showEvent(event)
-        self.scoring.look_for(find_workbench(self._viewer))
-        if not self._is_placed:
-            self._is_placed = True
-            # the viewer adds the dock to its window only after it is shown
-            QTimer.singleShot(0, self._join_workbench)
+        self._follow(is_newer=True)
 
-    def _join_workbench(self) -> None:
+    def _follow(self, *, is_newer: bool = False) -> None:
+        """Follow the workbench that is open now, and share its place once; the newer in front."""
         dock = find_dock_of(self._viewer)
-        if dock is not None:
-            join(self, dock)
+        self.scoring.look_for(None if dock is None else dock.bench)
+        if dock is not None and dock.bench is not self._placed_by and dock.isVisible():
+            self._placed_by = dock.bench
+            # the viewer adds a dock to its window only after it is shown
+            pair = (self, dock) if is_newer else (dock, self)
+            QTimer.singleShot(0, partial(join, *pair))
 
     def _on_chosen(self) -> None:
         self.scoring.choose(
@@ -94,6 +97,7 @@ class ScoresDock(QWidget):
 
     def _refresh(self) -> None:
         """Show what has changed since the last time, at most twenty times a second."""
+        self._follow()
         self.scoring.check()
         if not self._is_due:
             return

@@ -101,11 +101,19 @@ class Scoring:
         self.look_for(bench)
         self._on_layers()
 
+    @property
+    def bench(self) -> Workbench | None:
+        """The workbench that is followed."""
+        return self._bench
+
     def look_for(self, bench: Workbench | None) -> None:
-        """Follow a workbench, too."""
-        if bench is None or self._bench is not None:
+        """Follow a workbench, too; or no longer the one that was closed."""
+        if bench is self._bench:
             return
+        self._leave_bench()
         self._bench = bench
+        if bench is None:
+            return
         bench.desk.changed.connect(self._on_changed)
         bench.state.events.strip.connect(self.update)
         bench.state.events.work.connect(self._on_work)
@@ -116,11 +124,15 @@ class Scoring:
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.disconnect(self._on_layers)
         self._viewer.dims.events.current_step.disconnect(self._on_step)
+        self._leave_bench()
+        self._counter.shutdown(wait=True)
+
+    def _leave_bench(self) -> None:
         if self._bench is not None:
             self._bench.desk.changed.disconnect(self._on_changed)
             self._bench.state.events.strip.disconnect(self.update)
             self._bench.state.events.work.disconnect(self._on_work)
-        self._counter.shutdown(wait=True)
+        self._bench = None
 
     def check(self) -> None:
         """Count what was painted since the last time; called a few times a second."""
@@ -291,9 +303,7 @@ class Scoring:
         if live is None or pair is None:
             return
         other = pair[1] if side == "reference" else pair[0]
-        if not live.is_counted(bscan):
-            self._count_now(bscan)
-        else:
+        try:
             live.repaint(
                 bscan,
                 side=side,
@@ -302,6 +312,8 @@ class Scoring:
                 after=changes.after,
                 other=other.data[bscan] if other.ndim == 3 else other.data,
             )
+        except ValueError:  # not counted yet, or both sides have changed at once
+            self._count_now(bscan)
         self.update()
 
     def _on_changed(self, bscans: tuple[int, ...]) -> None:
@@ -309,7 +321,7 @@ class Scoring:
         if self._live is None:
             return
         for strokes in self._strokes:
-            strokes.forget()
+            strokes.forget(bscans)
         if len(bscans) == 1:
             self._count_now(bscans[0])
         else:

@@ -1,0 +1,149 @@
+"""The windows that the workbench opens beside the viewer, and the questions that it asks."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
+
+from napari_retseg.classes import RETINA, LabelSet
+from napari_retseg.errors import ModelError
+from napari_retseg.events import SamplesDrawn
+from napari_retseg.models import CARD, Version
+from napari_retseg.ui.workbench.augmentpreview import PreviewWindow
+from napari_retseg.ui.workbench.bench import Workbench
+from napari_retseg.ui.workbench.card import KeysCard, ModelCard
+from napari_retseg.ui.workbench.desk import TrustQuestion
+from napari_retseg.ui.workbench.history import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.workspace import RestorePoint
+
+
+class Windows:
+    """Opens windows above the dock.
+
+    Parameters
+    ----------
+    dock
+        Their parent: they go with it.
+    bench
+        What they show and change.
+    """
+
+    def __init__(self, dock: QWidget, bench: Workbench) -> None:
+        self._dock = dock
+        self._bench = bench
+
+    @property
+    def classes(self) -> LabelSet:
+        """The classes of the open workspace, or those of a new one."""
+        workspace = self._bench.desk.workspace
+        return RETINA if workspace is None else workspace.classes
+
+    def show_keys(self) -> None:
+        """Show the card of the keys."""
+        rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
+        rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint the first to the ninth class"))
+        self._show(KeysCard({"Workbench": rows}, parent=self._dock))
+
+    def show_card(self) -> None:
+        """Show the card of the chosen model."""
+        choice = self._bench.state.chosen_model
+        if choice is not None:
+            self._bench.desk.do(
+                partial(read_card, choice.folder), partial(self._open_card, choice.name)
+            )
+
+    def _open_card(self, name: str, text: str) -> None:
+        self._show(ModelCard(name, text, parent=self._dock))
+
+    def show_preview(self) -> None:
+        """Show drawn samples, and draw others on request."""
+        window = PreviewWindow(self.classes, parent=self._dock)
+        preview, training = window.preview, self._bench.training
+
+        def show(drawn: SamplesDrawn) -> None:
+            if not window.is_closed:
+                preview.set_samples(list(zip(drawn.images, drawn.labels, strict=True)))
+
+        def fail(text: str) -> None:
+            if not window.is_closed:
+                preview.set_notice(text)
+
+        preview.wanted.connect(lambda: training.draw_samples(show, fail))
+        self._show(window)
+
+    def show_points(self) -> None:
+        """Show the restore points of the labels."""
+        points = self._bench.desk.points
+        if points is not None:
+            self._bench.desk.do(points.list, self._open_points)
+
+    def _open_points(self, points: list[RestorePoint]) -> None:
+        window = PointsWindow(points, parent=self._dock)
+        window.chosen.connect(self._bench.correcting.restore)
+        self._show(window)
+
+    def show_models(self) -> None:
+        """Show the earlier models of the workspace's name."""
+        self._bench.training.list_versions(self._open_models)
+
+    def _open_models(self, versions: list[Version]) -> None:
+        window = VersionsWindow(versions, parent=self._dock)
+        window.chosen.connect(self._bench.training.roll_back)
+        self._show(window)
+
+    def ask_for_address(self) -> None:
+        """Ask where jobs shall run."""
+        address, ok = QInputDialog.getText(
+            self._dock,
+            "Where it runs",
+            "Address of a dask scheduler, such as tcp://host:8786.\n"
+            "Leave it empty to run everything on this computer.",
+            text=self._bench.offered_address,
+        )
+        if ok:
+            self._bench.connect(address.strip())
+
+    def ask_for_trust(self, question: TrustQuestion) -> None:
+        """Ask whether a folder of somebody else may have scans read elsewhere on this computer."""
+        box = QMessageBox(self._dock)
+        box.setWindowTitle("A folder from somebody else")
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(f"May {question.folder} have files read that lie outside of it?")
+        box.setInformativeText(
+            f"It names {question.outside}, and maybe more. What is read is shown here, and what "
+            "is labelled in it is trained on. Agree only if you know who made this folder."
+        )
+        agree = box.addButton("Read them", QMessageBox.ButtonRole.AcceptRole)
+        refuse = box.addButton("Do not open it", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(refuse)
+        box.exec()
+        agreed = box.clickedButton() is agree
+        box.deleteLater()
+        if agreed:
+            question.agree()
+        else:
+            question.refuse()
+
+    def _show(self, window: QWidget) -> None:
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.show()
+
+
+def read_card(folder: Path) -> str:
+    """Read a model's card.
+
+    Raises
+    ------
+    ModelError
+        Where it cannot be read.
+    """
+    try:
+        return (folder / CARD).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ModelError(f"{folder / CARD}: cannot be read ({error.strerror})") from error

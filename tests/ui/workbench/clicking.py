@@ -1,0 +1,97 @@
+"""The workbench's dock in a real viewer, and what a user does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
+
+from napari_retseg.ui.workbench.dock import WorkbenchDock
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+TIMEOUT_MS = 90_000
+LEFT = Qt.MouseButton.LeftButton
+QUICK = {"iterations": 4, "score_every": 2, "batch_size": 2, "crop": "32x32", "augment": "none"}
+
+
+class Desk:
+    """The dock and what a user does with it."""
+
+    def __init__(self, viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
+        assert isinstance(widget, WorkbenchDock)
+        self.dock = widget
+        self.viewer = viewer
+        self.state = widget.bench.state
+        self._qtbot = qtbot
+        self._monkeypatch = monkeypatch
+
+    def click(self, button: Any) -> None:
+        self.wait(lambda: bool(button.isVisible()) and bool(button.isEnabled()))
+        self._qtbot.mouseClick(button, LEFT)
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        self._qtbot.waitUntil(until, timeout=TIMEOUT_MS)
+
+    def start(self, folder: Path, scan: Path) -> None:
+        panel = self.dock.scan_panel
+        answer = lambda *_, **__: str(folder)  # noqa: E731 - stands in for a dialog
+        self._monkeypatch.setattr(QFileDialog, "getExistingDirectory", answer)
+        self.click(panel.new_button)
+        self.wait(lambda: self.state.folder is not None)
+        self._monkeypatch.setattr(
+            QFileDialog, "getOpenFileNames", lambda *_, **__: ([str(scan)], "")
+        )
+        panel.add_menu.aboutToShow.emit()
+        panel.add_menu.actions()[0].trigger()
+        self.wait(lambda: self.state.n_bscans > 0)
+        box = self.dock.model_panel.model_box
+        box.setCurrentText("tiny")
+        box.activated.emit(box.currentIndex())
+
+    def segment_all(self) -> None:
+        self.click(self.dock.model_panel.volume_button)
+        self.wait(lambda: self.state.work is None)
+        assert self.state.notice.text.startswith("Segmented")
+
+    def confirm(self, *bscans: int) -> None:
+        for bscan in bscans:
+            self.dock.review_panel.strip.bscan_clicked.emit(bscan)
+            opened = self.dock.bench.desk.opened
+            assert opened is not None
+            rows, columns = np.mgrid[20:40, :96].reshape(2, -1)
+            opened.labels.data_setitem((np.full(len(rows), bscan), rows, columns), 3)
+            self.click(self.dock.review_panel.confirm_button)
+        self.wait(lambda: len(self.saved()) == len(bscans))
+
+    def saved(self) -> list[int]:
+        workspace = self.dock.bench.desk.workspace
+        assert workspace is not None
+        return [b for b, s in workspace.states("eye").items() if s == "confirmed"]
+
+    @property
+    def iterations(self) -> list[float]:
+        """Those that the curves show."""
+        found: list[float] = self.dock.bench.training.curves.iterations.tolist()
+        return found
+
+    def retrain(self, **values: Any) -> None:
+        self.dock.retrain_panel.form.set_values({**QUICK, **values})
+        self.dock.retrain_panel.form.changed.emit()
+        self.wait(lambda: not self.state.round_problem and bool(self.state.round_text))
+        self.click(self.dock.retrain_panel.retrain_button)
+        assert self.state.is_training
+
+
+def workers() -> list[psutil.Process]:
+    """Return the worker processes that this one has started."""
+    return [p for p in psutil.Process().children() if "dask_spec" in " ".join(p.cmdline())]

@@ -1,0 +1,188 @@
+"""How the workbench ends: nothing is lost without a question, and it can begin again."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
+
+from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.docks import find_workbench
+from napari_retseg.ui.workbench.scoresdock import ScoresDock
+from napari_retseg.ui.workbench.tabs import find_dock
+from napari_retseg.workspace import Workspace
+from tests.ui.workbench.clicking import Desk
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+#: Presses one button of each question; the questions come into a list.
+Answer = Callable[[str], list[str]]
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    def prepare(button: str) -> list[str]:
+        asked: list[str] = []
+
+        def press(box: QMessageBox) -> int:
+            asked.append(box.text())
+            (found,) = [b for b in box.buttons() if b.text() == button]
+            found.click()
+            return 0
+
+        monkeypatch.setattr(QMessageBox, "exec", press)
+        return asked
+
+    return prepare
+
+
+def press_close(dock: WorkbenchDock) -> None:
+    """Press the cross in the title of the dock's frame."""
+    frame = find_dock(dock)
+    assert frame is not None
+    button = frame.findChild(QPushButton, "QTitleBarCloseButton")
+    assert button is not None
+    button.click()
+
+
+def start_training(desk: Desk) -> None:
+    desk.confirm(0, 1, 4)
+    desk.retrain(iterations=500, score_every=500)
+    desk.wait(lambda: len(desk.iterations) > 2)
+
+
+def reopen(desk: Desk, viewer: Viewer, folder: Path) -> None:
+    """Open the dock again in the same viewer, and its workspace in it."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
+    assert isinstance(widget, WorkbenchDock)
+    desk.dock, desk.state = widget, widget.bench.state
+    widget.scan_panel.opened.emit(folder)
+    desk.wait(lambda: desk.state.n_bscans > 0)
+
+
+def paint(desk: Desk, bscan: int, value: int) -> None:
+    opened = desk.dock.bench.desk.opened
+    assert opened is not None
+    rows, columns = np.mgrid[20:40, :96].reshape(2, -1)
+    opened.labels.data_setitem((np.full(len(rows), bscan), rows, columns), value)
+
+
+def read_states(folder: Path) -> dict[int, str]:
+    with Workspace.open(folder) as workspace:
+        assert not workspace.is_read_only
+        return dict(workspace.states("eye"))
+
+
+def test_closing_napari_while_it_trains_asks_and_the_training_can_be_resumed(
+    desk: Desk, answer: Answer, tmp_path: Path
+) -> None:
+    start_training(desk)
+    asked = answer("Go on training")
+    window = desk.dock.window()
+    assert window is not None
+    window.close()
+    assert window.isVisible()
+    assert asked == ["A training is running. Stop it and close?"]
+    assert desk.state.is_training
+    bench = desk.dock.bench
+    desk.viewer.close()  # by a program: no question would change it
+    bench.close()
+    assert len(asked) == 1
+    assert (tmp_path / "work" / "rounds" / "0001" / "checkpoints" / "last.pt").is_file()
+    assert sorted(read_states(tmp_path / "work")) == [0, 1, 4]
+
+
+def test_a_dock_that_is_closed_while_it_trains_comes_back_or_stops_and_resumes(
+    desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path
+) -> None:
+    start_training(desk)
+    frame_name = "Retseg workbench (napari-retseg)"
+    asked = answer("Go on training")
+    press_close(desk.dock)
+    desk.wait(lambda: bool(asked))
+    assert desk.state.is_training
+    assert viewer.window.dock_widgets[frame_name] is desk.dock
+    desk.wait(desk.dock.isVisible)
+    more = len(desk.iterations) + 2
+    desk.wait(lambda: len(desk.iterations) > more)
+    asked = answer("Stop and close")
+    press_close(desk.dock)
+    desk.wait(lambda: frame_name not in viewer.window.dock_widgets and not viewer.layers)
+    assert asked == ["A training is running. Stop it and close?"]
+    assert find_workbench(viewer) is None
+
+    reopen(desk, viewer, tmp_path / "work")
+    desk.wait(lambda: desk.state.resumable is not None)
+    assert not desk.state.is_read_only
+    desk.click(desk.dock.retrain_panel.resume_button)
+    desk.wait(lambda: len(desk.iterations) > more + 1)
+    desk.click(desk.dock.retrain_panel.stop_button)
+    desk.wait(lambda: not desk.state.is_training)
+
+
+def test_closing_the_dock_keeps_the_last_stroke_and_gives_keys_and_layers_back(
+    desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer("Go on training")
+    desk.dock.bench.scans.go_to(2)
+    paint(desk, 2, 3)
+    press_close(desk.dock)
+    desk.wait(lambda: not viewer.layers)
+    assert not asked
+    assert read_states(tmp_path / "work") == {2: "corrected"}
+    # a key of the workbench does nothing now, and raises nothing
+    assert not {"G", "K", "U"} & {str(key) for key in viewer.keymap}
+    gc.collect()
+    reopen(desk, viewer, tmp_path / "work")
+    assert (viewer.layers["labels"].data[2, 20:40] == 3).all()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "other"))
+    desk.click(desk.dock.scan_panel.new_button)
+    desk.wait(lambda: desk.state.folder == tmp_path / "other")
+    assert not viewer.layers
+
+
+def test_strokes_that_cannot_be_written_are_not_lost_without_a_question(
+    desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(Workspace, "write_labels", refuse)
+        desk.dock.bench.scans.go_to(1)
+        paint(desk, 1, 3)
+        asked = answer("Keep open")
+        window = desk.dock.window()
+        assert window is not None
+        window.close()
+        assert window.isVisible()
+        assert "strokes on 1 B-scan could not be written" in asked[0]
+        press_close(desk.dock)
+        desk.wait(lambda: len(asked) == 2 and desk.dock.isVisible())
+    press_close(desk.dock)
+    desk.wait(lambda: not viewer.layers)
+    assert len(asked) == 2
+    assert read_states(tmp_path / "work") == {1: "corrected"}
+
+
+@pytest.mark.parametrize("first", ["Scores", "Retseg workbench"])
+def test_the_scores_follow_the_workbench_whichever_was_opened_first(
+    viewer: Viewer, qtbot: Any, first: str
+) -> None:
+    docks = {}
+    for name in (first, *{"Scores", "Retseg workbench"} - {first}):
+        _, docks[name] = viewer.window.add_plugin_dock_widget("napari-retseg", name)
+    scores, dock = docks["Scores"], docks["Retseg workbench"]
+    assert isinstance(scores, ScoresDock)
+    assert isinstance(dock, WorkbenchDock)
+    qtbot.waitUntil(lambda: scores.scoring.bench is dock.bench)
+    frame = find_dock(dock)
+    qtbot.waitUntil(lambda: viewer.window._qt_window.tabifiedDockWidgets(frame) != [])
+    press_close(dock)
+    qtbot.waitUntil(lambda: scores.scoring.bench is None)
