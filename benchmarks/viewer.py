@@ -2,9 +2,13 @@
 
 Run ``python benchmarks/viewer.py`` with a display (``xvfb-run -a`` gives one). One run measures
 
-1. the lateness of a 10 ms Qt timer in napari with the workbench and the Scores dock, on a volume of
-   61 x 496 x 768, while a training and a prediction of the volume run and strokes are painted;
-2. the time of a stroke in napari alone, and with both docks open, on 61 and on 244 B-scans.
+1. how long the user waits: for the docks to open, for a B-scan to be segmented with a warm engine,
+   also while a training runs, for the first point of the loss, and for Stop to be acknowledged;
+2. the lateness of a 10 ms Qt timer in napari with the workbench and the Scores dock, on a volume of
+   61 x 496 x 768, while a training and a prediction of the volume run and the user paints, one dab
+   every 10 ms as the mouse moves;
+3. the time of a stroke of forty dabs in napari alone, and with both docks open, on 61 and on 244
+   B-scans.
 
 The scans are simulated, and everything is written to a temporary folder.
 """
@@ -14,6 +18,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -109,10 +115,7 @@ def run_for(seconds: float, each: Callable[[], None], pause: float) -> None:
 def open_bench(folder: Path, volume: Path) -> Iterator[WorkbenchDock]:
     """Open napari with both docks and a workspace that holds the volume."""
     viewer = napari.Viewer()
-    _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
-    _, scores = viewer.window.add_plugin_dock_widget("napari-retseg", "Scores")
-    assert isinstance(dock, WorkbenchDock)
-    assert isinstance(scores, ScoresDock)
+    dock = open_docks(viewer)
     state = dock.bench.state
     dock.bench.create(folder)
     wait(lambda: state.folder is not None)
@@ -126,26 +129,89 @@ def open_bench(folder: Path, volume: Path) -> Iterator[WorkbenchDock]:
         viewer.close()
 
 
+def open_docks(viewer: napari.Viewer) -> WorkbenchDock:
+    """Open both docks, as the plugin menu does."""
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
+    _, scores = viewer.window.add_plugin_dock_widget("napari-retseg", "Scores")
+    assert isinstance(dock, WorkbenchDock)
+    assert isinstance(scores, ScoresDock)
+    return dock
+
+
+def measure_opening() -> dict[str, float]:
+    """Time the opening of both docks in a viewer that is up."""
+    viewer = napari.Viewer()
+    run_for(1.0, lambda: None, 1.0)
+    began = time.perf_counter()
+    dock = open_docks(viewer)
+    wait(dock.isVisible)
+    QApplication.processEvents()
+    seconds = time.perf_counter() - began
+    assert "torch" not in sys.modules
+    viewer.close()
+    return {"docks_open_s": round(seconds, 2)}
+
+
+def measure_waits(folder: Path, repeats: int = 5) -> dict[str, float]:
+    """Time what the user waits for."""
+    volume = make_volume(folder, SIZES[0])
+    found: dict[str, float] = {}
+    with open_bench(folder / "waits", volume) as dock:
+        bench, state = dock.bench, dock.bench.state
+        segment(dock)  # the first one waits for the worker
+        found["segment_s"] = statistics.median(segment(dock) for _ in range(repeats))
+        prepare_training(dock)
+        began = time.perf_counter()
+        bench.training.retrain()
+        wait(lambda: len(bench.training.curves.iterations) > 0)
+        found["first_loss_s"] = time.perf_counter() - began
+        run_for(3.0, lambda: None, 1.0)
+        found["segment_while_training_s"] = statistics.median(segment(dock) for _ in range(repeats))
+        began = time.perf_counter()
+        bench.training.stop()
+        wait(lambda: state.is_stopping)
+        found["stop_acknowledged_s"] = time.perf_counter() - began
+        wait(lambda: not state.is_training)
+        found["stopped_s"] = time.perf_counter() - began
+    return {name: round(value, 2) for name, value in found.items()}
+
+
+def segment(dock: WorkbenchDock) -> float:
+    """Segment the B-scan in view; return how many seconds that took."""
+    state = dock.bench.state
+    began = time.perf_counter()
+    dock.bench.predicting.segment_bscan()
+    wait(lambda: state.work is None)
+    return time.perf_counter() - began
+
+
+def prepare_training(dock: WorkbenchDock) -> None:
+    """Paint and confirm three B-scans, and set a training that does not end by itself."""
+    bench, state = dock.bench, dock.bench.state
+    rng = np.random.default_rng(0)
+    for bscan in (3, 20, 50):
+        bench.scans.go_to(bscan)
+        for _ in range(5):
+            paint(labels_of(dock), bscan, rng)
+        bench.correcting.confirm()
+    dock.retrain_panel.form.set_values({"iterations": 100000, "score_every": 100000})
+    dock.retrain_panel.form.changed.emit()
+    wait(lambda: not state.round_problem and bool(state.round_text))
+
+
 def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
     """Paint while a training and a prediction run."""
     volume = make_volume(folder, SIZES[0])
     with open_bench(folder / "lateness", volume) as dock:
         bench, state = dock.bench, dock.bench.state
-        rng = np.random.default_rng(0)
-        for bscan in (3, 20, 50):
-            bench.scans.go_to(bscan)
-            paint(labels_of(dock), bscan, rng)
-            bench.correcting.confirm()
-        dock.retrain_panel.form.set_values({"iterations": 100000, "score_every": 100000})
-        dock.retrain_panel.form.changed.emit()
-        wait(lambda: not state.round_problem and bool(state.round_text))
+        prepare_training(dock)
         bench.training.retrain()
         wait(lambda: len(bench.training.curves.iterations) > 1)
         bench.predicting.segment_volume()
         wait(lambda: state.work is not None and state.work.done > 0)
-        lateness = Lateness()
+        lateness, brush = Lateness(), Brush(labels_of(dock), state.bscan)
         lateness.start()
-        run_for(seconds, lambda: paint(labels_of(dock), state.bscan, rng), 0.2)
+        run_for(seconds, brush.dab, 0.01)
         lateness.stop()
         found: dict[str, object] = {
             **lateness.to_json(),
@@ -155,6 +221,26 @@ def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
         bench.training.stop()
         wait(lambda: not state.is_training)
         return found
+
+
+class Brush:
+    """Paints strokes of forty dabs, one dab at a time, as a mouse does that moves."""
+
+    def __init__(self, layer: Labels, bscan: int) -> None:
+        self._layer, self._bscan = layer, bscan
+        self._rng = np.random.default_rng(0)
+        self._step = 0
+
+    def dab(self) -> None:
+        """Paint the next dab; a pause of twenty follows each stroke."""
+        if self._step % 60 == 0:
+            self._row, self._column = self._rng.integers(100, 300), self._rng.integers(100, 600)
+            self._value = int(self._rng.integers(1, 9))
+        k = self._step % 60
+        self._step += 1
+        if k < 40:
+            place = (self._bscan, int(self._row) + k // 4, int(self._column) + k)
+            self._layer.paint(place, self._value)
 
 
 def labels_of(dock: WorkbenchDock) -> Labels:
@@ -206,7 +292,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["NAPARI_RETSEG_STATE"] = str(folder / "state")
-        found: dict[str, object] = {"lateness": measure_lateness(folder, arguments.seconds)}
+        found: dict[str, object] = {"waits": measure_opening() | measure_waits(folder)}
+        found["lateness"] = measure_lateness(folder, arguments.seconds)
         for n_bscans in SIZES:
             key = f"stroke on {n_bscans} x {DEPTH} x {WIDTH}, 40 dabs"
             found[key] = measure_strokes(folder, n_bscans, arguments.strokes)

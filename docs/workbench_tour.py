@@ -28,9 +28,9 @@ from driving import (
     click,
     click_and_answer,
     click_places,
+    click_then,
     pause,
     press,
-    run,
     save_film,
     take_picture,
     wait_until,
@@ -65,10 +65,11 @@ class Tour:
         place, dock = self.viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
         self.viewer.window.add_plugin_dock_widget("napari-retseg", "Scores")
         assert isinstance(dock, WorkbenchDock)
-        place.raise_()
         self.dock = dock
         self.state = dock.bench.state
         pause(1.5)
+        place.raise_()
+        pause(0.5)
 
     def picture(self, name: str, seconds: float = 2.0) -> None:
         """Take a picture, which is also a frame of the film."""
@@ -177,7 +178,7 @@ class Tour:
         assert opened is not None
         world = opened.labels.data_to_world((self.state.bscan, row, column))
         canvas = self.viewer.window._qt_viewer.canvas.native
-        camera = self.viewer.camera
+        camera = self.viewer.scene.camera
         offset = (np.array(world[-2:]) - np.array(camera.center[-2:])) * camera.zoom
         corner = canvas.mapToGlobal(canvas.rect().topLeft())
         x = corner.x() + canvas.width() / 2 + offset[1]
@@ -204,15 +205,6 @@ def outlines(
             vertices = approximate_polygon(contour, 0.6)[:-1]
             limit = np.array(mask.shape) - 1
             yield keys, np.clip(vertices, 0, limit)
-
-
-def click_then(widget: object, steps: tuple[str, ...]) -> None:
-    """Click on a widget and go on with steps of xdotool, whatever it opens."""
-    from driving import centre_of
-
-    x, y = centre_of(widget)  # type: ignore[arg-type]
-    run("xdotool", "mousemove", str(x), str(y), "click", "1", *steps)
-    pause(0.5)
 
 
 def main() -> None:
