@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +13,6 @@ from tests.ui.workbench.safety.clicking import User
 if TYPE_CHECKING:
     from napari import Viewer
     from pytestqt.qtbot import QtBot
-
-
-@pytest.fixture
-def own_copy(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The models in a folder of this test, where new ones are kept, too."""
-    folder = tmp_path / "models"
-    shutil.copytree(models, folder)
-    monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(folder))
-    return folder
 
 
 @pytest.fixture
