@@ -67,7 +67,12 @@ class Predicting:
         state = self._desk.state
         chosen = state.chosen_model
         found = []
-        for folder in [*list_models(), *self._browsed]:
+        try:
+            known = list_models()
+        except RetsegError as error:  # the installation lacks its samples
+            self._desk.tell(str(error), "warning")
+            known = []
+        for folder in [*known, *self._browsed]:
             try:
                 found.append(ModelChoice(folder, read_info(folder)))
             except ModelError as error:

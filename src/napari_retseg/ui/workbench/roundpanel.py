@@ -56,6 +56,7 @@ class RetrainPanel(QWidget):
         self.resume_button.clicked.connect(self.resume_pressed)
         self.command_button.clicked.connect(self.command_wanted)
         self.preview_button.clicked.connect(self.preview_wanted)
+        self.form.changed.connect(self._show_buttons)
         events = self._state.events
         for event in (events.round_text, events.round_problem):
             event.connect(self._show_text)
@@ -80,7 +81,9 @@ class RetrainPanel(QWidget):
     def _show_buttons(self) -> None:
         state = self._state
         is_free = state.folder is not None and not state.is_read_only and not state.is_training
-        self.retrain_button.setEnabled(is_free and not state.round_problem)
+        self.retrain_button.setEnabled(
+            is_free and not state.round_problem and not self.form.error()
+        )
         self.stop_button.setVisible(state.is_training)
         self.stop_button.setEnabled(not state.is_stopping)
         self.resume_button.setVisible(is_free and state.resumable is not None)
@@ -112,9 +115,10 @@ class ProgressPanel(QWidget):
         column.setSpacing(GAP)
         column.addWidget(self.bar)
         column.addWidget(self.text)
-        column.addWidget(self.plot)
+        # above the plots, which fill the rest of a small screen
         column.addWidget(self.verdict_text)
         column.addLayout(make_row(self.new_button, self.old_button, self.history_button))
+        column.addWidget(self.plot)
         self.new_button.clicked.connect(self.keep_new_pressed)
         self.old_button.clicked.connect(self.keep_old_pressed)
         self.history_button.clicked.connect(self.history_wanted)
