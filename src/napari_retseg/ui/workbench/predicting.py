@@ -259,7 +259,8 @@ class Predicting:
             self._desk.tell(f"Stopped after {run.done} of {len(run.bscans)} B-scans; they stay.")
             return
         what = "this B-scan" if len(run.bscans) == 1 else f"{run.done} B-scans"
-        self._desk.tell(f"Segmented {what} in {time.monotonic() - run.began:.1f} s.")
+        text = f"Segmented {what} in {time.monotonic() - run.began:.1f} s."
+        self._desk.tell(text + describe_left_out(run.choice, run.opened))
 
     def _on_loaded(self, outcome: JobOutcome) -> None:
         if outcome.status == "failed":
@@ -288,3 +289,10 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
     for label_class in shared:
         table[label_class.value] = names[label_class.name]
     return table
+
+
+def describe_left_out(choice: ModelChoice, opened: OpenScan) -> str:
+    """Say which classes of a model have no place in the workspace; empty where all have one."""
+    own = opened.loaded.classes.names
+    foreign = [c.name for c in choice.info.classes.foreground if c.name not in own]
+    return f" {', '.join(foreign)}: no class of this workspace, left out." if foreign else ""

@@ -13,8 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QListWidget, QWidget
 
 from napari_retseg.ui.workbench.opened import OpenScan
 from napari_retseg.workspace import RestorePoint, Workspace
-from tests.ui.workbench.clicking import LEFT, Desk
-from tests.ui.workbench.test_workbench import workers
+from tests.ui.workbench.clicking import LEFT, Desk, workers
 
 if TYPE_CHECKING:
     import pytest

@@ -27,7 +27,9 @@ def test_an_earlier_state_is_chosen_in_the_window(at_work: User) -> None:
         at_work.click(at_work.dock.review_panel.restore_button)
         window = at_work.find_window(PointsWindow)
         at_work.click_row(window.list, row)
-        text: str = window.list.item(row).text()
+        chosen = window.list.currentItem()
+        assert chosen is not None
+        text: str = chosen.text()
         at_work.click(window.take_button)
         at_work.wait(lambda: at_work.notice.startswith("eye: "))
         at_work.dock.bench.desk.tell("")
@@ -49,14 +51,15 @@ def test_uncertainty_is_a_layer_that_comes_and_goes(at_work: User) -> None:
     at_work.segment()
     at_work.wait_until_saved()
     at_work.click(button)
-    at_work.wait(lambda: "uncertainty" in at_work.viewer.layers)
+    layers = at_work.viewer.layers
+    at_work.wait(lambda: [layer.name for layer in layers].count("uncertainty") == 1)
     stored = at_work.workspace.read_uncertainty("eye")
     assert stored is not None
     assert stored.max() > 0
-    np.testing.assert_array_equal(at_work.viewer.layers["uncertainty"].data, stored)
+    np.testing.assert_array_equal(layers["uncertainty"].data, stored)
     assert all(cell.uncertainty is not None for cell in at_work.state.strip)
     at_work.click(button)
-    assert "uncertainty" not in at_work.viewer.layers
+    assert [layer.name for layer in layers] == ["eye", "prediction", "labels"]
 
 
 def test_a_bscan_is_labelled_without_the_mouse(at_work: User) -> None:

@@ -17,10 +17,10 @@ from qtpy.QtWidgets import QApplication
 
 from napari_retseg.io import label_path, read_labels, read_scan, write_scan
 from napari_retseg.models import WEIGHTS
-from napari_retseg.scan import OctScan
+from napari_retseg.scan import Axis, OctScan
 from tests.ui.workbench.safety.clicking import User
 
-OCT = ("bscan", "depth", "width")
+OCT: tuple[Axis, ...] = ("bscan", "depth", "width")
 
 
 def run_command(*words: str | Path) -> None:
