@@ -46,27 +46,12 @@ def test_an_earlier_state_is_chosen_in_the_window(at_work: User) -> None:
     np.testing.assert_array_equal(at_work.stored(), after)
 
 
-def test_uncertainty_is_a_layer_that_comes_and_goes(at_work: User) -> None:
-    button = at_work.dock.review_panel.uncertainty_button
-    at_work.segment()
-    at_work.wait_until_saved()
-    at_work.click(button)
-    layers = at_work.viewer.layers
-    at_work.wait(lambda: [layer.name for layer in layers].count("uncertainty") == 1)
-    stored = at_work.workspace.read_uncertainty("eye")
-    assert stored is not None
-    assert stored.max() > 0
-    np.testing.assert_array_equal(layers["uncertainty"].data, stored)
-    assert all(cell.uncertainty is not None for cell in at_work.state.strip)
-    at_work.click(button)
-    assert [layer.name for layer in layers] == ["eye", "prediction", "labels"]
-
-
-def test_a_bscan_is_labelled_without_the_mouse(at_work: User) -> None:
+def test_a_bscan_is_labelled_by_keys_and_its_uncertainty_is_shown(at_work: User) -> None:
     at_work.go_to(2)
     at_work.press(Key.Key_G)
     at_work.wait(lambda: at_work.state.work is None and at_work.notice.startswith("Segmented"))
     assert [cell.status for cell in at_work.state.strip].count("predicted") == 1
+    check_uncertainty(at_work)
     layers = at_work.viewer.layers
     at_work.press(Key.Key_H)
     assert not layers["prediction"].visible
@@ -89,3 +74,18 @@ def test_a_bscan_is_labelled_without_the_mouse(at_work: User) -> None:
     at_work.press(Key.Key_N)
     at_work.wait(lambda: bool(at_work.state.next_text))
     assert at_work.state.bscan != 2
+
+
+def check_uncertainty(user: User) -> None:
+    """The uncertainty comes as a layer, as it is on disk, and goes again."""
+    button, layers = user.dock.review_panel.uncertainty_button, user.viewer.layers
+    user.wait_until_saved()
+    user.click(button)
+    user.wait(lambda: [layer.name for layer in layers].count("uncertainty") == 1)
+    stored = user.workspace.read_uncertainty("eye")
+    assert stored is not None
+    assert stored[2].max() > 0
+    assert not stored[[0, 1, 3, 4]].any()
+    np.testing.assert_array_equal(layers["uncertainty"].data, stored)
+    user.click(button)
+    assert [layer.name for layer in layers] == ["eye", "prediction", "labels"]

@@ -81,27 +81,14 @@ def test_a_segmentation_maps_by_name_and_says_what_it_leaves_out(
     np.testing.assert_array_equal(at_work.stored(), _REORDERED[said])
 
 
-def test_retraining_says_which_classes_come_over(renamed: Path, at_work: User) -> None:
-    at_work.confirm(0, 1, 4)
-    text = at_work.dock.retrain_panel.text
-    for name, remark in (
-        ("strange", "Model strange knows none of the classes here (NFL, INL and fluid)"),
-        ("partly", "NFL comes over from partly; INL and fluid begin untrained; oedema and drusen"),
-    ):
-        at_work.choose_model(name)
-        at_work.wait(lambda expected=remark: expected in text.text())  # type: ignore[misc]
-    at_work.choose_model("reordered")
-    at_work.wait(lambda: "over from" not in text.text() and "knows none" not in text.text())
-
-
 @pytest.mark.slow
 def test_a_round_from_other_classes_and_the_way_back_by_clicks(
     renamed: Path, at_work: User, said: NDArray[np.uint8]
 ) -> None:
     rename(renamed, "work", CLASSES)  # the model of an earlier round
     at_work.dock.bench.predicting.refresh_models()
-    at_work.choose_model("reordered")
     at_work.confirm(0, 1, 4)
+    check_remarks(at_work)
     # so small a step leaves the weights as they are: what changes is the order of the outputs
     at_work.retrain(strategy="head", lr=1e-12, iterations=2, ema=0.0, weight_decay=0.0)
     at_work.wait(lambda: at_work.state.verdict is not None)
@@ -124,3 +111,16 @@ def test_a_round_from_other_classes_and_the_way_back_by_clicks(
     assert [version.label for version in list_versions("work")] == ["current", "0002"]
     at_work.segment()
     np.testing.assert_array_equal(prediction(at_work), said)
+
+
+def check_remarks(user: User) -> None:
+    """Above the Retrain button it says which classes come over from each model."""
+    text = user.dock.retrain_panel.text
+    for name, remark in (
+        ("strange", "Model strange knows none of the classes here (NFL, INL and fluid)"),
+        ("partly", "NFL comes over from partly; INL and fluid begin untrained; oedema and drusen"),
+    ):
+        user.choose_model(name)
+        user.wait(lambda expected=remark: expected in text.text())  # type: ignore[misc]
+    user.choose_model("reordered")
+    user.wait(lambda: "over from" not in text.text() and "knows none" not in text.text())

@@ -69,7 +69,7 @@ def test_ten_scans_have_the_labels_that_the_command_writes(
         user.choose_scan(index)
         user.segment()
         user.accept_volume()
-        user.wait_until_saved()
+    user.wait_until_saved()
     run_command("predict", *scans, "--model", own_copy / "tiny", "--output", written)
     seen: set[int] = set()
     for path, entry in zip(scans, user.state.scans, strict=True):
