@@ -141,7 +141,7 @@ def test_a_data_set_with_images_outside_is_added_after_a_question(
     session.bench.adding.add_dataset(folder)
     session.settle()
     (question,) = questions
-    assert session.state.scans == ()
+    assert not session.state.scans
     question.refuse()
     assert "nothing of it was opened" in session.state.notice.text
     question.agree()

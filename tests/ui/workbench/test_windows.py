@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.classes import RETINA
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.models import CARD
@@ -324,8 +325,9 @@ def test_tab_goes_down_the_dock(dock: WorkbenchDock, qapp: QApplication) -> None
     for section in dock.sections.values():
         section.set_open(True)
     qapp.processEvents()
-    places, widget = [], dock.scan_panel.new_button
-    while len(places) < 200:
+    places: list[QPoint] = []
+    widget: QWidget | None = dock.scan_panel.new_button
+    while widget is not None:
         if dock.isAncestorOf(widget) and widget.isVisibleTo(dock) and widget.isEnabled():
             takes = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
             buttons = isinstance(widget, QAbstractButton)
@@ -343,3 +345,16 @@ def test_the_tooltips_of_buttons_show_their_keys(dock: WorkbenchDock) -> None:
     tips = " ".join(button.toolTip() for button in dock.findChildren(QAbstractButton))
     for key in KEYS.values():
         assert f"[{key}]" in tips, key
+
+
+def test_two_workspaces_of_the_same_classes_follow_each_other_in_the_scores(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    session.start(tmp_path / "work", volume)
+    first = session.workspace.classes
+    session.start(tmp_path / "other", volume)
+    second = session.workspace.classes
+    assert len(first.values) == len(second.values)  # from then on both have them at hand
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != RETINA.model_copy(update={"classes": first.classes[:3]})

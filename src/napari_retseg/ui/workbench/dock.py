@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_retseg.engine import Engine
 from napari_retseg.ui.dock import Postbox
 from napari_retseg.ui.layers import is_scan_layer
+from napari_retseg.ui.leaving import close_at_exit
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
@@ -255,3 +256,4 @@ class WorkbenchDock(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.bench.close)
+        close_at_exit(self.bench)
