@@ -128,6 +128,7 @@ class Predicting:
     def forget_loaded(self) -> None:
         """Load the model again before its next use: other processes run it."""
         self._loaded = None
+        self._desk.state.device = ""
 
     # Segmenting.
 
@@ -267,6 +268,7 @@ class Predicting:
             self._loaded = None
             if self._run is None:
                 self._desk.tell(str(outcome.error), "error")
+        self._desk.state.device = str(outcome.result.get("device", self._desk.state.device))
 
 
 def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:

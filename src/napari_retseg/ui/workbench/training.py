@@ -52,6 +52,7 @@ class Training:
         self._draws = 0
         self.curves = Curves()
         desk.state.events.model.connect(self.describe)
+        desk.state.events.device.connect(self.describe)
         desk.state.events.strip.connect(self.describe)
 
     def configure(self, values: dict[str, Any]) -> None:
@@ -75,8 +76,8 @@ class Training:
         if workspace is None:
             self._desk.state.round_text, self._desk.state.round_problem = "", ""
             return
-        config, address = self._config, self._desk.state.address
-        start = None if choice is None else choice.folder
+        config, start = self._config, None if choice is None else choice.folder
+        device = self._device()
 
         def work() -> tuple[str, str]:
             dataset = workspace.dataset()
@@ -90,11 +91,20 @@ class Training:
                 info,
                 parameters=_count(start, config, len(dataset.labels)),
                 seconds_per_step=seconds_per_step(workspace.rounds, config, start=info),
-                device=config.device if not address else f"the workers of {address}",
+                device=device,
             )
             return " ".join((text, *list_remarks(dataset, config, info))), ""
 
         self._desk.do(work, self._show_description)
+
+    def _device(self) -> str:
+        """Where a training would run, in words as far as they are known."""
+        state = self._desk.state
+        if state.address:
+            return f"the workers of {state.address}"
+        if self._config.device == "auto" and state.device:
+            return state.device
+        return self._config.device
 
     def _show_description(self, found: tuple[str, str]) -> None:
         self._desk.state.round_text, self._desk.state.round_problem = found
