@@ -20,7 +20,8 @@ def draw_jitter(drawn: WideDraw, width: int, index: int) -> Map:
     steps = np.where(rng.random(width) < 0.004, rng.normal(0, 25, width), 0)
     # an eye that has moved comes back
     drift = np.cumsum(steps)
-    return (jumps + drift - np.linspace(drift[0], drift[-1], width)).astype(np.float32)
+    jitter: Map = jumps + drift - np.linspace(drift[0], drift[-1], width)
+    return jitter.astype(np.float32)
 
 
 def fold_px(drawn: WideDraw) -> int:
@@ -66,7 +67,7 @@ def blank(grey: Map, labels: NDArray[np.uint8], drawn: WideDraw, index: int) -> 
         # registration turns every B-scan a little differently
         slope = (artefacts.corner_slope + 0.1 * rng.normal(0, 0.09)) * aside
         # corners lie where there is no retina, or hardly any
-        limit = 0.3 * depth
+        limit = 0.14 * depth
         slope *= min(1.0, limit / max(float(np.abs(slope).max()), 1e-6))
         top = artefacts.corner_top * depth + slope + rng.normal(0, 0.01) * depth
         bottom = depth - artefacts.corner_bottom * depth + slope
@@ -79,6 +80,8 @@ def blank(grey: Map, labels: NDArray[np.uint8], drawn: WideDraw, index: int) -> 
         _erase(grey, labels, np.broadcast_to(side, grey.shape), level)
 
 
-def _erase(grey: Map, labels: NDArray[np.uint8], where: NDArray[np.bool_], level: np.float32) -> None:
+def _erase(
+    grey: Map, labels: NDArray[np.uint8], where: NDArray[np.bool_], level: np.float32
+) -> None:
     grey[where] = level
     labels[where] = 0

@@ -71,7 +71,7 @@ def display(signal: Map, optics: Optics) -> Map:
         if optics.scale == "root":
             grey = np.sqrt(grey)
     sample = grey[::3, ::5]
-    black, white = np.percentile(sample, (100 * optics.black, 99.7))
+    black, white = (float(v) for v in np.percentile(sample, (100 * optics.black, 99.7)))
     black = min(black, 0.6 * white)
     span = np.float32(max((white - black) * optics.white, 1e-3))
     shown: Map = np.clip((grey - np.float32(black)) / span, 0, 1)
@@ -81,9 +81,10 @@ def display(signal: Map, optics: Optics) -> Map:
 def quantise(grey: Map, optics: Optics) -> NDArray[np.uint8]:
     """Round to 8 bits, or to fewer levels and through JPEG where the draw says so."""
     if optics.coarse:
-        grey = np.rint(grey * (optics.levels - 1)) / (optics.levels - 1)
+        steps = np.float32(optics.levels - 1)
+        grey = np.rint(grey * steps) / steps
     if optics.jpeg:
-        grey = compress(grey * 255, quality=optics.quality) / 255
+        grey = compress(grey * np.float32(255), quality=optics.quality) / np.float32(255)
     pixels: NDArray[np.uint8] = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
     return pixels
 
@@ -97,7 +98,7 @@ def compress(grey: Map, *, quality: float) -> Map:
     blocks = padded.reshape(padded.shape[0] // 8, 8, padded.shape[1] // 8, 8).swapaxes(1, 2)
     basis = _cosines()
     kept = np.rint(basis @ blocks @ basis.T / table) * table
-    restored = (basis.T @ kept @ basis).swapaxes(1, 2).reshape(padded.shape)
+    restored: Map = (basis.T @ kept @ basis).swapaxes(1, 2).reshape(padded.shape)
     return restored[:depth, :width] + np.float32(128)
 
 

@@ -27,7 +27,7 @@ class Choroid:
         self._sight = sight
         self._small, self._large = rng.uniform(1.0, 2.2), rng.uniform(2.5, 5.5)
         self._contrast = np.float32(rng.uniform(0.03, 0.3))
-        self._fading_um = rng.uniform(0.25, 1.0) * drawn.anatomy.choroid_um + 40
+        self._fading_um = rng.uniform(0.4, 1.6) * drawn.anatomy.choroid_um + 50
         self._choroid_um = drawn.anatomy.choroid_um * (0.35 if drawn.anatomy.myopic else 1.0)
         self._sclera = rng.uniform(0.0, 0.5)
         self._plane = lru_cache(maxsize=4)(self._draw_plane)
@@ -66,11 +66,15 @@ class Choroid:
         return plane
 
 
-def lay(grey: Map, below: NDArray[np.bool_], texture: Map, *, bruch_px: Map, axial_um: float) -> None:
+def lay(
+    grey: Map, below: NDArray[np.bool_], texture: Map, *, bruch_px: Map, axial_um: float
+) -> None:
     """Multiply the pixels below Bruch's membrane with the texture, in place."""
     rows, columns = np.nonzero(below)
     depth = (rows + np.float32(0.5) - bruch_px[columns]) * np.float32(axial_um / _CELL_UM)
     depth = np.clip(depth, 0, len(texture) - 1.001)
     upper = depth.astype(np.intp)
     share = depth - upper
-    grey[rows, columns] *= texture[upper, columns] * (1 - share) + texture[upper + 1, columns] * share
+    grey[rows, columns] *= (
+        texture[upper, columns] * (1 - share) + texture[upper + 1, columns] * share
+    )

@@ -242,7 +242,9 @@ def _unless_healthy(values: dict[str, object]) -> dict[str, object]:
     """Switch every disease off where the eye is not ill."""
     if values["ill"]:
         return values
-    chances = {name for name, field in DiseaseRanges.model_fields.items() if field.annotation is float}
+    chances = {
+        name for name, field in DiseaseRanges.model_fields.items() if field.annotation is float
+    }
     return {name: False if name in chances else value for name, value in values.items()}
 
 

@@ -13,7 +13,7 @@ from napari_retseg.simulate.wide.draw import Disease, WideDraw
 from napari_retseg.simulate.wide.gaze import Sight
 
 _THINNEST_UM = 22.0
-_ROUGH_UM = 45.0
+_ROUGH_UM, _WALL_UM = 45.0, 6.0
 #: Lower than this, fluid is not drawn: it could not be told from a dark seam.
 _SEEN_UM = 6.0
 
@@ -37,7 +37,9 @@ class Fluid:
     subretinal_um: Map
 
 
-def dome(sight: Sight, *, y_um: float, x_um: float, ry_um: float, rx_um: float, sharp: float) -> Map:
+def dome(
+    sight: Sight, *, y_um: float, x_um: float, ry_um: float, rx_um: float, sharp: float
+) -> Map:
     """Height from 0 to 1 over an ellipse; the larger `sharp`, the steeper its walls."""
     grid = sight.grid
     away = np.hypot(
@@ -62,8 +64,8 @@ def fill(drawn: WideDraw, sight: Sight) -> Fluid:
     rough = random_field(rng, sight.grid, length_um=_ROUGH_UM)
     uneven = 1 + 0.12 * np.clip(rough + random_field(rng, sight.grid, length_um=150), -2, 2)
     return Fluid(
-        inner_um=_seen(inner * uneven),
-        outer_um=_seen(outer * uneven),
+        inner_um=_seen(smooth(sight, inner * uneven, _WALL_UM)),
+        outer_um=_seen(smooth(sight, outer * uneven, _WALL_UM)),
         subretinal_um=_seen(below),
     )
 
@@ -78,15 +80,15 @@ def _add_pockets(
 ) -> None:
     """Draw pockets around one point; where they meet, a thin wall is left, in place."""
     y_um, x_um = draw_place(rng, sight)
-    spread = 1.4 * disease.pocket_um * np.sqrt(disease.pocket_count)
+    spread = rng.uniform(0.4, 1.1) * disease.pocket_um * disease.pocket_count
     for _ in range(disease.pocket_count):
-        width = disease.pocket_um * rng.uniform(0.4, 1.0)
-        height = disease.pocket_height_um * rng.uniform(0.3, 1.0)
+        width = disease.pocket_um * rng.uniform(0.35, 1.0)
+        height = min(disease.pocket_height_um * rng.uniform(0.4, 1.0), 1.6 * width)
         inside = rng.random() < disease.pocket_inner
         part = dome(
             sight,
-            y_um=rng.normal(y_um, 0.5 * spread),
-            x_um=x_um + rng.uniform(-spread, spread),
+            y_um=rng.normal(y_um, 0.3 * spread),
+            x_um=x_um + rng.uniform(-spread, spread) / 2,
             ry_um=width * rng.uniform(0.8, 1.6),
             rx_um=width,
             sharp=rng.uniform(1.8, 5.0),
@@ -96,16 +98,21 @@ def _add_pockets(
 
 
 def _foveal_cyst(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
-    """One large cyst in the middle of the fovea."""
+    """One large cyst, in the middle of the fovea where the scan shows it."""
+    grid = sight.grid
+    y_um, x_um = draw_place(rng, sight)
+    reach_y, reach_x = abs(float(grid.y_um[0, 0])), abs(float(grid.x_um[0]))
+    if abs(sight.centre_um[0]) < reach_y + 150 and abs(sight.centre_um[1]) < reach_x:
+        y_um, x_um = sight.centre_um
     part = dome(
         sight,
-        y_um=sight.centre_um[0] + rng.normal(0, 60),
-        x_um=sight.centre_um[1] + rng.normal(0, 90),
+        y_um=y_um + rng.normal(0, 60),
+        x_um=x_um + rng.normal(0, 90),
         ry_um=disease.foveal_cyst_um * rng.uniform(0.9, 1.4),
         rx_um=disease.foveal_cyst_um,
         sharp=rng.uniform(2.5, 6.0),
     )
-    return np.float32(disease.foveal_cyst_height_um) * part
+    return np.float32(min(disease.foveal_cyst_height_um, 1.3 * disease.foveal_cyst_um)) * part
 
 
 def _subretinal(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
@@ -124,19 +131,22 @@ def _subretinal(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map
             sharp=rng.uniform(1.6, 2.6),
         )
         shape = part ** np.float32(rng.uniform(1.2, 3.0)) * np.clip(rim, 0.5, 1.5)
-        height = np.maximum(height, disease.subretinal_height_um * rng.uniform(0.5, 1.0) * shape)
+        top = min(disease.subretinal_height_um, 0.35 * radius) * rng.uniform(0.5, 1.0)
+        height = np.maximum(height, top * shape)
     return height
 
 
-def draw_place(rng: np.random.Generator, sight: Sight, *, spread_um: float = 600.0) -> tuple[float, float]:
-    """Draw a point near the fovea or, half of the time, anywhere in the field (across, along)."""
+def draw_place(
+    rng: np.random.Generator, sight: Sight, *, spread_um: float = 600.0
+) -> tuple[float, float]:
+    """Draw a point near the fovea or anywhere else that some B-scan shows (across, along)."""
     grid = sight.grid
     reach = abs(float(grid.x_um[0]))
     y_um, x_um = (rng.normal(middle, spread_um) for middle in sight.centre_um)
-    if rng.random() < 0.5 or abs(x_um) > reach:
+    if rng.random() < 0.4 or abs(x_um) > 0.9 * reach:
         x_um = 0.9 * reach * rng.uniform(-1, 1)
-    if rng.random() < 0.75 or abs(y_um) > abs(float(grid.y_um[0, 0])) + spread_um:
-        y_um = rng.normal(0, 0.2 * spread_um) + 0.7 * float(rng.choice(grid.y_um[:, 0]))
+    if rng.random() < 0.5 or abs(y_um) > abs(float(grid.y_um[0, 0])):
+        y_um = rng.normal(0, 40) + 0.8 * float(rng.choice(grid.y_um[:, 0]))
     return y_um, x_um
 
 
@@ -148,14 +158,15 @@ def give_way(drawn: WideDraw, sight: Sight, thickness: Map, fluid: Fluid) -> Non
     """
     rng = drawn.stream("give way")
     pressed = np.clip(1 - rng.uniform(0.1, 1.2) * fluid.outer_um / 250, 0.25, 1)
-    wavy = 1 + 0.35 * random_field(rng, sight.grid, length_um=110) * (fluid.outer_um > 0)
+    there = np.clip(smooth(sight, fluid.outer_um, 25) / 60, 0, 1)
+    wavy = 1 + 0.35 * random_field(rng, sight.grid, length_um=110) * there
     thickness[ONL_ISM] *= pressed * np.clip(wavy, 0.4, 1.7)
     lifted = fluid.inner_um + fluid.outer_um
     if not lifted.any():
         return
     inner = thickness[NFL : OPL + 1].sum(axis=0)
     stack = lifted + inner + thickness[ONL_ISM : OS_RPE + 1].sum(axis=0) + fluid.subretinal_um
-    stiff = rng.uniform(40, 320)
+    stiff = float(np.exp(rng.uniform(np.log(90), np.log(450))))
     surface = smooth(sight, stack, stiff)
     least = stack - inner + np.minimum(_THINNEST_UM, 0.35 * inner)
     surface = np.maximum(smooth(sight, np.maximum(surface, least), 0.25 * stiff), least)

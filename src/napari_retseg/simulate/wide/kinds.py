@@ -59,7 +59,7 @@ def _kind(metadata: list[Any]) -> Kind:
 def _value(kind: Kind, limits: Any, chance: float) -> Value:
     """Quantile `chance` of what a range describes."""
     if kind is Kind.CHANCE:
-        return chance < limits
+        return bool(chance < limits)
     if kind is Kind.PICK:
         return str(limits[int(chance * len(limits))])
     low, high = limits

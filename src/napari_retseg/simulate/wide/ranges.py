@@ -7,6 +7,7 @@ greys are on a scale of 0 to 1 that is the fourth root of the signal, as a Spect
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -78,7 +79,7 @@ class GazeRanges(Frozen):
     """Where the scan lies on the retina."""
 
     right: Chance = Field(0.5, description="right eye: the optic disc is to the right")
-    through_fovea: Chance = Field(0.4, description="the middle B-scan crosses the fovea")
+    through_fovea: Chance = Field(0.45, description="the middle B-scan crosses the fovea")
     across_um: Uniform = Field((-3200.0, 3200.0), description="of the middle B-scan, otherwise")
     along_um: Uniform = Field((-1200.0, 1200.0), description="fovea from the field's centre")
     at_disc: Chance = Field(0.1, description="centred on the optic disc instead")
@@ -94,7 +95,7 @@ class AnatomyRanges(Frozen):
 
     thickness: Scale = Field((0.85, 1.2), description="of all layers")
     nfl: Scale = Field((0.6, 1.6), description="nerve fibre layer")
-    gcl_ipl: Scale = Field((0.65, 1.25), description="ganglion cells, inner plexiform layer")
+    gcl_ipl: Scale = Field((0.7, 1.4), description="ganglion cells, inner plexiform layer")
     inl: Scale = Field((0.7, 1.4), description="inner nuclear layer")
     opl: Scale = Field((0.6, 1.5), description="outer plexiform layer")
     onl_ism: Scale = Field((0.7, 1.35), description="outer nuclear layer, myoid zone")
@@ -120,7 +121,7 @@ class AnatomyRanges(Frozen):
 class DiseaseRanges(Frozen):
     """What may be wrong with the eye; all chances are those of an ill eye."""
 
-    ill: Chance = Field(0.75, description="anything at all")
+    ill: Chance = Field(0.8, description="anything at all")
     swelling: Chance = Field(0.55, description="diffuse thickening")
     swellings: Count = Field((1, 4), description="of it")
     swelling_amount: Scale = Field((0.1, 1.5), description="relative to the layer")
@@ -130,16 +131,16 @@ class DiseaseRanges(Frozen):
     cyst_um: Scale = Field((9.0, 55.0), description="largest half height of them")
     cyst_aspect: Scale = Field((0.4, 3.0), description="width over height")
     cyst_spread_um: Scale = Field((200.0, 2500.0), description="around a point near the fovea")
-    pockets: Chance = Field(0.4, description="large pockets that lift the layers above")
-    pocket_count: Count = Field((1, 8), description="pockets, side by side or confluent")
-    pocket_height_um: Scale = Field((30.0, 330.0), description="of the highest")
-    pocket_um: Scale = Field((60.0, 600.0), description="half width of the widest")
+    pockets: Chance = Field(0.5, description="large pockets that lift the layers above")
+    pocket_count: Count = Field((1, 9), description="pockets, side by side or confluent")
+    pocket_height_um: Scale = Field((50.0, 420.0), description="of the highest")
+    pocket_um: Scale = Field((90.0, 900.0), description="half width of the widest")
     pocket_inner: Uniform = Field((0.0, 0.6), description="share in the inner nuclear layer")
     foveal_cyst: Chance = Field(0.15, description="one large cyst under the fovea's roof")
     foveal_cyst_height_um: Uniform = Field((120.0, 420.0), description="its height")
     foveal_cyst_um: Uniform = Field((110.0, 420.0), description="its half width")
     septa: Count = Field((0, 9), description="thin bright walls in the fluid")
-    fluid_grey: Uniform = Field((0.0, 0.16), description="over that of the vitreous")
+    fluid_grey: Uniform = Field((0.25, 1.05), description="over that of the outer nuclear layer")
     rim_grey: Uniform = Field((0.0, 0.12), description="brightness around fluid")
     subretinal: Chance = Field(0.2, description="fluid under the retina")
     subretinal_height_um: Scale = Field((15.0, 350.0), description="its height")
@@ -179,7 +180,7 @@ class GreyRanges(Frozen):
     gap: Uniform = (0.55, 1.0)
     iz: Uniform = (0.85, 1.08)
     rpe: Uniform = (0.5, 0.95)
-    choroid: Uniform = (0.3, 0.66)
+    choroid: Uniform = (0.32, 0.76)
     texture: Uniform = (0.0, 0.1)
     mottle: Uniform = (0.0, 0.1)
 
@@ -187,25 +188,27 @@ class GreyRanges(Frozen):
 class OpticsRanges(Frozen):
     """How light becomes an image."""
 
-    blur_depth_um: Scale = Field((1.2, 5.5), description="point spread in depth, SD")
-    blur_width_um: Scale = Field((3.0, 20.0), description="point spread along a B-scan, SD")
+    blur_depth_um: Scale = Field((1.5, 10.0), description="point spread in depth, SD")
+    blur_width_um: Scale = Field((4.0, 24.0), description="point spread along a B-scan, SD")
     defocus: Chance = Field(0.1, description="twice the blur, half the signal")
-    looks: Scale = Field((1.0, 50.0), description="averaged frames")
+    looks: Scale = Field((1.0, 60.0), description="averaged frames")
     speckle_depth: Uniform = Field((0.3, 1.7), description="size of speckle in pixels, SD")
     speckle_width: Uniform = Field((0.3, 2.0), description="size of speckle in pixels, SD")
     noise: Uniform = Field((0.1, 0.36), description="noise floor, a grey")
     noise_size: Uniform = Field((0.0, 1.0), description="size of its grain in pixels, SD")
     subtracted: Uniform = Field((0.0, 0.95), description="share of the noise taken off again")
     haze: Uniform = Field((0.0, 0.28), description="scatter above the retina, a grey")
-    attenuation_db: Uniform = Field((0.0, 9.0), description="loss through the retina")
-    rolloff_db: Uniform = Field((0.0, 14.0), description="loss from the image's top to its end")
-    shading_db: Uniform = Field((0.0, 7.0), description="slow change along a B-scan, SD")
+    attenuation_db: Uniform = Field((0.0, 7.0), description="loss through the retina")
+    rolloff_db: Uniform = Field((0.0, 12.0), description="loss from the image's top to its end")
+    shading_db: Uniform = Field((0.0, 5.0), description="slow change along a B-scan, SD")
     vessel_shadow: Uniform = Field((0.05, 0.8), description="signal left below a vessel")
-    scale: Pick = Field(("root", "root", "log", "square"), description="of the display")
+    scale: Pick = Field(
+        ("root", "root", "root", "log", "log", "square"), description="of the display"
+    )
     range_db: Uniform = Field((30.0, 55.0), description="span of a logarithmic scale")
     gamma: Scale = Field((0.65, 1.5), description="exponent of the displayed grey")
     black: Uniform = Field((0.0, 0.5), description="percentile of the greys that is shown black")
-    white: Uniform = Field((0.65, 1.7), description="what is shown white, over the brightest")
+    white: Scale = Field((0.7, 2.3), description="what is shown white, over the brightest")
     coarse: Chance = Field(0.1, description="few grey levels")
     levels: Count = Field((16, 100), description="of them")
     jpeg: Chance = Field(0.3, description="compressed as JPEG")
@@ -217,9 +220,9 @@ class ArtefactRanges(Frozen):
 
     corners: Chance = Field(0.4, description="blank corners, as registration leaves them")
     corner_grey: Pick = Field(("black", "white", "white", "grey"), description="their grey")
-    corner_slope: Uniform = Field((-0.09, 0.09), description="of their edge")
-    corner_top: Uniform = Field((-0.05, 0.14), description="their height, share of the image")
-    corner_bottom: Uniform = Field((-0.1, 0.1), description="the same at the bottom")
+    corner_slope: Uniform = Field((-0.05, 0.05), description="of their edge")
+    corner_top: Uniform = Field((-0.08, 0.12), description="their height, share of the image")
+    corner_bottom: Uniform = Field((-0.12, 0.06), description="the same at the bottom")
     bars: Chance = Field(0.12, description="blank columns at the sides")
     mirror: Chance = Field(0.04, description="the retina folds back at the top")
     clipped: Chance = Field(0.06, description="a part of the retina is out of the image")
@@ -314,7 +317,7 @@ _TAKE_OUT = {
 }
 
 
-def _change(config: WideConfig, **groups: dict[str, object]) -> WideConfig:
+def _change(config: WideConfig, **groups: Mapping[str, object]) -> WideConfig:
     """Replace ranges of some groups."""
     update = {name: getattr(config, name).model_copy(update=new) for name, new in groups.items()}
     return config.model_copy(update=update)

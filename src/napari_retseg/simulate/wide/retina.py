@@ -14,7 +14,7 @@ from napari_retseg.simulate.wide.gaze import Sight
 _SLOW_UM, _QUICK_UM = 900.0, 140.0
 _WAVES_UM = 1600.0
 _TAPER_UM = 900.0
-_RIM_UM = 170.0
+_RIM_UM = 260.0
 #: Share of the quick bumps in each layer: the plexiform layers undulate most.
 _BUMPS = (0.5, 0.3, 0.9, 1.0, 0.2, 0.15, 0.15)
 
@@ -88,7 +88,8 @@ def norm_thickness(sight: Sight, anatomy: Anatomy, *, disc_radius_um: float) -> 
             29 * (1 + 0.15 * hump(350)),
         ]
     )
-    return np.maximum(maps, 1.5).astype(np.float32)
+    norm: Map = np.maximum(maps, 1.5).astype(np.float32)
+    return norm
 
 
 def _nerve_fibres(sight: Sight, anatomy: Anatomy) -> Map:
@@ -98,8 +99,8 @@ def _nerve_fibres(sight: Sight, anatomy: Anatomy) -> Map:
     distance = np.maximum(sight.disc_um, 1100) / 1730
     growth = 1 + (anatomy.towards_disc - 1) * np.exp(-(((distance - 0.7) / 0.9) ** 2))
     temporal = np.clip((-sight.nasal_um - 500) / 2500, 0, 1)
-    fibres: Map = around / distance * growth * (1 - 0.4 * temporal)
-    return np.minimum(fibres, 240)
+    fibres = around / distance * growth * (1 - 0.4 * temporal)
+    return np.minimum(fibres, 240).astype(np.float32)
 
 
 def _draw_shape(rng: np.random.Generator, sight: Sight, anatomy: Anatomy) -> Map:
@@ -120,9 +121,11 @@ def _sink_disc(thickness: Map, shape: Map, sight: Sight, drawn: WideDraw) -> Non
     if not inside.any():
         return
     nerve = inside > 0
+    together = thickness.sum(axis=0)[nerve]
     for layer in (GCL_IPL, INL, OPL, ONL_ISM, ISE, OS_RPE):
         thickness[layer][nerve] = 0.0
-    rim = np.clip((radius - sight.disc_um) / 150, 0, 1)
-    at_edge = thickness[NFL][nerve]
-    thickness[NFL][nerve] = at_edge + rim[nerve] * (_RIM_UM + 90 - at_edge)
-    shape += (rim * 90 + drawn.anatomy.cup_um * inside**0.8).astype(np.float32)
+    rim = np.clip((radius - sight.disc_um) / 250, 0, 1)
+    thickness[NFL][nerve] = together + rim[nerve] * (_RIM_UM - together)
+    cup = np.clip((0.9 * radius - sight.disc_um) / (0.65 * radius), 0, 1)
+    sunk = (3 - 2 * cup) * cup**2
+    shape += (40 * rim + drawn.anatomy.cup_um * sunk).astype(np.float32)

@@ -94,9 +94,7 @@ class Scene:
         grey = self.greys[:, index, view.columns][bands, columns]
         self._lay_choroid(grey, bands, view)
         shadows = self._paint(grey, labels, view)
-        signal = camera.blur(
-            grey, drawn.optics, axial_um=view.axial_um, lateral_um=view.lateral_um
-        )
+        signal = camera.blur(grey, drawn.optics, axial_um=view.axial_um, lateral_um=view.lateral_um)
         shade.cast(signal, view, shadows)
         shade.dim(signal, view, drawn, self.gain_db[index, view.columns])
         self._relabel_nerve(labels, view)
@@ -143,7 +141,7 @@ class Scene:
         drawn = self.drawn
         grain = drawn.stream("mottle", view.index)
         if drawn.greys.mottle > 0:
-            grey *= _mottle(grain, drawn, view, grey.shape)
+            grey *= _mottle(grain, drawn, grey.shape)
         spots.paint_cysts(grey, labels, view, self.cysts, fluid_grey(drawn))
         spots.paint_septa(grey, labels, view, drawn)
         _brighten_rims(grey, labels, view, drawn)
@@ -162,8 +160,8 @@ class Scene:
 
 
 def fluid_grey(drawn: WideDraw) -> float:
-    """Brightness of fluid: a little over that of the vitreous."""
-    return drawn.greys.vitreous + drawn.disease.fluid_grey
+    """Brightness of fluid: darker than the outer nuclear layer, often hardly so."""
+    return drawn.greys.onl * drawn.disease.fluid_grey
 
 
 def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) -> Map:
@@ -178,6 +176,7 @@ def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) 
         "myoid": drawn_greys.onl + drawn_greys.myoid,
         "gap": drawn_greys.gap * min(drawn_greys.ez, rpe),
         "iz": drawn_greys.iz * rpe,
+        "bruch": 0.5 * (rpe + drawn_greys.choroid),
         "below rpe": drawn.disease.detachment_grey,
         **{NAMES[band]: fluid for band in FLUID_BANDS},
     }
@@ -234,7 +233,7 @@ def _draw_motion(drawn: WideDraw, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
     return axial.astype(np.float32), np.clip(steps, -margin, margin).astype(np.intp)
 
 
-def _mottle(rng: np.random.Generator, drawn: WideDraw, view: View, shape: tuple[int, ...]) -> Map:
+def _mottle(rng: np.random.Generator, drawn: WideDraw, shape: tuple[int, ...]) -> Map:
     """Grain of the tissue, coarser than speckle, with mean 1."""
     coarse = (-(-shape[0] // 3), -(-shape[1] // 2))
     noise = gaussian_filter(rng.standard_normal(coarse, dtype=np.float32), (0.8, 1.2), truncate=2.5)

@@ -101,15 +101,15 @@ def uneven_gain(drawn: WideDraw, sight: Sight) -> Map:
     for _ in range(4):
         wave, phase = rng.normal(0, 1 / length, 2), rng.uniform(0, 2 * np.pi)
         waves += np.cos(grid.x_um * np.float32(wave[0]) + grid.y_um * np.float32(wave[1]) + phase)
-    gain: Map = spread * (0.7 * waves - 1.4) + _vignette(rng, grid)
+    gain: Map = spread * np.clip(0.6 * waves - 1.2, -2.2, 0) + _vignette(rng, grid)
     return gain.astype(np.float32)
 
 
 def _vignette(rng: np.random.Generator, grid: Grid) -> Map:
     """Sometimes the signal falls towards the ends."""
-    amount = rng.uniform(-8, 8) if rng.random() < 0.4 else 0.0
+    amount = rng.uniform(-6, 6) if rng.random() < 0.4 else 0.0
     across = grid.x_um / grid.x_um[-1]
-    fall: Map = np.clip(np.float32(amount) * across**3, -8, 0)
+    fall: Map = np.clip(np.float32(amount) * across**3, -6, 0)
     return fall
 
 

@@ -121,7 +121,7 @@ def _draw_focus(
         level=float(np.clip(level, 0.02, 0.98)),
         radius_um=float(rng.uniform(5, 16)),
         stretch=stretch,
-        grey=float(rng.uniform(0.55, 1.0)),
+        grey=float(rng.uniform(0.6, 1.1)),
         shadow=shadow,
     )
 
@@ -172,7 +172,9 @@ def paint_septa(grey: Map, labels: NDArray[np.uint8], view: View, drawn: WideDra
         part[rows - rows[0]] += wall * fluid[rows, near]
 
 
-def paint_foci(grey: Map, view: View, foci: tuple[Focus, ...]) -> list[tuple[float, float, float, float]]:
+def paint_foci(
+    grey: Map, view: View, foci: tuple[Focus, ...]
+) -> list[tuple[float, float, float, float]]:
     """Draw the foci of one B-scan, in place; their shadows, see `shade.cast`."""
     shadows = []
     for focus in foci:
@@ -186,7 +188,10 @@ def paint_foci(grey: Map, view: View, foci: tuple[Focus, ...]) -> list[tuple[flo
             continue
         row = top + focus.level * (bottom - top)
         reach = 3 * radius * focus.stretch / view.axial_um
-        rows, columns = view.rows_near(row - reach, row + reach), view.columns_near(focus.x_um, 3 * radius)
+        rows, columns = (
+            view.rows_near(row - reach, row + reach),
+            view.columns_near(focus.x_um, 3 * radius),
+        )
         down = (np.arange(rows.start, rows.stop)[:, None] + 0.5 - row) * view.axial_um
         aside = view.x_um[columns] - focus.x_um
         spot = np.exp(-0.5 * ((down / focus.stretch) ** 2 + aside**2) / radius**2)

@@ -42,6 +42,7 @@ BANDS: tuple[tuple[str, int], ...] = (
     ("subretinal fluid", FLUID),
     ("iz", 7),
     ("rpe", 7),
+    ("bruch", 7),
     ("below rpe", 0),
     ("choroid", 0),
 )
@@ -90,7 +91,8 @@ def stack_heights(
     # no fluid where there are no layers
     held = thickness[ONL_ISM] > 0
     inner, outer, below = (
-        np.where(held, height, 0) for height in (fluid.inner_um, fluid.outer_um, fluid.subretinal_um)
+        np.where(held, height, 0)
+        for height in (fluid.inner_um, fluid.outer_um, fluid.subretinal_um)
     )
     gcl = np.clip(rng.uniform(0.35, 0.6) + 0.06 * random_field(rng, grid, length_um=600), 0.2, 0.8)
     split = np.clip(rng.uniform(0.25, 0.75) + 0.1 * random_field(rng, grid, length_um=200), 0, 1)
@@ -100,6 +102,8 @@ def stack_heights(
     elm = np.minimum(rng.uniform(4, 8), 0.12 * onl)
     ez = np.clip(rng.uniform(0.35, 0.65) + 0.05 * random_field(rng, grid, length_um=500), 0.25, 0.8)
     iz = rng.uniform(0.0, 0.45)
+    # graders draw the last line a little below the middle of the edge
+    bruch = np.minimum(rng.uniform(0, 7), 0.25 * thickness[OS_RPE])
     return np.stack(
         [
             thickness[NFL],
@@ -118,7 +122,8 @@ def stack_heights(
             (1 - ez) * thickness[ISE],
             below,
             iz * thickness[OS_RPE],
-            (1 - iz) * thickness[OS_RPE],
+            (1 - iz) * thickness[OS_RPE] - bruch,
+            bruch,
             np.where(held, raised_um, 0),
         ]
     ).astype(np.float32)
