@@ -17,6 +17,7 @@ from napari_retseg.simulate.wide.draw import Optics, WideDraw
 
 _TRUNCATE = 2.5
 _SMALLEST = 1e-7
+_DARK = 30
 
 #: The luminance table of ITU-T T.81, annex K, for quality 50.
 _TABLE = np.array(
@@ -71,8 +72,8 @@ def display(signal: Map, optics: Optics) -> Map:
         if optics.scale == "root":
             grey = np.sqrt(grey)
     sample = grey[::3, ::5]
-    black, white = (float(v) for v in np.percentile(sample, (100 * optics.black, 99.7)))
-    black = min(black, 0.6 * white)
+    dark, white = (float(v) for v in np.percentile(sample, (_DARK, 99.7)))
+    black = min(optics.black * dark, 0.6 * white)
     span = np.float32(max((white - black) * optics.white, 1e-3))
     shown: Map = np.clip((grey - np.float32(black)) / span, 0, 1)
     return shown ** np.float32(optics.gamma)

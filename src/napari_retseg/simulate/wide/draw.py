@@ -16,7 +16,7 @@ from napari_retseg.simulate.wide.kinds import draw_values
 from napari_retseg.simulate.wide.ranges import DiseaseRanges, WideConfig
 
 #: No image shows less of the eye than this in depth; its pixels become larger instead.
-SMALLEST_DEPTH_UM = 700.0
+SMALLEST_DEPTH_UM = 900.0
 
 
 class Gaze(Frozen):

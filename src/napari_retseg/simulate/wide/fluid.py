@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from napari_retseg.simulate.anatomy import GCL_IPL, INL, NFL, ONL_ISM, OPL, OS_RPE
 from napari_retseg.simulate.field import Map, random_field
@@ -85,10 +85,13 @@ def _add_pockets(
         width = disease.pocket_um * rng.uniform(0.35, 1.0)
         height = min(disease.pocket_height_um * rng.uniform(0.4, 1.0), 1.6 * width)
         inside = rng.random() < disease.pocket_inner
+        aside = rng.uniform(-spread, spread) / 2
+        # the middle of a group stands highest
+        height *= np.exp(-((1.6 * aside / spread) ** 2))
         part = dome(
             sight,
             y_um=rng.normal(y_um, 0.3 * spread),
-            x_um=x_um + rng.uniform(-spread, spread) / 2,
+            x_um=x_um + aside,
             ry_um=width * rng.uniform(0.8, 1.6),
             rx_um=width,
             sharp=rng.uniform(1.8, 5.0),
@@ -166,16 +169,28 @@ def give_way(drawn: WideDraw, sight: Sight, thickness: Map, fluid: Fluid) -> Non
         return
     inner = thickness[NFL : OPL + 1].sum(axis=0)
     stack = lifted + inner + thickness[ONL_ISM : OS_RPE + 1].sum(axis=0) + fluid.subretinal_um
-    stiff = float(np.exp(rng.uniform(np.log(90), np.log(450))))
-    surface = smooth(sight, stack, stiff)
+    stiff = float(np.exp(rng.uniform(np.log(140), np.log(600))))
     least = stack - inner + np.minimum(_THINNEST_UM, 0.35 * inner)
-    surface = np.maximum(smooth(sight, np.maximum(surface, least), 0.25 * stiff), least)
+    tent = smooth(sight, _highest(sight, least, 2.5 * stiff), stiff)
+    surface = smooth(sight, np.maximum(smooth(sight, stack, stiff), tent), 0.4 * stiff)
+    surface = np.maximum(surface, least)
     room = surface - (stack - inner)
-    excess = np.clip(room - 1.2 * inner, 0, None)
-    ratio = (room - 0.6 * excess) / np.maximum(inner, 1)
-    thickness[ONL_ISM] += 0.6 * excess
+    excess = np.clip(room - inner, 0, None)
+    ratio = (room - 0.7 * excess) / np.maximum(inner, 1)
+    thickness[ONL_ISM] += 0.7 * excess
     for layer in (NFL, GCL_IPL, INL, OPL):
         thickness[layer] *= ratio
+
+
+def _highest(sight: Sight, values: Map, reach_um: float) -> Map:
+    """Largest value within a distance, along and across the B-scans."""
+    size = 2 * int(reach_um / sight.lateral_um) + 1
+    highest: Map = maximum_filter1d(values, size, axis=1, mode="nearest")
+    if len(values) > 1:
+        between = float(sight.grid.y_um[1, 0] - sight.grid.y_um[0, 0])
+        size = 2 * int(reach_um / between) + 1
+        highest = maximum_filter1d(highest, size, axis=0, mode="nearest")
+    return highest
 
 
 def smooth(sight: Sight, values: Map, length_um: float) -> Map:

@@ -32,6 +32,8 @@ from napari_retseg.simulate.wide.view import View
 _TEXTURE_UM = 260.0
 _CHOROID = len(BANDS) - 1
 _RIM_UM = 9.0
+#: Share of the image that the thickest place of a retina may fill.
+_TALLEST = 0.8
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Scene:
         give_way(drawn, sight, thickness, fluid)
         thickness[:, retina.nerve > 0] = retina.thickness_um[:, retina.nerve > 0]
         heights = stack_heights(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
+        heights *= min(1.0, _TALLEST * sight.grid.depth_um / float(heights.sum(axis=0).max()))
         bruch = place(drawn, sight, shape_um=retina.shape_um, retina_um=heights.sum(axis=0))
         moved, aside = _draw_motion(drawn, sight)
         return cls(
@@ -171,9 +174,11 @@ def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) 
     fluid = fluid_grey(drawn)
     rpe = drawn_greys.rpe
     level = {
+        "surface": 0.6 * drawn_greys.nfl,
         "inl below fluid": drawn_greys.inl,
         "elm": drawn_greys.onl + drawn_greys.elm,
         "myoid": drawn_greys.onl + drawn_greys.myoid,
+        "onset": 0.5 * (drawn_greys.onl + drawn_greys.ez),
         "gap": drawn_greys.gap * min(drawn_greys.ez, rpe),
         "iz": drawn_greys.iz * rpe,
         "bruch": 0.5 * (rpe + drawn_greys.choroid),
@@ -185,7 +190,7 @@ def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) 
         value = level[name] if name in level else getattr(drawn_greys, name)
         waves = random_field(rng, sight.grid, length_um=_TEXTURE_UM)
         greys[band] = value * (1 + drawn_greys.texture * waves)
-    for name in ("ez", "gap", "iz"):
+    for name in ("onset", "ez", "gap", "iz"):
         greys[NAMES.index(name)] *= lesions.dim
     greys[NAMES.index("elm")] *= 1 - 0.6 * lesions.lost
     nerve = retina.nerve > 0
@@ -206,7 +211,8 @@ def place(drawn: WideDraw, sight: Sight, *, shape_um: Map, retina_um: Map) -> Ma
         if bottom - top <= room:
             break
         spare = max(room - float(retina_um.max()), 0.0)
-        shape_um = shape_um * np.float32(0.95 * spare / max(bottom - top - retina_um.max(), spare))
+        relief = max(bottom - top - float(retina_um.max()), spare, 1.0)
+        shape_um = shape_um * np.float32(0.95 * spare / relief)
     slack = max(grid.depth_um - (bottom - top), 0.0)
     above = slack * drawn.anatomy.height
     if drawn.artefacts.clipped:

@@ -183,7 +183,7 @@ def paint_foci(
         if away > 60 + 2 * radius or not view.x_um[0] < focus.x_um < view.x_um[-1]:
             continue
         column = int(np.argmin(np.abs(view.x_um - focus.x_um)))
-        top, bottom = view.edge_px("gcl")[column], view.edge_px("ez")[column]
+        top, bottom = view.edge_px("gcl")[column], view.edge_px("onset")[column]
         if bottom - top < 4:
             continue
         row = top + focus.level * (bottom - top)

@@ -25,6 +25,7 @@ FLUID = RETINA.names.index("fluid")
 #: Bands from above with the class value of their pixels.
 BANDS: tuple[tuple[str, int], ...] = (
     ("vitreous", 0),
+    ("surface", 0),
     ("nfl", 1),
     ("gcl", 2),
     ("ipl", 2),
@@ -37,6 +38,7 @@ BANDS: tuple[tuple[str, int], ...] = (
     ("onl", 5),
     ("elm", 5),
     ("myoid", 5),
+    ("onset", 6),
     ("ez", 6),
     ("gap", 6),
     ("subretinal fluid", FLUID),
@@ -102,10 +104,14 @@ def stack_heights(
     elm = np.minimum(rng.uniform(4, 8), 0.12 * onl)
     ez = np.clip(rng.uniform(0.35, 0.65) + 0.05 * random_field(rng, grid, length_um=500), 0.25, 0.8)
     iz = rng.uniform(0.0, 0.45)
-    # graders draw the last line a little below the middle of the edge
+    # graders draw the first line a little below the middle of its edge, that of the ISE above
+    # its middle, and the last line below it
+    surface = np.full(grid.shape, rng.uniform(0, 6))
+    onset = np.minimum(rng.uniform(0, 6), 0.2 * thickness[ISE])
     bruch = np.minimum(rng.uniform(0, 7), 0.25 * thickness[OS_RPE])
     return np.stack(
         [
+            surface,
             thickness[NFL],
             gcl * thickness[GCL_IPL],
             (1 - gcl) * thickness[GCL_IPL],
@@ -118,7 +124,8 @@ def stack_heights(
             onl - henle - myoid - elm,
             elm,
             myoid,
-            ez * thickness[ISE],
+            onset,
+            ez * thickness[ISE] - onset,
             (1 - ez) * thickness[ISE],
             below,
             iz * thickness[OS_RPE],
