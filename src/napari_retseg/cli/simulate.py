@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 
 FileFormat = Literal["png", "tiff", "nifti"]
 Variety = Literal["wide", "device-a", "device-b"]
-Part = Literal["disease", "speckle", "resolution", "corners"]
 _DEVICE_SIZE = (496, 768)
+
+
+class Part(StrEnum):
+    """What the wide simulator can leave out."""
+
+    DISEASE = "disease"
+    SPECKLE = "speckle"
+    RESOLUTION = "resolution"
+    CORNERS = "corners"
 
 
 def simulate(
@@ -76,7 +85,9 @@ def _configure(
         raise UsageError(f"--size {size}: write DEPTHxWIDTH, for instance 496x768")
     try:
         if variety == "wide":
-            return WideConfig(size=shape, n_bscans=bscans).without(*without)
+            return WideConfig(size=shape, n_bscans=bscans).without(
+                *(part.value for part in without)
+            )
         if without:
             raise UsageError(f"--without {without[0]}: goes with --variety wide only")
         depth, width = shape or _DEVICE_SIZE

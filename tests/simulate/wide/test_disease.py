@@ -39,11 +39,10 @@ def test_a_quiet_eye_has_no_fluid() -> None:
 
 
 def test_small_cysts_replace_tissue() -> None:
-    few, many = {"cysts": True, "cyst_count": 3}, {"cysts": True, "cyst_count": 40}
+    settings = {"cysts": True, "cyst_um": 50.0, "cyst_aspect": 2.0, "cyst_spread_um": 1500.0}
     areas = []
-    for settings in (few, many):
-        settings |= {"cyst_um": 50.0, "cyst_aspect": 2.0, "cyst_spread_um": 1500.0}
-        volumes = [compare(seed, **settings) for seed in SEEDS]
+    for count in (3, 40):
+        volumes = [compare(seed, cyst_count=count, **settings) for seed in SEEDS]
         areas.append(np.mean([(after.labels == FLUID).sum() for _, after in volumes]))
         for before, after in volumes:
             fluid = after.labels == FLUID

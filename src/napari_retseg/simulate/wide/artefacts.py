@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from napari_retseg.simulate.field import Map
 from napari_retseg.simulate.wide.draw import WideDraw
 
+#: Share of the image's height above it that is still seen, folded back.
+_FOLDED = 0.35
 _GREYS = {"black": 0.0, "white": 1.0}
 
 
@@ -28,7 +30,7 @@ def fold_px(drawn: WideDraw) -> int:
     """Rows above the image that fold back into it."""
     if not drawn.artefacts.mirror:
         return 0
-    return int(drawn.stream("mirror").uniform(0.1, 0.3) * drawn.depth)
+    return int(_FOLDED * drawn.depth)
 
 
 def fold(signal: Map, rows: int) -> Map:

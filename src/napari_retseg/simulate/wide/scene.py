@@ -122,7 +122,7 @@ class Scene:
             axial_um=grid.axial_um,
             lateral_um=self.sight.lateral_um,
             depth=grid.depth + extra_rows,
-            edges_px=edges_um / np.float32(grid.axial_um) + np.float32(extra_rows) / 2,
+            edges_px=edges_um / np.float32(grid.axial_um) + np.float32(extra_rows),
             columns=columns,
         )
 
@@ -219,7 +219,7 @@ def place(drawn: WideDraw, sight: Sight, *, shape_um: Map, retina_um: Map) -> Ma
         out = rng.uniform(0.1, 0.6) * float(retina_um.mean())
         above = -out if rng.random() < 0.6 else slack + out
     if drawn.artefacts.mirror:
-        above = -0.05 * grid.depth_um
+        above = -rng.uniform(0.1, 0.7) * float(retina_um.mean())
     return (shape_um - np.float32(top - above)).astype(np.float32)
 
 
