@@ -73,7 +73,8 @@ def display(signal: Map, optics: Optics) -> Map:
             grey = np.sqrt(grey)
     sample = grey[::3, ::5]
     dark, white = (float(v) for v in np.percentile(sample, (_DARK, 99.7)))
-    black = min(optics.black * dark, 0.6 * white)
+    # nobody looks at a scan whose vitreous is brighter than half of its white
+    black = min(max(optics.black * dark, 2 * dark - white), 0.6 * white)
     span = np.float32(max((white - black) * optics.white, 1e-3))
     shown: Map = np.clip((grey - np.float32(black)) / span, 0, 1)
     return shown ** np.float32(optics.gamma)

@@ -79,11 +79,11 @@ def norm_thickness(sight: Sight, anatomy: Anatomy, *, disc_radius_um: float) -> 
     ganglion = 30 + 64 * np.where(r > 950, hump(1700, 950), hump(1400, 950))
     maps = np.stack(
         [
-            _nerve_fibres(sight, anatomy) * (1 - min(pit, 1) * hump(620)),
-            ganglion * (0.25 + 0.75 * taper) * (1 - min(pit, 1) * hump(540)),
+            _nerve_fibres(sight, anatomy) * (1 - 0.9 * min(pit, 1) * hump(560)),
+            ganglion * (0.25 + 0.75 * taper) * (1 - min(pit, 1) * hump(470)),
             (31 + 9 * hump(2000)) * (0.35 + 0.65 * taper) * (1 - 0.95 * min(pit, 1) * hump(430)),
             32 * (0.4 + 0.6 * taper) * (1 - 0.6 * min(pit, 1) * hump(450)),
-            (76 + 14 * hump(2000) + 42 * pit * hump(430)) * (0.5 + 0.5 * taper),
+            (76 + 14 * hump(2000) + 38 * pit * hump(430)) * (0.5 + 0.5 * taper),
             33 * (1 + 0.15 * hump(400)),
             29 * (1 + 0.15 * hump(350)),
         ]
