@@ -14,7 +14,6 @@ from PIL import Image
 
 from napari_retseg.classes import RETINA
 from napari_retseg.config import Frozen
-from napari_retseg.overlay import draw_overlay
 from napari_retseg.simulate import WideConfig, draw_bscan
 
 HERE = Path(__file__).parent
@@ -22,31 +21,39 @@ BEGIN, END = "<!-- ranges: made by docs/simulator.py -->", "<!-- end of ranges -
 SEED = 22
 SHAPE = (3, 5)
 TILE = (230, 150)
-COLORS = 56
+GREYS = 64
 GROUPS = ("gaze", "anatomy", "disease", "greys", "optics", "artefacts")
 
 
 def main() -> None:
     """Write both."""
-    picture = Image.fromarray(draw_picture()).quantize(COLORS, method=Image.Quantize.MEDIANCUT)
+    picture = Image.fromarray(draw_picture())
+    picture.putpalette(make_palette())
     picture.save(HERE / "images" / "simulator.png", optimize=True)
     page = HERE / "simulator.md"
     page.write_text(replace_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def draw_picture() -> NDArray[np.uint8]:
-    """Draw B-scans of many kinds, each with its labels below."""
+    """Draw B-scans of many kinds, each with its labels below, as indices of the palette."""
     tiles = [draw_tile(index) for index in range(SHAPE[0] * SHAPE[1])]
     rows = [np.hstack(tiles[k : k + SHAPE[1]]) for k in range(0, len(tiles), SHAPE[1])]
     return np.vstack(rows)
 
 
 def draw_tile(index: int) -> NDArray[np.uint8]:
-    """One B-scan over the same with its labels."""
+    """One B-scan over its labels."""
     pixels, labels, _ = draw_bscan(WideConfig(), SEED, index)
-    grey = np.repeat(pixels[..., None], 3, axis=-1)
-    halves = (grey, draw_overlay(pixels, labels, RETINA))
-    return np.vstack([np.asarray(Image.fromarray(half).resize(TILE)) for half in halves])
+    grey = np.asarray(Image.fromarray(pixels).resize(TILE, Image.Resampling.BOX))
+    classes = np.asarray(Image.fromarray(labels).resize(TILE, Image.Resampling.NEAREST))
+    return np.vstack([len(RETINA) + grey // (256 // GREYS), classes]).astype(np.uint8)
+
+
+def make_palette() -> bytes:
+    """Colours of the classes, then grey levels."""
+    colors = [list(c.rgb) for c in RETINA.classes]
+    colors += [[round(255 * level / (GREYS - 1))] * 3 for level in range(GREYS)]
+    return bytes(value for color in colors for value in color)
 
 
 def replace_tables(text: str) -> str:
