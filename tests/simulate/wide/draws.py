@@ -45,6 +45,7 @@ QUIET = WideConfig(
         attenuation_db=(0.0, 0.0),
         rolloff_db=(0.0, 0.0),
         shading_db=(0.0, 0.0),
+        streaks_db=(0.0, 0.0),
         subtracted=(0.5, 0.5),
         defocus=0.0,
         coarse=0.0,

@@ -116,6 +116,25 @@ def test_shading_changes_the_signal_along_the_bscan() -> None:
     assert np.ptp(np.convolve(ratio, np.ones(9) / 9, mode="valid")) > 0.06
 
 
+def test_single_ascans_differ() -> None:
+    even, streaked = optics(streaks_db=0.0), optics(streaks_db=2.0)
+    ratio = streaked.pixels[0, 80:110].mean(axis=0) / even.pixels[0, 80:110].mean(axis=0)
+    assert np.abs(np.diff(ratio)).mean() > 0.03
+
+
+def test_edges_are_ragged_and_labels_are_not() -> None:
+    settings = {"looks": 60.0, "blur_depth_um": 1.5, "blur_width_um": 4.0}
+    base = change(quiet(), optics=settings, greys={"mottle": 0.0})
+    smooth, ragged = (render(change(base, greys={"raggedness_um": um})) for um in (0.0, 12.0))
+    np.testing.assert_array_equal(smooth.labels, ragged.labels)
+    edge = np.argmax(smooth.labels[0] == 1, axis=0)
+    columns = np.arange(len(edge))
+    spread = [
+        volume.pixels[0][edge + 1, columns].astype(float).std() for volume in (smooth, ragged)
+    ]
+    assert spread[1] > 1.2 * spread[0]
+
+
 def test_scales_show_the_same_layers_with_other_contrasts() -> None:
     ratios = {}
     for scale in ("root", "log", "square"):

@@ -127,6 +127,7 @@ class Greys(Frozen):
     choroid: float
     texture: float
     mottle: float
+    raggedness_um: float
 
 
 class Optics(Frozen):
@@ -145,6 +146,7 @@ class Optics(Frozen):
     attenuation_db: float
     rolloff_db: float
     shading_db: float
+    streaks_db: float
     vessel_shadow: float
     scale: str
     range_db: float

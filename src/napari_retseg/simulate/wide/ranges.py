@@ -183,6 +183,7 @@ class GreyRanges(Frozen):
     choroid: Uniform = Field((0.32, 0.76), description="at its top")
     texture: Uniform = Field((0.0, 0.1), description="slow change along a layer, relative SD")
     mottle: Uniform = Field((0.0, 0.1), description="grain of the tissue, relative SD")
+    raggedness_um: Uniform = Field((0.0, 5.0), description="of the layers' edges; lines are smooth")
 
 
 class OpticsRanges(Frozen):
@@ -201,6 +202,7 @@ class OpticsRanges(Frozen):
     attenuation_db: Uniform = Field((0.0, 7.0), description="loss through the retina")
     rolloff_db: Uniform = Field((0.0, 12.0), description="loss from the image's top to its end")
     shading_db: Uniform = Field((0.0, 5.0), description="slow change along a B-scan, SD")
+    streaks_db: Uniform = Field((0.0, 2.0), description="from A-scan to A-scan, SD")
     vessel_shadow: Uniform = Field((0.05, 0.8), description="signal left below a vessel")
     scale: Pick = Field(
         ("root", "root", "root", "log", "log", "square"), description="of the display"

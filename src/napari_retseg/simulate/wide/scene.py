@@ -93,6 +93,7 @@ class Scene:
         view = self.view(index, extra_rows=fold)
         bands = rasterise(view.edges_px, view.depth)
         labels: NDArray[np.uint8] = BAND_LABELS[bands]
+        bands = _fray(drawn.stream("fray", index), bands, drawn.greys.raggedness_um / view.axial_um)
         columns = np.arange(view.width)
         grey = self.greys[:, index, view.columns][bands, columns]
         self._lay_choroid(grey, bands, view)
@@ -237,6 +238,19 @@ def _draw_motion(drawn: WideDraw, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
     steps = np.rint(lateral / sight.lateral_um)
     margin = sight.grid.margin
     return axial.astype(np.float32), np.clip(steps, -margin, margin).astype(np.intp)
+
+
+def _fray(
+    rng: np.random.Generator, bands: NDArray[np.uint8], raggedness_px: float
+) -> NDArray[np.uint8]:
+    """Move pixels up and down a little: light meets tissue, a line is drawn through its middle."""
+    depth, width = bands.shape
+    coarse = rng.standard_normal((-(-depth // 4), width), dtype=np.float32)
+    noise = gaussian_filter(coarse, (0.6, 0.9), truncate=2.0)
+    noise *= np.float32(raggedness_px) / noise.std()
+    shift = np.rint(noise).astype(np.int16).repeat(4, axis=0)[:depth]
+    rows = np.clip(np.arange(depth, dtype=np.int16)[:, None] + shift, 0, depth - 1)
+    return np.take_along_axis(bands, rows.astype(np.intp), axis=0)
 
 
 def _mottle(rng: np.random.Generator, drawn: WideDraw, shape: tuple[int, ...]) -> Map:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from napari_retseg.simulate.field import Grid, Map
 from napari_retseg.simulate.wide.draw import WideDraw
@@ -113,6 +114,14 @@ def _vignette(rng: np.random.Generator, grid: Grid) -> Map:
     return fall
 
 
+def _streaks(drawn: WideDraw, view: View) -> Map:
+    """Loss of single A-scans in dB: fine vessels above them, and motion while they were taken."""
+    rng = drawn.stream("streaks", view.index)
+    noise = gaussian_filter1d(rng.standard_normal(view.width), rng.uniform(0.3, 1.5))
+    streaks: Map = drawn.optics.streaks_db * noise / noise.std()
+    return streaks.astype(np.float32)
+
+
 def dim(signal: Map, view: View, drawn: WideDraw, gain_db: Map) -> None:
     """Attenuate the signal along depth and along the B-scan, in place."""
     optics = drawn.optics
@@ -122,6 +131,7 @@ def dim(signal: Map, view: View, drawn: WideDraw, gain_db: Map) -> None:
     loss = np.float32(optics.attenuation_db) * through
     loss += np.float32(optics.rolloff_db / view.depth) * rows
     loss -= gain_db
+    loss += _streaks(drawn, view) * np.clip(2 * through, 0, 1)
     if optics.defocus:
         loss += 3
     signal *= np.exp(loss * np.float32(-np.log(10) / 10))

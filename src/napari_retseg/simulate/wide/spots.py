@@ -94,15 +94,16 @@ def draw_foci(drawn: WideDraw, sight: Sight) -> tuple[Focus, ...]:
         for _ in range(disease.exudate_count):
             place = (rng.normal(middle_y, 150), rng.normal(middle_x, 900))
             level, shadow = rng.uniform(0.35, 0.85), rng.uniform(0.05, 0.9)
+            spread = rng.uniform(15, 90)
             foci += [
                 _draw_focus(
                     rng,
-                    (rng.normal(place[0], 30), rng.normal(place[1], 45)),
+                    (rng.normal(place[0], 30), rng.normal(place[1], spread)),
                     level=level + rng.normal(0, 0.1),
                     shadow=shadow ** (1 / 3),
-                    stretch=rng.uniform(1.0, 4.0),
+                    stretch=rng.uniform(1.0, 2.6),
                 )
-                for _ in range(int(rng.integers(2, 12)))
+                for _ in range(int(rng.integers(2, 18)))
             ]
     return tuple(foci)
 
@@ -121,7 +122,7 @@ def _draw_focus(
         level=float(np.clip(level, 0.02, 0.98)),
         radius_um=float(rng.uniform(5, 16)),
         stretch=stretch,
-        grey=float(rng.uniform(0.6, 1.1)),
+        grey=float(rng.uniform(0.6, 1.25)),
         shadow=shadow,
     )
 
