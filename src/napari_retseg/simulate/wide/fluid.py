@@ -63,10 +63,12 @@ def fill(drawn: WideDraw, sight: Sight) -> Fluid:
         below = _subretinal(rng, sight, disease)
     rough = random_field(rng, sight.grid, length_um=_ROUGH_UM)
     uneven = 1 + 0.12 * np.clip(rough + random_field(rng, sight.grid, length_um=150), -2, 2)
+    # the retina is held at the disc
+    free = np.clip((sight.disc_um - drawn.gaze.disc_radius_um - 100) / 500, 0, 1)
     return Fluid(
-        inner_um=_seen(smooth(sight, inner * uneven, _WALL_UM)),
-        outer_um=_seen(smooth(sight, outer * uneven, _WALL_UM)),
-        subretinal_um=_seen(below),
+        inner_um=_seen(smooth(sight, inner * uneven, _WALL_UM) * free),
+        outer_um=_seen(smooth(sight, outer * uneven, _WALL_UM) * free),
+        subretinal_um=_seen(smooth(sight, below, 30) * free),
     )
 
 
@@ -153,13 +155,19 @@ def draw_place(
     return y_um, x_um
 
 
-def give_way(drawn: WideDraw, sight: Sight, thickness: Map, fluid: Fluid) -> None:
-    """Let the layers give way to fluid, in place.
+def give_way(
+    drawn: WideDraw, sight: Sight, thickness: Map, *, fluid: Fluid, raised_um: Map
+) -> None:
+    """Let the layers give way to fluid and to what lies below the epithelium, in place.
 
-    The outer nuclear layer below a pocket is pressed thin. The inner limiting membrane stays
-    smooth: above a steep pocket the inner layers are thin, and beside it they are thick.
+    The outer nuclear layer is pressed thin by a pocket above it and by a druse below. The inner
+    limiting membrane stays smooth: above a steep pocket the inner layers are thin, and beside it
+    they are thick.
     """
     rng = drawn.stream("give way")
+    pushed = raised_um + fluid.subretinal_um
+    sharp = pushed - smooth(sight, pushed, 130)
+    thickness[ONL_ISM] -= np.minimum(sharp, 0.65 * thickness[ONL_ISM])
     pressed = np.clip(1 - rng.uniform(0.1, 1.2) * fluid.outer_um / 250, 0.25, 1)
     there = np.clip(smooth(sight, fluid.outer_um, 25) / 60, 0, 1)
     wavy = 1 + 0.35 * random_field(rng, sight.grid, length_um=110) * there

@@ -83,7 +83,7 @@ def _detach(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
     tops = 1 + rng.uniform(0, 0.3) * random_field(rng, sight.grid, length_um=300)
     power = np.float32(rng.uniform(1.6, 3.5))
     # the epithelium tears where it is lifted too steeply
-    top = min(disease.detachment_height_um, 0.45 * disease.detachment_um)
+    top = min(disease.detachment_height_um, 0.4 * disease.detachment_um)
     height: Map = top * part**power * np.clip(tops, 0.3, 1.5)
     return height.astype(np.float32)
 

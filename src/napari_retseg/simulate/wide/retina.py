@@ -14,7 +14,7 @@ from napari_retseg.simulate.wide.gaze import Sight
 _SLOW_UM, _QUICK_UM = 900.0, 140.0
 _WAVES_UM = 1600.0
 _TAPER_UM = 900.0
-_RIM_UM = 260.0
+_RIM_UM, _THICKEST_UM = 260.0, 220.0
 #: Share of the quick bumps in each layer: the plexiform layers undulate most.
 _BUMPS = (0.5, 0.3, 0.9, 1.0, 0.2, 0.15, 0.15)
 
@@ -48,6 +48,7 @@ def grow(drawn: WideDraw, sight: Sight) -> Retina:
         slow = anatomy.undulation * random_field(rng, sight.grid, length_um=_SLOW_UM)
         quick = anatomy.bumps * bumps * random_field(rng, sight.grid, length_um=_QUICK_UM)
         thickness[layer] *= anatomy.thickness * factor * np.clip(1 + slow + quick, 0.4, 1.8)
+    thickness[NFL] = np.minimum(thickness[NFL], _THICKEST_UM)
     nerve = sight.disc_um < drawn.gaze.disc_radius_um
     shape = _draw_shape(rng, sight, anatomy)
     _sink_disc(thickness, shape, sight, drawn)

@@ -63,7 +63,7 @@ class Scene:
         thickness = retina.thickness_um.copy()
         lesions = harm(drawn, sight, thickness)
         fluid = fill(drawn, sight)
-        give_way(drawn, sight, thickness, fluid)
+        give_way(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
         thickness[:, retina.nerve > 0] = retina.thickness_um[:, retina.nerve > 0]
         heights = stack_heights(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
         heights *= min(1.0, _TALLEST * sight.grid.depth_um / float(heights.sum(axis=0).max()))
@@ -182,7 +182,7 @@ def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) 
         "onset": 0.5 * (drawn_greys.onl + drawn_greys.ez),
         "gap": drawn_greys.gap * min(drawn_greys.ez, rpe),
         "iz": drawn_greys.iz * rpe,
-        "bruch": 0.5 * (rpe + drawn_greys.choroid),
+        "bruch": 0.4 * rpe + 0.6 * drawn_greys.choroid,
         "below rpe": drawn.disease.detachment_grey,
         **{NAMES[band]: fluid for band in FLUID_BANDS},
     }

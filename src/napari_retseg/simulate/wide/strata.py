@@ -108,7 +108,7 @@ def stack_heights(
     # its middle, and the last line below it
     surface = np.full(grid.shape, rng.uniform(0, 6))
     onset = np.minimum(rng.uniform(0, 6), 0.2 * thickness[ISE])
-    bruch = np.minimum(rng.uniform(0, 7), 0.25 * thickness[OS_RPE])
+    bruch = np.minimum(rng.uniform(0, 10), 0.3 * thickness[OS_RPE])
     return np.stack(
         [
             surface,
