@@ -40,6 +40,7 @@ def test_a_quiet_eye_has_no_fluid() -> None:
 
 def test_small_cysts_replace_tissue() -> None:
     settings = {"cysts": True, "cyst_um": 50.0, "cyst_aspect": 2.0, "cyst_spread_um": 1500.0}
+    settings |= {"fluid_grey": 0.2, "rim_grey": 0.0, "septa": 0}
     areas = []
     for count in (3, 40):
         volumes = [compare(seed, cyst_count=count, **settings) for seed in SEEDS]

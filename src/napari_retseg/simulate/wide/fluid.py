@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from napari_retseg.simulate.anatomy import GCL_IPL, INL, NFL, ONL_ISM, OPL, OS_RPE
@@ -64,7 +66,7 @@ def fill(drawn: WideDraw, sight: Sight) -> Fluid:
     rough = random_field(rng, sight.grid, length_um=_ROUGH_UM)
     uneven = 1 + 0.12 * np.clip(rough + random_field(rng, sight.grid, length_um=150), -2, 2)
     # the retina is held at the disc
-    free = np.clip((sight.disc_um - drawn.gaze.disc_radius_um - 100) / 500, 0, 1)
+    free: Map = np.clip((sight.disc_um - np.float32(drawn.gaze.disc_radius_um + 100)) / 500, 0, 1)
     return Fluid(
         inner_um=_seen(smooth(sight, inner * uneven, _WALL_UM) * free),
         outer_um=_seen(smooth(sight, outer * uneven, _WALL_UM) * free),
@@ -72,7 +74,7 @@ def fill(drawn: WideDraw, sight: Sight) -> Fluid:
     )
 
 
-def _seen(height: Map) -> Map:
+def _seen(height: NDArray[np.floating[Any]]) -> Map:
     kept: Map = np.where(height > _SEEN_UM, height, 0).astype(np.float32)
     return kept
 

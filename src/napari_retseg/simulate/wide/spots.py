@@ -70,9 +70,9 @@ def _draw_cyst(
     return Cyst(
         host=host,
         level=rng.uniform(0.15, 0.85),
-        y_um=rng.normal(y_um, 200),
+        y_um=rng.normal(y_um, 90),
         x_um=rng.normal(x_um, disease.cyst_spread_um / 2),
-        ry_um=max(width, 60.0),
+        ry_um=max(width, 90.0),
         rx_um=float(width),
         rz_um=height,
         power=rng.uniform(1.6, 3.5),
@@ -88,11 +88,11 @@ def draw_foci(drawn: WideDraw, sight: Sight) -> tuple[Focus, ...]:
     middle_y, middle_x = draw_place(rng, sight)
     if disease.foci:
         for _ in range(disease.foci_count):
-            place = (rng.normal(middle_y, 250), rng.normal(middle_x, 1500))
+            place = (rng.normal(middle_y, 160), rng.normal(middle_x, 1500))
             foci.append(_draw_focus(rng, place, level=rng.uniform(0.0, 1.0), shadow=1.0))
     if disease.exudates:
         for _ in range(disease.exudate_count):
-            place = (rng.normal(middle_y, 150), rng.normal(middle_x, 900))
+            place = (rng.normal(middle_y, 100), rng.normal(middle_x, 900))
             level, shadow = rng.uniform(0.35, 0.85), rng.uniform(0.05, 0.9)
             spread = rng.uniform(15, 90)
             foci += [
