@@ -87,11 +87,11 @@ def _add_pockets(
     spread = rng.uniform(0.4, 1.1) * disease.pocket_um * disease.pocket_count
     for _ in range(disease.pocket_count):
         width = disease.pocket_um * rng.uniform(0.35, 1.0)
-        height = min(disease.pocket_height_um * rng.uniform(0.4, 1.0), 1.6 * width)
+        height = min(disease.pocket_height_um * rng.uniform(0.5, 1.0), 1.6 * width)
         inside = rng.random() < disease.pocket_inner
         aside = rng.uniform(-spread, spread) / 2
         # the middle of a group stands highest
-        height *= np.exp(-((1.6 * aside / spread) ** 2))
+        height *= np.exp(-((1.4 * aside / spread) ** 2))
         part = dome(
             sight,
             y_um=rng.normal(y_um, 0.3 * spread),

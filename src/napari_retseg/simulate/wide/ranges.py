@@ -133,8 +133,8 @@ class DiseaseRanges(Frozen):
     cyst_spread_um: Scale = Field((200.0, 2500.0), description="around a point near the fovea")
     pockets: Chance = Field(0.5, description="large pockets that lift the layers above")
     pocket_count: Count = Field((1, 12), description="pockets, side by side or confluent")
-    pocket_height_um: Scale = Field((50.0, 420.0), description="of the highest")
-    pocket_um: Scale = Field((100.0, 1200.0), description="half width of the widest")
+    pocket_height_um: Scale = Field((60.0, 480.0), description="of the highest")
+    pocket_um: Scale = Field((120.0, 1200.0), description="half width of the widest")
     pocket_inner: Uniform = Field((0.0, 0.6), description="share in the inner nuclear layer")
     foveal_cyst: Chance = Field(0.18, description="one large cyst under the fovea's roof")
     foveal_cyst_height_um: Uniform = Field((120.0, 480.0), description="its height")
@@ -189,7 +189,7 @@ class GreyRanges(Frozen):
 class OpticsRanges(Frozen):
     """How light becomes an image."""
 
-    blur_depth_um: Scale = Field((1.5, 10.0), description="point spread in depth, SD")
+    blur_depth_um: Scale = Field((1.5, 11.0), description="point spread in depth, SD")
     blur_width_um: Scale = Field((4.0, 24.0), description="point spread along a B-scan, SD")
     defocus: Chance = Field(0.1, description="twice the blur, half the signal")
     looks: Scale = Field((1.0, 60.0), description="averaged frames")
