@@ -94,7 +94,8 @@ class Tour:
     def segment(self) -> dict[int, NDArray[np.uint8]]:
         """Segment the volume; return the predictions of the B-scans."""
         click(self.dock.model_panel.volume_button)
-        wait_until(lambda: self.state.work is None and "egmented" in self.state.notice.text)
+        wait_until(lambda: self.state.work is not None)
+        wait_until(lambda: self.state.work is None)
         opened = self.dock.bench.desk.opened
         assert opened is not None
         return {b: opened.loaded.prediction[b].copy() for b in range(opened.n_bscans)}
@@ -138,6 +139,7 @@ class Tour:
         wait_until(lambda: self.state.verdict is None)
         for title in ("Scan", "Model"):
             dock.sections[title].set_open(True)
+        pause(1.0)
 
     def describe(self, predicted: dict[int, NDArray[np.uint8]], bscans: list[int]) -> str:
         """Return the mean Dice of the foreground on some B-scans."""
@@ -158,6 +160,8 @@ class Tour:
         workspace = self.dock.bench.desk.workspace
         assert workspace is not None
         self.viewer.reset_view()
+        if self.viewer.layers["prediction"].visible:
+            press("h")
         pause(0.3)
         for keys, outline in outlines(self._truth[bscan], workspace.classes):
             # a click beside the scan brings the keys to the canvas, Escape forgets its vertex
@@ -215,6 +219,7 @@ def main() -> None:
         done = tour.correct(options.bscans)
         tour.retrain()
         after = tour.segment()
+        press("h")
         others = [bscan for bscan in before if bscan not in done]
         tour.dock.bench.scans.go_to(others[len(others) // 2])
         tour.picture("after", 3.0)
