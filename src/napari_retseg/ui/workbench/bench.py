@@ -98,7 +98,6 @@ class Workbench:
         saver, workspace = self.desk.saver, self.desk.workspace
         self.desk.saver, self.desk.workspace, self.desk.points = None, None, None
         self.state.folder, self.state.is_read_only, self.state.scans = None, False, ()
-        self.state.next_text = ""
         self.training.forget()
         if saver is not None:
             self.desk.do(saver.close)
