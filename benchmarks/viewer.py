@@ -6,7 +6,8 @@ Run ``python benchmarks/viewer.py`` with a display (``xvfb-run -a`` gives one). 
    also while a training runs, for the first point of the loss, and for Stop to be acknowledged;
 2. the lateness of a 10 ms Qt timer in napari with the workbench and the Scores dock, on a volume of
    61 x 496 x 768, while a training and a prediction of the volume run and the user paints, one dab
-   every 10 ms as the mouse moves;
+   every 10 ms as the mouse moves; the same with the window hidden, so that nothing is drawn, and in
+   napari without the docks under the same load: without a GPU most of the time is drawing;
 3. the time of a stroke of forty dabs in napari alone, and with both docks open, on 61 and on 244
    B-scans.
 
@@ -19,6 +20,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +31,7 @@ from pathlib import Path
 import napari
 import numpy as np
 import tifffile
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from qtpy.QtCore import QElapsedTimer, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -200,7 +202,7 @@ def prepare_training(dock: WorkbenchDock) -> None:
 
 
 def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
-    """Paint while a training and a prediction run."""
+    """Paint while a training and a prediction run: with the docks, hidden, and in napari alone."""
     volume = make_volume(folder, SIZES[0])
     with open_bench(folder / "lateness", volume) as dock:
         bench, state = dock.bench, dock.bench.state
@@ -209,18 +211,49 @@ def measure_lateness(folder: Path, seconds: float) -> dict[str, object]:
         wait(lambda: len(bench.training.curves.iterations) > 1)
         bench.predicting.segment_volume()
         wait(lambda: state.work is not None and state.work.done > 0)
-        lateness, brush = Lateness(), Brush(labels_of(dock), state.bscan)
-        lateness.start()
-        run_for(seconds, brush.dab, 0.01)
-        lateness.stop()
-        found: dict[str, object] = {
-            **lateness.to_json(),
-            "iterations": len(bench.training.curves.iterations),
-            "bscans_predicted": 0 if state.work is None else state.work.done,
-        }
+        brush = Brush(labels_of(dock), state.bscan)
+        found: dict[str, object] = {"with the docks": follow(brush, seconds)}
+        window = dock.window()
+        assert window is not None
+        window.hide()
+        found["with the docks, window hidden"] = follow(brush, seconds)
+        found["napari alone"] = run_alone(volume, seconds)
+        found["iterations"] = len(bench.training.curves.iterations)
+        found["bscans_predicted"] = SIZES[0] if state.work is None else state.work.done
         bench.training.stop()
         wait(lambda: not state.is_training)
         return found
+
+
+def follow(brush: Brush, seconds: float) -> dict[str, float]:
+    """Paint for a while; return how late the timer came."""
+    lateness = Lateness()
+    lateness.start()
+    run_for(seconds, brush.dab, 0.01)
+    lateness.stop()
+    return lateness.to_json()
+
+
+def run_alone(volume: Path, seconds: float) -> dict[str, float]:
+    """Have another process paint in napari without docks, under the same load."""
+    command = [sys.executable, __file__, "--alone", str(volume), "--seconds", str(seconds)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    wait(lambda: process.poll() is not None)
+    assert process.stdout is not None
+    result: dict[str, float] = json.loads(process.stdout.read().splitlines()[-1])
+    return result
+
+
+def paint_alone(volume: Path, seconds: float) -> None:
+    """Paint in napari without docks, and print how late the timer came."""
+    viewer = napari.Viewer()
+    pixels = tifffile.imread(volume)
+    labels = Labels(np.zeros(pixels.shape, np.uint8))
+    for layer in (Image(pixels), Labels(np.zeros(pixels.shape, np.uint8), opacity=0.35), labels):
+        viewer.layers.append(layer)
+    run_for(2.0, lambda: None, 1.0)
+    print(json.dumps(follow(Brush(labels, len(pixels) // 2), seconds)))
+    viewer.close()
 
 
 class Brush:
@@ -288,7 +321,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--strokes", type=int, default=60)
+    parser.add_argument("--alone", type=Path, help="only paint in napari without docks")
     arguments = parser.parse_args()
+    if arguments.alone is not None:
+        paint_alone(arguments.alone, arguments.seconds)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["NAPARI_RETSEG_STATE"] = str(folder / "state")

@@ -130,7 +130,7 @@ class Tour:
         curves = dock.bench.training
         took = wait_until(lambda: len(curves.curves.iterations) > 0)
         print(f"first point of the loss {took:.1f} s after Retrain")
-        wait_until(lambda: len(curves.curves.iterations) > options.iterations // 2)
+        wait_until(lambda: len(curves.curves.iterations) > options.iterations // 2, 1800)
         self.picture("training")
         wait_until(lambda: self.state.verdict is not None, 1800)
         pause(0.5)

@@ -21,6 +21,7 @@ from napari_retseg.engine import (
     EvaluateJob,
     LoadJob,
     PredictJob,
+    PrepareJob,
     TrainJob,
 )
 from napari_retseg.errors import JobError
@@ -159,6 +160,15 @@ def test_training_has_a_process_of_its_own_that_ends_with_it(engine: Engine) -> 
     assert training.result["pid"] != predicting.result["pid"]
     assert not psutil.pid_exists(training.result["pid"])
     assert run(engine, CountJob(1))[0].result["pid"] == predicting.result["pid"]
+
+
+def test_a_prepared_process_is_that_of_the_next_training(engine: Engine) -> None:
+    prepared, _ = run(engine, PrepareJob())
+    assert prepared.status == "done"
+    loaded, _ = run(engine, ModulesJob(("torch", "napari_retseg.learn.train"), lane="train"))
+    assert loaded.result["loaded"] == ["torch", "napari_retseg.learn.train"]
+    again, _ = run(engine, ModulesJob(("torch",), lane="train"))  # the process before has ended
+    assert again.result["loaded"] == []
 
 
 def test_worker_knows_neither_qt_nor_this_main_module(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_retseg.engine import Job, JobOutcome, LoadJob
+from napari_retseg.engine import Job, JobOutcome, LoadJob, PrepareJob
 from napari_retseg.events import BscanPredicted, Event, Finished, Progress
 
 
@@ -38,13 +38,17 @@ class PlayedEngine:
     """An engine whose jobs do what the test says."""
 
     loads: list[PlayedJob] = field(default_factory=list)
+    preparations: list[PlayedJob] = field(default_factory=list)
     jobs: list[PlayedJob] = field(default_factory=list)
     is_closed: bool = False
     grace: float = 0.0
 
     def submit(self, job: Job, **callbacks: Any) -> PlayedJob:
         played = PlayedJob(job, **callbacks)
-        (self.loads if isinstance(job, LoadJob) else self.jobs).append(played)
+        if isinstance(job, PrepareJob):
+            self.preparations.append(played)
+        else:
+            (self.loads if isinstance(job, LoadJob) else self.jobs).append(played)
         return played
 
     def close(self, *, grace: float = 0.0) -> None:

@@ -13,6 +13,7 @@ from napari_retseg.engine.jobs import (
     JobOutcome,
     LoadJob,
     PredictJob,
+    PrepareJob,
     SamplesJob,
     TrainJob,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "JobOutcome",
     "LoadJob",
     "PredictJob",
+    "PrepareJob",
     "SamplesJob",
     "TrainJob",
 ]

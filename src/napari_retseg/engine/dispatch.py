@@ -19,6 +19,7 @@ from napari_retseg.engine.jobs import (
     Job,
     JobOutcome,
     Lane,
+    PrepareJob,
     Status,
     cancel_flag,
     explain_failure,
@@ -316,7 +317,8 @@ class Engine:
             handle.future.cancel()
         handle.future = None
         lane = handle.job.lane
-        if self._workers is not None and not self._in_lane(lane):
+        is_free = not self._in_lane(lane) and not isinstance(handle.job, PrepareJob)
+        if self._workers is not None and is_free:
             self._workers.retire(lane)
         handle.end(outcome)
 

@@ -102,6 +102,19 @@ class LoadJob:
 
 
 @dataclass(frozen=True)
+class PrepareJob:
+    """Start the process of training and import what it needs, so that a training begins at once."""
+
+    lane: ClassVar[Lane] = "train"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:  # noqa: ARG002 - too short to be stopped
+        """Yield only that it has finished; the process stays for the training to come."""
+        import napari_retseg.learn.train  # noqa: F401
+
+        yield Finished()
+
+
+@dataclass(frozen=True)
 class TrainJob:
     """Fine-tune a model on a dataset; the paths are those of the worker's machine."""
 

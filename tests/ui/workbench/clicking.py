@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari import Viewer
     from pytestqt.qtbot import QtBot
 
+    from napari_retseg.engine.jobs import Lane
+
 TIMEOUT_MS = 90_000
 LEFT = Qt.MouseButton.LeftButton
 QUICK = {"iterations": 4, "score_every": 2, "batch_size": 2, "crop": "32x32", "augment": "none"}
@@ -92,6 +94,7 @@ class Desk:
         assert self.state.is_training
 
 
-def workers() -> list[psutil.Process]:
-    """Return the worker processes that this one has started."""
-    return [p for p in psutil.Process().children() if "dask_spec" in " ".join(p.cmdline())]
+def workers(lane: Lane) -> list[psutil.Process]:
+    """Return the worker processes of a lane that this one has started."""
+    own = f'"resources": {{"{lane}": 1}}'
+    return [p for p in psutil.Process().children() if own in " ".join(p.cmdline())]

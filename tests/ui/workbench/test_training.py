@@ -76,6 +76,23 @@ def test_it_names_the_device_once_a_worker_has_told_it(session: Session) -> None
     assert "on the CPU" in session.state.round_text
 
 
+def test_the_process_is_ready_before_retrain_is_pressed(session: Session) -> None:
+    session.settle()
+    assert not session.engine.preparations
+    confirm(session, 0, 1, 4)
+    session.settle()
+    assert len(session.engine.preparations) == 1
+    confirm(session, 2)
+    session.settle()
+    assert len(session.engine.preparations) == 1
+    retrain(session)
+    session.job.end("cancelled")
+    session.settle()
+    confirm(session, 3)
+    session.settle()
+    assert len(session.engine.preparations) == 2  # the first process has ended
+
+
 def test_it_trains_on_what_was_confirmed_when_it_began(session: Session) -> None:
     confirm(session, 0, 1, 4)
     job = retrain(session)

@@ -48,10 +48,9 @@ def test_a_training_is_stopped_and_resumed(desk: Desk) -> None:
 
 def test_a_killed_training_is_one_sentence_and_can_be_resumed(desk: Desk) -> None:
     desk.confirm(0, 1, 4)
-    before = set(workers())
     desk.retrain(iterations=500, score_every=500, checkpoint_seconds=0.1)
     desk.wait(lambda: len(desk.iterations) > 5)
-    (worker,) = set(workers()) - before
+    (worker,) = workers("train")
     worker.kill()
     desk.wait(lambda: desk.state.resumable is not None)
     assert "worker process died" in desk.dock.notice.text()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.config import TrainConfig
-from napari_retseg.engine import JobHandle, JobOutcome, SamplesJob, TrainJob
+from napari_retseg.engine import JobHandle, JobOutcome, PrepareJob, SamplesJob, TrainJob
 from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
 from napari_retseg.learn.run import read_config
@@ -48,6 +48,7 @@ class Training:
         self._predicting = predicting
         self._config = TrainConfig()
         self._handle: JobHandle | None = None
+        self._is_prepared = False
         self._stopping_since = 0.0
         self._draws = 0
         self.curves = Curves()
@@ -108,6 +109,15 @@ class Training:
 
     def _show_description(self, found: tuple[str, str]) -> None:
         self._desk.state.round_text, self._desk.state.round_problem = found
+        if self._desk.state.round_text:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Have the process of training ready once there is something to train on."""
+        if self._is_prepared or self.is_running or self._desk.state.address:
+            return
+        self._is_prepared = True
+        self._desk.engine.submit(PrepareJob(), on_event=lambda _: None, on_done=lambda _: None)
 
     def write_command(self, show: Callable[[str], None]) -> None:
         """Write the command line that does what Retrain would do, and hand it to `show`.
@@ -325,6 +335,7 @@ class Training:
 
     def _end(self) -> None:
         self._handle = None
+        self._is_prepared = False  # the process has ended with its training
         self._desk.state.is_training = False
         self._desk.state.is_stopping = False
         self._desk.state.progress += 1

@@ -90,7 +90,7 @@ class User(Desk):
 
     def wait_for_model(self) -> None:
         """Wait until the worker process that predicts is there."""
-        self.wait(lambda: len(workers()) == 1)
+        self.wait(lambda: len(workers("predict")) == 1)
 
     def segment(self) -> None:
         """Press the button that segments all, which a single B-scan has not."""

@@ -77,7 +77,6 @@ def test_a_training_without_room_keeps_its_state_and_is_resumed(
 
     at_work.wait_for_model()
     at_work.confirm(0, 1, 4)
-    before = set(workers())
     disk.fill()
     at_work.retrain(iterations=200, score_every=1000, checkpoint_seconds=0.3)
     at_work.wait(lambda: not at_work.state.is_training)
@@ -85,7 +84,7 @@ def test_a_training_without_room_keeps_its_state_and_is_resumed(
     disk.make_room()
     at_work.click(at_work.dock.retrain_panel.retrain_button)
     at_work.wait(lambda: len(at_work.iterations) > 3)
-    (worker,) = set(workers()) - before
+    (worker,) = workers("train")
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (_A_FILE, _A_FILE))
     at_work.wait(lambda: not at_work.state.is_training)
     assert str(tmp_path / "work" / "rounds") in at_work.notice
