@@ -163,6 +163,7 @@ def measure_waits(folder: Path, repeats: int = 5) -> dict[str, float]:
         segment(dock)  # the first one waits for the worker
         found["segment_s"] = statistics.median(segment(dock) for _ in range(repeats))
         prepare_training(dock)
+        run_for(6.0, lambda: None, 1.0)  # the user looks at what will happen
         began = time.perf_counter()
         bench.training.retrain()
         wait(lambda: len(bench.training.curves.iterations) > 0)
