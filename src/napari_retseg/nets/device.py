@@ -125,3 +125,8 @@ def _time_convolution(dtype: torch.dtype) -> float:
         began = time.perf_counter()
         torch.nn.functional.conv2d(images, kernel, padding=1)
         return time.perf_counter() - began
+
+
+def use_threads(number: int) -> None:
+    """Let torch take so many CPU threads in this process."""
+    torch.set_num_threads(number)
