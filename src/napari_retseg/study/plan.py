@@ -261,7 +261,9 @@ def _plan_run(
         report_on=report_on,
         keep_model=recipe.keep_models,
         keep_predictions=recipe.keep_predictions,
-        published={k: v for level in chosen for k, v in level.published.items()},
+        published={
+            k: v for level in chosen for k, v in level.published.items() if spec.as_published
+        },
         note=" ".join(level.note for level in chosen if level.note),
     )
 

@@ -120,6 +120,8 @@ class SplitSpec(Frozen):
         Of the runs on this split; empty: those of the grid.
     report_on
         None: as the recipe says.
+    as_published
+        Whether published values stand beside its scores.
     """
 
     plan: str = "pinned"
@@ -129,6 +131,7 @@ class SplitSpec(Frozen):
     data: str = "target"
     seeds: tuple[Count, ...] = ()
     report_on: Part | None = None
+    as_published: bool = True
     note: str = ""
 
     @field_validator("plan")
@@ -244,6 +247,8 @@ class Recipe(Frozen):
         ``val``: the best iteration by mean foreground Dice there; ``nothing``: the last one.
     report_on
         Where the scores of the tables are from.
+    with_background, generalised
+        More columns in the tables, to compare with published ones.
     curves
         Colours of the score curves go by this factor.
     keep_models, keep_predictions
@@ -268,6 +273,8 @@ class Recipe(Frozen):
     select_on: Literal["nothing", "val"] = "nothing"
     report_on: Part = "val"
     metrics: tuple[Literal["dice", "iou", "precision", "recall"], ...] = ("dice", "iou")
+    with_background: bool = False
+    generalised: bool = False
     compare: tuple[Comparison, ...] = ()
     curves: str = ""
     keep_models: bool = False
