@@ -93,9 +93,9 @@ def run(
     is named and the others go on; the exit code is then 1.
     """
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.study.catalogue import merge, read_recipe
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
-    from napari_retseg.study.recipe import merge, read_recipe
 
     if workers and scheduler:
         raise UsageError("give --workers or --scheduler, not both")
@@ -123,7 +123,7 @@ def run(
 def list_(as_json: JsonOption = False) -> None:
     """List the recipes that ship."""
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.study.recipe import read_recipe, recipe_names
+    from napari_retseg.study.catalogue import read_recipe, recipe_names
 
     rows = []
     with Reporter(as_json=as_json) as reporter:
@@ -284,7 +284,7 @@ def _write_report(
 
 
 def _end(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
-    counts = Counter(folder.run(spec.key).state for spec in plan.runs)
+    counts: Counter[str] = Counter(folder.run(spec.key).state for spec in plan.runs)
     reporter.say(_count_states(counts))
     reporter.finish({"study": plan.recipe.name, "output": str(folder.path), "counts": counts})
     if counts["failed"]:

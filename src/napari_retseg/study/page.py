@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
-from napari_retseg.study.figures import StudyFigure
+from napari_retseg.study.drawing import StudyFigure
 from napari_retseg.study.panels import Gallery
 from napari_retseg.study.statistics import PairedTest
 from napari_retseg.study.tables import Table, format_estimate

@@ -112,8 +112,8 @@ def count_parts(runs: Sequence[RunSpec]) -> str:
 
 def _describe_pretraining(plan: StudyPlan) -> list[str]:
     return [
-        f"A network is pre-trained on {run.data.name} ({count_parts([run])}); the iteration that is "
-        "best on its validation part is what the runs start from."
+        f"A network is pre-trained on {run.data.name} ({count_parts([run])}); the iteration that "
+        "is best on its validation part is what the runs start from."
         for run in plan.runs
         if run.kind == "pretraining"
     ]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.io.atomic import write_bytes, write_text
-from napari_retseg.study.figures import StudyFigure, draw_figures
+from napari_retseg.study.drawing import StudyFigure
+from napari_retseg.study.figures import draw_figures
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.page import Page
 from napari_retseg.study.panels import (

@@ -94,7 +94,10 @@ def combine(results: Iterable[RunResult]) -> list[Combination]:
         spec = result.spec
         key = (spec.grid, tuple(spec.levels.items()), spec.split, spec.size)
         groups.setdefault(key, []).append(result)
-    return [Combination(*key, results=tuple(runs)) for key, runs in groups.items()]
+    return [
+        Combination(grid, levels, split, size, tuple(runs))
+        for (grid, levels, split, size), runs in groups.items()
+    ]
 
 
 def foreground_names(results: Sequence[RunResult]) -> list[str]:

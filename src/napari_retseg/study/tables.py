@@ -20,6 +20,8 @@ from napari_retseg.study.statistics import Estimate, estimate_mean
 
 _METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 _DASH = "-"
+#: Up to so many classes have all metrics in a table.
+_FEW_CLASSES = 3
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,18 @@ def format_estimate(estimate: Estimate | None, *, signed: bool = False) -> str:
 
 def _choose_columns(recipe: Recipe, results: Sequence[RunResult]) -> list[_Column]:
     names = foreground_names(results)
-    found = [
-        _Column(f"{name} {_METRICS[metric]}", name, metric, metric if len(names) == 1 else "")
-        for name in names
-        for metric in recipe.metrics
-    ]
+    found = []
     if len(names) > 1:
         found += [
             _Column(f"mean {_METRICS[m]}", MEAN, m) for m in recipe.metrics if m in ("dice", "iou")
         ]
+    # of many classes one metric each: results.csv has them all
+    metrics = recipe.metrics[:1] if len(names) > _FEW_CLASSES else recipe.metrics
+    found += [
+        _Column(f"{name} {_METRICS[metric]}", name, metric, metric if len(names) == 1 else "")
+        for name in names
+        for metric in metrics
+    ]
     if recipe.with_background:
         background = results[0].spec.data.labels.names[0] if results else "background"
         found.append(_Column(f"{background} Dice", background, "dice"))
