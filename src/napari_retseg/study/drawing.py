@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Okabe and Ito's colours: distinct for colour-blind eyes and in print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -106,7 +106,7 @@ def draw_panels(
             elif place + columns >= len(names):
                 axes.set_xlabel(x_label)
                 axes.tick_params(labelbottom=True)
-        add_legend(figure, grid[: len(names)])
+        add_legend(figure, list(grid[: len(names)]))
     return export(figure, name, title, caption)
 
 

@@ -126,7 +126,7 @@ def _draw_levels(sheet: Sheet) -> StudyFigure:
             axes.set_xlabel(f"{label} Dice")
         rows[0].set_yticks(range(len(names)), names)
         rows[0].set_ylim(len(names) - 0.5, -0.5)
-        add_legend(figure, rows)
+        add_legend(figure, list(rows))
     return export(
         figure,
         f"scores {sheet.grid}",

@@ -124,7 +124,8 @@ def _choose_columns(recipe: Recipe, results: Sequence[RunResult]) -> list[_Colum
     ]
     if recipe.with_background:
         background = results[0].spec.data.labels.names[0] if results else "background"
-        found.append(_Column(f"{background} Dice", background, "dice"))
+        if len(names) > 1:
+            found.append(_Column(f"{background} Dice", background, "dice"))
         found += [
             _Column(title, WITH_BACKGROUND, metric, f"mean_{metric}_with_background")
             for title, metric in (("mDice with bg", "dice"), ("mIoU with bg", "iou"))
