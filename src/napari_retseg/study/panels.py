@@ -201,7 +201,8 @@ def _animate(chosen: ScoredCase | None, result: RunResult, folder: Path) -> Iter
         return
     labels = result.spec.data.labels
     cases = [chosen.case]
-    if not chosen.case.read_scan().is_volume:
+    opened = _open(chosen.case, labels, folder)
+    if opened is not None and not opened.scan.is_volume:
         scored = result.spec.data.open().of_split(result.spec.report_on)
         cases = [case for case in scored if case.group == chosen.case.group]
     frames = list(_list_frames(cases, labels, folder))
