@@ -40,6 +40,9 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "napari-retseg",
 }
 _COLUMNS = 3
+#: Letters of a legend that fit beside each other, and what a line and its gap take of them.
+_LETTERS_PER_INCH = 14.5
+_LEGEND_HANDLE = 8
 #: Curves of fewer points have marks, so that a single one can be seen.
 _FEW_POINTS = 8
 
@@ -155,16 +158,22 @@ def first_up(text: str) -> str:
 
 
 def add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend above all panels."""
+    """One legend above all panels, in as many columns as fit."""
     entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    if entries:
-        figure.legend(
-            list(entries.values()), list(entries), loc="outside upper left",
-            ncols=min(4, len(entries)), fontsize=8,
-        )  # fmt: skip
+    if not entries:
+        return
+    longest = max(map(len, entries)) + _LEGEND_HANDLE
+    columns = max(1, int(figure.get_figwidth() * _LETTERS_PER_INCH / longest))
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside upper left",
+        ncols=min(columns, len(entries)),
+        fontsize=8,
+    )
 
 
 def export(figure: Figure, name: str, title: str, caption: str) -> StudyFigure:

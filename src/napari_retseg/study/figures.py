@@ -172,24 +172,30 @@ def _draw_classes(sheet: Sheet) -> StudyFigure:
 
 
 def _draw_rows(axes: Axes, own: Sequence[Combination], names: Sequence[str]) -> None:
-    for number, one in enumerate(own):
+    for one in own:
         place = names.index(one.name)
+        published = one.results[0].spec.published.get("dice")
+        if published is not None:
+            _draw_published(axes, [published], [place])
         values = one.values(MEAN, "dice")
         estimate = estimate_mean(values)
         if estimate is None:
             continue
-        label = "mean, 95 % interval" if number == 0 else None
         axes.errorbar(
             estimate.mean, place, xerr=estimate.margin, fmt="o", color=COLORS[0],
-            markersize=6, capsize=3, zorder=3, label=label,
+            markersize=6, capsize=3, zorder=3,
         )  # fmt: skip
         if len(values) > 1:
             axes.plot(values, [place + 0.22] * len(values), ".", color="#999999", markersize=4)
-        published = one.results[0].spec.published.get("dice")
-        if published is not None:
-            axes.plot(published, place, "D", markerfacecolor="none", color=COLORS[1], markersize=6)
+    axes.plot([], [], "o", color=COLORS[0], label="mean, 95 % interval")
     if any("dice" in one.results[0].spec.published for one in own):
-        axes.plot([], [], "D", markerfacecolor="none", color=COLORS[1], label="published")
+        _draw_published(axes, [], [], label="published")
+
+
+def _draw_published(
+    axes: Axes, values: list[float], places: list[int], *, label: str | None = None
+) -> None:
+    axes.plot(values, places, "D", mfc="none", color=COLORS[1], markersize=7, label=label)
 
 
 def _draw_line(

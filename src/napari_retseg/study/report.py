@@ -200,7 +200,7 @@ def _add_origin(page: Page, outcome: _Outcome) -> None:
 def _list_facts(outcome: _Outcome) -> list[tuple[str, str]]:
     data = outcome.plan.runs[-1].data.open()
     groups = {case.group for r in outcome.results for case in r.spec.data.cases}
-    images = {case.image for r in outcome.results for case in r.spec.data.cases}
+    images = {(c.group, c.name) for r in outcome.results for c in r.spec.data.cases}
     best = choose_best(outcome.combinations)
     found = [
         ("data", data.name),
