@@ -46,7 +46,11 @@ def test_two_grids_share_the_runs_that_they_have_in_common(
     plan: Plan, small_values: dict[str, Any]
 ) -> None:
     other = {"second": {"factors": {"lr": [0.01, 0.1]}}}
-    assert len(plan(merge(small_values, {"grids": other})).runs) == 9
+    found = plan(merge(small_values, {"grids": other}))
+    assert len(found.unique) == 9
+    assert [run.grid for run in found.runs] == ["rates"] * 6 + ["second"] * 6
+    shared = {run.key for run in found.runs if run.levels == {"lr": "0.01"}}
+    assert len(shared) == 3
 
 
 def test_keys_follow_content_and_not_names_or_devices(
@@ -113,7 +117,9 @@ def test_a_split_by_image_is_marked(plan: Plan, small_values: dict[str, Any]) ->
     values = {**small_values, "splits": {"images": {"plan": "80/20", "by": "image"}}}
     found = plan(values)
     assert len(shared_patients(found.runs[0].data.open())) > 0
-    assert any("by image" in note and "better than on new patients" in note for note in found.notes)
+    assert any(
+        "divides images" in note and "better than on new patients" in note for note in found.notes
+    )
 
 
 def test_smaller_training_sets_lie_in_larger_ones(tiny_dataset: Path) -> None:

@@ -124,8 +124,8 @@ def test_pictures_of_scans_that_are_gone_are_left_out(finished: Path, tmp_path: 
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     about = json.loads((copy / "study.json").read_text())
-    for key in about["runs"]:
-        spec = copy / "runs" / key / "spec.json"
+    for run in about["runs"]:
+        spec = copy / "runs" / run["key"] / "spec.json"
         spec.write_text(spec.read_text().replace(str(finished), str(tmp_path / "gone")))
     done = invoke("study", "report", copy)
     assert done.exit_code == 0, done.output
@@ -201,3 +201,19 @@ def test_figures_of_the_report_are_those_beside_it(finished: Path) -> None:
     for path in (finished / "figures").glob("*.png"):
         with Image.open(io.BytesIO(path.read_bytes())) as picture:
             assert picture.width > 600
+
+
+@pytest.mark.slow
+def test_a_run_of_two_grids_is_done_once_and_stands_in_both_tables(
+    finished: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    again = "{title: Again, factors: {way: {starter: {set: {start: starter, strategy: all}}}}}"
+    options = ["--set", f"grids.again={again}"]
+    done = invoke("study", "label-efficiency", "--quick", "--output", copy, *options)
+    assert done.exit_code == 0, done.output
+    assert "begun" not in done.output
+    table = (copy / "table.md").read_text()
+    assert "**Again**" in table
+    assert table.count("| starter | four-fold | 1 | 2 |") == 2

@@ -147,7 +147,7 @@ def status(directory: DirArgument, as_json: JsonOption = False) -> None:
     plan = folder.read_plan()
     rows = []
     with Reporter(as_json=as_json) as reporter:
-        for spec in plan.runs:
+        for spec in plan.unique:
             place = folder.run(spec.key)
             row = {"key": spec.key, "run": spec.label, "state": place.state}
             row |= {"reason": place.failure} if place.state == "failed" else {}
@@ -217,9 +217,9 @@ def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None
     from napari_retseg.cli.reporting import format_seconds
     from napari_retseg.study.estimate import estimate, find_rate
 
-    rate, is_measured = find_rate(plan.runs, folder)
+    rate, is_measured = find_rate(plan.unique, folder)
     rows, left = [], 0.0
-    for spec in plan.runs:
+    for spec in plan.unique:
         cost = estimate(spec)
         state = folder.run(spec.key).state
         seconds = cost.seconds(rate)
@@ -284,7 +284,7 @@ def _write_report(
 
 
 def _end(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
-    counts: Counter[str] = Counter(folder.run(spec.key).state for spec in plan.runs)
+    counts: Counter[str] = Counter(folder.run(spec.key).state for spec in plan.unique)
     reporter.say(_count_states(counts))
     reporter.finish({"study": plan.recipe.name, "output": str(folder.path), "counts": counts})
     if counts["failed"]:

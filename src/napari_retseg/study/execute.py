@@ -52,14 +52,14 @@ class _Ledger:
 
     @classmethod
     def of(cls, plan: StudyPlan, folder: StudyFolder) -> _Ledger:
-        done = {run.key for run in plan.runs if folder.run(run.key).state == "done"}
-        waiting = [run for run in plan.runs if run.key not in done]
+        done = {run.key for run in plan.unique if folder.run(run.key).state == "done"}
+        waiting = [run for run in plan.unique if run.key not in done]
         for run in waiting:
             folder.run(run.key).forget_failure()
-        for run in plan.runs:
+        for run in plan.unique:
             if run.key in done:  # one that was killed between its result and the clearing up
                 folder.run(run.key).prune(run)
-        return cls(folder, len(plan.runs), waiting, done)
+        return cls(folder, len(plan.unique), waiting, done)
 
     def take_ready(self) -> RunSpec | None:
         """Take the next run whose starting model is there."""

@@ -24,7 +24,7 @@ from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import label_path
 from napari_retseg.io.atomic import write_json
 from napari_retseg.scan import OctScan
-from napari_retseg.study.plan import RunSpec, StudyPlan
+from napari_retseg.study.plan import PLACE, RunSpec, StudyPlan
 from napari_retseg.study.recipe import Recipe
 
 State = Literal["done", "failed", "begun", "waiting"]
@@ -179,13 +179,13 @@ class StudyFolder:
             raise UsageError(
                 f"{self.path}: holds the study {before['recipe']['name']}; choose another --output"
             )
-        for spec in plan.runs:
+        for spec in plan.unique:
             folder = self.run(spec.key)
             if folder.state != "done" or folder.read_spec() != spec:
                 folder.write_spec(spec)
         content = {
             "recipe": plan.recipe.model_dump(mode="json"),
-            "runs": [spec.key for spec in plan.runs],
+            "runs": [spec.model_dump(mode="json", include={"key", *PLACE}) for spec in plan.runs],
             "notes": list(plan.notes),
             **about,
         }
@@ -219,7 +219,8 @@ class StudyFolder:
             raise InputError(
                 f"{self.path / _STUDY}: is of another version of napari-retseg; run the study again"
             ) from error
-        runs = tuple(self.run(key).read_spec() for key in about["runs"])
+        specs = {place["key"]: self.run(place["key"]).read_spec() for place in about["runs"]}
+        runs = tuple(specs[place["key"]].model_copy(update=place) for place in about["runs"])
         return StudyPlan(recipe, runs, tuple(about["notes"]))
 
     def _read_about(self) -> dict[str, Any]:

@@ -288,6 +288,6 @@ def scores_by_case(results: Sequence[RunResult]) -> list[dict[str, Any]]:
     """Rows of each run's cases with their mean foreground Dice."""
     return [
         {"run": r.spec.key, "case": one.case.name, "patient": one.case.group, "dice": one.dice}
-        for r in results
+        for r in {result.spec.key: result for result in results}.values()
         for one in rank_cases(r)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, TrainConfig
 from napari_retseg.dataset import Case, Dataset
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.errors import UsageError
 from napari_retseg.models import find_model, read_info
 from napari_retseg.study.division import divide_for_run, shared_patients, take_size
 from napari_retseg.study.recipe import NEW, PRETRAINED, START, Grid, Level, Part, Recipe, SplitSpec
@@ -23,6 +23,8 @@ from napari_retseg.study.roles import Contents
 
 #: Raised when the same options and data would give another result: older runs are then repeated.
 STUDY_SCHEMA = 1
+#: Where a run stands in its study; two runs that differ in this alone are one.
+PLACE = ("grid", "levels", "split", "by", "fold", "size", "seed", "published", "note")
 #: What a run computes does not depend on these.
 _FREE = ("device", "precision", "checkpoint_seconds")
 
@@ -101,21 +103,32 @@ class RunSpec(Frozen):
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """All runs, those first that others start from; and what is not run, in words."""
+    """All runs, those first that others start from; and what is not run, in words.
+
+    A run that several grids have in common is there once for each, always with the same key.
+    """
 
     recipe: Recipe
     runs: tuple[RunSpec, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def unique(self) -> tuple[RunSpec, ...]:
+        """Each run once: what is to be done."""
+        first: dict[str, RunSpec] = {}
+        for run in self.runs:
+            first.setdefault(run.key, run)
+        return tuple(first.values())
+
 
 @dataclass
 class _Planner:
-    """Settles runs one by one; those with the same key are one."""
+    """Settles runs one by one."""
 
     recipe: Recipe
     contents: Contents
     options: Mapping[str, Any]
-    runs: dict[str, RunSpec] = field(default_factory=dict)
+    runs: list[RunSpec] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -157,8 +170,8 @@ def plan_study(
                 )
     if not planner.runs:
         raise UsageError(f"{recipe.name}: nothing to run; {'; '.join(planner.notes)}")
-    used = {run.start_run for run in planner.runs.values()}
-    runs = [r for r in planner.runs.values() if r.kind == "run" or r.key in used]
+    used = {run.start_run for run in planner.runs}
+    runs = [r for r in planner.runs if r.kind == "run" or r.key in used]
     return StudyPlan(recipe, tuple(runs), tuple(planner.notes))
 
 
@@ -271,7 +284,7 @@ def _plan_run(
 def _add(planner: _Planner, data: Dataset, **values: Any) -> str:
     """Keep a run under its key; return the key."""
     key = _make_key(data, planner.contents, values)
-    planner.runs.setdefault(key, RunSpec(key=key, data=RunData.of(data), **values))
+    planner.runs.append(RunSpec(key=key, data=RunData.of(data), **values))
     return key
 
 
@@ -324,20 +337,6 @@ def _note_shared(planner: _Planner, spec: SplitSpec, data: Dataset, split: str) 
     shared = shared_patients(data)
     if shared and spec.by == "image":
         planner.notes[
-            f"split {split} is by image: {len(shared)} patients are trained on and scored, so that "
-            "its scores are better than on new patients"
+            f"split {split!r} divides images: {len(shared)} patients are trained on and scored, so "
+            "that its scores are better than on new patients"
         ] = None
-
-
-def find_run(runs: Sequence[RunSpec], key: str) -> RunSpec:
-    """Return the run with a key.
-
-    Raises
-    ------
-    InputError
-        Where there is none.
-    """
-    for run in runs:
-        if run.key == key:
-            return run
-    raise InputError(f"the study has no run {key}")

@@ -184,7 +184,7 @@ def _add_origin(page: Page, outcome: _Outcome) -> None:
     )
     failed = [
         f"{run.label} ({run.key}): {outcome.folder.run(run.key).failure}"
-        for run in outcome.plan.runs
+        for run in outcome.plan.unique
         if outcome.folder.run(run.key).state == "failed"
     ]
     if failed:
@@ -206,7 +206,7 @@ def _list_facts(outcome: _Outcome) -> list[tuple[str, str]]:
         ("data", data.name),
         ("patients", str(len(groups))),
         ("scans", str(len(images))),
-        ("runs", f"{len(outcome.results)} of {_count_wanted(outcome.plan)}"),
+        ("runs", f"{len({r.spec.key for r in outcome.results})} of {_count_wanted(outcome.plan)}"),
     ]
     if best is not None:
         own = next(one for one in outcome.combinations if best in one.results)
@@ -217,11 +217,11 @@ def _list_facts(outcome: _Outcome) -> list[tuple[str, str]]:
 
 
 def _count_wanted(plan: StudyPlan) -> int:
-    return sum(run.kind == "run" for run in plan.runs)
+    return sum(run.kind == "run" for run in plan.unique)
 
 
 def _describe_missing(outcome: _Outcome) -> list[str]:
-    states = Counter(outcome.folder.run(run.key).state for run in outcome.plan.runs)
+    states = Counter(outcome.folder.run(run.key).state for run in outcome.plan.unique)
     missing = sum(n for state, n in states.items() if state != "done")
     if not missing:
         return []
@@ -233,10 +233,10 @@ def _describe_missing(outcome: _Outcome) -> list[str]:
 
 def _list_runs(results: Sequence[RunResult]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for result in results:
+    for result in {result.spec.key: result for result in reversed(results)}.values():
         weights: Any = "last iteration"
         if result.spec.weights == "best":
             weights = f"iteration {result.training['best_iteration']}"
         minutes = f"{result.seconds / 60:.1f}"
         rows.append((result.spec.key, result.spec.label, weights, minutes))
-    return rows
+    return rows[::-1]
