@@ -37,7 +37,7 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
     own = own[:_MOST_CURVES]
     curves = {one.name: [read_curves(folder, r.spec) for r in one.results] for one in own}
     found = []
-    about = f" (size {largest})" if largest else ""
+    about = f", size {largest}" if largest else ""
 
     def draw(axes: Axes, name: str) -> None:
         for color, (label, runs) in zip(COLORS, curves.items(), strict=False):

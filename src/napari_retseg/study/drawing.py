@@ -120,6 +120,7 @@ def draw_means(
     label: str,
     color: str,
     with_dots: bool = True,
+    shift: float = 0.0,
 ) -> None:
     """Draw means with their intervals against a place: bars and single values, or a band."""
     places = sorted(place for place, values in points.items() if values)
@@ -129,14 +130,17 @@ def draw_means(
     if not means:
         return
     if with_dots:
+        beside = [place + shift for place in places]
         axes.errorbar(
-            places, means, yerr=margins if any(margins) else None, color=color, marker="o",
+            beside, means, yerr=margins if any(margins) else None, color=color, marker="o",
             markersize=4, linewidth=1.6, capsize=3, label=label,
         )  # fmt: skip
         for place in places:
             values = points[place]
             if len(values) > 1:
-                axes.plot([place] * len(values), values, ".", color=color, alpha=0.3, markersize=5)
+                axes.plot(
+                    [place + shift] * len(values), values, ".", color=color, alpha=0.3, markersize=5
+                )
         return
     marker = "o" if len(places) < _FEW_POINTS else ""
     axes.plot(places, means, color=color, linewidth=1.6, marker=marker, markersize=3, label=label)

@@ -29,6 +29,9 @@ from napari_retseg.study.statistics import estimate_mean
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Share of the axis between two lines.
+_BESIDE = 0.012
+
 
 def draw_figures(
     recipe: Recipe, combinations: Sequence[Combination], folder: StudyFolder
@@ -53,8 +56,11 @@ def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
     """Score against size, one panel a class, one line a level."""
 
     def draw(axes: Axes, name: str) -> None:
-        for color, (label, own) in zip(COLORS, _by_level(sheet, split), strict=False):
-            _draw_line(axes, own, name, label=label, color=color)
+        levels = _by_level(sheet, split)
+        for number, (color, (label, own)) in enumerate(zip(COLORS, levels, strict=False)):
+            values = {one.size: one.values(name, "dice") for one in own}
+            shift = _shift(sheet, number, len(levels))
+            draw_means(axes, values, label=label, color=color, shift=shift)
         finish_score_axis(axes)
         _mark_sizes(axes, sheet)
 
@@ -90,9 +96,12 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
 
         def draw(axes: Axes, name: str, levels: Any = levels, base: Any = base) -> None:
             axes.axhline(0, color="#888888", linewidth=1)
-            for color, (label, own) in zip(COLORS, levels.items(), strict=False):
+            for number, (color, (label, own)) in enumerate(
+                zip(COLORS, levels.items(), strict=False)
+            ):
                 gains = {one.size: _differences(one, name, base) for one in own}
-                draw_means(axes, gains, label=label, color=color)
+                shift = _shift(sheet, number, len(levels))
+                draw_means(axes, gains, label=label, color=color, shift=shift)
             axes.set_ylabel("difference in Dice")
             _mark_sizes(axes, sheet)
 
@@ -198,10 +207,10 @@ def _draw_published(
     axes.plot(values, places, "D", mfc="none", color=COLORS[1], markersize=7, label=label)
 
 
-def _draw_line(
-    axes: Axes, own: Sequence[Combination], name: str, *, label: str, color: str
-) -> None:
-    draw_means(axes, {one.size: one.values(name, "dice") for one in own}, label=label, color=color)
+def _shift(sheet: Sheet, number: int, total: int) -> float:
+    """Lines lie a little beside each other, so that their bars can be told apart."""
+    sizes = [one.size for one in sheet.combinations]
+    return (number - (total - 1) / 2) * _BESIDE * (max(sizes) - min(sizes))
 
 
 def _differences(one: Combination, name: str, base: dict[Any, Any]) -> list[float]:
