@@ -134,13 +134,21 @@ def _score(
     scores = yield from score_model(folder.model, dataset, spec, cancel, keep=keep)
     if scores is None:
         return None
+    before = yield from _score_start(spec, folder, dataset, result, cancel)
+    return None if cancel.is_cancelled() else {"scores": scores, "start_scores": before}
+
+
+def _score_start(
+    spec: RunSpec, folder: RunFolder, dataset: Dataset, result: dict[str, Any], cancel: Cancel
+) -> Generator[Event, None, dict[str, Any] | None]:
+    """Scores of the starting model on the reported part; the training knows those of ``val``."""
+    from napari_retseg.study.scoring import score_model
+
+    known: dict[str, Any] | None = result["start"]
+    if known is None or spec.config.strategy == "scratch" or spec.report_on == "val":
+        return known
     start = folder.training / "model-start"
-    before: dict[str, Any] | None = None
-    if start.is_dir() and spec.config.strategy != "scratch":
-        before = yield from score_model(start, dataset, spec, cancel, keep=None)
-        if before is None:
-            return None
-    return {"scores": scores, "start_scores": before}
+    return (yield from score_model(start, dataset, spec, cancel, keep=None))
 
 
 def _pick(result: dict[str, Any]) -> dict[str, Any]:
