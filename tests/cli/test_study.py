@@ -77,3 +77,13 @@ def test_a_folder_without_a_study_says_so(run: Run, tmp_path: Path, command: str
     done = run("study", command, tmp_path)
     assert done.exit_code == 1
     assert "holds no study" in only_error(done)
+
+
+def test_grids_can_be_left_out(run: Run, tmp_path: Path) -> None:
+    quick = ("study", "dme-transfer", "--quick", "--dry-run", "--output", tmp_path / "o")
+    other = "grids.losses={train: {crop: 48x48}, factors: {loss: [ce, dice]}}"
+    every = run(*quick, "--set", other)
+    assert "12 runs, 12 to do" in every.output
+    some = run(*quick, "--set", other, "--only", "losses")
+    assert "4 runs, 4 to do" in some.output
+    assert "nothing is compared by 'row'" in some.output

@@ -155,6 +155,13 @@ def test_options_that_do_not_go_together_are_named_with_their_combination(
         plan(values, lr=-1)
 
 
+def test_a_comparison_that_no_grid_allows_is_named(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    found = plan({**small_values, "compare": [{"factor": "loss", "reference": "ce"}]})
+    assert found.notes == ("nothing is compared by 'loss': no grid has it",)
+
+
 def test_scores_of_a_part_that_is_not_there_are_refused(
     plan: Plan, small_values: dict[str, Any]
 ) -> None:

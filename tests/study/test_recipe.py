@@ -84,7 +84,6 @@ def test_changes_go_into_nested_parts() -> None:
         ({"grids": {"rates": {"factors": {"lr": []}}}}, "has no level"),
         ({"grids": {"rates": {"splits": ["other"]}}}, "takes split 'other'"),
         ({"grids": {"rates": {"zip": [["lr", "ema"]]}}}, "'ema' is zipped but is no factor"),
-        ({"compare": [{"factor": "ema", "reference": "0"}]}, "'ema' is no factor"),
         ({"grids": None}, "grids: Field required"),
         ({"data": {"source": {"description": ""}, "target": None}}, "no 'target'"),
         ({"unheard": 1}, "unheard: Extra inputs"),

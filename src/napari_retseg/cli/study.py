@@ -232,7 +232,9 @@ def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None
             f"{cost.megapixels:.3g} Mpixel, about {format_seconds(seconds)}"
         )
     todo = sum(row["state"] != "done" for row in rows)
-    basis = "measured on its finished runs" if is_measured else "rough: a small U-Net on two cores"
+    basis = (
+        "measured on its finished runs" if is_measured else "rough: a small U-Net on one CPU core"
+    )
     reporter.say(f"{len(rows)} runs, {todo} to do, about {format_seconds(left)} ({basis})")
     reporter.finish({"runs": rows, "to_do": todo, "seconds": left, "measured": is_measured})
 

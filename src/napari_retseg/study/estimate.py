@@ -11,8 +11,8 @@ from napari_retseg.dataset import Dataset
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import RunSpec
 
-#: Seconds for a million pixels of a training step, of a ResNet-18 U-Net on two CPU cores.
-ROUGH_SECONDS = 0.9
+#: Seconds for a million pixels of a training step, of a small U-Net on one CPU core.
+ROUGH_SECONDS = 2.0
 #: A prediction takes about a third of a training step's time.
 _PREDICTION_SHARE = 1 / 3
 

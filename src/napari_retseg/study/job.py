@@ -103,18 +103,20 @@ def _train(
     is_begun = (folder.training / "checkpoints" / "last.pt").is_file()
     if not is_begun:
         shutil.rmtree(folder.training, ignore_errors=True)
-    total, told = 1, 0.0
+    total, done, told = 1, 0, 0.0
     for event in fine_tune(
         dataset, spec.config, cancel, output=folder.training, start=start, resume=is_begun
     ):
         match event:
             case TrainingPlanned():
                 total = event.iterations or 1
-            case StepDone() if time.monotonic() - told >= _REPORT_SECONDS:
-                told = time.monotonic()
-                yield Progress(event.iteration, total, unit="iteration")
-            case Message():
-                yield event
+            case StepDone():
+                done = event.iteration
+                if time.monotonic() - told >= _REPORT_SECONDS:
+                    told = time.monotonic()
+                    yield Progress(done, total, unit="iteration")
+            case Message() if event.level == "warning" and done < total:
+                yield event  # what comes after the last step is the gate's verdict
             case CheckpointSaved():
                 yield event
             case Finished():

@@ -158,6 +158,9 @@ def plan_study(
     """
     planner = _Planner(recipe, contents, options or {})
     pretraining = _plan_pretraining(planner, datasets)
+    for comparison in recipe.compare:
+        if comparison.factor not in recipe.factors:
+            planner.notes[f"nothing is compared by {comparison.factor!r}: no grid has it"] = None
     for name, grid in recipe.grids.items():
         for levels, chosen in expand(grid):
             for split, fold, seed, size in _repetitions(recipe, grid):

@@ -311,11 +311,12 @@ class Recipe(Frozen):
             unknown = [split for split in grid.splits if split not in self.splits]
             if unknown:
                 raise ValueError(f"grid {name!r} takes split {unknown[0]!r}, which is not there")
-        factors = {factor for grid in self.grids.values() for factor in grid.factors}
-        for comparison in self.compare:
-            if comparison.factor not in factors:
-                raise ValueError(f"compare: {comparison.factor!r} is no factor of any grid")
         return self
+
+    @property
+    def factors(self) -> set[str]:
+        """The factors of all grids."""
+        return {factor for grid in self.grids.values() for factor in grid.factors}
 
 
 def check_options(options: dict[str, Any]) -> None:
