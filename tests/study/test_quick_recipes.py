@@ -29,7 +29,8 @@ def test_it_ends_with_a_report(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_oct_version_of_cross_disease_pre_trains_on_simulated_scans(tmp_path: Path) -> None:
     output = tmp_path / "out"
-    options = ("--set", "grids.strategies.factors.strategy.scratch=null")
+    options = ["--set", "grids.strategies.factors.strategy.scratch=null"]
+    options += ["--set", "splits.four-fold.plan=80/20"]
     done = invoke("study", "cross-disease-oct", "--quick", "--output", output, *options)
     assert done.exit_code == 0, done.output
     plan = StudyFolder(output).read_plan()
