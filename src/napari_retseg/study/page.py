@@ -111,7 +111,8 @@ class Page:
         self._parts.append(f'<p class="classes">{keys}</p>')
         for panel in gallery.panels:
             score = "no class in the reference" if panel.dice is None else f"{panel.dice:.3f}"
-            text = f"{panel.rank} case: {panel.name} of {panel.group}, mean foreground Dice {score}"
+            text = f"{panel.rank.capitalize()} case: {panel.name} of {panel.group}"
+            text += f", mean foreground Dice {score}"
             self._add_picture(panel.picture, "image/png", f"{text}. Scan, reference, prediction.")
         for animation in gallery.animations:
             self._add_picture(animation.gif, "image/gif", animation.caption)

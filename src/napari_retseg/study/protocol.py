@@ -37,7 +37,7 @@ def describe_protocol(plan: StudyPlan) -> list[str]:
     seeds = sorted({run.seed for run in runs})
     n_runs = sum(run.kind == "run" for run in plan.unique)
     sentences.append(
-        f"{n_runs} runs with {'seed' if len(seeds) == 1 else 'seeds'} "
+        f"{n_runs} {_plural('run', n_runs)} with {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. Margins are 95 % intervals of the mean (Student's t) over "
         "folds and seeds of a combination; these share training data, so the true intervals are "
         "somewhat wider."
