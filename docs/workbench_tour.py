@@ -1,9 +1,9 @@
 """Drive the workbench as a new user would, with real mouse and key events, and take pictures.
 
-A workspace is made, a scan added and segmented; three B-scans, and those that are held out, are
-outlined with the polygon tool along the labels that are known, and confirmed; a model is
-retrained and kept, and segments the rest. What it printed is how good the other B-scans were
-before and after. Needs an X display, xdotool, a window manager and ImageMagick's ``import``::
+A workspace is made, a scan added and segmented; the three B-scans that Next proposes are outlined
+with the polygon tool along the labels that are known, and confirmed; a model is retrained and
+kept, and segments the rest. What is printed is how good the other B-scans were before and after.
+Needs an X display, xdotool, a window manager and ImageMagick's ``import``::
 
     xvfb-run -a -s "-screen 0 1366x768x24" sh -c "openbox & python docs/workbench_tour.py"
 
@@ -94,29 +94,27 @@ class Tour:
     def segment(self) -> dict[int, NDArray[np.uint8]]:
         """Segment the volume; return the predictions of the B-scans."""
         click(self.dock.model_panel.volume_button)
-        wait_until(lambda: self.state.work is None and "egmented" in self.state.notice.text)
+        wait_until(lambda: self.state.work is not None)
+        wait_until(lambda: self.state.work is None)
         opened = self.dock.bench.desk.opened
         assert opened is not None
         return {b: opened.loaded.prediction[b].copy() for b in range(opened.n_bscans)}
 
     def correct(self, count: int) -> list[int]:
-        """Outline and confirm `count` B-scans to train on, and the first two that are held out."""
+        """Outline and confirm the B-scans that Next proposes."""
         done: list[int] = []
-        heldout = 0
-        while len(done) - heldout < count or heldout < 2:
+        for number in range(count):
+            was = self.state.bscan
             press("n")
-            wait_until(lambda: self.state.bscan not in done or not self._has_next())
+            wait_until(lambda n=number, w=was: n == 0 or self.state.bscan != w)  # type: ignore[misc]
             bscan = self.state.bscan
-            if bscan in done:
-                break
-            if self.state.strip[bscan].is_heldout:
-                heldout += 1
             self._outline(bscan)
+            if not done:
+                self.picture("corrected")
             press("k")
             wait_until(lambda b=bscan: self.state.strip[b].status == "confirmed")  # type: ignore[misc]
             done.append(bscan)
-            if len(done) == 1:
-                self.picture("corrected")
+        self.picture("confirmed")
         return done
 
     def retrain(self) -> None:
@@ -141,6 +139,7 @@ class Tour:
         wait_until(lambda: self.state.verdict is None)
         for title in ("Scan", "Model"):
             dock.sections[title].set_open(True)
+        pause(1.0)
 
     def describe(self, predicted: dict[int, NDArray[np.uint8]], bscans: list[int]) -> str:
         """Return the mean Dice of the foreground on some B-scans."""
@@ -156,14 +155,13 @@ class Tour:
             counter.add(matrix, name=str(bscan), group="")
         return f"{counter.scores().mean_foreground_dice:.3f}"
 
-    def _has_next(self) -> bool:
-        return "no further" not in self.state.notice.text
-
     def _outline(self, bscan: int) -> None:
         """Outline every component of every class, and what is not annotated."""
         workspace = self.dock.bench.desk.workspace
         assert workspace is not None
         self.viewer.reset_view()
+        if self.viewer.layers["prediction"].visible:
+            press("h")
         pause(0.3)
         for keys, outline in outlines(self._truth[bscan], workspace.classes):
             # a click beside the scan brings the keys to the canvas, Escape forgets its vertex
@@ -202,7 +200,7 @@ def outlines(
             if mask.sum() < SMALLEST:
                 continue
             contour = max(find_contours(np.pad(mask, 1).astype(float), 0.5), key=len) - 1
-            vertices = approximate_polygon(contour, 0.6)[:-1]
+            vertices = approximate_polygon(contour, 0.8)[:-1]
             limit = np.array(mask.shape) - 1
             yield keys, np.clip(vertices, 0, limit)
 
@@ -221,6 +219,7 @@ def main() -> None:
         done = tour.correct(options.bscans)
         tour.retrain()
         after = tour.segment()
+        press("h")
         others = [bscan for bscan in before if bscan not in done]
         tour.dock.bench.scans.go_to(others[len(others) // 2])
         tour.picture("after", 3.0)
@@ -241,7 +240,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--scan", type=Path, default=volumes / "device-b.nii.gz")
     parser.add_argument("--labels", type=Path, default=volumes / "device-b-labels.nii.gz")
     parser.add_argument("--model", default="starter")
-    parser.add_argument("--bscans", type=int, default=3, help="that are trained on")
+    parser.add_argument("--bscans", type=int, default=3, help="that are corrected")
     parser.add_argument("--iterations", type=int, default=120)
     parser.add_argument("--output", type=Path, default=IMAGES)
     parser.add_argument("--prefix", default="workbench", help="of the pictures' names")

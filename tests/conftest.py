@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,10 @@ from napari_retseg.models import ModelInfo
 
 if TYPE_CHECKING:
     import torch
+
+# what is measured of this machine is the same for all tests, and not the user's
+_cache = tempfile.TemporaryDirectory(prefix="napari-retseg-tests-")
+os.environ["NAPARI_RETSEG_CACHE"] = _cache.name
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -313,6 +313,7 @@ def test_a_model_is_trained_scored_and_used(
 
         loaded, _ = run(engine, LoadJob(output))
         assert loaded.status == "done"
+        assert "cpu" in loaded.result["device"] or "cuda" in loaded.result["device"]
         predicted, events = run(engine, PredictJob(scan, output, bscans=(2, 0)))
         assert (predicted.status, predicted.error) == ("done", None)
         bscans = [event for event in events if isinstance(event, BscanPredicted)]

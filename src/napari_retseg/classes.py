@@ -107,6 +107,13 @@ class LabelSet(BaseModel):
         """The classes without background."""
         return self.classes[1:]
 
+    # pydantic would compare what is cached, too, and arrays do not compare to one truth
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LabelSet) and self.classes == other.classes
+
+    def __hash__(self) -> int:
+        return hash(self.classes)
+
     @cached_property
     def values(self) -> NDArray[np.uint8]:
         """Class value of each index, shape ``(n_classes,)``."""

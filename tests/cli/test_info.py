@@ -62,6 +62,32 @@ def test_simulate_makes_a_dataset_that_the_seed_repeats(
         assert (read_labels(file) == again).all()
 
 
+@pytest.mark.parametrize(
+    ("options", "shape", "name"),
+    [
+        (("--variety", "device-b"), [496, 768], "B01"),
+        (("--variety", "wide", "--size", "64x96", "--without", "disease"), [64, 96], "wide01"),
+        (("--variety", "wide", "--without", "resolution"), [496, 768], "wide01"),
+    ],
+)
+def test_simulate_draws_the_variety_asked_for(
+    run: Run, tmp_path: Path, options: tuple[str, ...], shape: list[int], name: str
+) -> None:
+    common = ("--count", "1", "--bscans", "1", "--format", "tiff")
+    result = run("simulate", "--output", tmp_path / "data", *common, *options)
+    assert result.exit_code == 0, result.output
+    (image,) = (tmp_path / "data" / "images").iterdir()
+    about = json.loads(run("info", image, "--json").stdout)[0]
+    assert about["shape"][-2:] == shape
+    assert image.name == f"{name}.tif"
+
+
+def test_simulate_takes_parts_out_of_wide_only(run: Run, tmp_path: Path) -> None:
+    result = run("simulate", "--output", tmp_path / "data", "--without", "disease")
+    assert result.exit_code == 2
+    assert "--variety wide" in only_error(result)
+
+
 def test_simulate_refuses_a_size_it_cannot_read(run: Run, tmp_path: Path) -> None:
     result = run("simulate", "--output", tmp_path / "data", "--size", "large")
     assert result.exit_code == 2

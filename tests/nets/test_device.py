@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from napari_retseg.errors import UsageError
-from napari_retseg.nets import device
 from napari_retseg.nets.device import choose_compute
 
 
@@ -20,37 +19,6 @@ def test_precision_can_be_chosen() -> None:
     assert choose_compute("cpu", "bf16").precision == "bf16"
     with pytest.raises(UsageError, match="fp16 is not for the CPU"):
         choose_compute("cpu", "fp16")
-
-
-@pytest.mark.parametrize(
-    ("bf16_seconds", "expected"), [(0.4, "bf16"), (1.0, "bf16"), (1.1, "bf16"), (1.5, "fp32")]
-)
-def test_bf16_is_for_processors_that_are_not_slower_with_it(
-    monkeypatch: pytest.MonkeyPatch, bf16_seconds: float, expected: str
-) -> None:
-    seconds = {torch.bfloat16: bf16_seconds, torch.float32: 1.0}
-    monkeypatch.setattr(device, "_cpu_has_bf16", lambda: True)
-    monkeypatch.setattr(device, "_time_convolution", seconds.__getitem__)
-    device._choose_cpu_dtype.cache_clear()
-    try:
-        assert choose_compute("cpu").precision == expected
-    finally:
-        device._choose_cpu_dtype.cache_clear()
-
-
-def test_without_bf16_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "_cpu_has_bf16", lambda: False)
-    monkeypatch.delattr(device, "_time_convolution")
-    device._choose_cpu_dtype.cache_clear()
-    try:
-        assert choose_compute("cpu").precision == "fp32"
-    finally:
-        device._choose_cpu_dtype.cache_clear()
-
-
-def test_a_convolution_is_timed_in_either_precision() -> None:
-    for dtype in (torch.float32, torch.bfloat16):
-        assert 0 < device._time_convolution(dtype) < 60
 
 
 def test_autocast_runs_in_the_precision() -> None:

@@ -106,6 +106,17 @@ def test_absent_classes_have_no_score_and_say_so() -> None:
     assert nothing.level == "unknown"
 
 
+def test_the_same_is_said_of_classes_together_and_not_of_a_single_bscan() -> None:
+    after = make_scores({"NFL": 0.9, "INL": 0.8, "fluid": 0.5}, bscans=5)
+    for name in ("NFL", "fluid"):
+        after["classes"][name]["bscans_present"] = 1
+    found = judge_round({"best": after, "start": None})
+    assert "NFL, fluid: in one held-out B-scan only." in found.remarks
+    single = make_scores({"NFL": 0.9, "INL": 0.8}, bscans=1, groups=1)
+    assert single["classes"]["NFL"]["bscans_present"] == 1
+    assert not any("NFL" in text for text in judge_round({"best": single, "start": None}).remarks)
+
+
 def test_few_bscans_and_one_patient_are_said() -> None:
     found = _judge({**BEFORE}, {**BEFORE}, bscans=2, groups=1)
     assert found.remarks[:2] == (

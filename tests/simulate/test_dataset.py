@@ -8,7 +8,13 @@ import pytest
 from napari_retseg.classes import RETINA
 from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError, UsageError
-from napari_retseg.simulate import SimulatorConfig, simulate_dataset, simulate_volume
+from napari_retseg.simulate import (
+    SimulatorConfig,
+    WideConfig,
+    draw_volume,
+    simulate_dataset,
+    simulate_volume,
+)
 from napari_retseg.simulate.dataset import FileFormat, patient_seed
 
 TINY = SimulatorConfig(n_bscans=2, depth=80, width=64)
@@ -42,6 +48,25 @@ def test_volumes_keep_their_spacing(tmp_path: Path, file_format: FileFormat) -> 
     expected = TINY.model_copy(update={"device": "B"}).spacing_um
     assert scan.spacing_um == pytest.approx(expected, rel=1e-5)
     assert scan.axes == ("bscan", "depth", "width")
+
+
+@pytest.mark.parametrize("file_format", ["png", "nifti"])
+def test_wide_datasets_hold_what_their_indices_draw(
+    tmp_path: Path, file_format: FileFormat
+) -> None:
+    config = WideConfig(size=(80, 64), n_bscans=2)
+    dataset = simulate_dataset(
+        tmp_path / "made", count=3, seed=9, config=config, file_format=file_format
+    )
+    assert load_dataset(tmp_path / "made") == dataset
+    assert dataset.simulated
+    assert dataset.groups("train") == ("wide01", "wide02")
+    cases = [case for case in dataset.cases if case.group == "wide02"]
+    expected = draw_volume(config, 9, 1)
+    labels = np.concatenate([c.read_labels().reshape(-1, 80, 64) for c in cases])
+    np.testing.assert_array_equal(labels, expected.labels)
+    if file_format == "nifti":
+        assert cases[0].read_scan().spacing_um == pytest.approx(expected.scan.spacing_um, rel=1e-5)
 
 
 def test_a_patient_alone_has_no_split(tmp_path: Path) -> None:

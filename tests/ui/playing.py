@@ -28,9 +28,9 @@ class PlayedJob:
         self.on_event(BscanPredicted(index, np.full((64, 96), value, np.uint8)))
         self.on_event(Progress(index + 1, total))
 
-    def end(self, status: str = "done", error: str | None = None) -> None:
-        self.on_event(Finished(cancelled=status == "cancelled"))
-        self.on_done(JobOutcome(status, error))  # type: ignore[arg-type]
+    def end(self, status: str = "done", error: str | None = None, **result: Any) -> None:
+        self.on_event(Finished(cancelled=status == "cancelled", result=result))
+        self.on_done(JobOutcome(status, error, result))  # type: ignore[arg-type]
 
 
 @dataclass

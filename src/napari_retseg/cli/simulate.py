@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -12,18 +13,43 @@ from napari_retseg.cli.options import JsonOption
 from napari_retseg.config import parse_size
 from napari_retseg.errors import UsageError
 
+if TYPE_CHECKING:
+    from napari_retseg.simulate import SimulatorConfig, WideConfig
+
 FileFormat = Literal["png", "tiff", "nifti"]
+Variety = Literal["wide", "device-a", "device-b"]
+_DEVICE_SIZE = (496, 768)
+
+
+class Part(StrEnum):
+    """What the wide simulator can leave out."""
+
+    DISEASE = "disease"
+    SPECKLE = "speckle"
+    RESOLUTION = "resolution"
+    CORNERS = "corners"
 
 
 def simulate(
     output: Annotated[Path, typer.Option(help="The dataset's folder; made if missing.")],
     count: Annotated[int, typer.Option(min=1, help="Simulated patients, one volume each.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scans.")] = 0,
-    device: Annotated[Literal["A", "B"], typer.Option(help="Which device to imitate.")] = "A",
+    variety: Annotated[
+        Variety,
+        typer.Option(help="wide: any eye, disease and device, to train on; or one device."),
+    ] = "device-a",
     size: Annotated[
-        str, typer.Option(metavar="DEPTHxWIDTH", help="Of a B-scan, in pixels.")
-    ] = "496x768",
+        str | None,
+        typer.Option(
+            metavar="DEPTHxWIDTH",
+            help="Of a B-scan, in pixels; 496x768 for a device, drawn with wide.",
+        ),
+    ] = None,
     bscans: Annotated[int, typer.Option(min=1, help="B-scans of a volume.")] = 11,
+    without: Annotated[
+        list[Part] | None,
+        typer.Option(help="With wide: leave this out, to see what it is worth; may be repeated."),
+    ] = None,
     file_format: Annotated[
         FileFormat, typer.Option("--format", help="Of the files; PNG has a file for each B-scan.")
     ] = "png",
@@ -34,16 +60,9 @@ def simulate(
     Seven layers, a foveal pit, fluid; a dataset of several patients.
     """
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.simulate import SimulatorConfig
     from napari_retseg.simulate.dataset import simulate_dataset
 
-    shape = parse_size(size)
-    if shape is None:
-        raise UsageError(f"--size {size}: write DEPTHxWIDTH, for instance 496x768")
-    try:
-        config = SimulatorConfig(device=device, n_bscans=bscans, depth=shape[0], width=shape[1])
-    except ValidationError as error:
-        raise UsageError(f"--size {size}: {error.errors()[0]['msg']}") from error
+    config = _configure(variety, size=size, bscans=bscans, without=tuple(without or ()))
     with Reporter(as_json=as_json) as reporter:
         dataset = simulate_dataset(
             output, count=count, seed=seed, config=config, file_format=file_format
@@ -53,3 +72,26 @@ def simulate(
         reporter.finish(
             {"dataset": str(output), "cases": len(dataset.cases), "simulated": True, "seed": seed}
         )
+
+
+def _configure(
+    variety: Variety, *, size: str | None, bscans: int, without: tuple[Part, ...]
+) -> SimulatorConfig | WideConfig:
+    """Turn options into a configuration."""
+    from napari_retseg.simulate import SimulatorConfig, WideConfig
+
+    shape = None if size is None else parse_size(size)
+    if size is not None and shape is None:
+        raise UsageError(f"--size {size}: write DEPTHxWIDTH, for instance 496x768")
+    try:
+        if variety == "wide":
+            return WideConfig(size=shape, n_bscans=bscans).without(
+                *(part.value for part in without)
+            )
+        if without:
+            raise UsageError(f"--without {without[0]}: goes with --variety wide only")
+        depth, width = shape or _DEVICE_SIZE
+        device: Literal["A", "B"] = "A" if variety == "device-a" else "B"
+        return SimulatorConfig(device=device, n_bscans=bscans, depth=depth, width=width)
+    except ValidationError as error:
+        raise UsageError(f"--size {size}: {error.errors()[0]['msg']}") from error

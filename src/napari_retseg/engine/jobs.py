@@ -96,9 +96,9 @@ class LoadJob:
     lane: ClassVar[Lane] = "predict"
 
     def run(self, cancel: Cancel) -> Iterator[Event]:  # noqa: ARG002 - too short to be stopped
-        """Yield only that it has finished."""
+        """Yield only that it has finished: with the model's name, and the device in words."""
         predictor = _ready_predictor(self.model, self.config)
-        yield Finished(result={"model": predictor.info.name})
+        yield Finished(result={"model": predictor.info.name, "device": predictor.compute.name})
 
 
 @dataclass(frozen=True)

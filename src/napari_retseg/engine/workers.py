@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from napari_retseg.engine.jobs import Job, Lane, run_job
 from napari_retseg.errors import JobError
@@ -275,9 +277,17 @@ def _connect(target: Any, address: str) -> Any:
     from distributed import Client
 
     try:
+        _knock(address)
         return Client(target, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise JobError(
             f"{address}: no dask scheduler answers there; check the address, and that "
             "'dask scheduler' runs"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens: dask's client would leave a thread behind."""
+    place = urlsplit(address)
+    if place.hostname is not None and place.port is not None:
+        socket.create_connection((place.hostname, place.port), timeout=_CONNECT_SECONDS).close()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import time
 from dataclasses import dataclass
 
 import torch
 
 from napari_retseg.config import Device, Precision
 from napari_retseg.errors import UsageError
+from napari_retseg.nets.precision import choose_cpu_dtype
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -65,7 +64,7 @@ def choose_compute(device: Device = "auto", precision: Precision = "auto") -> Co
     """Choose the best device there is, and the fastest precision that is safe on it.
 
     On CPUs bf16 is used only where the processor multiplies it in hardware and convolutions are
-    measured to be faster so: some processors have the instructions, and are slower with them.
+    measured to be no slower so (:mod:`napari_retseg.nets.precision`).
 
     Raises
     ------
@@ -79,7 +78,7 @@ def choose_compute(device: Device = "auto", precision: Precision = "auto") -> Co
     if precision != "auto":
         return Compute(chosen, _DTYPES[precision])
     if chosen.type == "cpu":
-        return Compute(chosen, _choose_cpu_dtype())
+        return Compute(chosen, choose_cpu_dtype())
     if chosen.type == "cuda":
         return Compute(chosen, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
     return Compute(chosen, torch.float32)
@@ -96,35 +95,6 @@ def _choose_device(device: Device) -> torch.device:
     if not available[device]:
         raise UsageError(f"there is no {device} device on this machine; use --device auto or cpu")
     return torch.device(device)
-
-
-@functools.cache
-def _choose_cpu_dtype() -> torch.dtype:
-    """Choose the faster of bf16 and fp32; bf16 where they are about the same."""
-    if not _cpu_has_bf16():
-        return torch.float32
-    seconds = {torch.bfloat16: float("inf"), torch.float32: float("inf")}
-    for _ in range(5):  # in turns, so that other work on the machine slows both
-        for dtype, best in seconds.items():
-            seconds[dtype] = min(best, _time_convolution(dtype))
-    return min(seconds, key=lambda dtype: seconds[dtype] * (0.85 if dtype == torch.bfloat16 else 1))
-
-
-def _cpu_has_bf16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def _time_convolution(dtype: torch.dtype) -> float:
-    """Seconds of a 3 x 3 convolution of the size of a small network's (0.3 Gflop)."""
-    with torch.inference_mode():
-        images = torch.ones(1, 64, 64, 64, dtype=dtype).contiguous(
-            memory_format=torch.channels_last
-        )
-        kernel = torch.ones(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        began = time.perf_counter()
-        torch.nn.functional.conv2d(images, kernel, padding=1)
-        return time.perf_counter() - began
 
 
 def use_threads(number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,7 @@ _START = "model-start"
 #: Classes whose change is named in the sentence, and the least change that is.
 _NAMED = 3
 _LEAST = 0.005
+_ONE_ONLY = "in one held-out B-scan only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ def _remark(
         return "not in the held-out labels"
     if start is not None and known is not None and name not in known:
         return "the old model did not know it"
-    return "in one held-out B-scan only" if own["bscans_present"] == 1 else ""
+    return _ONE_ONLY if own["bscans_present"] == 1 else ""
 
 
 def _list_remarks(
@@ -265,13 +266,23 @@ def _list_remarks(
 ) -> tuple[str, ...]:
     best = result["best"]
     remarks = [_remark_on_number(best), _remark_on_patients(best, trained_on)]
-    remarks += [f"{row.name}: {row.remark}." for row in rows if row.remark]
+    remarks += _remark_on_classes(rows, n_bscans=best["n_bscans"])
     remarks.append(_remark_on_rehearsed(result.get("rehearsed") or {}))
     if result.get("start") is not None:
         remarks.append(
             "The new model is the best of its scorings on these very B-scans: that flatters it."
         )
     return tuple(text for text in remarks if text)
+
+
+def _remark_on_classes(rows: Iterable[VerdictRow], *, n_bscans: int) -> list[str]:
+    """Say what is to be known about classes; those of which the same is to be said together."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        # of a single B-scan it goes without saying
+        if row.remark and not (row.remark == _ONE_ONLY and n_bscans == 1):
+            named.setdefault(row.remark, []).append(row.name)
+    return [f"{', '.join(names)}: {remark}." for remark, names in named.items()]
 
 
 def _remark_on_number(best: dict[str, Any]) -> str:

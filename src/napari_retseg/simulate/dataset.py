@@ -14,6 +14,7 @@ from napari_retseg.io import write_labels, write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.simulate.config import SimulatedDevice, SimulatorConfig
 from napari_retseg.simulate.volume import SimulatedVolume, simulate_volume
+from napari_retseg.simulate.wide import Simulated, WideConfig, draw_volume
 
 FileFormat = Literal["png", "tiff", "nifti"]
 _SUFFIXES: dict[FileFormat, str] = {"png": ".png", "tiff": ".tif", "nifti": ".nii.gz"}
@@ -25,7 +26,7 @@ def simulate_dataset(
     count: int,
     seed: int = 0,
     device: SimulatedDevice | None = None,
-    config: SimulatorConfig | None = None,
+    config: SimulatorConfig | WideConfig | None = None,
     file_format: FileFormat = "png",
     n_val: int | None = None,
 ) -> Dataset:
@@ -40,9 +41,10 @@ def simulate_dataset(
     seed
         The same arguments and seed give the same pixels.
     device
-        Instead of the configuration's.
+        Instead of the configuration's, where that is one of the two devices.
     config
-        Size and ranges; the default configuration if None.
+        Size and ranges; the default configuration if None. With a `WideConfig` patient k is
+        ``draw_volume(config, seed, k)``.
     file_format
         ``png``: a file for each B-scan (a PNG holds no spacing); ``tiff`` and ``nifti``: a volume
         for each patient.
@@ -61,13 +63,15 @@ def simulate_dataset(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not an empty folder; name a new one for the dataset")
     config = config or SimulatorConfig()
-    if device is not None:
+    if device is not None and isinstance(config, SimulatorConfig):
         config = config.model_copy(update={"device": device})
+    kind = f"device {config.device}" if isinstance(config, SimulatorConfig) else "wide"
+    prefix = kind.removeprefix("device ")
     cases: list[Case] = []
     for patient in range(count):
-        volume = simulate_volume(config, patient_seed(seed, patient))
+        volume = _simulate_patient(config, seed, patient)
         split: Literal["train", "val"] = "val" if patient >= count - held_out else "train"
-        group = f"{config.device}{patient + 1:02d}"
+        group = f"{prefix}{patient + 1:02d}"
         for image, label in _write_volume(volume, folder, name=group, file_format=file_format):
             case = Case(
                 image=image,
@@ -79,7 +83,7 @@ def simulate_dataset(
             cases.append(case)
     dataset = Dataset(
         root=folder.resolve(),
-        name=f"Simulated OCT, device {config.device}",
+        name=f"Simulated OCT, {kind}",
         labels=RETINA,
         ignore=255,
         cases=tuple(cases),
@@ -88,6 +92,14 @@ def simulate_dataset(
     )
     save_dataset(dataset)
     return dataset
+
+
+def _simulate_patient(
+    config: SimulatorConfig | WideConfig, seed: int, patient: int
+) -> SimulatedVolume | Simulated:
+    if isinstance(config, WideConfig):
+        return draw_volume(config, seed, patient)
+    return simulate_volume(config, patient_seed(seed, patient))
 
 
 def patient_seed(seed: int, patient: int) -> int:
@@ -106,7 +118,7 @@ def _count_held_out(count: int, n_val: int | None) -> int:
 
 
 def _write_volume(
-    volume: SimulatedVolume, folder: Path, *, name: str, file_format: FileFormat
+    volume: SimulatedVolume | Simulated, folder: Path, *, name: str, file_format: FileFormat
 ) -> list[tuple[Path, Path]]:
     """Write one patient's files; image and label of each."""
     suffix = _SUFFIXES[file_format]
@@ -128,7 +140,7 @@ def _write_volume(
     return written
 
 
-def take_bscan(volume: SimulatedVolume, index: int) -> OctScan:
+def take_bscan(volume: SimulatedVolume | Simulated, index: int) -> OctScan:
     """One B-scan of a volume as a scan of its own."""
     scan = volume.scan
     return OctScan(

@@ -11,6 +11,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_retseg.engine import Engine
+from napari_retseg.ui.leaving import close_at_exit
 from napari_retseg.ui.panel import SegmentPanel
 from napari_retseg.ui.segmenter import Segmenter
 
@@ -81,6 +82,7 @@ class SegmentDock(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.segmenter.close)
+        close_at_exit(self.segmenter)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """List the models again, and load the chosen one meanwhile."""

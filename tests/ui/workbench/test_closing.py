@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
+from napari_retseg.engine.workers import RemoteWorkers
+from napari_retseg.errors import JobError
 from napari_retseg.ui.workbench.dock import WorkbenchDock
 from napari_retseg.ui.workbench.docks import find_workbench
 from napari_retseg.ui.workbench.scoresdock import ScoresDock
@@ -186,3 +190,33 @@ def test_the_scores_follow_the_workbench_whichever_was_opened_first(
     qtbot.waitUntil(lambda: viewer.window._qt_window.tabifiedDockWidgets(frame) != [])
     press_close(dock)
     qtbot.waitUntil(lambda: scores.scoring.bench is None)
+
+
+_LEAVE = """
+from concurrent.futures import ThreadPoolExecutor
+from napari_retseg.ui.leaving import close_at_exit
+
+class Open:
+    def __init__(self):
+        self.pool = ThreadPoolExecutor()
+
+    def close(self):
+        print("closed", self.pool.submit(lambda: 3).result())
+
+kept, gone = Open(), Open()
+close_at_exit(kept)
+close_at_exit(gone)
+del gone
+"""
+
+
+def test_what_a_script_leaves_open_is_closed_while_threads_still_work() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LEAVE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == (["closed", "3"], "")
+
+
+def test_a_scheduler_that_is_not_there_is_told_and_leaves_no_thread() -> None:
+    with pytest.raises(JobError, match="no dask scheduler answers there"):
+        RemoteWorkers("tcp://127.0.0.1:9")

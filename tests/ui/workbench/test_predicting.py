@@ -119,6 +119,9 @@ def test_next_says_why_and_goes_there(session: Session) -> None:
     session.bench.scans.go_next()
     session.settle()
     assert session.state.bscan != first
+    assert f"B-scan {session.state.bscan + 1}:" in session.state.next_text
+    session.show(first)
+    assert session.state.next_text == ""  # it was said of another B-scan
 
 
 def test_the_model_is_remembered_in_the_workspace(session: Session, tmp_path: Path) -> None:

@@ -145,10 +145,10 @@ def test_a_wrong_text_is_explained_below_its_field(form: TrainForm, qtbot: QtBot
         ("lr", "0", "Learning rate: enter a number that is above 0."),
         ("lr", "fast", "Learning rate: enter a number."),
         ("lr", "", "Learning rate: enter a number."),
-        ("batch_size", "0", "Batch: enter a number that is at least 1."),
-        ("batch_size", "2.5", "Batch: enter a whole number."),
-        ("weight_decay", "inf", "L2: enter a number that is finite."),
-        ("rehearse_share", "1", "Its share: enter a number that is below 1."),
+        ("batch_size", "0", "Batch size: enter a number that is at least 1."),
+        ("batch_size", "2.5", "Batch size: enter a whole number."),
+        ("weight_decay", "inf", "Weight decay: enter a number that is finite."),
+        ("rehearse_share", "1", "Their share: enter a number that is below 1."),
     ],
 )
 def test_a_wrong_number_is_explained(

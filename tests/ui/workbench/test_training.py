@@ -63,6 +63,19 @@ def test_it_says_what_it_would_do(session: Session) -> None:
     assert "7 iterations" in text
 
 
+def test_it_names_the_device_once_a_worker_has_told_it(session: Session) -> None:
+    confirm(session, 0, 1, 4)
+    session.bench.training.configure({"iterations": 7})
+    session.settle()
+    assert "on the fastest device" in session.state.round_text
+    session.engine.loads[-1].end(model="tiny", device="cuda (Some GPU)")
+    session.settle()
+    assert "on cuda (Some GPU)" in session.state.round_text
+    session.bench.training.configure({"iterations": 7, "device": "cpu"})
+    session.settle()
+    assert "on the CPU" in session.state.round_text
+
+
 def test_it_trains_on_what_was_confirmed_when_it_began(session: Session) -> None:
     confirm(session, 0, 1, 4)
     job = retrain(session)

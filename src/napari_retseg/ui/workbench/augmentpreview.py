@@ -50,6 +50,7 @@ class AugmentPreview(QWidget):
         column.setSpacing(GAP)
         column.addWidget(self.tiles)
         column.addLayout(row)
+        column.addStretch(1)
         self.set_samples(())
 
     def set_classes(self, classes: LabelSet) -> None:
@@ -91,7 +92,7 @@ class PreviewWindow(QDialog):
         self.preview = AugmentPreview(classes)
         column = QVBoxLayout(self)
         column.addWidget(self.preview)
-        self.resize(640, 460)
+        self.resize(720, 440)
         self.finished.connect(self._on_finished)
 
     def _on_finished(self) -> None:

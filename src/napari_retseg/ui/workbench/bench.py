@@ -98,8 +98,7 @@ class Workbench:
         saver, workspace = self.desk.saver, self.desk.workspace
         self.desk.saver, self.desk.workspace, self.desk.points = None, None, None
         self.state.folder, self.state.is_read_only, self.state.scans = None, False, ()
-        self.state.verdict, self.state.judged, self.state.resumable = None, None, None
-        self.training.describe()
+        self.training.forget()
         if saver is not None:
             self.desk.do(saver.close)
         if workspace is not None:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QImage
+from qtpy.QtGui import QImage, QShowEvent
 from qtpy.QtWidgets import QDialog, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
 from napari_retseg.ui.workbench.look import MARGIN
@@ -75,7 +75,15 @@ class KeysCard(TextCard):
     def __init__(self, groups: KeyGroups, parent: QWidget | None = None) -> None:
         super().__init__("Keys", parent)
         self.view.setHtml(lay_out_keys(groups))
-        self.resize(380, 420)
+        self.resize(440, 420)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Be as high as the keys."""
+        super().showEvent(event)
+        document, viewport = self.view.document(), self.view.viewport()
+        if document is not None and viewport is not None:
+            around = self.height() - viewport.height()
+            self.resize(self.width(), round(document.size().height()) + around)
 
 
 def lay_out_keys(groups: KeyGroups) -> str:

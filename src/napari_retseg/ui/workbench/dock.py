@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_retseg.engine import Engine
 from napari_retseg.ui.dock import Postbox
 from napari_retseg.ui.layers import is_scan_layer
+from napari_retseg.ui.leaving import close_at_exit
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
@@ -93,7 +94,7 @@ class WorkbenchDock(QWidget):
         self.address_button = make_button("Runs on…", "Choose the computer that does the work")
         inner.addLayout(make_row(self.keys_button, self.address_button))
         inner.addStretch(1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidget(sections)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -192,11 +193,18 @@ class WorkbenchDock(QWidget):
         opened = self.bench.desk.opened
         if opened is not None:
             self.review_panel.offer_classes(opened.loaded.classes)
-            self.progress_panel.plot.set_classes(opened.loaded.classes)
+            self.progress_panel.set_classes(opened.loaded.classes)
+            self._drawn = -1
 
     def _on_training(self, is_training: bool) -> None:
         if is_training:
             self.sections["Progress"].set_open(True)
+            QTimer.singleShot(_REFRESH_MS, self._show_progress)  # once it is laid out
+
+    def _show_progress(self) -> None:
+        bar = self._scroll.verticalScrollBar()
+        if bar is not None:
+            bar.setValue(self.sections["Progress"].y())
 
     def _refresh(self) -> None:
         """Draw what has come since the last time; ten times a second at most."""
@@ -205,8 +213,9 @@ class WorkbenchDock(QWidget):
         saver = self.bench.desk.saver
         state.unsaved = 0 if saver is None else saver.pending
         if state.progress != self._drawn:
-            self._drawn = state.progress
-            self.progress_panel.draw(self.bench.training.curves)
+            progress = state.progress
+            if self.progress_panel.draw(self.bench.training.curves):
+                self._drawn = progress
 
     # What the user does.
 
@@ -255,3 +264,4 @@ class WorkbenchDock(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.bench.close)
+        close_at_exit(self.bench)

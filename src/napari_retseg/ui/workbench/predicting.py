@@ -67,7 +67,12 @@ class Predicting:
         state = self._desk.state
         chosen = state.chosen_model
         found = []
-        for folder in [*list_models(), *self._browsed]:
+        try:
+            known = list_models()
+        except RetsegError as error:  # the installation lacks its samples
+            self._desk.tell(str(error), "warning")
+            known = []
+        for folder in [*known, *self._browsed]:
             try:
                 found.append(ModelChoice(folder, read_info(folder)))
             except ModelError as error:
@@ -123,6 +128,7 @@ class Predicting:
     def forget_loaded(self) -> None:
         """Load the model again before its next use: other processes run it."""
         self._loaded = None
+        self._desk.state.device = ""
 
     # Segmenting.
 
@@ -254,13 +260,15 @@ class Predicting:
             self._desk.tell(f"Stopped after {run.done} of {len(run.bscans)} B-scans; they stay.")
             return
         what = "this B-scan" if len(run.bscans) == 1 else f"{run.done} B-scans"
-        self._desk.tell(f"Segmented {what} in {time.monotonic() - run.began:.1f} s.")
+        text = f"Segmented {what} in {time.monotonic() - run.began:.1f} s."
+        self._desk.tell(text + describe_left_out(run.choice, run.opened))
 
     def _on_loaded(self, outcome: JobOutcome) -> None:
         if outcome.status == "failed":
             self._loaded = None
             if self._run is None:
                 self._desk.tell(str(outcome.error), "error")
+        self._desk.state.device = str(outcome.result.get("device", self._desk.state.device))
 
 
 def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
@@ -283,3 +291,10 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
     for label_class in shared:
         table[label_class.value] = names[label_class.name]
     return table
+
+
+def describe_left_out(choice: ModelChoice, opened: OpenScan) -> str:
+    """Say which classes of a model have no place in the workspace; empty where all have one."""
+    own = opened.loaded.classes.names
+    foreign = [c.name for c in choice.info.classes.foreground if c.name not in own]
+    return f" {', '.join(foreign)}: no class of this workspace, left out." if foreign else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 
 import numpy as np
@@ -9,13 +10,16 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from napari_retseg.classes import RETINA
+from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.rounds import Curves, Measure, Verdict, describe_duration
 from napari_retseg.ui.workbench.curves import CurvesPlot, ScoreCurve, StepCurve
 from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
 from napari_retseg.ui.workbench.parts import make_button, make_row
 from napari_retseg.ui.workbench.state import BenchState
 from napari_retseg.ui.workbench.trainform import TrainForm
+
+#: Seconds between two drawings of a training's curves.
+_DRAW_EVERY_S = 1.0
 
 
 class RetrainPanel(QWidget):
@@ -56,6 +60,7 @@ class RetrainPanel(QWidget):
         self.resume_button.clicked.connect(self.resume_pressed)
         self.command_button.clicked.connect(self.command_wanted)
         self.preview_button.clicked.connect(self.preview_wanted)
+        self.form.changed.connect(self._show_buttons)
         events = self._state.events
         for event in (events.round_text, events.round_problem):
             event.connect(self._show_text)
@@ -80,7 +85,9 @@ class RetrainPanel(QWidget):
     def _show_buttons(self) -> None:
         state = self._state
         is_free = state.folder is not None and not state.is_read_only and not state.is_training
-        self.retrain_button.setEnabled(is_free and not state.round_problem)
+        self.retrain_button.setEnabled(
+            is_free and not state.round_problem and not self.form.error()
+        )
         self.stop_button.setVisible(state.is_training)
         self.stop_button.setEnabled(not state.is_stopping)
         self.resume_button.setVisible(is_free and state.resumable is not None)
@@ -102,7 +109,11 @@ class ProgressPanel(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1000)
         self.text = make_text()
-        self.plot = CurvesPlot(RETINA)
+        self._classes = RETINA
+        self.plot = CurvesPlot(self._classes)
+        self._draw_again = 0.0
+        #: What the plot of the scores shows: how many, the best, and those of the start.
+        self._scored: tuple[int, int | None, int] | None = None
         self.verdict_text = make_text()
         self.new_button = make_button("Keep new", "Segment with the new model from now on")
         self.old_button = make_button("Keep old", "Go on with the model as it was")
@@ -112,9 +123,10 @@ class ProgressPanel(QWidget):
         column.setSpacing(GAP)
         column.addWidget(self.bar)
         column.addWidget(self.text)
-        column.addWidget(self.plot)
+        # above the plots, which fill the rest of a small screen
         column.addWidget(self.verdict_text)
         column.addLayout(make_row(self.new_button, self.old_button, self.history_button))
+        column.addWidget(self.plot)
         self.new_button.clicked.connect(self.keep_new_pressed)
         self.old_button.clicked.connect(self.keep_old_pressed)
         self.history_button.clicked.connect(self.history_wanted)
@@ -123,25 +135,49 @@ class ProgressPanel(QWidget):
         self._show_verdict()
         self._show_bar()
 
-    def draw(self, curves: Curves) -> None:
-        """Show how far a training is, and its curves."""
+    def draw(self, curves: Curves) -> bool:
+        """Show how far a training is, and its curves.
+
+        A plot takes some ten milliseconds to draw: that of the losses waits for the next time
+        where it was drawn a moment ago, and that of the scores for new ones.
+
+        Returns
+        -------
+        bool
+            Whether all is shown; False where curves are left for the next time.
+        """
         shown = curves.snapshot()
         self.bar.setValue(round(1000 * shown.position))
         self.text.setText(describe_progress(shown))
         self.text.setVisible(bool(self.text.text()))
+        now = time.monotonic()
+        if not self.plot.isVisible() or (now < self._draw_again and shown.finished is None):
+            return False
+        self._draw_again = now + _DRAW_EVERY_S
         self.plot.set_steps(
             StepCurve(
-                iterations=shown.iterations.tolist(),
-                loss=shown.losses.tolist(),
-                smoothed=shown.smoothed_losses.tolist(),
-                learning_rate=shown.learning_rates.tolist(),
+                iterations=shown.iterations,
+                loss=shown.losses,
+                smoothed=shown.smoothed_losses,
+                learning_rate=shown.learning_rates,
             )
         )
-        self.plot.set_scores(
-            dice=make_score_curve(shown, "dice"),
-            iou=make_score_curve(shown, "iou"),
-            best_iteration=shown.best_iteration,
-        )
+        scored = (len(shown.scored_iterations), shown.best_iteration, id(shown.start_scores))
+        if scored != self._scored:
+            self._scored = scored
+            self.plot.set_scores(
+                dice=make_score_curve(shown, "dice"),
+                iou=make_score_curve(shown, "iou"),
+                best_iteration=shown.best_iteration,
+            )
+        return True
+
+    def set_classes(self, classes: LabelSet) -> None:
+        """Have curves for other classes; those of the same classes stay."""
+        if classes != self._classes:
+            self._classes = classes
+            self.plot.set_classes(classes)
+            self._scored, self._draw_again = None, 0.0
 
     def _show_bar(self) -> None:
         self.bar.setVisible(self._state.is_training)

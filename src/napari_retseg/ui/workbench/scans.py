@@ -30,10 +30,12 @@ class Scans:
         #: What Next has shown, so that pressing it again goes on.
         self._seen: list[tuple[str, int]] = []
         desk.viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._state.events.bscan.connect(self._on_bscan)
 
     def close(self) -> None:
         """Follow the viewer no longer."""
         self._desk.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self._state.events.bscan.disconnect(self._on_bscan)
 
     def begin(self) -> None:
         """Show the scans of a workspace that was opened, and open the one that was open last."""
@@ -77,7 +79,7 @@ class Scans:
         self._correcting.end()  # while it is still open: the last stroke is kept
         opened, self._desk.opened = self._desk.opened, None
         self._predicting.drop()
-        self._state.scan, self._state.scan_text = -1, ""
+        self._state.scan, self._state.scan_text, self._state.next_text = -1, "", ""
         if opened is not None:
             opened.close()
 
@@ -138,13 +140,19 @@ class Scans:
             self._desk.tell("There is no further B-scan to label.")
             return
         self._seen.append((found.name, found.bscan))
-        self._state.next_text = f"{found.name}, B-scan {found.bscan + 1}: {found.why}"
         names = [entry.name for entry in self._state.scans]
         opened = self._desk.opened
         if opened is not None and opened.name == found.name:
             opened.go_to(found.bscan)
         else:
             self.choose_scan(names.index(found.name), bscan=found.bscan)
+        self._state.next_text = f"{found.name}, B-scan {found.bscan + 1}: {found.why}"
+
+    def _on_bscan(self, bscan: int) -> None:
+        """Say no longer why a B-scan was shown once another one is in view."""
+        opened = self._desk.opened
+        if opened is not None and self._seen and (opened.name, bscan) != self._seen[-1]:
+            self._state.next_text = ""
 
     def _on_loaded(self, index: int, bscan: int | None, loaded: Loaded) -> None:
         if index != self._state.scan or self._desk.workspace is None:

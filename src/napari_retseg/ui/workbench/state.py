@@ -53,6 +53,8 @@ class BenchState:
         The run that stopped before its end; None: there is none.
     verdict, judged
         What came out of the last training, and its run, until it is kept or not.
+    device
+        Where models run, in words, as a worker has said; empty: not known yet.
     address
         Of the dask scheduler that runs the jobs; empty: processes of this computer.
     notice
@@ -81,6 +83,7 @@ class BenchState:
     resumable: Path | None = None
     verdict: Verdict | None = None
     judged: Path | None = None
+    device: str = ""
     address: str = ""
     notice: Notice = _SILENCE
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()

@@ -69,14 +69,14 @@ _CROPS = {"whole": "whole B-scans", "256x256": "256 × 256", "496x256": "496 × 
 _MORE = {
     "optimizer": "Optimiser",
     "lr": "Learning rate",
-    "weight_decay": "L2",
+    "weight_decay": "Weight decay",
     "schedule": "Schedule",
-    "batch_size": "Batch",
+    "batch_size": "Batch size",
     "crop": "Crop",
     "class_weights": "Class weights",
     "seed": "Seed",
-    "rehearse": "Rehearse",
-    "rehearse_share": "Its share",
+    "rehearse": "Old data",
+    "rehearse_share": "Their share",
 }
 _SHOWN = {"strategy": "Train", "loss": "Loss", "augment": "Augment"}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.engine import JobHandle, JobOutcome, SamplesJob, TrainJob
-from napari_retseg.errors import RetsegError
+from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
 from napari_retseg.learn.run import read_config
 from napari_retseg.models import Version, list_versions, roll_back
@@ -52,6 +52,7 @@ class Training:
         self._draws = 0
         self.curves = Curves()
         desk.state.events.model.connect(self.describe)
+        desk.state.events.device.connect(self.describe)
         desk.state.events.strip.connect(self.describe)
 
     def configure(self, values: dict[str, Any]) -> None:
@@ -75,8 +76,8 @@ class Training:
         if workspace is None:
             self._desk.state.round_text, self._desk.state.round_problem = "", ""
             return
-        config, address = self._config, self._desk.state.address
-        start = None if choice is None else choice.folder
+        config, start = self._config, None if choice is None else choice.folder
+        device = self._device()
 
         def work() -> tuple[str, str]:
             dataset = workspace.dataset()
@@ -90,11 +91,20 @@ class Training:
                 info,
                 parameters=_count(start, config, len(dataset.labels)),
                 seconds_per_step=seconds_per_step(workspace.rounds, config, start=info),
-                device=config.device if not address else f"the workers of {address}",
+                device=device,
             )
             return " ".join((text, *list_remarks(dataset, config, info))), ""
 
         self._desk.do(work, self._show_description)
+
+    def _device(self) -> str:
+        """Where a training would run, in words as far as they are known."""
+        state = self._desk.state
+        if state.address:
+            return f"the workers of {state.address}"
+        if self._config.device == "auto" and state.device:
+            return state.device
+        return self._config.device
 
     def _show_description(self, found: tuple[str, str]) -> None:
         self._desk.state.round_text, self._desk.state.round_problem = found
@@ -153,18 +163,25 @@ class Training:
         config, start = self._config, None if choice is None else choice.folder
         self._desk.do(
             work,
-            lambda run: self._submit(run, TrainJob(run / _DATA, config, run, start=start)),
+            lambda run: self._submit(
+                run, TrainJob(run / _DATA, config, run, start=start), Curves()
+            ),
             failed=lambda _: self._end(),
         )
 
     def resume(self) -> None:
         """Go on with the training that stopped before its end."""
         run, workspace = self._desk.state.resumable, self._desk.workspace
-        if run is not None and workspace is not None and not self.is_running:
-            self._desk.state.is_training = True
+        if run is None or workspace is None or self._desk.state.is_training:
+            return
+        self._desk.state.is_training = True
+
+        def work() -> tuple[TrainJob, Curves]:
             # one that the copied command began has learnt from the workspace itself
             data = run / _DATA if (run / _DATA).is_dir() else workspace.folder
-            self._submit(run, TrainJob(data, read_config(run), run, resume=True))
+            return TrainJob(data, read_config(run), run, resume=True), Curves.read(run)
+
+        self._desk.do(work, lambda found: self._submit(run, *found), failed=lambda _: self._end())
 
     def stop(self) -> None:
         """Ask the training to stop; its state is kept, and it can be resumed."""
@@ -173,6 +190,14 @@ class Training:
             self._desk.state.is_stopping = True
             self._handle.cancel()
             self._desk.tell("Stopping after this step; the training can be resumed.")
+
+    def forget(self) -> None:
+        """Show nothing of the last training: another workspace is opened."""
+        self.curves = Curves()
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._desk.state.resumable = None
+        self._desk.state.progress += 1
+        self.describe()
 
     def find_resumable(self) -> None:
         """Look for a training of this workspace that stopped before its end."""
@@ -230,7 +255,24 @@ class Training:
         if workspace is None:
             self._desk.tell("Open a workspace first.")
             return
-        self._desk.do(partial(list_versions, model_name(workspace.name)), show)
+        name = model_name(workspace.name)
+
+        def work() -> list[Version]:
+            try:
+                return list_versions(name)
+            except ModelError:
+                return []
+
+        def done(versions: list[Version]) -> None:
+            if versions:
+                show(versions)
+            else:
+                self._desk.tell(
+                    "This workspace has no model of its own yet: press Retrain, and keep the new "
+                    "model."
+                )
+
+        self._desk.do(work, done)
 
     def roll_back(self, version: str) -> None:
         """Let this workspace's name mean an earlier model again; the present one is kept."""
@@ -241,8 +283,8 @@ class Training:
 
     # How it is done.
 
-    def _submit(self, run: Path, job: TrainJob) -> None:
-        self.curves = Curves.read(run) if job.resume else Curves()
+    def _submit(self, run: Path, job: TrainJob, curves: Curves) -> None:
+        self.curves = curves
         self._desk.state.verdict, self._desk.state.judged = None, None
         self._desk.state.resumable = None
         try:

@@ -46,7 +46,7 @@ class Windows:
         """Show the card of the keys."""
         rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
         rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint the first to the ninth class"))
-        self._show(KeysCard({"Workbench": rows}, parent=self._dock))
+        self._show(KeysCard({"In the viewer": rows}, parent=self._dock))
 
     def show_card(self) -> None:
         """Show the card of the chosen model."""

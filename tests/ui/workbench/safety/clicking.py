@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QListWidget, QWidget
 
 from napari_retseg.ui.workbench.opened import OpenScan
-from napari_retseg.workspace import Workspace
-from tests.ui.workbench.clicking import Desk
-from tests.ui.workbench.test_workbench import workers
+from napari_retseg.workspace import RestorePoint, Workspace
+from tests.ui.workbench.clicking import LEFT, Desk, workers
 
 if TYPE_CHECKING:
     import pytest
     from napari import Viewer
     from pytestqt.qtbot import QtBot
+
+Window = TypeVar("Window", bound=QWidget)
 
 #: The classes of the models that the tests make.
 CLASSES = ("NFL", "INL", "fluid")
@@ -111,6 +113,33 @@ class User(Desk):
         shape = self.opened.labels.data.shape[-2:]
         places = np.indices(shape)[:, rows].reshape(2, -1)
         self.opened.labels.data_setitem((np.full(places.shape[1], bscan), *places), value)
+
+    def press(self, key: Qt.Key, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        """Press a key over the picture."""
+        canvas = self.viewer.window._qt_viewer.canvas.native
+        self.qtbot.keyClick(canvas, key, modifier)
+
+    def find_window(self, kind: type[Window]) -> Window:
+        """Wait for a window of this kind."""
+
+        def list_windows() -> list[Window]:
+            windows = QApplication.topLevelWidgets()
+            return [w for w in windows if isinstance(w, kind) and w.isVisible()]
+
+        self.wait(lambda: len(list_windows()) == 1)
+        return list_windows()[0]
+
+    def click_row(self, rows: QListWidget, row: int) -> None:
+        place = rows.visualItemRect(rows.item(row)).center()
+        self.qtbot.mouseClick(rows.viewport(), LEFT, pos=place)
+        assert rows.currentRow() == row
+
+    def list_points(self) -> list[RestorePoint]:
+        """The restore points, in the order of the window."""
+        points = self.dock.bench.desk.points
+        assert points is not None
+        found: list[RestorePoint] = points.list()
+        return found
 
     def wait_until_saved(self) -> None:
         """Wait for the files, without hurrying them."""

@@ -23,6 +23,13 @@ from tests.ui.workbench.safety.painting import NAME, SHAPE, SIDE
 #: A stroke that has ended longer ago must be on disk.
 LAST_S = 1.0
 KINDS = ("segmenting", "painting", "confirming", "opening")
+#: How long napari works before it is killed, of which "opening" counts from its start.
+_SECONDS = {
+    "segmenting": (0.3, 2.5),
+    "painting": (2.0, 4.0),
+    "confirming": (0.3, 2.5),
+    "opening": (0.5, 4.0),
+}
 _ROOT = Path(__file__).parents[4]
 _LEAVE_SECONDS = 30.0
 
@@ -157,7 +164,7 @@ def _run_until_killed(
         if kind != "opening":
             said.append(process.stdout.readline())
             assert said[0], process.stderr.read()
-        time.sleep(rng.uniform(0.5, 4.0) if kind == "opening" else rng.uniform(0.3, 2.5))
+        time.sleep(rng.uniform(*_SECONDS[kind]))
         children += psutil.Process(process.pid).children(recursive=True)
         end = time.monotonic()
         process.kill()

@@ -41,6 +41,8 @@ class Painter:
         self._dock, self._folder = dock, folder
         self._rng = np.random.default_rng(seed)
         self._confirms = confirms
+        # a painter who stays gives nothing but time as a reason to write
+        self._leaves = 0.3 if confirms else 0.02
         self._dabs = 0
         self._value = 1
         self._stroke: AbstractContextManager[None] | None = None
@@ -52,7 +54,7 @@ class Painter:
             self._go_on()
         elif self._rng.random() < self._confirms:
             self._confirm()
-        elif self._rng.random() < 0.3:
+        elif self._rng.random() < self._leaves:
             self._dock.review_panel.strip.bscan_clicked.emit(int(self._rng.integers(SHAPE[0])))
         else:
             self._begin()

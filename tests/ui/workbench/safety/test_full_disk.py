@@ -52,6 +52,9 @@ def test_strokes_wait_for_room_and_the_dock_says_so(
     at_work.wait(lambda: "No space left" in at_work.notice)
     assert str(tmp_path / "work") in at_work.notice
     assert "make room" in at_work.notice
+    saver = at_work.dock.bench.desk.saver
+    assert saver is not None
+    at_work.wait(lambda: saver.is_failing)
     at_work.click(review.confirm_button)
     assert at_work.notice.startswith("B-scan 2 is confirmed here, but not on disk yet; make room")
     at_work.paint(2, slice(20, 30), 3)

@@ -17,10 +17,10 @@ from qtpy.QtWidgets import QApplication
 
 from napari_retseg.io import label_path, read_labels, read_scan, write_scan
 from napari_retseg.models import WEIGHTS
-from napari_retseg.scan import OctScan
+from napari_retseg.scan import Axis, OctScan
 from tests.ui.workbench.safety.clicking import User
 
-OCT = ("bscan", "depth", "width")
+OCT: tuple[Axis, ...] = ("bscan", "depth", "width")
 
 
 def run_command(*words: str | Path) -> None:
@@ -69,7 +69,7 @@ def test_ten_scans_have_the_labels_that_the_command_writes(
         user.choose_scan(index)
         user.segment()
         user.accept_volume()
-        user.wait_until_saved()
+    user.wait_until_saved()
     run_command("predict", *scans, "--model", own_copy / "tiny", "--output", written)
     seen: set[int] = set()
     for path, entry in zip(scans, user.state.scans, strict=True):
