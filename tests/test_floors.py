@@ -10,7 +10,17 @@ import pytest
 TENSORS = ("torch", "torchvision", "monai", "segmentation_models_pytorch")
 VIEWER = ("napari", "qtpy", "magicgui", "superqt", "PyQt6")
 #: What makes `--help` slow.
-HEAVY = (*TENSORS, *VIEWER, "distributed", "nibabel", "scipy", "skimage", "numpy", "rich")
+HEAVY = (
+    *TENSORS,
+    *VIEWER,
+    "distributed",
+    "nibabel",
+    "scipy",
+    "skimage",
+    "numpy",
+    "rich",
+    "matplotlib",
+)
 
 
 def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
@@ -24,7 +34,7 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
     "module",
     [
         *("cli", "ui", "engine", "rounds", "workspace", "models", "dataset", "livescores", "io"),
-        *("scores", "simulate"),
+        *("scores", "simulate", "study", "study.opening", "study.execute", "study.report"),
     ],
 )
 def test_no_torch_without_a_job(module: str) -> None:
@@ -32,7 +42,19 @@ def test_no_torch_without_a_job(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "demo", "engine", "dataset", "io", "infer", "learn", "rounds", "workspace"]
+    "module",
+    [
+        "cli",
+        "demo",
+        "engine",
+        "dataset",
+        "io",
+        "infer",
+        "learn",
+        "rounds",
+        "study.report",
+        "workspace",
+    ],
 )
 def test_no_viewer_outside_the_ui(module: str) -> None:
     assert _loaded_by(f"napari_retseg.{module}", VIEWER) == []

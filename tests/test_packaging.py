@@ -54,6 +54,15 @@ def test_the_wheel_holds_types_and_manifest_and_no_tests(wheel: zipfile.ZipFile)
 
 
 @pytest.mark.slow
+def test_the_wheel_holds_what_studies_read(wheel: zipfile.ZipFile) -> None:
+    folder = ROOT / "src" / "napari_retseg" / "study"
+    wanted = [*folder.glob("recipes/*.yaml"), folder / "report.css", folder / "report.js"]
+    assert len(wanted) >= 7
+    names = {path.relative_to(ROOT / "src").as_posix() for path in wanted}
+    assert names <= set(wheel.namelist())
+
+
+@pytest.mark.slow
 def test_the_wheel_says_what_napari_and_the_shell_look_for(wheel: zipfile.ZipFile) -> None:
     info = f"napari_retseg-{__version__}.dist-info"
     entries = wheel.read(f"{info}/entry_points.txt").decode()

@@ -138,3 +138,15 @@ def test_an_address_where_nobody_answers_is_one_line(
     result = run("predict", bscan, "--output", tmp_path / "out", *options)
     assert result.exit_code == 1
     assert "tcp://127.0.0.1:9" in only_error(result)
+
+
+def test_a_study_is_done_by_the_workers_of_a_scheduler(
+    run: Run, cluster: Cluster, tmp_path: Path
+) -> None:
+    quick = ("study", "label-efficiency", "--quick", "--sizes", "1")
+    there = run(*quick, "--output", tmp_path / "there", "--scheduler", cluster.address)
+    assert there.exit_code == 0, there.output
+    assert (tmp_path / "there" / "report.html").is_file()
+    again = run(*quick, "--output", tmp_path / "there")
+    assert "4 done" in again.output
+    assert "begun" not in again.output

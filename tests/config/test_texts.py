@@ -14,6 +14,7 @@ from napari_retseg.config.texts import (
     Resize,
     SplitPlan,
     Strategy,
+    Window,
     parse_class_weights,
     parse_fit,
     parse_loss,
@@ -21,6 +22,7 @@ from napari_retseg.config.texts import (
     parse_size,
     parse_split,
     parse_strategy,
+    parse_window,
 )
 
 
@@ -91,6 +93,25 @@ NO_FITS = ["", "whole", "0x4", "multiple:0", "multiple:", "multiple:x", "32"]
 def test_fit_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=f"^fit is .*not {re.escape(repr(text))}$"):
         parse_fit(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("auto", None),
+        ("none", None),
+        ("256x256/170", Window((256, 256), 170)),
+        ("96x128", Window((96, 128), 64)),
+    ],
+)
+def test_window(text: str, expected: Window | None) -> None:
+    assert parse_window(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "256", "0x4", "64x64/0", "64x64/65", "64x64/x", "8x8x8/4"])
+def test_window_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^window is "):
+        parse_window(text)
 
 
 @pytest.mark.parametrize("text", ["all", "decoder", "last-three", "head", "scratch"])

@@ -14,6 +14,7 @@ from napari_retseg.errors import ModelError, UsageError
 from napari_retseg.events import CancelToken
 from napari_retseg.infer.decision import Decision
 from napari_retseg.infer.predict import load_predictor, predict_labels
+from napari_retseg.infer.predictor import Predictor
 from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.scan import Axis, OctScan
 from tests.infer.networks import Neighbour, Table, make_model, random_convolution
@@ -271,3 +272,28 @@ def test_a_decision_without_options_is_the_most_probable_class(rng: np.random.Ge
     logits = torch.from_numpy(rng.normal(size=(2, 9, 5, 6)).astype(np.float32))
     decided = Decision(RETINA, {}, PredictConfig()).decide(logits)
     assert np.array_equal([d.labels for d in decided], logits.argmax(1))
+
+
+def test_a_model_with_windows_sees_the_input_in_parts(rng: np.random.Generator) -> None:
+    preprocess = PreprocessConfig(normalise="none", window=(16, 16), window_stride=8)
+    network = Table([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    scan = OctScan(
+        pixels=rng.integers(0, 3, (2, 32, 40)).astype(np.float32),
+        axes=("bscan", "depth", "width"),
+    )
+    found = predict_labels(scan, make_model(network, preprocess=preprocess), EXACT)
+    assert np.array_equal(found, scan.pixels)
+    assert sizes_seen(network, preprocess, scan) == {(32, 32)}
+
+
+def sizes_seen(
+    network: torch.nn.Module, preprocess: PreprocessConfig, scan: OctScan
+) -> set[tuple[int, ...]]:
+    """Return the sizes of what a network is given; windows are padded to its stride."""
+    predictor = Predictor(
+        make_model(network).network, make_model(network, preprocess=preprocess).info, EXACT
+    )
+    seen: set[tuple[int, ...]] = set()
+    predictor._network.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[-2:]))
+    list(predictor.label_scan(scan, [0]))
+    return seen

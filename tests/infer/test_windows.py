@@ -12,6 +12,7 @@ from napari_retseg.infer.windows import (
     gaussian_weights,
     plan_starts,
     plan_window,
+    slide_planes,
     slide_windows,
 )
 from tests.infer.networks import random_convolution
@@ -117,3 +118,28 @@ def test_monai_blends_the_same() -> None:
         )
     assert ours is not None
     torch.testing.assert_close(ours, theirs[0], atol=1e-4, rtol=1e-4)
+
+
+def test_windows_of_the_dme_study_begin_where_theirs_do() -> None:
+    begun = []
+
+    def network(windows: torch.Tensor) -> torch.Tensor:
+        begun.append((int(windows[0, 1, 0, 0]), int(windows[0, 2, 0, 0])))
+        return windows
+
+    rows, columns = torch.meshgrid(torch.arange(512.0), torch.arange(512.0), indexing="ij")
+    picture = torch.stack([torch.zeros(512, 512), rows, columns])[None]
+    found = slide_planes(picture, network, window=(256, 256), stride=170)
+    assert begun == [(y, x) for y in (0, 170, 256) for x in (0, 170, 256)]
+    torch.testing.assert_close(found, picture)
+
+
+def test_windows_of_a_plane_are_averaged_with_equal_weights() -> None:
+    seen = iter([1.0, 4.0])
+
+    def network(windows: torch.Tensor) -> torch.Tensor:
+        padded = (*windows.shape[:-1], windows.shape[-1] + 3)
+        return torch.full(padded, next(seen))
+
+    found = slide_planes(torch.zeros(1, 1, 2, 6), network, window=(8, 4), stride=2)
+    assert found[0, 0].tolist() == [[1, 1, 2.5, 2.5, 4, 4]] * 2

@@ -97,6 +97,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "ema": {"ema": 0.0},
     "crop": {"crop": "32x32"},
     "class_share": {"class_share": 0.0},
+    "crop_cap": {"crop": "32x32", "class_share": 0.0, "crop_cap": 0.5},
     "resize": {"resize": "64x32"},
     "fit": {"fit": "96x64"},
     "normalise": {"normalise": "z-score"},
@@ -113,6 +114,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "arch": {"strategy": "scratch"},
     "encoder": {"strategy": "scratch"},
     "class_weights": {"loss": "wce"},
+    "crop_cap": {"crop": "32x32", "class_share": 0.0},
     "momentum": {"optimizer": "sgd"},
     "poly_power": {"schedule": "poly"},
     "drop_every": {"schedule": "step"},
@@ -129,6 +131,7 @@ ELSEWHERE = {
     "rehearse",
     "rehearse_share",
     "operating_point",
+    "window",  # prediction: tests/infer/test_windows, test_predictor
     "deterministic",
     "checkpoint_seconds",  # test_train
     "device",  # tests/nets/test_device

@@ -102,3 +102,15 @@ def test_crops_of_volumes_hold_the_class_that_they_are_drawn_for() -> None:
     assert images.shape == (5, 1, 8, 16, 16)
     assert (drawn == 1).flatten(1).any(dim=1).all()
     assert torch.equal(images[:, 0], drawn.float())
+
+
+def test_crops_with_too_much_of_one_class_are_drawn_again(store: SampleStore) -> None:
+    def largest_shares(cap: float) -> list[float]:
+        sampler = CropSampler(store, crop=(32, 32), stride=32, class_share=0, seed=0, cap=cap)
+        _, labels = sampler.draw(40, np.random.default_rng(0), first=0)
+        counts = [np.bincount(one.ravel(), minlength=256)[:IGNORE] for one in labels.numpy()]
+        return [float(count.max() / count.sum()) for count in counts]
+
+    free, capped = largest_shares(1.0), largest_shares(0.6)
+    assert sum(share >= 0.6 for share in free) > 5
+    assert sum(share >= 0.6 for share in capped) < 3

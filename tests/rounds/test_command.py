@@ -25,6 +25,7 @@ TEXTS: dict[str, str] = {
     "crop": "320x256",
     "resize": "spacing:3.9x11.6",
     "fit": "multiple:32",
+    "window": "256x256/170",
     "augment": "strong,vertical-flip=0.5,elastic=0.02",
     "rehearse": "/data/older set/Dr. O'Neil",
     "split": "fold:2/4",

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from napari_retseg import __version__
-from napari_retseg.cli import models, workspace
+from napari_retseg.cli import models, study, workspace
 from napari_retseg.cli.demo import demo
 from napari_retseg.cli.evaluate import evaluate
 from napari_retseg.cli.group import CommandGroup
@@ -64,6 +64,7 @@ app.command("predict")(predict)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.add_typer(models.app, name="models")
+app.add_typer(study.app, name="study")
 app.add_typer(workspace.app, name="workspace")
 app.command("simulate")(simulate)
 app.command("gui")(gui)

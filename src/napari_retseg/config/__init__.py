@@ -17,6 +17,7 @@ from napari_retseg.config.texts import (
     LossTerm,
     SplitPlan,
     Strategy,
+    Window,
     parse_class_weights,
     parse_fit,
     parse_loss,
@@ -24,6 +25,7 @@ from napari_retseg.config.texts import (
     parse_size,
     parse_split,
     parse_strategy,
+    parse_window,
 )
 from napari_retseg.config.training import Dims, ScheduleName, SplitBy, TrainConfig
 
@@ -47,6 +49,7 @@ __all__ = [
     "SplitPlan",
     "Strategy",
     "TrainConfig",
+    "Window",
     "parse_augment",
     "parse_class_weights",
     "parse_fit",
@@ -55,4 +58,5 @@ __all__ = [
     "parse_size",
     "parse_split",
     "parse_strategy",
+    "parse_window",
 ]

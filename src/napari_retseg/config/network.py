@@ -67,6 +67,10 @@ class PreprocessConfig(Frozen):
     neighbours: Annotated[int, Field(ge=1)] = Field(
         1, description="adjacent B-scans that are stacked as channels (2.5D); odd"
     )
+    window: tuple[int, int] | None = Field(
+        None, description="a 2D network predicts such windows of its input and averages them"
+    )
+    window_stride: Annotated[int, Field(ge=0)] = Field(0, description="from window to window")
     axis: Annotated[int, Field(ge=0, le=2)] = Field(
         0, description="along which a volume that is not OCT is sliced"
     )

@@ -92,6 +92,34 @@ def parse_fit(text: str) -> Fit:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Windows that slide over the input of a 2D network (see :func:`parse_window`)."""
+
+    size: tuple[int, int]
+    stride: int
+
+
+def parse_window(text: str) -> Window | None:
+    """Read ``none`` (or ``auto``), or a size with the stride: ``256x256/170``.
+
+    Without a stride it is two thirds of the smaller side.
+    """
+    if text in ("none", "auto"):
+        return None
+    size_text, _, stride_text = text.partition("/")
+    size = parse_size(size_text)
+    if size is not None and len(size) == 2 and min(size) > 0:
+        if not stride_text:
+            return Window((size[0], size[1]), max(1, 2 * min(size) // 3))
+        if stride_text.isdecimal() and 0 < int(stride_text) <= min(size):
+            return Window((size[0], size[1]), int(stride_text))
+    raise ValueError(
+        f"window is 'none' or DEPTHxWIDTH/STRIDE as in '256x256/170', the stride not above the "
+        f"smaller side; not {text!r}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """What is trained; `frozen_stages` is the number of encoder stages that are not."""
 

@@ -18,6 +18,7 @@ from napari_retseg.config.texts import (
     parse_size,
     parse_split,
     parse_strategy,
+    parse_window,
 )
 
 Dims = Literal["auto", "2", "2.5", "3"]
@@ -113,12 +114,19 @@ class TrainConfig(Frozen):
     class_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="share of the samples that is drawn for a class, rare ones first"
     )
+    crop_cap: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="redraw a crop (ten times) while one class has this share of it; 1: never"
+    )
     resize: str = Field(
         "auto",
         description="input: none, DEPTHxWIDTH, every:N, spacing:AxB, auto (width halved to <= 512)",
     )
     fit: str = Field(
         "auto", description="then crop or pad to DEPTHxWIDTH, or trim to multiple:N; auto: none"
+    )
+    window: str = Field(
+        "auto",
+        description="2D: predict the input in windows, DEPTHxWIDTH/STRIDE, and average; auto: none",
     )
     normalise: Literal["auto", Normalisation] = Field(
         "auto", description="grey values to network input; auto: percentile"
@@ -170,7 +178,9 @@ class TrainConfig(Frozen):
             raise ValueError("neighbours is odd: the B-scan itself and as many on either side")
         return neighbours
 
-    @field_validator("resize", "fit", "strategy", "loss", "class_weights", "augment", "split")
+    @field_validator(
+        "resize", "fit", "window", "strategy", "loss", "class_weights", "augment", "split"
+    )
     @classmethod
     def _check_text(cls, text: str, info: object) -> str:
         name = getattr(info, "field_name", "")
@@ -194,6 +204,7 @@ class TrainConfig(Frozen):
 _READERS = {
     "resize": parse_resize,
     "fit": parse_fit,
+    "window": parse_window,
     "strategy": parse_strategy,
     "loss": parse_loss,
     "class_weights": parse_class_weights,

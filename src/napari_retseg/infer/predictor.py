@@ -14,7 +14,7 @@ from napari_retseg.errors import ModelError
 from napari_retseg.events import Cancel
 from napari_retseg.infer.decision import BscanResult, Decision
 from napari_retseg.infer.fuse import fuse_batchnorm
-from napari_retseg.infer.windows import plan_window, slide_windows
+from napari_retseg.infer.windows import plan_window, slide_planes, slide_windows
 from napari_retseg.models import ModelInfo
 from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.device import Compute, choose_compute
@@ -170,7 +170,7 @@ class Predictor:
         """Logits of some slices, ``(n, class, depth, width)``."""
         slices = [torch.from_numpy(opened.source.read_slice(i)) for i in indices]
         images = torch.stack(slices).to(self.compute.device)
-        logits = self._average(opened.grid.to_input(images), self._run)
+        logits = self._average(opened.grid.to_input(images), self._run_slices)
         assert logits is not None
         return opened.grid.restore(logits)
 
@@ -221,6 +221,13 @@ class Predictor:
         pair = [logits[inside], mirrored[inside].flip(-1)]
         both = torch.stack([one.float().log_softmax(dim=1) for one in pair])
         return both.logsumexp(dim=0) - math.log(2)
+
+    def _run_slices(self, images: torch.Tensor) -> torch.Tensor:
+        """The 2D network, in windows where the model was trained to be used so."""
+        window, stride = self._preprocess.window, self._preprocess.window_stride
+        if window is None:
+            return self._run(images)
+        return slide_planes(images, self._run, window=window, stride=stride)
 
     def _run(self, images: torch.Tensor) -> torch.Tensor:
         """The network on images of any size; the logits keep the padding."""

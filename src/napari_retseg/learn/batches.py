@@ -89,6 +89,7 @@ def _sampler(
         smallest=smallest_sample(network),
         class_share=config.class_share,
         seed=config.seed,
+        cap=config.crop_cap,
     )
 
 

@@ -179,6 +179,8 @@ def _keep(planned: PreprocessConfig, config: TrainConfig, before: ModelInfo) -> 
         names += ["scale", "size", "spacing_um", "every"]
     if config.fit == "auto":
         names += ["fit", "multiple"]
+    if config.window == "auto":
+        names += ["window", "window_stride"]
     if config.normalise == "auto":
         names += ["landmarks"]
     return planned.model_copy(update={name: getattr(kept, name) for name in names})

@@ -12,6 +12,9 @@ from napari_retseg.classes import IGNORE
 from napari_retseg.learn.samples import Sample, SampleStore
 from napari_retseg.nets.grid import pad_amount
 
+#: How often a crop with too much of one class is drawn again.
+_REDRAWS = 10
+
 
 class CropSampler:
     """Draws batches of crops: a share around a class, rare ones more often, the rest in passes.
@@ -29,6 +32,9 @@ class CropSampler:
         Probability that a crop is drawn for a class.
     seed
         Of the order of the passes.
+    cap
+        A crop that is not drawn for a class is drawn again while one class has this share of
+        its annotated pixels or more, ten times at most (as MMSegmentation does); 1: never.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class CropSampler:
         smallest: int = 1,
         class_share: float,
         seed: int,
+        cap: float = 1.0,
     ) -> None:
         self._store = store
         size = crop or tuple(max(n, smallest) for n in store.largest)
@@ -47,6 +54,7 @@ class CropSampler:
         self.size = tuple(n + extra for n, extra in pairs)
         self._class_share = class_share
         self._seed = seed
+        self._cap = cap
         present = store.class_pixels.sum(axis=0)
         weight = np.where(present > 0, 1 / np.sqrt(np.maximum(present, 1)), 0.0)
         weight[0] = 0.0
@@ -86,7 +94,12 @@ class CropSampler:
             tour, position = divmod(place, len(self._store))
             number = int(_shuffle(len(self._store), self._seed, tour)[position])
         sample = self._store.read(number)
-        return _cut(sample, corner=self._place(sample.labels, wanted, rng), size=self.size)
+        corner = self._place(sample.labels, wanted, rng)
+        for _ in range(_REDRAWS if wanted is None and self._cap < 1 else 0):
+            if _largest_share(sample.labels[_window(corner, self.size)]) < self._cap:
+                break
+            corner = self._place(sample.labels, wanted, rng)
+        return _cut(sample, corner=corner, size=self.size)
 
     def _place(
         self, labels: NDArray[np.uint8], wanted: int | None, rng: np.random.Generator
@@ -108,6 +121,12 @@ class CropSampler:
             min(max(int(c) + j - size // 2, 0), f)
             for c, j, size, f in zip(center, jitter, self.size, free, strict=True)
         ]
+
+
+def _largest_share(labels: NDArray[np.uint8]) -> float:
+    """Share of the commonest class among the annotated pixels."""
+    pixels = np.bincount(labels.ravel(), minlength=256)[:IGNORE]
+    return float(pixels.max() / max(int(pixels.sum()), 1))
 
 
 @lru_cache(maxsize=8)

@@ -95,3 +95,8 @@ def _choose_device(device: Device) -> torch.device:
     if not available[device]:
         raise UsageError(f"there is no {device} device on this machine; use --device auto or cpu")
     return torch.device(device)
+
+
+def use_threads(number: int) -> None:
+    """Let torch take so many CPU threads in this process."""
+    torch.set_num_threads(number)

@@ -20,6 +20,7 @@ from napari_retseg.config import (
     TrainConfig,
     parse_fit,
     parse_resize,
+    parse_window,
 )
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.nets.bias import import_simpleitk
@@ -280,6 +281,9 @@ def plan_preprocess(
             _check_dims(option, given, dims)
     if config.n4 == "on":
         import_simpleitk()
+    window = parse_window(config.window)
+    if window is not None and dims == 3:
+        raise UsageError("--window is for 2D networks; 3D ones choose their windows themselves")
     factor = _auto_factor(shapes) if resize.kind == "auto" and dims == 2 else 1.0
     over: NormaliseOver = "scan" if dims == 3 else "bscan"
     if config.normalise_over != "auto":
@@ -295,6 +299,8 @@ def plan_preprocess(
         every=resize.every,
         fit=fit.size,
         multiple=fit.multiple,
+        window=None if window is None else window.size,
+        window_stride=0 if window is None else window.stride,
         neighbours=(config.neighbours or NEIGHBOURS) if config.dims == "2.5" else 1,
         axis=int(config.axis) if dims == 2 and config.axis != "auto" else 0,
     )

@@ -1,0 +1,298 @@
+"""``napari-retseg study``: a whole experiment from a recipe to tables, figures and a report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from napari_retseg.cli.group import FAILED, INTERRUPTED
+from napari_retseg.cli.options import JsonOption, SchedulerOption
+from napari_retseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.study.execute import RunTold
+    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.plan import StudyPlan
+    from napari_retseg.study.recipe import Recipe
+
+_RUN = "run"
+
+
+class RecipeGroup(TyperGroup):
+    """``study RECIPE ...`` is ``study run RECIPE ...``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in where a recipe or an option of it comes first."""
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=RecipeGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help=(
+        "Run a study: 'study RECIPE --data NAME=PATH --output DIR', where RECIPE is a name of "
+        "'study list' or a YAML file. 'study run --help' shows the options."
+    ),
+)
+
+DirArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
+NoScansOption = Annotated[
+    bool, typer.Option("--no-scans", help="Leave pictures of scans out of the report.")
+]
+
+
+@app.command(_RUN)
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a YAML file.")],
+    output: Annotated[Path, typer.Option(help="The study's folder; made if missing.")],
+    data: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=PATH", help="Data of a role; repeat.")
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=A,B", help="Only these classes of a role's data; repeat."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change an option of every training, or a part of the recipe (a.b.c); repeat.",
+        ),
+    ] = None,
+    sizes: Annotated[str, typer.Option(help="Training-set sizes, for instance 5,10,20.")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds, for instance 0,1,2.")] = "",
+    only: Annotated[str, typer.Option(metavar="A,B", help="Only these grids.")] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The small version of the recipe.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs with their cost, and do nothing.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that do runs side by side; 0: do them here.")
+    ] = 0,
+    scheduler: SchedulerOption = None,
+    no_scans: NoScansOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a study, or go on with it; what is done is not done again.
+
+    Ends with results.csv, tables, figures and report.html in the study's folder. A run that fails
+    is named and the others go on; the exit code is then 1.
+    """
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.study.catalogue import merge, read_recipe
+    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
+
+    if workers and scheduler:
+        raise UsageError("give --workers or --scheduler, not both")
+    edits, options = split_changes(parse_pairs(changes or [], "--set"))
+    edits = merge(edits, name_classes(parse_pairs(classes or [], "--classes")))
+    edits = merge(edits, _short_changes(sizes, seeds))
+    wanted = _choose_grids(read_recipe(recipe, quick=quick, changes=edits), only)
+    given = {name: Path(path) for name, path in parse_pairs(data or [], "--data").items()}
+    folder = StudyFolder(output)
+    with Reporter(as_json=as_json) as reporter, folder.locked():
+        plan, datasets = open_study(wanted, folder, given, options)
+        for note in plan.notes:
+            reporter.say(f"note: {note}")
+        if dry_run:
+            _show_plan(reporter, plan, folder)
+            return
+        about = _describe_call(given, datasets)
+        folder.write_plan(plan, about)
+        _do_runs(reporter, plan, folder, workers=workers, scheduler=scheduler)
+        _write_report(reporter, plan, folder, with_scans=not no_scans)
+        _end(reporter, plan, folder)
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """List the recipes that ship."""
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.study.catalogue import read_recipe, recipe_names
+
+    rows = []
+    with Reporter(as_json=as_json) as reporter:
+        for name in recipe_names():
+            found = read_recipe(name)
+            rows.append({"name": name, "title": found.title, "data": list(found.data)})
+            if not as_json:
+                reporter.say(f"{name:<20} {found.title}")
+                needed = [n for n, r in found.data.items() if not r.simulate and not r.same_as]
+                reporter.say(f"{'':<20} {' '.join(f'--data {n}=PATH' for n in needed)}")
+        reporter.finish(rows)
+
+
+@app.command("status")
+def status(directory: DirArgument, as_json: JsonOption = False) -> None:
+    """Show how far a study is."""
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.study.folder import StudyFolder
+
+    folder = StudyFolder(directory)
+    plan = folder.read_plan()
+    rows = []
+    with Reporter(as_json=as_json) as reporter:
+        for spec in plan.unique:
+            place = folder.run(spec.key)
+            row = {"key": spec.key, "run": spec.label, "state": place.state}
+            row |= {"reason": place.failure} if place.state == "failed" else {}
+            row |= {"logged": str(place.count_steps())} if place.state == "begun" else {}
+            rows.append(row)
+            if not as_json:
+                more = row.get("reason") or (row.get("logged", "") and f"{row['logged']} steps")
+                reporter.say(f"{place.state:<8} {spec.key}  {spec.label}  {more}".rstrip())
+        counts = Counter(row["state"] for row in rows)
+        if not as_json:
+            reporter.say(_count_states(counts))
+        reporter.finish({"study": plan.recipe.name, "counts": counts, "runs": rows})
+    if counts["failed"]:
+        raise typer.Exit(FAILED)
+
+
+@app.command("report")
+def report(
+    directory: DirArgument, no_scans: NoScansOption = False, as_json: JsonOption = False
+) -> None:
+    """Write tables, figures and the report again, of the runs that are done."""
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.study.folder import StudyFolder
+
+    folder = StudyFolder(directory)
+    with Reporter(as_json=as_json) as reporter:
+        path = _write_report(reporter, folder.read_plan(), folder, with_scans=not no_scans)
+        if path is None:
+            raise typer.Exit(FAILED)
+        reporter.finish({"report": str(path)})
+
+
+def _short_changes(sizes: str, seeds: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in (("sizes", sizes), ("seeds", seeds)):
+        if text:
+            try:
+                found[name] = [int(part) for part in text.split(",")]
+            except ValueError as error:
+                raise UsageError(f"--{name} {text}: write numbers, as in 5,10,20") from error
+    return found
+
+
+def _choose_grids(recipe: Recipe, only: str) -> Recipe:
+    if not only:
+        return recipe
+    names = [name.strip() for name in only.split(",")]
+    unknown = [name for name in names if name not in recipe.grids]
+    if unknown:
+        raise UsageError(f"--only {unknown[0]}: there are the grids {', '.join(recipe.grids)}")
+    return recipe.model_copy(update={"grids": {name: recipe.grids[name] for name in names}})
+
+
+def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str, Any]:
+    from napari_retseg.study.versions import list_versions
+
+    command = shlex.join(["napari-retseg", *sys.argv[1:]])
+    return {
+        "command": command,
+        "given": sorted(given),
+        "data": {name: found.name for name, found in datasets.items()},
+        "versions": list_versions(),
+    }
+
+
+def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
+    from napari_retseg.cli.reporting import format_seconds
+    from napari_retseg.study.estimate import estimate, find_rate
+
+    rate, is_measured = find_rate(plan.unique, folder)
+    rows, left = [], 0.0
+    for spec in plan.unique:
+        cost = estimate(spec)
+        state = folder.run(spec.key).state
+        seconds = cost.seconds(rate)
+        left += seconds if state != "done" else 0
+        train, scored = spec.data.count("train"), spec.data.count(spec.report_on)
+        rows.append({"key": spec.key, "run": spec.label, "state": state, "seconds": seconds})
+        reporter.say(
+            f"{state:<8} {spec.key}  {spec.label}: {cost.steps} steps on {train[0]} cases of "
+            f"{train[1]} patients, scored on {scored[0]} of {scored[1]}; "
+            f"{cost.megapixels:.3g} Mpixel, about {format_seconds(seconds)}"
+        )
+    todo = sum(row["state"] != "done" for row in rows)
+    basis = (
+        "measured on its finished runs" if is_measured else "rough: a small U-Net on one CPU core"
+    )
+    reporter.say(f"{len(rows)} runs, {todo} to do, about {format_seconds(left)} ({basis})")
+    reporter.finish({"runs": rows, "to_do": todo, "seconds": left, "measured": is_measured})
+
+
+def _do_runs(
+    reporter: Reporter,
+    plan: StudyPlan,
+    folder: StudyFolder,
+    *,
+    workers: int,
+    scheduler: str | None,
+) -> None:
+    from napari_retseg.cli.interrupt import stopping_cleanly
+    from napari_retseg.study.execute import run_study
+
+    with stopping_cleanly() as cancel:
+        told = run_study(plan, folder, cancel, workers=workers, scheduler=scheduler)
+        _follow(reporter, told)
+        if cancel.is_cancelled():
+            reporter.say("stopped; the same command goes on with it")
+            raise typer.Exit(INTERRUPTED)
+
+
+def _follow(reporter: Reporter, told: Iterator[RunTold]) -> None:
+    from napari_retseg.events import Progress
+
+    for one in told:
+        if one.kind == "begun":
+            reporter.say(f"begun    {one.run.label}")
+        elif one.kind == "told" and one.event is not None:
+            if isinstance(one.event, Progress) and one.event.unit != "iteration":
+                continue
+            reporter.show(one.event, subject=one.run.label)
+        elif one.kind == "failed":
+            reporter.fail(f"{one.run.label} ({one.run.key}): {one.reason}")
+        elif one.kind == "done":
+            reporter.say(f"{one.position}/{one.total} done  {one.run.label}")
+    reporter.end_progress()
+
+
+def _write_report(
+    reporter: Reporter, plan: StudyPlan, folder: StudyFolder, *, with_scans: bool
+) -> Path | None:
+    from napari_retseg.study.report import write_report
+
+    path = write_report(plan, folder, with_scans=with_scans)
+    reporter.say(f"report: {path}" if path else "no run is done yet, so there is no report")
+    return path
+
+
+def _end(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
+    counts: Counter[str] = Counter(folder.run(spec.key).state for spec in plan.unique)
+    reporter.say(_count_states(counts))
+    reporter.finish({"study": plan.recipe.name, "output": str(folder.path), "counts": counts})
+    if counts["failed"]:
+        raise typer.Exit(FAILED)
+
+
+def _count_states(counts: Counter[str]) -> str:
+    order = ("done", "failed", "begun", "waiting")
+    return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])

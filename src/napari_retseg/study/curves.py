@@ -1,0 +1,109 @@
+"""Curves of scores, loss and learning rate while the runs were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from napari_retseg.study.drawing import (
+    COLORS,
+    STYLE,
+    Sheet,
+    StudyFigure,
+    add_legend,
+    draw_means,
+    draw_panels,
+    export,
+    finish_score_axis,
+)
+from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.results import MEAN, Combination, read_curves, read_steps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_CURVES = 8
+_SMOOTH = 0.9
+
+
+def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFigure]:
+    """Curves of scores, loss and rate while the runs were trained."""
+    largest = max(one.size for one in sheet.combinations)
+    own = [one for one in sheet.combinations if one.split == split and one.size == largest]
+    own = own[:_MOST_CURVES]
+    curves = {one.name: [read_curves(folder, r.spec) for r in one.results] for one in own}
+    found = []
+    about = f", size {largest}" if largest else ""
+
+    def draw(axes: Axes, name: str) -> None:
+        for color, (label, runs) in zip(COLORS, curves.items(), strict=False):
+            points: dict[int, list[float]] = {}
+            for scored in (point for run in runs for point in run):
+                value = _score_of(scored["scores"], name)
+                if value is not None:
+                    points.setdefault(scored["iteration"], []).append(value)
+            draw_means(axes, points, label=label, color=color, with_dots=False)
+        finish_score_axis(axes)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+    if max((len(run) for runs in curves.values() for run in runs), default=0) > 1:
+        found.append(
+            draw_panels(
+                sheet,
+                f"learning {sheet.grid} {split}",
+                f"{sheet.title}: scores while training ({split}{about})",
+                "Dice of each class on the validation part while the networks were trained, means "
+                "over folds and seeds with 95 % intervals. Iteration 0 is the starting model.",
+                draw,
+                x_label="iteration",
+            )
+        )
+    return [*found, _draw_steps(sheet, split, own, folder, about)]
+
+
+def _draw_steps(
+    sheet: Sheet, split: str, own: Sequence[Combination], folder: StudyFolder, about: str
+) -> StudyFigure:
+    """Loss and learning rate of the first run of each combination."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.0), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for color, one in zip(COLORS, own, strict=False):
+            loss, rate = read_steps(folder, one.results[0].spec)
+            left.plot(_smooth(loss), color=color, label=one.name, linewidth=1.4)
+            right.plot(rate, color=color, linewidth=1.4)
+        left.set_ylabel("training loss, smoothed")
+        right.set_ylabel("learning rate")
+        right.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+        right.set_ylim(bottom=0)
+        for axes in (left, right):
+            axes.set_xlabel("iteration")
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        add_legend(figure, [left])
+    return export(
+        figure,
+        f"loss {sheet.grid} {split}",
+        f"{sheet.title}: loss and learning rate ({split}{about})",
+        "Loss of the batches (exponential mean) and learning rate of the first run of each "
+        "combination. Losses of different kinds do not compare.",
+    )
+
+
+def _score_of(scores: dict[str, Any], name: str) -> float | None:
+    if name == MEAN:
+        found = scores.get("mean_foreground_dice")
+    else:
+        found = scores["classes"].get(name, {}).get("dice")
+    return None if found is None else float(found)
+
+
+def _smooth(values: Sequence[float]) -> list[float]:
+    smoothed: list[float] = []
+    for value in values:
+        before = smoothed[-1] if smoothed else value
+        smoothed.append(_SMOOTH * before + (1 - _SMOOTH) * value)
+    return smoothed

@@ -1,0 +1,88 @@
+"""What a study will cost: pixels that go through a network, and the time that they take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from napari_retseg.config import TrainConfig, parse_resize, parse_size
+from napari_retseg.dataset import Dataset
+from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.plan import RunSpec
+
+#: Seconds for a million pixels of a training step, of a small U-Net on one CPU core.
+ROUGH_SECONDS = 2.0
+#: A prediction takes about a third of a training step's time.
+_PREDICTION_SHARE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run takes.
+
+    Attributes
+    ----------
+    steps
+        Optimiser steps; 0 where the training is limited by minutes.
+    megapixels
+        Trained on; predictions count a third.
+    minutes
+        The training's own limit; 0: none.
+    """
+
+    steps: int
+    megapixels: float
+    minutes: float = 0.0
+
+    def seconds(self, rate: float) -> float:
+        """Time at so many seconds for a million pixels."""
+        return 60 * self.minutes if self.minutes else self.megapixels * rate
+
+
+def estimate(run: RunSpec) -> Cost:
+    """Estimate a run's cost from its options and the shape of its first scan."""
+    config, dataset = run.config, run.data.open()
+    sample, per_scan = _sample_pixels(config, dataset)
+    n_train = len(dataset.of_split("train")) * per_scan
+    batch = config.batch_size * config.accumulate
+    steps = config.iterations
+    if config.epochs:
+        steps = math.ceil(config.epochs * n_train / batch)
+    crop = parse_size(config.crop)
+    trained = steps * batch * (math.prod(crop) if crop else sample)
+    n_scored = len(dataset.of_split("val")) * per_scan * (steps // config.score_every + 1)
+    n_scored += len(dataset.of_split(run.report_on)) * per_scan
+    pixels = trained + n_scored * sample * _PREDICTION_SHARE
+    return Cost(0 if config.minutes else steps, pixels / 1e6, config.minutes)
+
+
+def find_rate(runs: Iterable[RunSpec], folder: StudyFolder) -> tuple[float, bool]:
+    """Seconds for a million pixels.
+
+    Returns
+    -------
+    rate, measured
+        Whether it is measured on runs that are done, or the rough one.
+    """
+    seconds = pixels = 0.0
+    for run in runs:
+        if folder.run(run.key).state == "done" and not run.config.minutes:
+            seconds += float(folder.run(run.key).read_result()["seconds"])
+            pixels += estimate(run).megapixels
+    return (seconds / pixels, True) if pixels else (ROUGH_SECONDS, False)
+
+
+def _sample_pixels(config: TrainConfig, dataset: Dataset) -> tuple[float, int]:
+    """Pixels of a sample on the network's grid, and samples in a scan."""
+    scan = dataset.of_split("train")[0].read_scan()
+    shape = scan.spatial_shape
+    per_scan = 1
+    if scan.is_volume and config.dims != "3":
+        axis = int(config.axis) if config.axis != "auto" and not scan.is_oct else 0
+        per_scan = shape[axis]
+        shape = shape[:axis] + shape[axis + 1 :]
+    resize = parse_resize(config.resize)
+    if resize.size:
+        shape = resize.size
+    return math.prod(shape) / resize.every ** len(shape), per_scan

@@ -1,0 +1,241 @@
+"""The figures of a study, as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from napari_retseg.study.curves import draw_training
+from napari_retseg.study.drawing import (
+    COLORS,
+    STYLE,
+    Sheet,
+    StudyFigure,
+    add_legend,
+    draw_means,
+    draw_panels,
+    export,
+    finish_score_axis,
+    first_up,
+)
+from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.recipe import Recipe
+from napari_retseg.study.results import MEAN, Combination
+from napari_retseg.study.statistics import estimate_mean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Share of the axis between two lines.
+_BESIDE = 0.012
+
+
+def draw_figures(
+    recipe: Recipe, combinations: Sequence[Combination], folder: StudyFolder
+) -> list[StudyFigure]:
+    """Draw all figures that the finished runs allow."""
+    found = []
+    for grid in dict.fromkeys(one.grid for one in combinations):
+        own = tuple(one for one in combinations if one.grid == grid)
+        sheet = Sheet(recipe, grid, own)
+        if len({one.size for one in own}) > 1:
+            found += [_draw_sizes(sheet, split) for split in sheet.splits]
+            found += _draw_gains(sheet)
+        elif len({one.name for one in own}) > 1:
+            found.append(_draw_levels(sheet))
+        else:
+            found.append(_draw_classes(sheet))
+        found += [f for split in sheet.splits for f in draw_training(sheet, split, folder)]
+    return found
+
+
+def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
+    """Score against size, one panel a class, one line a level."""
+
+    def draw(axes: Axes, name: str) -> None:
+        levels = _by_level(sheet, split)
+        for number, (color, (label, own)) in enumerate(zip(COLORS, levels, strict=False)):
+            values = {one.size: one.values(name, "dice") for one in own}
+            shift = _shift(sheet, number, len(levels))
+            draw_means(axes, values, label=label, color=color, shift=shift)
+        finish_score_axis(axes)
+        _mark_sizes(axes, sheet)
+
+    unit = {"patient": "patients", "case": "cases"}[sheet.recipe.size_by]
+    return draw_panels(
+        sheet,
+        f"score-by-size {sheet.grid} {split}",
+        f"{sheet.title}: score by number of training {unit} ({split})",
+        f"Dice of each class on the scored part against the number of training {unit}. Lines are "
+        "means over folds and seeds, bars 95 % intervals, dots single runs.",
+        draw,
+        x_label=f"training {unit}",
+    )
+
+
+def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
+    """Difference to the reference level, run by run, against size."""
+    found = []
+    references = {one.factor: one.reference for one in sheet.recipe.compare}
+    factor = sheet.recipe.curves
+    if references.get(factor) is None:
+        return []
+    for split in sheet.splits:
+        levels = dict(_by_level(sheet, split))
+        reference = levels.pop(references[factor], None)
+        if reference is None or not levels:
+            continue
+        base = {
+            r.pair_key: {name: r.value(name, "dice") for name in sheet.names}
+            for one in reference
+            for r in one.results
+        }
+
+        def draw(axes: Axes, name: str, levels: Any = levels, base: Any = base) -> None:
+            axes.axhline(0, color="#888888", linewidth=1)
+            for number, (color, (label, own)) in enumerate(
+                zip(COLORS, levels.items(), strict=False)
+            ):
+                gains = {one.size: _differences(one, name, base) for one in own}
+                shift = _shift(sheet, number, len(levels))
+                draw_means(axes, gains, label=label, color=color, shift=shift)
+            axes.set_ylabel("difference in Dice")
+            _mark_sizes(axes, sheet)
+
+        found.append(
+            draw_panels(
+                sheet,
+                f"gain-by-size {sheet.grid} {split}",
+                f"{sheet.title}: gain over {references[factor]!r} ({split})",
+                "Difference in Dice to the reference on the same cases, folds and seeds: means "
+                "with 95 % intervals. Above 0 is better than the reference.",
+                draw,
+                x_label=f"training {sheet.recipe.size_by}s",
+            )
+        )
+    return found
+
+
+def _draw_levels(sheet: Sheet) -> StudyFigure:
+    """Score of each combination of levels, one panel a split, one row a combination."""
+    names = list(dict.fromkeys(one.name for one in sheet.combinations))
+    splits = sheet.splits
+    height = 1.3 + 0.34 * len(names)
+    label = MEAN if len(sheet.names) > 1 else sheet.names[0]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(3.2 + 3.6 * len(splits), height), layout="constrained")
+        rows = figure.subplots(1, len(splits), sharey=True, sharex=True, squeeze=False)[0]
+        for axes, split in zip(rows, splits, strict=True):
+            own = [one for one in sheet.combinations if one.split == split]
+            _draw_rows(axes, own, names)
+            axes.set_title(split, loc="left")
+            axes.set_xlabel(f"{label} Dice")
+        rows[0].set_yticks(range(len(names)), names)
+        rows[0].set_ylim(len(names) - 0.5, -0.5)
+        add_legend(figure, list(rows))
+    return export(
+        figure,
+        f"scores {sheet.grid}",
+        sheet.title,
+        f"{first_up(label)} Dice on the scored part for each combination: means over folds "
+        f"and seeds with 95 % intervals, dots are single runs.{_tell_published(sheet)}",
+    )
+
+
+def _draw_classes(sheet: Sheet) -> StudyFigure:
+    """Score of each class where there is one combination only, one colour a split."""
+    names = sheet.names
+    with rc_context(STYLE):
+        figure = Figure(figsize=(6.8, 1.3 + 0.34 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        for number, (color, one) in enumerate(zip(COLORS, sheet.combinations, strict=False)):
+            shift = 0.22 * (number - (len(sheet.combinations) - 1) / 2)
+            label: str | None = one.split
+            for place, name in enumerate(names):
+                values = one.values(name, "dice")
+                estimate = estimate_mean(values)
+                if estimate is None:
+                    continue
+                axes.errorbar(
+                    estimate.mean, place + shift, xerr=estimate.margin, fmt="o", color=color,
+                    markersize=6, capsize=3, zorder=3, label=label,
+                )  # fmt: skip
+                label = None
+                if len(values) > 1:
+                    axes.plot(values, [place + shift] * len(values), ".", color="#999999", ms=4)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("Dice")
+        add_legend(figure, [axes])
+    return export(
+        figure,
+        f"classes {sheet.grid}",
+        f"{sheet.title}: Dice of each class",
+        "Dice on the scored part: means over folds and seeds with 95 % intervals, dots are single "
+        "runs.",
+    )
+
+
+def _draw_rows(axes: Axes, own: Sequence[Combination], names: Sequence[str]) -> None:
+    for one in own:
+        place = names.index(one.name)
+        published = one.results[0].spec.published.get("dice")
+        if published is not None:
+            _draw_published(axes, [published], [place])
+        values = one.values(MEAN, "dice")
+        estimate = estimate_mean(values)
+        if estimate is None:
+            continue
+        axes.errorbar(
+            estimate.mean, place, xerr=estimate.margin, fmt="o", color=COLORS[0],
+            markersize=6, capsize=3, zorder=3,
+        )  # fmt: skip
+        if len(values) > 1:
+            axes.plot(values, [place + 0.22] * len(values), ".", color="#999999", markersize=4)
+    axes.plot([], [], "o", color=COLORS[0], label="mean, 95 % interval")
+    if any("dice" in one.results[0].spec.published for one in own):
+        _draw_published(axes, [], [], label="published")
+
+
+def _draw_published(
+    axes: Axes, values: list[float], places: list[int], *, label: str | None = None
+) -> None:
+    axes.plot(values, places, "D", mfc="none", color=COLORS[1], markersize=7, label=label)
+
+
+def _shift(sheet: Sheet, number: int, total: int) -> float:
+    """Lines lie a little beside each other, so that their bars can be told apart."""
+    sizes = [one.size for one in sheet.combinations]
+    return (number - (total - 1) / 2) * _BESIDE * (max(sizes) - min(sizes))
+
+
+def _differences(one: Combination, name: str, base: dict[Any, Any]) -> list[float]:
+    found = []
+    for result in one.results:
+        new, old = result.value(name, "dice"), base.get(result.pair_key, {}).get(name)
+        if new is not None and old is not None:
+            found.append(new - old)
+    return found
+
+
+def _by_level(sheet: Sheet, split: str) -> list[tuple[str, list[Combination]]]:
+    """Combinations of a split by the level that colours stand for; otherwise by their name."""
+    factor = sheet.recipe.curves
+    groups: dict[str, list[Combination]] = {}
+    for one in sheet.combinations:
+        if one.split == split:
+            groups.setdefault(one.level(factor) or one.name, []).append(one)
+    return list(groups.items())
+
+
+def _tell_published(sheet: Sheet) -> str:
+    has_published = any("dice" in one.results[0].spec.published for one in sheet.combinations)
+    return " Open diamonds are published values." if has_published else ""
+
+
+def _mark_sizes(axes: Axes, sheet: Sheet) -> None:
+    axes.set_xticks(sorted({one.size for one in sheet.combinations}))

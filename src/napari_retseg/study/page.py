@@ -1,0 +1,182 @@
+"""The report as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+
+from napari_retseg.study.drawing import StudyFigure
+from napari_retseg.study.panels import Gallery
+from napari_retseg.study.statistics import PairedTest
+from napari_retseg.study.tables import Table, format_estimate
+
+
+class Page:
+    """Collects the sections of a report."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._parts: list[str] = []
+        self._contents: list[tuple[str, str]] = []
+
+    def add_heading(self, text: str) -> None:
+        """Begin a section."""
+        anchor = f"s{len(self._contents) + 1}"
+        self._contents.append((anchor, text))
+        self._parts.append(f'<h2 id="{anchor}">{escape(text)}</h2>')
+
+    def add_lead(self, text: str, source: str) -> None:
+        """Add what the study is about, and where it comes from."""
+        self._parts.append(f'<p class="lead">{escape(text)}</p>')
+        if source:
+            self._parts.append(f'<p class="source">After: {escape(source)}</p>')
+
+    def add_text(self, text: str, kind: str = "") -> None:
+        """Add a paragraph."""
+        self._parts.append(f'<p class="{kind}">{escape(text)}</p>')
+
+    def add_list(self, texts: Iterable[str], kind: str = "") -> None:
+        """Add a list."""
+        items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+        self._parts.append(f'<ul class="{kind}">{items}</ul>')
+
+    def add_facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Add numbers with what they are of."""
+        cells = "".join(
+            f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts
+        )
+        self._parts.append(f'<div class="facts">{cells}</div>')
+
+    def add_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Add names with their values."""
+        rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+        self._parts.append(f"<dl>{rows}</dl>")
+
+    def add_code(self, text: str) -> None:
+        """Add a command."""
+        self._parts.append(f"<pre>{escape(text)}</pre>")
+
+    def add_table(self, table: Table) -> None:
+        """Add a table that can be sorted by its heads."""
+        rows = [
+            [(cell.text, cell.number, place < table.n_words) for place, cell in enumerate(row)]
+            for row in table.rows
+        ]
+        self._add_rows(table.title, table.head, rows, n_words=table.n_words)
+        if table.notes:
+            self.add_list(table.notes, "notes")
+
+    def add_tests(self, title: str, tests: Sequence[PairedTest]) -> None:
+        """Add paired comparisons."""
+        head = ("level", "against", "within", "difference in mean Dice", "pairs", "p (t)",
+                "p (Wilcoxon)")  # fmt: skip
+        rows = [
+            [
+                (one.level, None, True),
+                (one.reference, None, True),
+                (one.within, None, True),
+                (format_estimate(one.difference, signed=True), one.difference.mean, False),
+                (str(one.difference.n), one.difference.n, False),
+                (_probability(one.p_t), one.p_t, False),
+                (_probability(one.p_wilcoxon), one.p_wilcoxon, False),
+            ]
+            for one in tests
+        ]
+        self._add_rows(title, head, rows, n_words=3)
+
+    def add_runs(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Add a long table that is folded away."""
+        self._parts.append(f"<details><summary>{len(rows)} runs</summary>")
+        cells = [[(text, None, True) for text in row] for row in rows]
+        self._add_rows("", head, cells, n_words=len(head))
+        self._parts.append("</details>")
+
+    def add_figure(self, figure: StudyFigure) -> None:
+        """Add a figure."""
+        source = _data_url(figure.svg, "image/svg+xml")
+        self._parts.append(
+            f'<figure><img src="{source}" alt="{escape(figure.title, quote=True)}">'
+            f"<figcaption><b>{escape(figure.title)}.</b> {escape(figure.caption)}</figcaption>"
+            "</figure>"
+        )
+
+    def add_gallery(self, gallery: Gallery) -> None:
+        """Add the pictures of one run, with the classes' colours."""
+        keys = "".join(
+            f'<span><i style="background:{one.color}"></i>{escape(one.name)}</span>'
+            for one in gallery.classes.foreground
+        )
+        self._parts.append(f'<p class="classes">{keys}</p>')
+        for panel in gallery.panels:
+            score = "no class in the reference" if panel.dice is None else f"{panel.dice:.3f}"
+            text = f"{panel.rank.capitalize()} case: {panel.name} of {panel.group}"
+            text += f", mean foreground Dice {score}"
+            self._add_picture(panel.picture, "image/png", f"{text}. Scan, reference, prediction.")
+        for animation in gallery.animations:
+            self._add_picture(animation.gif, "image/gif", animation.caption)
+
+    def render(self) -> str:
+        """Return the whole file."""
+        folder = files("napari_retseg.study")
+        style = (folder / "report.css").read_text(encoding="utf-8")
+        script = (folder / "report.js").read_text(encoding="utf-8")
+        links = "".join(f'<a href="#{a}">{escape(text)}</a>' for a, text in self._contents)
+        body = "\n".join(self._parts)
+        return (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<link rel="icon" href="data:,"><title>{escape(self._title)}</title>'
+            f"<style>{style}</style></head>\n<body><main><h1>{escape(self._title)}</h1>"
+            f"<nav>{links}</nav>\n{body}\n</main><script>{script}</script></body></html>\n"
+        )
+
+    def _add_rows(
+        self,
+        title: str,
+        head: Sequence[str],
+        rows: Sequence[Sequence[tuple[str, float | None, bool]]],
+        *,
+        n_words: int,
+    ) -> None:
+        heads = "".join(
+            f'<th scope="col" class="{"" if place < n_words else "number"}">'
+            f"<button>{escape(text)}</button></th>"
+            for place, text in enumerate(head)
+        )
+        lines = []
+        for row in rows:
+            cells = "".join(
+                f'<td class="{"" if is_word else "number"}"'
+                f' data-sort="{escape(text, quote=True) if is_word else _sortable(number)}">'
+                f"{escape(text)}</td>"
+                for text, number, is_word in row
+            )
+            lines.append(f"<tr>{cells}</tr>")
+        caption = f"<h3>{escape(title)}</h3>" if title else ""
+        self._parts.append(
+            f'{caption}<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table></div>"
+        )
+
+    def _add_picture(self, content: bytes, kind: str, caption: str) -> None:
+        self._parts.append(
+            f'<figure class="scan"><img src="{_data_url(content, kind)}" '
+            f'alt="{escape(caption, quote=True)}"><figcaption>{escape(caption)}</figcaption>'
+            "</figure>"
+        )
+
+
+def _data_url(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _probability(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _sortable(number: float | None) -> str:
+    return "" if number is None else repr(float(number))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, only_error
+
+
+def test_recipes_are_listed(run: Run) -> None:
+    found = json.loads(run("study", "list", "--json").stdout)
+    assert {one["name"] for one in found} >= {"dme-transfer", "prostate-3d"}
+    assert "--data source=PATH" in run("study", "list").output
+
+
+def test_run_may_be_left_out(run: Run, tmp_path: Path) -> None:
+    for words in (("study",), ("study", "run")):
+        done = run(*words, "label-efficiency", "--quick", "--dry-run", "--output", tmp_path / "o")
+        assert done.exit_code == 0, done.output
+        assert "8 runs, 8 to do" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "target"], "--data target: write NAME=VALUE"),
+        (["--data", "other=here"], "has no such role; it has target"),
+        (["--set", "lrr=1"], "is no option of a training and no part of a recipe"),
+        (["--set", "lr=1", "--set", "lr=2"], "--set lr is given twice"),
+        (["--set", "name=other"], "is no option of a training"),
+        (["--set", "splits.four-fold.plan=x"], "splits.four-fold.plan: split is"),
+        (["--sizes", "a"], "--sizes a: write numbers"),
+        (["--only", "x"], "--only x: there are the grids starts"),
+        (["--workers", "2", "--scheduler", "tcp://x:1"], "give --workers or --scheduler"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    run: Run, tmp_path: Path, options: list[str], message: str
+) -> None:
+    done = run(
+        "study", "label-efficiency", "--quick", "--dry-run", "--output", tmp_path / "o", *options
+    )
+    assert done.exit_code == 2
+    assert message in only_error(done)
+
+
+def test_data_that_are_missing_are_named(run: Run, tmp_path: Path) -> None:
+    done = run("study", "prostate-3d", "--output", tmp_path / "o")
+    assert done.exit_code == 2
+    assert "give --data target=PATH: volumes with labels" in only_error(done)
+
+
+def test_changes_reach_options_and_recipe(run: Run, tmp_path: Path) -> None:
+    options = ["--set", "splits.four-fold.plan=folds:3", "--set", "iterations=7", "--seeds", "4,5"]
+    done = run(
+        "study", "label-efficiency", "--quick", "--dry-run", "--output", tmp_path / "o", *options
+    )
+    lines = [line for line in done.output.splitlines() if line.startswith("waiting")]
+    assert len(lines) == 2 * 3 * 2 * 2
+    assert all(": 7 steps" in line for line in lines)
+    assert {line.split("seed ")[1][0] for line in lines} == {"4", "5"}
+
+
+def test_a_class_that_the_data_lack_is_named_with_those_there(
+    run: Run, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    data = ("--data", f"target={tiny_dataset}", "--output", tmp_path / "o")
+    done = run("study", "label-efficiency", *data, "--classes", "target=drusen")
+    assert done.exit_code == 1
+    line = only_error(done)
+    assert "needs a class drusen, but has upper, lower, fluid" in line
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_folder_without_a_study_says_so(run: Run, tmp_path: Path, command: str) -> None:
+    done = run("study", command, tmp_path)
+    assert done.exit_code == 1
+    assert "holds no study" in only_error(done)
+
+
+def test_grids_can_be_left_out(run: Run, tmp_path: Path) -> None:
+    quick = ("study", "dme-transfer", "--quick", "--dry-run", "--output", tmp_path / "o")
+    other = "grids.losses={train: {crop: 48x48}, factors: {loss: [ce, dice]}}"
+    every = run(*quick, "--set", other)
+    # cross-entropy with this crop is a row of the published table already
+    assert "8 runs, 8 to do" in every.output
+    some = run(*quick, "--set", other, "--only", "losses")
+    assert "4 runs, 4 to do" in some.output
+    assert "nothing is compared by 'row'" in some.output

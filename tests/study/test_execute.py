@@ -1,0 +1,183 @@
+"""Runs of a study: done once, wherever; failures stay with their run; kills lose nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from napari_retseg.study.catalogue import merge
+from napari_retseg.study.folder import StudyFolder
+from tests.cli.conftest import invoke
+from tests.study.conftest import Write, scores_of, stamps
+
+
+def study(recipe: Path, data: Path, output: Path, *options: str) -> Result:
+    given = ("--data", f"target={data}", "--output", output)
+    return invoke("study", recipe, *given, *options)
+
+
+def test_a_dry_run_lists_all_runs_and_does_nothing(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    recipe = write_recipe(small_values)
+    done = study(recipe, tiny_dataset, tmp_path / "out", "--dry-run")
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.output.splitlines() if line.startswith("waiting")]
+    assert len(lines) == 6
+    assert "3 steps on 8 cases of 2 patients, scored on 4 of 1" in lines[0]
+    assert "6 runs, 6 to do" in done.output
+    assert not (tmp_path / "out" / "runs").exists()
+    assert not (tmp_path / "out" / "study.json").exists()
+
+
+@pytest.mark.slow
+def test_nothing_is_done_twice_and_an_edited_recipe_adds_what_is_new(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    recipe, output = write_recipe(small_values), tmp_path / "out"
+    assert study(recipe, tiny_dataset, output).exit_code == 0
+    first = stamps(output)
+    assert len(first) == 6
+    again = study(recipe, tiny_dataset, output)
+    assert again.exit_code == 0
+    assert "begun" not in again.output
+    assert stamps(output) == first
+    more = merge(small_values, {"grids": {"rates": {"factors": {"lr": [0.001, 0.01, 0.02]}}}})
+    assert "9 runs, 3 to do" in study(write_recipe(more), tiny_dataset, output, "--dry-run").output
+    assert study(write_recipe(more), tiny_dataset, output).exit_code == 0
+    assert len(stamps(output)) == 9
+    assert {key: stamps(output)[key] for key in first} == first
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_named_and_the_others_go_on(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    values = merge(
+        small_values,
+        {
+            "splits": {"folds": {"plan": "80/20"}},
+            "grids": {"rates": {"factors": {"lr": [1e30, 0.001]}}},
+            "train": {"optimizer": "sgd", "ema": 0, "iterations": 6},
+        },
+    )
+    recipe = write_recipe(values)
+    done = study(recipe, tiny_dataset, output)
+    assert done.exit_code == 1, done.output
+    assert "1e+30" in done.stderr
+    assert "Traceback" not in done.output
+    assert "1 done, 1 failed" in done.output
+    status = invoke("study", "status", output, "--json")
+    assert status.exit_code == 1
+    assert json.loads(status.stdout)["counts"] == {"done": 1, "failed": 1}
+    report = (output / "report.html").read_text()
+    assert "1 of 2 runs are not in this report (1 failed)" in report
+    assert "Runs that failed" in report
+    retried = study(recipe, tiny_dataset, output)
+    assert retried.exit_code == 1
+    assert retried.output.count("begun") == 1
+
+
+@pytest.mark.slow
+def test_runs_that_start_from_a_pre_training_wait_for_it(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    values = merge(
+        small_values,
+        {
+            "data": {"source": {"description": "more B-scans"}},
+            "start": "pretrained",
+            "pretraining": {"train": {"encoder": "tu-resnet10t", "crop": "64x64"}},
+            "train": {"crop": "64x64"},
+            "splits": {"folds": {"plan": "80/20"}},
+        },
+    )
+    recipe, output = write_recipe(values), tmp_path / "out"
+    done = study(recipe, tiny_dataset, output, "--data", f"source={tiny_dataset}")
+    assert done.exit_code == 0, done.output
+    folder = StudyFolder(output)
+    runs = folder.read_plan().runs
+    assert [run.kind for run in runs] == ["pretraining", "run", "run"]
+    assert {run.start_run for run in runs[1:]} == {runs[0].key}
+    assert (folder.run(runs[0].key).model / "model.json").is_file()
+    assert not folder.run(runs[1].key).model.exists()
+    broken = merge(values, {"pretraining": {"train": {"lr": 1e30, "optimizer": "sgd", "ema": 0}}})
+    other = tmp_path / "broken"
+    options = ("--data", f"source={tiny_dataset}")
+    failed = study(write_recipe(broken), tiny_dataset, other, *options)
+    assert failed.exit_code == 1
+    assert failed.output.count("the pre-training that it starts from failed") == 2
+
+
+@pytest.mark.slow
+def test_worker_processes_give_the_same_results(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    recipe = write_recipe(small_values)
+    assert study(recipe, tiny_dataset, tmp_path / "here").exit_code == 0
+    done = study(recipe, tiny_dataset, tmp_path / "there", "--workers", "2")
+    assert done.exit_code == 0, done.output
+    assert scores_of(tmp_path / "there") == scores_of(tmp_path / "here")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_killed_study_goes_on_with_the_same_results(
+    workers: str,
+    small_values: dict[str, Any],
+    write_recipe: Write,
+    tiny_dataset: Path,
+    tmp_path: Path,
+) -> None:
+    values = merge(small_values, {"train": {"iterations": 12, "score_every": 4}})
+    recipe, output = write_recipe(values), tmp_path / "killed"
+    call = [sys.executable, "-m", "napari_retseg", "study", str(recipe), "--workers", workers]
+    call += ["--data", f"target={tiny_dataset}", "--output", str(output)]
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: bool(stamps(output)) and has_begun_another(output), process)
+        process.send_signal(signal.SIGKILL)
+    before = stamps(output)
+    assert 0 < len(before) < 6
+    done = study(recipe, tiny_dataset, output)
+    assert done.exit_code == 0, done.output
+    after = stamps(output)
+    assert len(after) == 6
+    assert {key: after[key] for key in before} == before
+    assert study(recipe, tiny_dataset, tmp_path / "straight").exit_code == 0
+    assert scores_of(output) == scores_of(tmp_path / "straight")
+
+
+def has_begun_another(output: Path) -> bool:
+    """Whether a run that is not finished has taken steps."""
+    folder = StudyFolder(output)
+    unfinished = [
+        path.name for path in (output / "runs").iterdir() if path.name not in stamps(output)
+    ]
+    return any(folder.run(key).count_steps() > 2 for key in unfinished)
+
+
+def wait_for(condition: Any, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the study ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_two_programs_do_not_run_one_study(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    with StudyFolder(output).locked():
+        done = study(write_recipe(small_values), tiny_dataset, output)
+    assert done.exit_code == 2
+    assert "another program runs this study" in done.stderr

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.dataset import Dataset, load_dataset
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.study.catalogue import merge
+from napari_retseg.study.division import divide_for_run, shared_patients, take_size
+from napari_retseg.study.plan import StudyPlan
+from napari_retseg.study.recipe import SplitSpec
+from tests.study.conftest import Plan
+
+
+def keys(plan: StudyPlan) -> set[str]:
+    return {run.key for run in plan.runs}
+
+
+def test_each_combination_fold_seed_and_size_is_a_run(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    found = plan({**small_values, "seeds": [0, 1], "sizes": [1, 2]})
+    assert len(found.runs) == 2 * 3 * 2 * 2
+    assert {run.fold for run in found.runs} == {1, 2, 3}
+    assert {run.config.lr for run in found.runs} == {0.001, 0.01}
+    assert {run.config.seed for run in found.runs} == {0, 1}
+
+
+def test_the_same_recipe_has_the_same_keys_and_an_edited_one_only_new_ones_beside_them(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    first, again = plan(small_values), plan(small_values)
+    assert keys(first) == keys(again)
+    more = merge(small_values, {"grids": {"rates": {"factors": {"lr": [0.001, 0.01, 0.1]}}}})
+    assert keys(plan(more)) > keys(first)
+    assert len(keys(plan(more))) == 9
+    assert keys(plan(small_values, loss="ce")).isdisjoint(keys(first))
+
+
+def test_two_grids_share_the_runs_that_they_have_in_common(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    other = {"second": {"factors": {"lr": [0.01, 0.1]}}}
+    found = plan(merge(small_values, {"grids": other}))
+    assert len(found.unique) == 9
+    assert [run.grid for run in found.runs] == ["rates"] * 6 + ["second"] * 6
+    shared = {run.key for run in found.runs if run.levels == {"lr": "0.01"}}
+    assert len(shared) == 3
+
+
+def test_keys_follow_content_and_not_names_or_devices(
+    plan: Plan, small_values: dict[str, Any], tiny_dataset: Path, tmp_path: Path
+) -> None:
+    first = keys(plan(small_values))
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(tiny_dataset, moved)
+    assert keys(plan(small_values, load_dataset(moved))) == first
+    assert keys(plan(small_values, device="auto", checkpoint_seconds=5)) == first
+    picture = moved / "labels" / "P1_B0.png"
+    image = Image.open(picture)
+    image.putpixel((30, 30), 2 if image.getpixel((30, 30)) != 2 else 1)
+    image.save(picture)
+    changed = keys(plan(small_values, load_dataset(moved)))
+    assert changed.isdisjoint(first)
+
+
+def test_classes_of_other_names_are_another_study(
+    plan: Plan, small_values: dict[str, Any], tiny_dataset: Path
+) -> None:
+    dataset = load_dataset(tiny_dataset)
+    renamed = dataset.labels.classes[1].model_copy(update={"name": "other"})
+    labels = dataset.labels.model_copy(
+        update={"classes": (dataset.labels.classes[0], renamed, *dataset.labels.classes[2:])}
+    )
+    other = dataset.model_copy(update={"labels": labels})
+    assert keys(plan(small_values, other)).isdisjoint(keys(plan(small_values)))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SplitSpec(plan="folds:3"),
+        SplitSpec(plan="folds:3", validation=1),
+        SplitSpec(plan="80/20", seed="run"),
+        SplitSpec(plan="pinned"),
+    ],
+    ids=str,
+)
+def test_no_patient_is_on_both_sides(spec: SplitSpec, tiny_dataset: Path) -> None:
+    dataset = load_dataset(tiny_dataset)
+    held_out: list[str] = []
+    for fold in range(1, spec.folds + 1) or (0,):
+        parts = divide_for_run(dataset, spec, fold=fold, seed=3)
+        assert shared_patients(parts) == ()
+        groups = [set(parts.groups(part)) for part in ("train", "val", "test")]
+        assert not groups[0] & groups[1]
+        assert not groups[1] & groups[2]
+        held_out += parts.groups("test" if spec.validation else "val")
+    if spec.folds:
+        assert sorted(held_out) == ["P1", "P2", "P3"]
+
+
+def test_a_leak_in_the_data_set_itself_is_refused(tiny_dataset: Path) -> None:
+    dataset = load_dataset(tiny_dataset)
+    cases = [c.model_copy(update={"split": "val"}) for c in dataset.cases[:1]]
+    leaking = dataset.model_copy(update={"cases": (*cases, *dataset.cases[1:])})
+    with pytest.raises(InputError, match="patient P1 would be in train and in val"):
+        divide_for_run(leaking, SplitSpec(plan="pinned"), fold=0, seed=0)
+
+
+def test_a_split_by_image_is_marked(plan: Plan, small_values: dict[str, Any]) -> None:
+    values = {**small_values, "splits": {"images": {"plan": "80/20", "by": "image"}}}
+    found = plan(values)
+    assert len(shared_patients(found.runs[0].data.open())) > 0
+    assert any(
+        "divides images" in note and "better than on new patients" in note for note in found.notes
+    )
+
+
+def test_smaller_training_sets_lie_in_larger_ones(tiny_dataset: Path) -> None:
+    parts = divide_for_run(load_dataset(tiny_dataset), SplitSpec(plan="folds:3"), fold=1, seed=0)
+
+    def images(size: int, by: Any, seed: int = 0) -> set[Path]:
+        taken = take_size(parts, size, by=by, seed=seed)
+        assert taken is not None
+        assert taken.of_split("val") == parts.of_split("val")
+        return {case.image for case in taken.of_split("train")}
+
+    assert images(1, "patient") < images(2, "patient")
+    assert len(images(3, "case")) == 3
+    assert len({path.name[:2] for path in images(4, "case")}) == 1
+    assert images(0, "case") == {case.image for case in parts.of_split("train")}
+    assert len({frozenset(images(1, "patient", seed)) for seed in range(8)}) == 2
+    assert take_size(parts, 3, by="patient", seed=0) is None
+
+
+def test_sizes_that_the_data_do_not_reach_are_named(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    found = plan({**small_values, "sizes": [1, 50]})
+    assert {run.size for run in found.runs} == {1}
+    assert any("size 50 is left out" in note and "only 2 patients" in note for note in found.notes)
+
+
+def test_options_that_do_not_go_together_are_named_with_their_combination(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    values = merge(small_values, {"grids": {"rates": {"factors": {"dims": ["2", "3"]}}}})
+    with pytest.raises(UsageError, match=r"rates, 0\.001, 2: lr"):
+        plan(values, lr=-1)
+
+
+def test_a_comparison_that_no_grid_allows_is_named(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    found = plan({**small_values, "compare": [{"factor": "loss", "reference": "ce"}]})
+    assert found.notes == ("nothing is compared by 'loss': no grid has it",)
+
+
+def test_scores_of_a_part_that_is_not_there_are_refused(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match="reported on the test part, but split folds has none"):
+        plan({**small_values, "report_on": "test"})
+
+
+def test_a_run_comes_back_from_its_file(plan: Plan, small_values: dict[str, Any]) -> None:
+    spec = plan(small_values).runs[0]
+    again = type(spec).model_validate_json(spec.model_dump_json())
+    assert again == spec
+    assert isinstance(again.data.open(), Dataset)
+    assert isinstance(again.config, TrainConfig)
