@@ -10,7 +10,13 @@ from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 from napari_retseg.ui.state import ModelChoice, Work
 from napari_retseg.ui.workbench.keys import KEYS
 from napari_retseg.ui.workbench.look import GAP, make_text
-from napari_retseg.ui.workbench.parts import fill_box, make_box, make_button, make_row
+from napari_retseg.ui.workbench.parts import (
+    fill_box,
+    make_box,
+    make_button,
+    make_row,
+    show_progress,
+)
 from napari_retseg.ui.workbench.state import BenchState
 
 
@@ -86,8 +92,7 @@ class ModelPanel(QWidget):
         for button in (self.bscan_button, self.volume_button):
             button.setEnabled(state.can_segment)
         if work is not None:
-            self.bar.setRange(0, work.total)
-            self.bar.setValue(work.done)
+            show_progress(self.bar, work.done, work.total)
             self.work_text.setText(describe_work(work))
 
     def _on_browse_clicked(self) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 from napari_retseg.ui.workbench.look import GAP
 
@@ -36,6 +43,18 @@ def fill_box(box: QComboBox, names: Sequence[str], chosen: int, *, empty: str) -
         box.setPlaceholderText(empty)
         box.setCurrentIndex(chosen)
     box.setEnabled(bool(names))
+
+
+def show_progress(bar: QProgressBar, done: int, total: int) -> None:
+    """Show how far something is, when the window is drawn next.
+
+    A progress bar draws itself at once otherwise, and with it the whole window, which the
+    viewer's canvas makes slow where there is no GPU.
+    """
+    bar.setUpdatesEnabled(False)
+    bar.setRange(0, total)
+    bar.setValue(done)
+    bar.setUpdatesEnabled(True)
 
 
 def make_row(*widgets: QWidget) -> QHBoxLayout:

@@ -14,7 +14,7 @@ from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.rounds import Curves, Measure, Verdict, describe_duration
 from napari_retseg.ui.workbench.curves import CurvesPlot, ScoreCurve, StepCurve
 from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
-from napari_retseg.ui.workbench.parts import make_button, make_row
+from napari_retseg.ui.workbench.parts import make_button, make_row, show_progress
 from napari_retseg.ui.workbench.state import BenchState
 from napari_retseg.ui.workbench.trainform import TrainForm
 
@@ -147,7 +147,7 @@ class ProgressPanel(QWidget):
             Whether all is shown; False where curves are left for the next time.
         """
         shown = curves.snapshot()
-        self.bar.setValue(round(1000 * shown.position))
+        show_progress(self.bar, round(1000 * shown.position), 1000)
         self.text.setText(describe_progress(shown))
         self.text.setVisible(bool(self.text.text()))
         now = time.monotonic()
