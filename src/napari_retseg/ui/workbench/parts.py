@@ -51,6 +51,8 @@ def show_progress(bar: QProgressBar, done: int, total: int) -> None:
     A progress bar draws itself at once otherwise, and with it the whole window, which the
     viewer's canvas makes slow where there is no GPU.
     """
+    if (bar.value(), bar.maximum()) == (done, total):
+        return
     bar.setUpdatesEnabled(False)
     bar.setRange(0, total)
     bar.setValue(done)
