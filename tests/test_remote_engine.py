@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +13,7 @@ from napari_retseg.errors import JobError
 from napari_retseg.events import Message, Progress
 from tests.fakes import CountJob, DieJob
 from tests.listening import TIMEOUT, Listener, run
+from tests.remote import Remote
 
 
 def test_address_without_a_scheduler_fails_with_one_line() -> None:
@@ -35,55 +31,6 @@ def test_address_without_a_scheduler_fails_with_one_line() -> None:
 def test_malformed_address_fails_with_one_line() -> None:
     with Engine("nonsense://here") as engine, pytest.raises(JobError, match="no dask scheduler"):
         list(engine.run(CountJob(1)))
-
-
-class Remote:
-    """A dask scheduler and its workers, each a process started from a command line."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "scheduler.json"
-        self._folder = folder
-        self._processes = [
-            self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        ]
-
-    def _start(self, *args: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", args[0], "--scheduler-file", str(self._file)]
-        with (self._folder / f"{args[0]}.log").open("ab") as log:
-            return subprocess.Popen(
-                [*command, *args[1:]],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-            )
-
-    @property
-    def address(self) -> str:
-        deadline = time.monotonic() + TIMEOUT
-        while not self._file.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return str(json.loads(self._file.read_text())["address"])
-
-    def add_worker(self, *more: str) -> None:
-        options = (
-            *more,
-            "--nthreads",
-            "1",
-            "--no-dashboard",
-            "--local-directory",
-            str(self._folder),
-        )
-        self._processes.append(self._start("worker", *options))
-
-    def kill_scheduler(self) -> None:
-        self._processes[0].kill()
-
-    def close(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-        for process in self._processes:
-            process.wait(TIMEOUT)
 
 
 @pytest.fixture
