@@ -20,7 +20,7 @@ help:
 	@echo 'make test     every check: ruff, mypy, import-linter, npe2, pytest'
 	@echo 'make lint     the same without pytest'
 	@echo 'make format   let ruff format the code'
-	@echo 'make gui      napari with the Segment dock'
+	@echo 'make gui      napari with the workbench and the scores'
 	@echo 'make samples  make the built-in samples again from their seed'
 	@echo 'make starter  train the starter model again'
 	@echo 'make wheel    build the sdist and the wheel into dist/'

@@ -210,3 +210,18 @@ def test_the_copied_command_trains_as_the_workbench_does(
     assert f"  round 0002  {read_verdict(copied).text}\n" in text
     assert "on 2 B-scans of 1 patient" in text
     assert seconds_per_step([dock, copied], config) is None  # too few steps to tell
+
+
+def test_a_training_leaves_a_workspace_alone_that_is_open_elsewhere(
+    run: Run, labelled: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    options = ("--from", tiny_bundle, "--iterations", 1, "--batch-size", 2, "--device", "cpu")
+    before = (labelled / "dataset.json").read_bytes()
+    with Workspace.open(labelled):
+        result = run("train", labelled, "--output", tmp_path / "run", *options)
+        assert result.exit_code == 0, result.output
+        assert "the split is not kept for later runs" in result.output
+        assert "is open in another window or program" in result.output
+        assert (labelled / "dataset.json").read_bytes() == before
+    run("train", labelled, "--output", tmp_path / "later", *options)
+    assert (labelled / "dataset.json").read_bytes() != before

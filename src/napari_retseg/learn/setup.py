@@ -26,6 +26,7 @@ from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.nets.device import Compute, choose_compute
 from napari_retseg.nets.freeze import apply_strategy
 from napari_retseg.nets.transfer import TransferReport
+from napari_retseg.workspace.lock import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, 
     Returns
     -------
     dataset, warnings
-        Where the folder cannot be written, the split holds for this run only.
+        Where the folder cannot be written, or is a workspace that another program has open,
+        the split holds for this run only.
     """
     plan = parse_split(config.split)
     if plan.fractions is not None or plan.folds or config.split_by != "patient":
@@ -154,7 +156,8 @@ def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, 
     if pinned == dataset:
         return dataset, ()
     try:
-        save_dataset(pinned)
+        with writing(pinned.root):
+            save_dataset(pinned)
     except InputError as error:
         return pinned, (f"the split is not kept for later runs: {error}",)
     return pinned, ()

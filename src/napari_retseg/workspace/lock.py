@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from napari_retseg.dataset.description import DESCRIPTION
+from napari_retseg.dataset.registry import WORKSPACE
+from napari_retseg.errors import InputError
 from napari_retseg.workspace.layout import LABELS, LOCK
 
 _ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -42,6 +46,27 @@ def take_lock(folder: Path) -> tuple[BaseFileLock | None, str]:
         why = error.strerror or "no lock"
         return None, f"{folder} cannot be written ({why}): make it writable to change it"
     return lock, ""
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Hold the right to write to a folder that may be a workspace; any other one is free.
+
+    Raises
+    ------
+    InputError
+        Where another program has the workspace open, or it is write-protected.
+    """
+    if not (folder / WORKSPACE).is_file():
+        yield
+        return
+    lock, why = take_lock(folder)
+    if lock is None:
+        raise InputError(why)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _may_write(path: Path) -> bool:
