@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 from tests.listening import TIMEOUT
 
 
@@ -50,6 +52,11 @@ class Remote:
             str(self._folder),
         )
         self._processes.append(self._start("worker", *options))
+
+    def kill_work(self) -> None:
+        """Kill the process in which jobs run; its nanny starts another."""
+        for child in psutil.Process(self._processes[-1].pid).children(recursive=True):
+            child.kill()
 
     def kill_scheduler(self) -> None:
         self._processes[0].kill()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import Run, only_error, save_bscan
+from tests.remote import Remote
 
 pytestmark = pytest.mark.slow
 
@@ -23,54 +22,19 @@ EXACT = ("--precision", "fp32", "--device", "cpu")
 TIMEOUT = 60.0
 
 
-class Cluster:
-    """A scheduler and one worker, each a process of its own on 127.0.0.1."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "scheduler.json"
-        self._scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
-        self._wait_for(self._file.is_file)
-        self.address: str = json.loads(self._file.read_text())["address"]
-        self.worker = self._start("worker", "--nthreads", "1", "--host", "127.0.0.1")
-
-    def kill_work(self) -> None:
-        """Kill the process in which jobs run; its nanny starts another."""
-        for child in psutil.Process(self.worker.pid).children(recursive=True):
-            child.kill()
-
-    def close(self) -> None:
-        """End both."""
-        for process in (self.worker, self._scheduler):
-            process.terminate()
-            process.wait(TIMEOUT)
-
-    def _start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", kind, "--scheduler-file", str(self._file)]
-        command += ["--no-dashboard", *options]
-        return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._file.parent
-        )
-
-    @staticmethod
-    def _wait_for(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(tmp_path: Path) -> Iterator[Remote]:
     """A scheduler with one worker."""
     folder = tmp_path / "cluster"
     folder.mkdir()
-    cluster = Cluster(folder)
+    cluster = Remote(folder)
+    cluster.add_worker()
     yield cluster
     cluster.close()
 
 
 def test_labels_and_scores_are_those_of_this_process(
-    run: Run, cluster: Cluster, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+    run: Run, cluster: Remote, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     image = tiny_dataset / "images" / "P1_B0.png"
     there = ("--model", tiny_bundle, *EXACT, "--scheduler", cluster.address)
@@ -88,7 +52,7 @@ def test_labels_and_scores_are_those_of_this_process(
 
 
 def test_a_training_runs_there(
-    run: Run, cluster: Cluster, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+    run: Run, cluster: Remote, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     options = ("--from", tiny_bundle, "--iterations", "2", *EXACT, "--scheduler", cluster.address)
@@ -99,7 +63,7 @@ def test_a_training_runs_there(
 
 
 def test_a_worker_killed_in_the_middle_is_one_line_and_the_others_are_done(
-    cluster: Cluster, tiny_bundle: Path, tmp_path: Path
+    cluster: Remote, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     big = tmp_path / "big.tif"
     write_scan(big, OctScan(np.zeros((2000, 64, 64), np.uint8), ("bscan", "depth", "width")))
@@ -141,7 +105,7 @@ def test_an_address_where_nobody_answers_is_one_line(
 
 
 def test_a_study_is_done_by_the_workers_of_a_scheduler(
-    run: Run, cluster: Cluster, tmp_path: Path
+    run: Run, cluster: Remote, tmp_path: Path
 ) -> None:
     quick = ("study", "label-efficiency", "--quick", "--sizes", "1")
     there = run(*quick, "--output", tmp_path / "there", "--scheduler", cluster.address)

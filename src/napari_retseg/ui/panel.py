@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retseg.models import ModelInfo
+from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
 
 _SIGNS = {"info": "", "warning": "⚠ ", "error": "⚠ "}
@@ -142,8 +143,7 @@ class SegmentPanel(QWidget):
         for widget in (self.bar, self.cancel_button, self.work_text):
             widget.setVisible(work is not None)
         if work is not None:
-            self.bar.setRange(0, work.total)
-            self.bar.setValue(work.done)
+            show_progress(self.bar, work.done, work.total)
             self.work_text.setText(_describe_work(work))
         self._show_buttons()
 

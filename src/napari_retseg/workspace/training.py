@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.dataset import Dataset, pin_split
+from napari_retseg.dataset import Case, Dataset, pin_split
 from napari_retseg.dataset.planes import list_planes
 from napari_retseg.errors import InputError
 from napari_retseg.workspace import adding, layout, transfer
@@ -32,10 +32,8 @@ class TrainingData(OpenedWorkspace):
             Where there is no such scan.
         """
         case = self._book.get(name)
-        shape = shape_of(case)
-        if case.split in ("val", "test") and shape is not None:
-            return frozenset(range(count_bscans(shape)))
-        return frozenset(case.heldout_bscans)
+        some = frozenset(case.heldout_bscans)
+        return _all_bscans(case, some) if case.split in ("val", "test") else some
 
     def unused(self, name: str) -> frozenset[int]:
         """Return the B-scans whose labels no training uses: a test's, and the gap of a split.
@@ -46,10 +44,8 @@ class TrainingData(OpenedWorkspace):
             Where there is no such scan.
         """
         case = self._book.get(name)
-        shape = shape_of(case)
-        if case.split == "test" and shape is not None:
-            return frozenset(range(count_bscans(shape)))
-        return frozenset(case.unused_bscans)
+        some = frozenset(case.unused_bscans)
+        return _all_bscans(case, some) if case.split == "test" else some
 
     def pin(self) -> None:
         """Give patients with confirmed labels their place in the split; none moves.
@@ -148,3 +144,9 @@ class TrainingData(OpenedWorkspace):
         """
         with self._changing():
             return layout.make_round(self.folder)
+
+
+def _all_bscans(case: Case, known: frozenset[int]) -> frozenset[int]:
+    """Return all B-scans of a scan; those that are `known` where nobody has counted them."""
+    shape = shape_of(case)
+    return known if shape is None else frozenset(range(count_bscans(shape)))

@@ -199,9 +199,9 @@ class WorkbenchDock(QWidget):
     def _on_training(self, is_training: bool) -> None:
         if is_training:
             self.sections["Progress"].set_open(True)
-            QTimer.singleShot(_REFRESH_MS, self._show_progress)  # once it is laid out
+            QTimer.singleShot(_REFRESH_MS, self._scroll_to_progress)  # once it is laid out
 
-    def _show_progress(self) -> None:
+    def _scroll_to_progress(self) -> None:
         bar = self._scroll.verticalScrollBar()
         if bar is not None:
             bar.setValue(self.sections["Progress"].y())

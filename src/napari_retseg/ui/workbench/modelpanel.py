@@ -7,6 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
+from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.state import ModelChoice, Work
 from napari_retseg.ui.workbench.keys import KEYS
 from napari_retseg.ui.workbench.look import GAP, make_text
@@ -15,7 +16,6 @@ from napari_retseg.ui.workbench.parts import (
     make_box,
     make_button,
     make_row,
-    show_progress,
 )
 from napari_retseg.ui.workbench.state import BenchState
 

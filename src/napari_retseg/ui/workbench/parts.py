@@ -8,7 +8,6 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QWidget,
@@ -43,20 +42,6 @@ def fill_box(box: QComboBox, names: Sequence[str], chosen: int, *, empty: str) -
         box.setPlaceholderText(empty)
         box.setCurrentIndex(chosen)
     box.setEnabled(bool(names))
-
-
-def show_progress(bar: QProgressBar, done: int, total: int) -> None:
-    """Show how far something is, when the window is drawn next.
-
-    A progress bar draws itself at once otherwise, and with it the whole window, which the
-    viewer's canvas makes slow where there is no GPU.
-    """
-    if (bar.value(), bar.maximum()) == (done, total):
-        return
-    bar.setUpdatesEnabled(False)
-    bar.setRange(0, total)
-    bar.setValue(done)
-    bar.setUpdatesEnabled(True)
 
 
 def make_row(*widgets: QWidget) -> QHBoxLayout:

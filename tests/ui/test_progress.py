@@ -1,4 +1,4 @@
-"""Small pieces of the panels."""
+"""Progress bars are drawn with the window, and only where they move."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication, QProgressBar
 
-from napari_retseg.ui.workbench.parts import show_progress
+from napari_retseg.ui.progress import show_progress
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
