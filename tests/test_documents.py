@@ -1,0 +1,82 @@
+"""What the documents promise exists: files they link to, commands and options they print."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from napari_retseg.cli import app
+from napari_retseg.cli.study import RecipeGroup
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path
+    for folder in (ROOT, ROOT / "docs", ROOT / "sample_data")
+    for path in folder.glob("*.md")
+    if path.name[0] != "."
+)
+_LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+_CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+
+
+def read_commands(text: str) -> Iterator[list[str]]:
+    """Every ``napari-retseg`` command of the code blocks, as words; continued lines joined."""
+    for number, block in enumerate(re.split(r"^```.*$", text, flags=re.MULTILINE)):
+        if number % 2 == 0:
+            block = "\n".join(line[4:] for line in block.splitlines() if line.startswith("    "))
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.strip().removeprefix("$ ").startswith("napari-retseg "):
+                yield shlex.split(line.strip().removeprefix("$ "), comments=True)[1:]
+
+
+def find_unknown(words: list[str]) -> str:
+    """Name the first word that the command line does not know; nothing where it knows all."""
+    command: Any = typer.main.get_command(app)
+    rest = list(words)
+    while hasattr(command, "commands"):
+        if not rest or rest[0].startswith(("-", "[")):
+            return ""
+        if isinstance(command, RecipeGroup) and rest[0] not in command.commands:
+            rest = ["run", *rest]
+        found = command.commands.get(rest[0])
+        if found is None:
+            return rest[0]
+        command, rest = found, rest[1:]
+    known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
+    given = [word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)]
+    return next((word for word in given if word not in known | {"--help", "-h", "--debug"}), "")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_is_in_one_piece(document: Path) -> None:
+    assert not _CONFLICT.search(document.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = _LINK.findall(document.read_text(encoding="utf-8"))
+    files = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in files if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_printed_commands_and_options_exist(document: Path) -> None:
+    commands = read_commands(document.read_text(encoding="utf-8"))
+    assert {" ".join(words): word for words in commands if (word := find_unknown(words))} == {}
+
+
+def test_an_unknown_command_or_option_would_be_found() -> None:
+    text = "```\nnapari-retseg predict a.tif \\\n  --putput labels  # where to\n```\n"
+    assert [find_unknown(words) for words in read_commands(text)] == ["--putput"]
+    assert find_unknown(["predikt", "a.tif"]) == "predikt"
+    assert find_unknown(["models", "forget", "x"]) == "forget"
+
+
+def test_the_readme_prints_commands() -> None:
+    assert len(list(read_commands((ROOT / "README.md").read_text(encoding="utf-8")))) > 5
