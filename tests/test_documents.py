@@ -28,9 +28,10 @@ _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 def read_commands(text: str) -> Iterator[list[str]]:
     """Every ``napari-retseg`` command of the code blocks, as words; continued lines joined."""
     for number, block in enumerate(re.split(r"^```.*$", text, flags=re.MULTILINE)):
-        if number % 2 == 0:
-            block = "\n".join(line[4:] for line in block.splitlines() if line.startswith("    "))
-        for line in block.replace("\\\n", " ").splitlines():
+        lines = block.replace("\\\n", " ").splitlines()
+        if number % 2 == 0:  # not fenced: what is indented is code
+            lines = [line for line in lines if line.startswith("    ")]
+        for line in lines:
             if line.strip().removeprefix("$ ").startswith("napari-retseg "):
                 yield shlex.split(line.strip().removeprefix("$ "), comments=True)[1:]
 
