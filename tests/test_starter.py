@@ -8,11 +8,12 @@ import pytest
 from napari_retseg import starter
 from napari_retseg.classes import RETINA
 from napari_retseg.config import PredictConfig
+from napari_retseg.dataset import Dataset
 from napari_retseg.infer.predict import predict_labels
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.models import WEIGHTS, find_model, read_info
 from napari_retseg.samples import sample_folder
-from napari_retseg.simulate import SimulatorConfig
+from napari_retseg.simulate import SimulatorConfig, WideConfig
 from napari_retseg.simulate.volume import simulate_volume
 
 
@@ -45,16 +46,40 @@ def test_the_starter_segments_the_sample_volume() -> None:
     assert (found[reference > 0] == reference[reference > 0]).mean() > 0.85
 
 
-def test_training_data_hold_several_sizes_and_no_patient_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def eyes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Ten simulated eyes to train on and two held out, of small scans."""
+    kinds = tuple(
+        sampling.model_copy(update={"depths": (64,), "widths": (width,)})
+        for sampling, width in zip(WideConfig().samplings, (64, 80, 96, 112, 128), strict=True)
+    )
+    folder = tmp_path_factory.mktemp("eyes") / "data"
+    config = WideConfig(samplings=kinds)
+    return starter.simulate_eyes(folder, config, parts=2, eyes=6, held_out=1)
+
+
+def test_training_data_hold_many_kinds_and_no_eye_twice(eyes: Dataset) -> None:
+    assert len(eyes.groups("train")) == 10
+    assert len(eyes.groups("val")) == 2
+    assert not {*eyes.groups("train")} & {*eyes.groups("val")}
+    pixels = [case.read_scan().pixels for case in eyes.cases]
+    assert len({one.shape for one in pixels}) > 1
+    assert len({one.tobytes() for one in pixels}) == 12
+    assert np.unique([case.read_labels(RETINA).max() for case in eyes.cases]).max() <= 8
+
+
+def test_training_a_starter_ends_with_a_bundle_in_half_precision(
+    eyes: Dataset, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(starter, "SIZES", ((64, 64), (64, 96)))
-    monkeypatch.setattr(starter, "PATIENTS_PER_SIZE", 4)
-    monkeypatch.setattr(starter, "BSCANS_PER_PATIENT", 1)
-    dataset = starter.simulate_training_data(tmp_path / "data")
-    assert len(dataset.groups("train")) == 6
-    assert len(dataset.groups("val")) == 2
-    assert not {*dataset.groups("train")} & {*dataset.groups("val")}
-    shapes = {case.read_scan().spatial_shape for case in dataset.cases}
-    assert shapes == {(64, 64), (64, 96)}
-    assert np.unique([case.read_labels(RETINA).max() for case in dataset.cases]).max() <= 8
+    training = starter.TRAINING.model_copy(
+        update={"iterations": 2, "score_every": 2, "batch_size": 2, "device": "cpu"}
+    )
+    info = starter.train_starter(eyes, tmp_path / "starter", tmp_path / "work", training)
+    assert read_info(tmp_path / "starter") == info
+    assert info.parent is None
+    assert info.trained_on is not None
+    assert info.trained_on.simulated
+    assert info.trained_on.bscans == 10
+    assert (tmp_path / "starter" / WEIGHTS).stat().st_size < 15_000_000
+    found = predict_labels(eyes.cases[0].read_scan(), tmp_path / "starter", PredictConfig())
+    assert found.shape == eyes.cases[0].read_scan().spatial_shape

@@ -18,7 +18,8 @@ from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import Finished, Message, StepDone, TrainingPlanned
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.train import fine_tune
-from napari_retseg.nets.bundle import load_model
+from napari_retseg.models import Measurement
+from napari_retseg.nets.bundle import load_model, save_model
 
 CONFIG = TrainConfig(iterations=1, batch_size=2, device="cpu", precision="fp32")
 
@@ -216,3 +217,20 @@ def test_landmarks_are_learnt_from_the_training_scans(tiny_dataset: Path) -> Non
     landmarks = set_up(tiny_dataset, normalise="nyul").info.preprocess.landmarks
     assert len(landmarks) > 5
     assert list(landmarks) == sorted(landmarks)
+
+
+def test_what_is_told_of_the_starting_model_is_not_told_of_the_new_one(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    model = load_model(tiny_bundle)
+    told = model.info.model_copy(
+        update={
+            "about": "Knows all.",
+            "measured": (Measurement(data="elsewhere", dice={"upper": 0.9}),),
+            "thresholds": {"fluid": 0.4},
+        }
+    )
+    told = save_model(tmp_path / "told", model.network, told)
+    info = set_up(tiny_dataset, tmp_path / "told").info
+    assert (info.about, info.measured, info.thresholds) == ("", (), {})
+    assert info.parent == told.weights_id

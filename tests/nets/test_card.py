@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from napari_retseg.config import NetworkConfig, PreprocessConfig
-from napari_retseg.models import ModelInfo, TrainedOn
+from napari_retseg.models import Measurement, ModelInfo, TrainedOn
 from napari_retseg.nets.card import write_card
 
 TRAINED = TrainedOn(
@@ -140,3 +140,16 @@ def test_network_and_input_are_described(
         preprocess=PreprocessConfig.model_validate(preprocess),
     )
     assert words in card
+
+
+def test_what_it_is_and_what_was_measured_elsewhere_is_told(tiny_info: ModelInfo) -> None:
+    two = (
+        Measurement(data="6 B-scans of clinic A", dice={"upper": 0.91, "fluid": 0.5}),
+        Measurement(data="3 B-scans of clinic B", dice={"upper": 0.8}),
+    )
+    card = card_of(tiny_info, about="For a start.", measured=two)
+    assert "\nFor a start.\n" in card
+    assert "| class | 6 B-scans of clinic A | 3 B-scans of clinic B |" in card
+    assert "| upper | 0.910 | 0.800 |" in card
+    assert "| fluid | 0.500 | - |" in card
+    assert "Measured on other scans" not in card_of(tiny_info)

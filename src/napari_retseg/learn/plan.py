@@ -131,18 +131,12 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
     preprocess = _keep(plan_input(dataset, config, found), asked, before)
     network = _describe_network(config, before, planes=found.channels * preprocess.neighbours)
     network = network.model_copy(update={"n_classes": len(dataset.labels)})
-    info = before.model_copy(
-        update={
-            "name": dataset.name,
-            "network": network,
-            "classes": dataset.labels,
-            "preprocess": preprocess,
-            "parent": before.weights_id,
-            "scores": None,
-            "start_scores": None,
-            "promoted": None,
-            "thresholds": {},
-        }
+    info = ModelInfo(
+        name=dataset.name,
+        network=network,
+        classes=dataset.labels,
+        preprocess=preprocess,
+        parent=before.weights_id,
     )
     _check_depth(config, info, found)
     if config.strategy == "scratch":

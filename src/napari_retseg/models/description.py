@@ -34,6 +34,13 @@ class TrainedOn(Frozen):
     split: str = Field("by patient", description="how the held-out scans were chosen, in words")
 
 
+class Measurement(Frozen):
+    """Scores on scans that had no part in the training, kept with the model."""
+
+    data: str = Field(description="which scans, how many and of how many patients, in words")
+    dice: dict[str, float] = Field(description="of each foreground class, pooled over them")
+
+
 class ModelInfo(Frozen):
     """The content of ``model.json``."""
 
@@ -52,6 +59,8 @@ class ModelInfo(Frozen):
     promoted: bool | None = Field(
         None, description="whether it is not worse than that; None: nothing to compare with"
     )
+    about: str = Field("", description="what it is for and where it fails, in words")
+    measured: tuple[Measurement, ...] = Field((), description="on further data")
     thresholds: dict[str, float] = Field(
         default_factory=dict, description="operating point: a threshold for each class named here"
     )

@@ -21,6 +21,7 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         "",
         f"A segmentation model for retinal OCT, written by napari-retseg {version}.",
         "",
+        *([info.about, ""] if info.about else []),
         f"- Network: {describe_network(info)}",
         f"- Classes: {', '.join(info.classes.names)}",
         f"- Input: {describe_input(info)}",
@@ -35,6 +36,7 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         "",
         *_describe_scores(info),
         "",
+        *_describe_measurements(info),
         *_describe_operating_point(info),
         "## Limits",
         "",
@@ -96,6 +98,23 @@ def _cells(scores: dict[str, Any], before: dict[str, Any] | None, prefix: str) -
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _describe_measurements(info: ModelInfo) -> list[str]:
+    """One table for all data that it was measured on besides its own held-out scans."""
+    if not info.measured:
+        return []
+    names = list(dict.fromkeys(name for one in info.measured for name in one.dice))
+    return [
+        "## Measured on other scans",
+        "",
+        "Dice, pooled over scans that had no part in the training.",
+        "",
+        _row(["class", *(one.data for one in info.measured)]),
+        "|" + "---|" * (len(info.measured) + 1),
+        *(_row([n, *(_format(one.dice.get(n)) for one in info.measured)]) for n in names),
+        "",
+    ]
 
 
 def _describe_operating_point(info: ModelInfo) -> list[str]:
