@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from napari_retseg.models import TrainedOn
+from napari_retseg.models import Measurement, TrainedOn
+from napari_retseg.nets.bundle import load_model, save_model
 from tests.cli.conftest import Run, only_error
 
 
@@ -28,7 +29,7 @@ def test_the_list_has_name_path_classes_and_scores(run: Run, tiny_bundle: Path) 
     run("models", "add", tiny_bundle, "--name", "mine")
     rows = json.loads(run("models", "list", "--json").stdout)
     (row,) = [row for row in rows if row["name"] == "mine"]
-    assert set(row) == {"name", "path", "classes", "scores"}
+    assert set(row) == {"name", "path", "classes", "scores", "simulated"}
     assert [one["name"] for one in row["classes"]] == ["background", "upper", "lower", "fluid"]
     assert (Path(row["path"]) / "model.json").is_file()
 
@@ -36,7 +37,8 @@ def test_the_list_has_name_path_classes_and_scores(run: Run, tiny_bundle: Path) 
 def test_the_starter_is_always_there(run: Run) -> None:
     names = [row["name"] for row in json.loads(run("models", "list", "--json").stdout)]
     assert "starter" in names
-    assert "starter" in run("models", "list").stdout
+    (line,) = [x for x in run("models", "list").stdout.splitlines() if x.startswith("starter")]
+    assert "(simulated)" in line
 
 
 def test_a_damaged_model_is_named_and_the_others_are_listed(
@@ -58,6 +60,18 @@ def test_show_names_network_and_classes(run: Run, tiny_bundle: Path) -> None:
     about = json.loads(run("models", "show", tiny_bundle, "--json").stdout)
     assert about["path"] == str(tiny_bundle)
     assert about["network"]["in_channels"] == 1
+
+
+def test_show_tells_what_it_is_for_and_what_was_measured(
+    run: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    model = load_model(tiny_bundle)
+    one = Measurement(data="6 B-scans of a clinic", dice={"upper": 0.9, "fluid": 0.25})
+    told = model.info.model_copy(update={"about": "For a start.", "measured": (one,)})
+    save_model(tmp_path / "told", model.network, told)
+    text = run("models", "show", tmp_path / "told").stdout
+    assert "  For a start.\n" in text
+    assert "measured on 6 B-scans of a clinic:\nDice upper 0.900, fluid 0.250" in text
 
 
 def test_a_name_that_is_taken_is_kept(run: Run, tiny_bundle: Path) -> None:

@@ -39,7 +39,8 @@ def list_(as_json: JsonOption = False) -> None:
                 reporter.fail(str(error))
         if not as_json:
             for row in rows:
-                reporter.say(f"{row['name']:<20} {_score(row['scores']):<16} {row['path']}")
+                kind = " (simulated)" if row["simulated"] else ""
+                reporter.say(f"{row['name']:<20} {_score(row['scores']) + kind:<28} {row['path']}")
         reporter.finish(rows)
     if failed:
         raise typer.Exit(FAILED)
@@ -166,7 +167,13 @@ def _row(folder: Path, info: ModelInfo) -> dict[str, Any]:
     classes = [
         {"value": one.value, "name": one.name, "color": one.color} for one in info.classes.classes
     ]
-    return {"name": folder.name, "path": str(folder), "classes": classes, "scores": info.scores}
+    return {
+        "name": folder.name,
+        "path": str(folder),
+        "classes": classes,
+        "scores": info.scores,
+        "simulated": info.trained_on is not None and info.trained_on.simulated,
+    }
 
 
 def _version_row(version: Version) -> dict[str, Any]:
@@ -209,6 +216,7 @@ def _describe(folder: Path, info: ModelInfo) -> str:
 
     lines = [
         f"{info.name}: {folder}",
+        *([f"  {info.about}"] if info.about else []),
         f"  network   {describe_network(info)}",
         f"  classes   {', '.join(info.classes.names)}",
         *_describe_training(info),
@@ -219,6 +227,9 @@ def _describe(folder: Path, info: ModelInfo) -> str:
         lines.append(f"  decides   by thresholds: {describe_thresholds(info)}; 0.5 for the others")
     if info.scores is not None:
         lines += ["", format_table(info.scores, before=info.start_scores)]
+    for one in info.measured:
+        dice = ", ".join(f"{name} {value:.3f}" for name, value in one.dice.items())
+        lines += ["", f"measured on {one.data}:", f"Dice {dice}"]
     return "\n".join(lines)
 
 
