@@ -118,9 +118,10 @@ def main() -> None:
         rows[name] = score(predictor, dataset)
         if arguments.overlays:
             draw_cases(predictor, dataset, arguments.overlays / Path(name).name)
-    print(
-        f"{rows[arguments.model[0]]['n_bscans']} B-scans of {len(dataset.groups('val'))} patients"
-    )
+    if arguments.record:
+        record(find_model(arguments.model[0]), arguments.record, rows[arguments.model[0]])
+    n_bscans, n_patients = rows[arguments.model[0]]["n_bscans"], len(dataset.groups("val"))
+    print(f"{n_bscans} B-scans of {n_patients} patients")
     print(format_table(rows))
 
 

@@ -20,22 +20,25 @@ from napari_retseg.simulate.volume import simulate_volume
 def test_the_starter_ships_small_and_says_that_it_is_simulated() -> None:
     folder = find_model("starter")
     assert folder == sample_folder() / "starter"
-    assert (folder / WEIGHTS).stat().st_size < 5_000_000
+    assert (folder / WEIGHTS).stat().st_size < 15_000_000
     info = read_info(folder)
     assert info.classes == RETINA
     assert info.trained_on is not None
     assert info.trained_on.simulated
+    assert info.about == starter.ABOUT
+    assert info.network == starter.NETWORK
+    assert info.preprocess == starter.PREPROCESS
 
 
-def test_the_starter_segments_a_new_simulated_eye_of_its_device() -> None:
-    """A seed that its training did not see; chance is far below."""
+def test_the_starter_segments_a_simulated_eye_of_another_simulator() -> None:
+    """Device A had no part in its training; chance is far below."""
     volume = simulate_volume(
         SimulatorConfig(device="A", n_bscans=2, depth=256, width=384), seed=987654
     )
     found = predict_labels(volume.scan, "starter", PredictConfig(device="cpu"))
-    assert (found == volume.labels).mean() > 0.97
+    assert (found == volume.labels).mean() > 0.92
     layers = volume.labels > 0
-    assert (found[layers] == volume.labels[layers]).mean() > 0.9
+    assert (found[layers] == volume.labels[layers]).mean() > 0.8
 
 
 def test_the_starter_segments_the_sample_volume() -> None:
@@ -43,7 +46,7 @@ def test_the_starter_segments_the_sample_volume() -> None:
     scan = read_scan(volumes / "device-a.tif")
     reference = read_labels(volumes / "device-a-labels.tif")
     found = predict_labels(scan, "starter", PredictConfig(device="cpu"))
-    assert (found[reference > 0] == reference[reference > 0]).mean() > 0.85
+    assert (found[reference > 0] == reference[reference > 0]).mean() > 0.75
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,7 @@ from napari_retseg.scores import format_table
 #: B-scans of each training patient whose labels are taken as the user's corrections.
 CORRECTED_PER_PATIENT = 2
 #: Short, since the starting model knows the anatomy already.
-TRAINING = TrainConfig(
-    iterations=150, batch_size=4, lr=2e-3, score_every=50, ema=0.95, resize="none"
-)
+TRAINING = TrainConfig(iterations=100, batch_size=4, score_every=25, ema=0.95)
 
 
 def run_demo(
@@ -63,7 +61,7 @@ def run_demo(
     samples = load_dataset(sample_folder() / "device_b")
     yield Message(
         "The scans of this demo are simulated, so its scores say nothing about real ones. "
-        f"Model '{STARTER}' was trained on simulated device A; these are of device B."
+        f"Model '{STARTER}' was trained on others, of many kinds of eyes and devices."
     )
     before = yield from _score_and_draw(starter, samples, output, "before", cancel)
     if before is None:
