@@ -22,7 +22,7 @@ SEED = 22
 SHAPE = (3, 5)
 TILE = (230, 150)
 GREYS = 64
-GROUPS = ("gaze", "anatomy", "disease", "greys", "optics", "artefacts")
+GROUPS = ("gaze", "anatomy", "disease", "greys", "lines", "optics", "artefacts")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from napari_retseg.simulate.wide import WideConfig, draw_bscan, draw_volume, ren
 from napari_retseg.simulate.wide.ranges import ArtefactRanges, DiseaseRanges, GazeRanges
 from napari_retseg.simulate.wide.scene import Scene
 from napari_retseg.simulate.wide.strata import BAND_LABELS, rasterise
-from tests.simulate.wide.draws import quiet
+from tests.simulate.wide.draws import change, quiet
 
 FLUID = RETINA.names.index("fluid")
 #: Nothing that hides a part of the retina, and every disease often.
@@ -53,6 +53,29 @@ def test_labels_are_what_the_edges_bound() -> None:
     for value in range(1, 8):
         height = heights[BAND_LABELS[1:-1] == value].sum(axis=0)
         assert np.abs((labels == value).sum(axis=0) - height).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("line", "upper", "lower"),
+    [
+        ("gcl_ipl_um", "NFL", "GCL-IPL"),
+        ("inl_um", "GCL-IPL", "INL"),
+        ("onl_ism_um", "OPL", "ONL-ISM"),
+    ],
+)
+def test_a_line_that_lies_below_its_edge_takes_in_what_looks_like_the_next_layer(
+    line: str, upper: str, lower: str
+) -> None:
+    greys = {"nfl": 0.7, "gcl": 0.45, "ipl": 0.5, "inl": 0.3, "opl": 0.5, "henle": 0.25}
+    volumes = {um: render(change(quiet(), greys=greys, lines={line: um})) for um in (0.0, 12.0)}
+    (labels,) = volumes[0.0].labels
+    np.testing.assert_array_equal(volumes[12.0].labels[0], labels)
+    before, after = (volume.pixels[0].astype(int) for volume in volumes.values())
+    above, below = (labels == RETINA.names.index(name) for name in (upper, lower))
+    last = above.copy()
+    last[:-1] &= below[1:]
+    contrast = before[below].mean() - before[above].mean()
+    assert (after - before)[last].mean() * contrast > 0
 
 
 def test_a_pixel_belongs_to_the_band_where_its_centre_lies() -> None:

@@ -180,6 +180,17 @@ class Artefacts(Frozen):
     jump_chance: float
 
 
+class Lines(Frozen):
+    """Where the layers' lines lie in one scan, see `LineRanges`."""
+
+    nfl_um: float
+    gcl_ipl_um: float
+    inl_um: float
+    onl_ism_um: float
+    ise_um: float
+    bruch_um: float
+
+
 class WideDraw(Frozen):
     """All parameters of one simulated volume or B-scan."""
 
@@ -197,6 +208,7 @@ class WideDraw(Frozen):
     anatomy: Anatomy
     disease: Disease
     greys: Greys
+    lines: Lines
     optics: Optics
     artefacts: Artefacts
 
@@ -229,6 +241,7 @@ def draw_parameters(config: WideConfig, seed: int, index: int = 0) -> WideDraw:
             "anatomy": values(config.anatomy, "anatomy"),
             "disease": _unless_healthy(values(config.disease, "disease")),
             "greys": values(config.greys, "greys"),
+            "lines": values(config.lines, "lines"),
             "optics": values(config.optics, "optics"),
             "artefacts": values(config.artefacts, "artefacts"),
             **_draw_sampling(_stream(seed, index, "draw sampling"), config),

@@ -186,6 +186,21 @@ class GreyRanges(Frozen):
     raggedness_um: Uniform = Field((0.0, 5.0), description="of the layers' edges; lines are smooth")
 
 
+class LineRanges(Frozen):
+    """Where a grader draws a layer's line, from the edge that the tissue makes.
+
+    As in the reference set (Chiu et al., Biomed. Opt. Express 6:1172, 2015), judged on its
+    patients S01 and S02.
+    """
+
+    nfl_um: Uniform = Field((3.0, 10.0), description="first line, below its edge")
+    gcl_ipl_um: Uniform = Field((0.0, 12.0), description="that of GCL-IPL, below its edge")
+    inl_um: Uniform = Field((0.0, 12.0), description="that of the INL, below its edge")
+    onl_ism_um: Uniform = Field((0.0, 6.0), description="that of ONL-ISM, below its edge")
+    ise_um: Uniform = Field((0.0, 6.0), description="that of the ISE, above its edge")
+    bruch_um: Uniform = Field((0.0, 10.0), description="last line, below its edge")
+
+
 class OpticsRanges(Frozen):
     """How light becomes an image."""
 
@@ -261,6 +276,7 @@ class WideConfig(Frozen):
     anatomy: AnatomyRanges = AnatomyRanges()
     disease: DiseaseRanges = DiseaseRanges()
     greys: GreyRanges = GreyRanges()
+    lines: LineRanges = LineRanges()
     optics: OpticsRanges = OpticsRanges()
     artefacts: ArtefactRanges = ArtefactRanges()
 

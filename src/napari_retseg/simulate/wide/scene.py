@@ -21,6 +21,7 @@ from napari_retseg.simulate.wide.strata import (
     BANDS,
     FLUID,
     FLUID_BANDS,
+    LOOKS_LIKE,
     NAMES,
     Strata,
     build,
@@ -188,9 +189,13 @@ def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) 
     }
     greys = np.empty((len(BANDS), *sight.grid.shape), dtype=np.float32)
     for band, name in enumerate(NAMES):
+        if name in LOOKS_LIKE:
+            continue
         value = level[name] if name in level else getattr(drawn_greys, name)
         waves = random_field(rng, sight.grid, length_um=_TEXTURE_UM)
         greys[band] = value * (1 + drawn_greys.texture * waves)
+    for name, like in LOOKS_LIKE.items():
+        greys[NAMES.index(name)] = greys[NAMES.index(like)]
     for name in ("onset", "ez", "gap", "iz"):
         greys[NAMES.index(name)] *= lesions.dim
     greys[NAMES.index("elm")] *= 1 - 0.6 * lesions.lost

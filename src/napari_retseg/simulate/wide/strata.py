@@ -2,8 +2,9 @@
 
 Some labelled layers hold several bands: the gap below the ellipsoid zone shares its label, and so
 do the interdigitation zone and the pigment epithelium. Where a grader draws a line follows the
-reference set (Chiu et al., Biomed. Opt. Express 6:1172, 2015): in the middle of the intensity edge;
-the ISE ends where the bright double band of interdigitation zone and pigment epithelium begins.
+reference set (Chiu et al., Biomed. Opt. Express 6:1172, 2015): mostly a little below the edge that
+the tissue makes, see `LineRanges`; a strip looks like the one layer and is labelled as the other.
+The ISE ends where the bright double band of interdigitation zone and pigment epithelium begins.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ BANDS: tuple[tuple[str, int], ...] = (
     ("vitreous", 0),
     ("surface", 0),
     ("nfl", 1),
+    ("gcl in nfl", 1),
     ("gcl", 2),
     ("ipl", 2),
+    ("inl in ipl", 2),
     ("inl", 3),
     ("inner fluid", FLUID),
     ("inl below fluid", 3),
     ("opl", 4),
+    ("henle in opl", 4),
     ("henle", 5),
     ("outer fluid", FLUID),
     ("onl", 5),
@@ -48,6 +52,8 @@ BANDS: tuple[tuple[str, int], ...] = (
     ("below rpe", 0),
     ("choroid", 0),
 )
+#: Strips that look like a neighbour.
+LOOKS_LIKE = {"gcl in nfl": "gcl", "inl in ipl": "inl", "henle in opl": "henle"}
 NAMES = tuple(name for name, _ in BANDS)
 BAND_LABELS: NDArray[np.uint8] = np.array([label for _, label in BANDS], dtype=np.uint8)
 FLUID_BANDS = tuple(k for k, label in enumerate(BAND_LABELS) if label == FLUID)
@@ -104,21 +110,26 @@ def stack_heights(
     elm = np.minimum(rng.uniform(4, 8), 0.12 * onl)
     ez = np.clip(rng.uniform(0.35, 0.65) + 0.05 * random_field(rng, grid, length_um=500), 0.25, 0.8)
     iz = rng.uniform(0.0, 0.45)
-    # graders draw the first line a little below the middle of its edge, that of the ISE above
-    # its middle, and the last line below it
-    surface = np.full(grid.shape, rng.uniform(0, 6))
-    onset = np.minimum(rng.uniform(0, 6), 0.2 * thickness[ISE])
-    bruch = np.minimum(rng.uniform(0, 10), 0.3 * thickness[OS_RPE])
+    lines = drawn.lines
+    surface = np.full(grid.shape, lines.nfl_um)
+    below_nfl = np.minimum(lines.gcl_ipl_um, 0.3 * thickness[NFL])
+    below_ipl = np.minimum(lines.inl_um, 0.3 * thickness[GCL_IPL])
+    below_opl = np.minimum(lines.onl_ism_um, 0.3 * thickness[OPL])
+    onset = np.minimum(lines.ise_um, 0.2 * thickness[ISE])
+    bruch = np.minimum(lines.bruch_um, 0.3 * thickness[OS_RPE])
     return np.stack(
         [
             surface,
-            thickness[NFL],
-            gcl * thickness[GCL_IPL],
-            (1 - gcl) * thickness[GCL_IPL],
+            thickness[NFL] - below_nfl,
+            below_nfl,
+            gcl * (thickness[GCL_IPL] - below_ipl),
+            (1 - gcl) * (thickness[GCL_IPL] - below_ipl),
+            below_ipl,
             split * thickness[INL],
             inner,
             (1 - split) * thickness[INL],
-            thickness[OPL],
+            thickness[OPL] - below_opl,
+            below_opl,
             henle,
             outer,
             onl - henle - myoid - elm,
