@@ -4,13 +4,14 @@ Run ``python benchmarks/zero_shot.py DATASET [--model starter ...] [--patients S
 The table has each class, the mean of the layers (all classes but the fluid) and the fluid.
 ``--overlays DIR`` writes one picture for each B-scan: the scan, the model's labels, the reference;
 files begin with the mean foreground Dice, so that the worst come first. ``--record TEXT`` writes
-the scores into the (only) model's bundle and card, under that name of the data.
+the scores into the model's bundle and card, under that name of the data.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,9 @@ def record(folder: Path, data: str, row: dict[str, Any]) -> None:
     others = tuple(one for one in model.info.measured if one.data != data)
     measured = (*others, Measurement(data=data, dice=dice))
     info = model.info.model_copy(update={"measured": measured})
+    with tempfile.TemporaryDirectory() as trial:
+        if save_model(Path(trial), model.network, info, half=True).weights_id != info.weights_id:
+            raise SystemExit(f"{folder}: its weights are not in half precision; nothing is written")
     save_model(folder, model.network, info, half=True)
 
 
@@ -111,6 +115,8 @@ def main() -> None:
     parser.add_argument("--overlays", type=Path)
     parser.add_argument("--record", metavar="TEXT")
     arguments = parser.parse_args()
+    if arguments.record and len(arguments.model) > 1:
+        parser.error("--record is for one model")
     dataset = take_patients(load_dataset(arguments.dataset), arguments.patients)
     rows = {}
     for name in arguments.model:

@@ -8,7 +8,9 @@ import pytest
 from napari_retseg import starter
 from napari_retseg.classes import RETINA
 from napari_retseg.config import PredictConfig
-from napari_retseg.dataset import Dataset
+from napari_retseg.dataset import Dataset, load_dataset
+from napari_retseg.events import Finished
+from napari_retseg.infer.evaluate import evaluate
 from napari_retseg.infer.predict import predict_labels
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.models import WEIGHTS, find_model, read_info
@@ -26,6 +28,7 @@ def test_the_starter_ships_small_and_says_that_it_is_simulated() -> None:
     assert info.trained_on is not None
     assert info.trained_on.simulated
     assert info.about == starter.ABOUT
+    assert info.measured
     assert info.network == starter.NETWORK
     assert info.preprocess == starter.PREPROCESS
 
@@ -47,6 +50,24 @@ def test_the_starter_segments_the_sample_volume() -> None:
     reference = read_labels(volumes / "device-a-labels.tif")
     found = predict_labels(scan, "starter", PredictConfig(device="cpu"))
     assert (found[reference > 0] == reference[reference > 0]).mean() > 0.75
+
+
+def test_the_starter_segments_real_scans_as_its_card_says(shared_data: Path) -> None:
+    """The numbers in the card are of these scans, which had no part in its training."""
+    dataset = load_dataset(shared_data / "chiu2015")
+    cases = tuple(
+        case.model_copy(update={"split": "val"})
+        for case in dataset.cases
+        if case.group not in ("S01", "S02")
+    )
+    heldout = dataset.model_copy(update={"cases": cases})
+    last = list(evaluate("starter", heldout, config=PredictConfig(device="cpu")))[-1]
+    assert isinstance(last, Finished)
+    (card,) = read_info(find_model("starter")).measured
+    found = {name: last.result["classes"][name]["dice"] for name in card.dice}
+    assert found == pytest.approx(card.dice, abs=0.005)
+    assert np.mean([dice for name, dice in found.items() if name != "fluid"]) > 0.79
+    assert found["fluid"] > 0.56
 
 
 @pytest.fixture(scope="module")

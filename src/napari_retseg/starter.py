@@ -1,6 +1,6 @@
 """Train the starter model that ships: ``python -m napari_retseg.starter FOLDER``.
 
-Everything follows from the seeds and numbers below. It takes an hour and a half on two cores.
+Everything follows from the seeds and numbers below. The 4000 steps take 0.7 s each on two cores.
 """
 
 from __future__ import annotations

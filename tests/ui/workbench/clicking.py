@@ -65,6 +65,11 @@ class Desk:
         self.wait(lambda: self.state.work is None)
         assert self.state.notice.text.startswith("Segmented")
 
+    def check_prediction(self, expected: Path) -> None:
+        """Compare what is shown with class indices in a file; the values are those of the set."""
+        shown = self.viewer.layers["prediction"].data
+        np.testing.assert_array_equal(shown, np.array([0, 1, 3, 8])[np.load(expected)])
+
     def confirm(self, *bscans: int) -> None:
         for bscan in bscans:
             self.dock.review_panel.strip.bscan_clicked.emit(bscan)

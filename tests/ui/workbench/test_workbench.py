@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from napari_retseg.models import list_versions
 from tests.ui.workbench.clicking import Desk, workers
 
 
 def test_a_round_by_clicks(desk: Desk, models: Path) -> None:
     desk.segment_all()
-    expected = np.load(models / "expected.npy")
-    shown = desk.viewer.layers["prediction"].data
-    np.testing.assert_array_equal(shown, np.array([0, 1, 3, 8])[expected])
+    desk.check_prediction(models / "expected.npy")
     desk.confirm(0, 1, 4)
     desk.retrain()
     desk.wait(lambda: desk.state.verdict is not None)
