@@ -28,8 +28,8 @@ from napari_retseg.simulate.dataset import simulate_dataset
 from napari_retseg.simulate.wide import Part
 
 ABOUT = (
-    "A place to start from: it labels seven layers and fluid on OCT B-scans of any device, "
-    "trained on simulated ones only. Look at what it finds and correct it. It is unsure where "
+    "A place to start from: it labels seven layers and fluid on OCT B-scans, trained on "
+    "simulated ones of many devices and measured on real ones of a Spectralis only. Look at what it finds and correct it. It is unsure where "
     "layers are interrupted (macular holes, scars, the optic nerve head), draws confluent cysts "
     "as one, and may take opacities of the vitreous for retina."
 )
