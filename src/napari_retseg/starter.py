@@ -29,7 +29,8 @@ from napari_retseg.simulate.wide import Part
 
 ABOUT = (
     "A place to start from: it labels seven layers and fluid on OCT B-scans, trained on "
-    "simulated ones of many devices and measured on real ones of a Spectralis only. Look at what it finds and correct it. It is unsure where "
+    "simulated ones of many devices and measured on real ones of a Spectralis only. Look at what "
+    "it finds and correct it. It is unsure where "
     "layers are interrupted (macular holes, scars, the optic nerve head), draws confluent cysts "
     "as one, and may take opacities of the vitreous for retina."
 )
