@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.study.catalogue import merge
 from napari_retseg.study.division import divide_for_run, shared_patients, take_size
+from napari_retseg.study.estimate import estimate
 from napari_retseg.study.plan import StudyPlan
 from napari_retseg.study.recipe import SplitSpec
 from tests.study.conftest import Plan
@@ -175,3 +177,25 @@ def test_a_run_comes_back_from_its_file(plan: Plan, small_values: dict[str, Any]
     assert again == spec
     assert isinstance(again.data.open(), Dataset)
     assert isinstance(again.config, TrainConfig)
+
+
+def test_the_cost_counts_pixels_of_the_networks_input_whoever_names_its_size(
+    plan: Plan, small_values: dict[str, Any], tiny_bundle: Path
+) -> None:
+    values = merge(small_values, {"train": {"crop": "whole"}})
+    description = tiny_bundle / "model.json"
+    of_model = json.loads(description.read_text())["preprocess"]
+    assert [of_model["size"], of_model["scale"]] == [None, [1.0, 1.0]]
+
+    def pixels(**options: Any) -> int:
+        # of 3 steps of 2, and of 4 held-out B-scans that are scored three times, for a third
+        return round(1e6 * estimate(plan(values, **options).runs[0]).megapixels / (6 + 4))
+
+    assert pixels() == 64 * 64
+    assert pixels(resize="48x32") == 48 * 32
+    content = json.loads(description.read_text())
+    content["preprocess"]["size"] = [32, 16]
+    description.write_text(json.dumps(content))
+    assert pixels() == 32 * 16
+    assert pixels(resize="48x32") == 48 * 32
+    assert pixels(resize="none") == 64 * 64

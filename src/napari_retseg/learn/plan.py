@@ -146,6 +146,30 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
     return Plan(info, weights, report)
 
 
+def plan_sample_shape(
+    config: TrainConfig,
+    before: ModelInfo | None,
+    *,
+    shape: tuple[int, ...],
+    spacing_um: tuple[float | None, ...],
+) -> tuple[int, ...]:
+    """Tell the size that a scan has as the network's input, without planning the network.
+
+    Parameters
+    ----------
+    before
+        The starting model's description; None: new weights.
+    shape, spacing_um
+        Of a B-scan or slice in 2D, of a volume in 3D.
+    """
+    if before is None:
+        preprocess = plan_preprocess(config, shapes=(shape,))
+    else:
+        completed = complete(config, before)
+        preprocess = _keep(plan_preprocess(completed, shapes=(shape,)), config, before)
+    return plan_grid(shape, preprocess, spacing_um=spacing_um).input_shape
+
+
 def complete(config: TrainConfig, before: ModelInfo) -> TrainConfig:
     """Fill what is ``auto`` about the input with the starting model's, but for its grid."""
     kept = before.preprocess

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from napari_retseg.config import TrainConfig, parse_resize, parse_size
+from napari_retseg.config import parse_size
 from napari_retseg.dataset import Dataset
+from napari_retseg.models import read_info
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import RunSpec
 
@@ -43,7 +44,7 @@ class Cost:
 def estimate(run: RunSpec) -> Cost:
     """Estimate a run's cost from its options and the shape of its first scan."""
     config, dataset = run.config, run.data.open()
-    sample, per_scan = _sample_pixels(config, dataset)
+    sample, per_scan = _sample_pixels(run, dataset)
     n_train = len(dataset.of_split("train")) * per_scan
     batch = config.batch_size * config.accumulate
     steps = config.iterations
@@ -73,16 +74,18 @@ def find_rate(runs: Iterable[RunSpec], folder: StudyFolder) -> tuple[float, bool
     return (seconds / pixels, True) if pixels else (ROUGH_SECONDS, False)
 
 
-def _sample_pixels(config: TrainConfig, dataset: Dataset) -> tuple[float, int]:
+def _sample_pixels(run: RunSpec, dataset: Dataset) -> tuple[int, int]:
     """Pixels of a sample on the network's grid, and samples in a scan."""
+    from napari_retseg.learn.plan import complete, plan_sample_shape
+
+    before = None if run.start is None else read_info(run.start)
+    config = run.config if before is None else complete(run.config, before)
     scan = dataset.of_split("train")[0].read_scan()
-    shape = scan.spatial_shape
-    per_scan = 1
+    shape, spacing, per_scan = scan.spatial_shape, scan.spacing_um, 1
     if scan.is_volume and config.dims != "3":
         axis = int(config.axis) if config.axis != "auto" and not scan.is_oct else 0
         per_scan = shape[axis]
         shape = shape[:axis] + shape[axis + 1 :]
-    resize = parse_resize(config.resize)
-    if resize.size:
-        shape = resize.size
-    return math.prod(shape) / resize.every ** len(shape), per_scan
+        spacing = spacing[:axis] + spacing[axis + 1 :]
+    found = plan_sample_shape(run.config, before, shape=shape, spacing_um=spacing)
+    return math.prod(found), per_scan

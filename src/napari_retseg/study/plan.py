@@ -318,7 +318,8 @@ def _configure(values: Mapping[str, Any], where: str) -> TrainConfig:
         problem = error.errors(include_url=False)[0]
         option = ".".join(map(str, problem["loc"]))
         reason = problem["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{where}: {option} {reason}".replace(":  ", ": ")) from error
+        text = reason if reason.startswith(option) else f"{option} {reason}"
+        raise UsageError(f"{where}: {text}") from error
 
 
 def _pretrained(recipe: Recipe, key: str) -> str:
