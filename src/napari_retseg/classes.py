@@ -94,6 +94,15 @@ class LabelSet(BaseModel):
             classes.append(LabelClass(value=value, name=mapping[value], color=color))
         return cls(classes=tuple(classes))
 
+    def extended(self, names: Sequence[str]) -> LabelSet:
+        """Return these classes with new ones behind them, in default colours."""
+        first = self.classes[-1].value + 1
+        new = [
+            LabelClass(value=value, name=name, color=default_color(value))
+            for value, name in enumerate(names, start=first)
+        ]
+        return LabelSet(classes=(*self.classes, *new))
+
     def __len__(self) -> int:
         return len(self.classes)
 

@@ -252,10 +252,13 @@ def test_rounds_are_numbered(workspace: Workspace) -> None:
     assert [path.name for path in workspace.rounds] == ["0001", "0002", "0009", "0010"]
 
 
-def test_classes_change_only_while_nothing_is_labelled(workspace: Workspace) -> None:
+def test_classes_that_are_labelled_stay_and_others_may_come(workspace: Workspace) -> None:
     workspace.set_classes(TINY_CLASSES.from_names(["retina"]))
     assert load_dataset(workspace.folder).labels.names == ("background", "retina")
     workspace.write_labels("P1", 0, draw_plane(), state="corrected")
-    with pytest.raises(InputError, match="P1 has labels of the present classes"):
+    with pytest.raises(InputError, match="P1 has labels, so that retina must stay as before"):
         workspace.set_classes(TINY_CLASSES)
     assert workspace.classes.names == ("background", "retina")
+    workspace.set_classes(workspace.classes.extended(["drusen"]))
+    found = load_dataset(workspace.folder).labels
+    assert [(c.value, c.name) for c in found.classes[1:]] == [(1, "retina"), (2, "drusen")]

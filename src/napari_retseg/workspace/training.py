@@ -85,19 +85,24 @@ class TrainingData(OpenedWorkspace):
             return transfer.save_snapshot(self._book.dataset(), adding.absolute(Path(folder)))
 
     def set_classes(self, classes: LabelSet) -> None:
-        """Choose other classes, as long as nothing is labelled.
+        """Choose other classes; once something is labelled, those that are there stay.
+
+        B-scans that are confirmed already stay so: of a class that comes later they have none.
 
         Raises
         ------
         InputError
-            Where labels are stored already.
+            Where labels are stored already, and `classes` lack one of the present ones or
+            change its value.
         """
         with self._changing():
+            known = {(c.value, c.name) for c in classes.classes}
+            lost = [c.name for c in self.classes.classes if (c.value, c.name) not in known]
             used = [n for n in self._book.cases if list_planes(self.label_folder(n))]
-            if used:
+            if used and lost:
                 raise InputError(
-                    f"{self.folder}: {used[0]} has labels of the present classes; make a new "
-                    "workspace for other ones"
+                    f"{self.folder}: {used[0]} has labels, so that {', '.join(lost)} must stay as "
+                    "before; add new classes after the present ones, or make a new workspace"
                 )
             self._book.change_head(self._book.head.model_copy(update={"labels": classes}))
 

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from napari.layers import Image
 
+from napari_retseg.dataset import load_dataset
 from napari_retseg.ui.workbench import bench
 from tests.ui.playing import PlayedEngine
 from tests.ui.workbench.session import Session
@@ -136,13 +137,37 @@ def test_classes_are_chosen_while_nothing_is_labelled(
     assert session.opened.loaded.classes.names == ("background", "drusen", "PED")
     session.paint(1, slice(10, 20), 2)
     session.written(1)
-    session.bench.adding.set_classes(["other"])
-    session.settle()
-    assert session.state.notice.level == "error"
+    for names in (["other"], ["PED", "drusen"], ["drusen"], ["PED", "drusen", "more"]):
+        session.bench.adding.set_classes(names)
+        session.settle()
+        assert session.state.notice.level == "error"
+        assert "must stay as before" in session.state.notice.text
     session.bench.adding.set_classes(["twice", "twice"])
     session.settle()
     assert "no classes" in session.state.notice.text
     assert session.workspace.classes.names == ("background", "drusen", "PED")
+
+
+def test_a_class_is_added_to_labels_and_none_of_them_changes(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    session.start(tmp_path / "work", volume)
+    session.bench.adding.set_classes(["drusen", "PED"])
+    session.settle()
+    session.paint(1, slice(10, 20), 2)
+    session.bench.correcting.confirm()
+    session.paint(2, slice(10, 20), 1)  # not on disk yet
+    before = session.opened.loaded.labels.copy()
+    session.bench.adding.set_classes(["drusen", "PED", "foci"])
+    session.settle()
+    assert session.workspace.classes.names == ("background", "drusen", "PED", "foci")
+    assert session.opened.loaded.classes.foreground[2].value == 3
+    np.testing.assert_array_equal(session.opened.loaded.labels, before)
+    assert session.state.notice.level == "warning"
+    assert "1 confirmed B-scan was labelled without foci" in session.state.notice.text
+    session.paint(2, slice(30, 40), 3)
+    session.written(2)
+    assert load_dataset(tmp_path / "work").labels.names[-1] == "foci"
 
 
 def test_another_computer_is_an_address(

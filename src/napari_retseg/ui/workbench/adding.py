@@ -117,18 +117,44 @@ class Adding:
         self._desk.do(partial(workspace.describe_scan, entry.name, **what), done)
 
     def set_classes(self, names: Sequence[str]) -> None:
-        """Choose the foreground classes, as long as nothing is labelled."""
+        """Choose the foreground classes; where something is labelled, only new ones may come."""
         workspace = self._desk.workspace
         if workspace is None:
             return
+        present = workspace.classes
+        known = [c.name for c in present.foreground]
+        are_kept = list(names[: len(known)]) == known
         try:
-            classes = LabelSet.from_names(list(names))
+            new = names[len(known) :]
+            classes = present.extended(new) if are_kept else LabelSet.from_names(names)
         except ValidationError as error:
             self._desk.tell(f"These are no classes: {first_error(error)}", "error")
             return
+        if classes == present:
+            return
 
-        def done(_: None) -> None:
-            self._desk.tell("")
+        saver = self._desk.saver
+
+        def work() -> int:
+            if saver is not None:
+                saver.flush()
+            workspace.set_classes(classes)
+            states = [state for e in workspace.scans for state in workspace.states(e.name).values()]
+            return states.count("confirmed")
+
+        def done(confirmed: int) -> None:
             self._scans.choose_scan(self._state.scan)
+            self._desk.tell(_describe_older(new, confirmed), "warning" if confirmed else "info")
 
-        self._desk.do(partial(workspace.set_classes, classes), done)
+        self._desk.do(work, done)
+
+
+def _describe_older(new: Sequence[str], confirmed: int) -> str:
+    """Say what confirmed B-scans are worth for classes that they were labelled without."""
+    if not confirmed:
+        return ""
+    scans = "1 confirmed B-scan was" if confirmed == 1 else f"{confirmed} confirmed B-scans were"
+    return (
+        f"{scans} labelled without {' and '.join(new)}: look through them again, since training "
+        "and scores take it that there is none."
+    )

@@ -72,7 +72,7 @@ class ScanPanel(QWidget):
         self.locate_button = make_button("Locate…", "Say in which folder the scans are now")
 
         self.classes_button = make_button(
-            "Classes…", "Choose what is labelled, as long as nothing is labelled yet"
+            "Classes…", "Choose what is labelled; where labels are already, add classes to it"
         )
 
     def _connect(self) -> None:
@@ -194,7 +194,10 @@ class ScanPanel(QWidget):
     def ask_for_classes(self, names: Sequence[str]) -> None:
         """Let the user change the list of classes."""
         text, ok = QInputDialog.getMultiLineText(
-            self, "Classes", "One class a line, without background:", "\n".join(names)
+            self,
+            "Classes",
+            "One class a line, without background. Once something is labelled, new ones come last.",
+            "\n".join(names),
         )
         if ok:
             self.classes_given.emit([line.strip() for line in text.splitlines() if line.strip()])
