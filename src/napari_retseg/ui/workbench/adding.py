@@ -153,8 +153,10 @@ def _describe_older(new: Sequence[str], confirmed: int) -> str:
     """Say what confirmed B-scans are worth for classes that they were labelled without."""
     if not confirmed:
         return ""
-    scans = "1 confirmed B-scan was" if confirmed == 1 else f"{confirmed} confirmed B-scans were"
+    scans, them = f"{confirmed} confirmed B-scans were", "them"
+    if confirmed == 1:
+        scans, them = "1 confirmed B-scan was", "it"
     return (
-        f"{scans} labelled without {' and '.join(new)}: look through them again, since training "
+        f"{scans} labelled without {' and '.join(new)}: look through {them} again, since training "
         "and scores take it that there is none."
     )
