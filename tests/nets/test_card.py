@@ -42,9 +42,17 @@ def card_of(info: ModelInfo, **about: Any) -> str:
 
 def test_the_split_is_said_in_words(tiny_info: ModelInfo) -> None:
     card = card_of(tiny_info, trained_on=TRAINED, scores=make_scores(0.5))
-    assert "- 12 B-scans of 2 patient(s), 400 iterations\n" in card
-    assert "- Held out: 1 patient(s); fold 1 of 3, by patient (seed 0)\n" in card
+    assert "- 400 iterations on 12 B-scans of 2 patients\n" in card
+    assert "- Held out: 1 patient; fold 1 of 3, by patient (seed 0)\n" in card
     assert "Warning" not in card
+
+
+def test_simulated_patients_are_called_so(tiny_info: ModelInfo) -> None:
+    trained = TRAINED.model_copy(update={"simulated": True})
+    card = card_of(tiny_info, trained_on=trained, scores=make_scores(0.5))
+    assert "- 400 iterations on 12 B-scans of 2 simulated patients\n" in card
+    assert "- Held out: 1 simulated patient;" in card
+    assert "Pooled over 6 B-scans of 1 simulated patient." in card
 
 
 @pytest.mark.parametrize(

@@ -234,16 +234,18 @@ def _describe(folder: Path, info: ModelInfo) -> str:
 
 
 def _describe_training(info: ModelInfo) -> list[str]:
-    from napari_retseg.models.wording import warn_of_split
+    from napari_retseg.models.wording import (
+        describe_held_out,
+        describe_training,
+        warn_of_split,
+    )
 
     data = info.trained_on
     if data is None:
         return []
-    kind = " simulated" if data.simulated else ""
     lines = [
-        f"  trained   {data.iterations} iterations on {data.bscans}{kind} B-scans of "
-        f"{len(data.groups)} patients ({data.dataset})",
-        f"  held out  {len(data.heldout_groups)} patients; {data.split}",
+        f"  trained   {describe_training(data)} ({data.dataset})",
+        f"  held out  {describe_held_out(data)}",
     ]
     warning = warn_of_split(data)
     return [*lines, f"  warning   {warning}"] if warning else lines

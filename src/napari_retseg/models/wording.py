@@ -61,6 +61,23 @@ def describe_thresholds(info: ModelInfo) -> str:
     return ", ".join(f"{name} {threshold:.3g}" for name, threshold in info.thresholds.items())
 
 
+def count_patients(number: int, *, simulated: bool = False) -> str:
+    """Count patients, in words; simulated ones are called so."""
+    return _count(number, "simulated patient" if simulated else "patient")
+
+
+def describe_training(trained: TrainedOn) -> str:
+    """Say how long and on what a model was trained."""
+    patients = count_patients(len(trained.groups), simulated=trained.simulated)
+    return f"{trained.iterations} iterations on {_count(trained.bscans, 'B-scan')} of {patients}"
+
+
+def describe_held_out(trained: TrainedOn) -> str:
+    """Say what was held out of the training, and by which split."""
+    patients = count_patients(len(trained.heldout_groups), simulated=trained.simulated)
+    return f"{patients}; {trained.split}"
+
+
 def warn_of_split(trained: TrainedOn) -> str:
     """Say why the held-out scores flatter; empty where patients are on one side each."""
     shared = {*trained.groups} & {*trained.heldout_groups}

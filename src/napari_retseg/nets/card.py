@@ -6,9 +6,12 @@ from typing import Any
 
 from napari_retseg.models import ModelInfo
 from napari_retseg.models.wording import (
+    count_patients,
+    describe_held_out,
     describe_input,
     describe_network,
     describe_thresholds,
+    describe_training,
     describe_verdict,
     warn_of_split,
 )
@@ -51,12 +54,10 @@ def _describe_training(info: ModelInfo) -> list[str]:
     trained = info.trained_on
     if trained is None:
         return ["Not recorded."]
-    kind = "simulated B-scans" if trained.simulated else "B-scans"
     return [
         f"- Data set: {trained.dataset} (SHA-256 {trained.sha256})",
-        f"- {trained.bscans} {kind} of {len(trained.groups)} patient(s), "
-        f"{trained.iterations} iterations",
-        f"- Held out: {len(trained.heldout_groups)} patient(s); {trained.split}",
+        f"- {describe_training(trained)}",
+        f"- Held out: {describe_held_out(trained)}",
     ]
 
 
@@ -64,15 +65,18 @@ def _describe_scores(info: ModelInfo) -> list[str]:
     scores = info.scores
     if scores is None:
         return ["None were measured."]
-    warning = "" if info.trained_on is None else warn_of_split(info.trained_on)
+    trained = info.trained_on
+    warning = "" if trained is None else warn_of_split(trained)
+    is_simulated = trained is not None and trained.simulated
+    patients = count_patients(scores["n_groups"], simulated=is_simulated)
     verdict = describe_verdict(info)
     lines = [f"**Warning: {warning}.**", ""] if warning else []
     lines += [f"{verdict[0].upper()}{verdict[1:]}.", ""] if verdict else []
     lines += [
         *_table(scores, info.start_scores),
         "",
-        f"Pooled over {scores['n_bscans']} B-scans of {scores['n_groups']} patient(s). Training "
-        "keeps the iteration that scores best on them, so they can be slightly optimistic.",
+        f"Pooled over {scores['n_bscans']} B-scans of {patients}. Where the best of several "
+        "iterations was kept, it was chosen on them, so that they can be slightly optimistic.",
     ]
     return lines
 
