@@ -1,6 +1,7 @@
 """Train the starter model that ships: ``python -m napari_retseg.starter FOLDER``.
 
-Everything follows from the seeds and numbers below. The 6000 steps take 0.7 to 0.9 s each on two cores.
+Everything follows from the seeds and numbers below. The 6000 steps take 0.7 to 0.9 s each on two
+cores.
 """
 
 from __future__ import annotations
