@@ -24,6 +24,11 @@ def session(tmp_path: Path, own_models: Path) -> Iterator[Session]:
     made.close()
 
 
+def choose_classes(session: Session, *names: str) -> None:
+    session.bench.adding.set_classes(names)
+    session.settle()
+
+
 def make_workspace(session: Session, folder: Path) -> None:
     session.bench.create(folder)
     session.settle()
@@ -131,19 +136,15 @@ def test_classes_are_chosen_while_nothing_is_labelled(
     session: Session, tmp_path: Path, volume: Path
 ) -> None:
     session.start(tmp_path / "work", volume)
-    session.bench.adding.set_classes(["drusen", "PED"])
-    session.settle()
+    choose_classes(session, "drusen", "PED")
     assert session.workspace.classes.names == ("background", "drusen", "PED")
     assert session.opened.loaded.classes.names == ("background", "drusen", "PED")
-    session.paint(1, slice(10, 20), 2)
-    session.written(1)
+    session.paint(1, slice(10, 20), 2)  # not on disk yet
     for names in (["other"], ["PED", "drusen"], ["drusen"], ["PED", "drusen", "more"]):
-        session.bench.adding.set_classes(names)
-        session.settle()
+        choose_classes(session, *names)
         assert session.state.notice.level == "error"
         assert "must stay as before" in session.state.notice.text
-    session.bench.adding.set_classes(["twice", "twice"])
-    session.settle()
+    choose_classes(session, "twice", "twice")
     assert "no classes" in session.state.notice.text
     assert session.workspace.classes.names == ("background", "drusen", "PED")
 
@@ -152,14 +153,12 @@ def test_a_class_is_added_to_labels_and_none_of_them_changes(
     session: Session, tmp_path: Path, volume: Path
 ) -> None:
     session.start(tmp_path / "work", volume)
-    session.bench.adding.set_classes(["drusen", "PED"])
-    session.settle()
+    choose_classes(session, "drusen", "PED")
     session.paint(1, slice(10, 20), 2)
     session.bench.correcting.confirm()
     session.paint(2, slice(10, 20), 1)  # not on disk yet
     before = session.opened.loaded.labels.copy()
-    session.bench.adding.set_classes(["drusen", "PED", "foci"])
-    session.settle()
+    choose_classes(session, "drusen", "PED", "foci")
     assert session.workspace.classes.names == ("background", "drusen", "PED", "foci")
     assert session.opened.loaded.classes.foreground[2].value == 3
     np.testing.assert_array_equal(session.opened.loaded.labels, before)

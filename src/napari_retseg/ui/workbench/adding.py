@@ -14,6 +14,7 @@ from napari_retseg.dataset import load_dataset
 from napari_retseg.dataset.description import first_error
 from napari_retseg.io import read_scan
 from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
+from napari_retseg.ui.workbench.correcting import Correcting
 from napari_retseg.ui.workbench.desk import Desk
 from napari_retseg.ui.workbench.scans import Scans
 from napari_retseg.workspace import ScanEntry, Workspace
@@ -28,8 +29,9 @@ class Adding:
     All methods are called on the GUI's thread.
     """
 
-    def __init__(self, desk: Desk, scans: Scans) -> None:
+    def __init__(self, desk: Desk, correcting: Correcting, scans: Scans) -> None:
         self._desk = desk
+        self._correcting = correcting
         self._state = desk.state
         self._scans = scans
 
@@ -133,11 +135,7 @@ class Adding:
         if classes == present:
             return
 
-        saver = self._desk.saver
-
         def work() -> int:
-            if saver is not None:
-                saver.flush()
             workspace.set_classes(classes)
             states = [state for e in workspace.scans for state in workspace.states(e.name).values()]
             return states.count("confirmed")
@@ -146,7 +144,8 @@ class Adding:
             self._scans.choose_scan(self._state.scan)
             self._desk.tell(_describe_older(new, confirmed), "warning" if confirmed else "info")
 
-        self._desk.do(work, done)
+        self._correcting.check()
+        self._correcting.flush_then(work, done)
 
 
 def _describe_older(new: Sequence[str], confirmed: int) -> str:

@@ -69,7 +69,7 @@ class Workbench:
         self.predicting = Predicting(self.desk, self.correcting)
         self.training = Training(self.desk, self.predicting)
         self.scans = Scans(self.desk, self.correcting, self.predicting)
-        self.adding = Adding(self.desk, self.scans)
+        self.adding = Adding(self.desk, self.correcting, self.scans)
         self._is_closed = False
         self.state.recent = tuple(recent())
         self.predicting.refresh_models()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.planewatch import Changes
-from napari_retseg.ui.workbench.desk import Desk
+from napari_retseg.ui.workbench.desk import Desk, T
 from napari_retseg.ui.workbench.opened import OpenScan, plane
 from napari_retseg.ui.workbench.strokes import Strokes
 from napari_retseg.workspace import State, make_strip
@@ -187,7 +187,7 @@ class Correcting:
         del self._states[bscan]
         workspace, name = self._desk.workspace, opened.name
         assert workspace is not None
-        self._flush_then(partial(workspace.clear_labels, name, [bscan]))
+        self.flush_then(partial(workspace.clear_labels, name, [bscan]))
         self._show(opened, [bscan])
 
     def undo(self) -> None:
@@ -257,7 +257,7 @@ class Correcting:
         """Make a restore point of what is on disk, after the strokes before it."""
         points, name, chosen = self._desk.points, opened.name, tuple(bscans)
         assert points is not None
-        self._flush_then(lambda: points.make(why, name=name, bscans=chosen))
+        self.flush_then(lambda: points.make(why, name=name, bscans=chosen))
         self._kept.update(chosen)
 
     def _store(self, opened: OpenScan, bscans: Sequence[int], state: State) -> None:
@@ -288,13 +288,16 @@ class Correcting:
         self.show_strip()
         self._desk.changed.emit(tuple(bscans))
 
-    def _flush_then(self, work: Any, done: Any = None) -> None:
-        """Have the strokes so far written, then do some work with the files."""
-        saver = self._desk.saver
-        assert saver is not None
+    def flush_then(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> None:
+        """Have the strokes so far written, then do some work with the files.
 
-        def flush_and_work() -> Any:
-            saver.flush()
+        A stroke of just now is among them once :meth:`check` was called.
+        """
+        saver = self._desk.saver
+
+        def flush_and_work() -> T:
+            if saver is not None:
+                saver.flush()
             return work()
 
         self._desk.do(flush_and_work, done)
@@ -314,7 +317,7 @@ class Correcting:
         def work() -> tuple[RestorePoint | None, NDArray[np.uint8]]:
             return restore(), workspace.read_labels(opened.name)
 
-        self._flush_then(work, partial(self._take_labels, opened))
+        self.flush_then(work, partial(self._take_labels, opened))
 
     def _take_labels(
         self, opened: OpenScan, found: tuple[RestorePoint | None, NDArray[np.uint8]]
