@@ -15,6 +15,7 @@ from napari_retseg.study.catalogue import merge
 from napari_retseg.study.division import divide_for_run, shared_patients, take_size
 from napari_retseg.study.estimate import estimate
 from napari_retseg.study.plan import StudyPlan
+from napari_retseg.study.protocol import describe_protocol
 from napari_retseg.study.recipe import SplitSpec
 from tests.study.conftest import Plan
 
@@ -127,8 +128,8 @@ def test_a_split_by_image_is_marked(plan: Plan, small_values: dict[str, Any]) ->
 def test_smaller_training_sets_lie_in_larger_ones(tiny_dataset: Path) -> None:
     parts = divide_for_run(load_dataset(tiny_dataset), SplitSpec(plan="folds:3"), fold=1, seed=0)
 
-    def images(size: int, by: Any, seed: int = 0) -> set[Path]:
-        taken = take_size(parts, size, by=by, seed=seed)
+    def images(size: int, by: Any, seed: int = 0, spread: bool = False) -> set[Path]:
+        taken = take_size(parts, size, by=by, seed=seed, spread=spread)
         assert taken is not None
         assert taken.of_split("val") == parts.of_split("val")
         return {case.image for case in taken.of_split("train")}
@@ -137,8 +138,30 @@ def test_smaller_training_sets_lie_in_larger_ones(tiny_dataset: Path) -> None:
     assert len(images(3, "case")) == 3
     assert len({path.name[:2] for path in images(4, "case")}) == 1
     assert images(0, "case") == {case.image for case in parts.of_split("train")}
+    for spread in (False, True):
+        for size in range(1, 8):
+            assert images(size, "case", spread=spread) < images(size + 1, "case", spread=spread)
+    assert {path.name[3:] for path in images(1, "case") | images(2, "case")} == {"B2.png", "B0.png"}
+    assert {path.name[3:] for path in images(2, "case", spread=True)} == {"B2.png"}
+    assert len({path.name[:2] for path in images(2, "case", spread=True)}) == 2
+    assert images(8, "case", spread=True) == images(8, "case")
     assert len({frozenset(images(1, "patient", seed)) for seed in range(8)}) == 2
     assert take_size(parts, 3, by="patient", seed=0) is None
+    assert take_size(parts, 9, by="case", seed=0, spread=True) is None
+
+
+def test_a_size_can_be_dealt_over_all_patients(plan: Plan, small_values: dict[str, Any]) -> None:
+    splits = {"few": {"plan": "folds:3"}, "dealt": {"plan": "folds:3", "spread": True}}
+    values = {**small_values, "splits": splits, "sizes": [2], "size_by": "case"}
+    found = plan(values)
+    for run in found.runs:
+        n_patients = {"few": 1, "dealt": 2}[run.split]
+        assert len(run.data.open().groups("train")) == n_patients
+    assert len({run.key for run in found.runs}) == len(found.runs)
+    sentence = next(s for s in describe_protocol(found) if "'dealt'" in s)
+    assert "sizes are dealt over all training patients" in sentence
+    with pytest.raises(UsageError, match="split 'dealt' spreads cases, but sizes are patients"):
+        plan({**values, "size_by": "patient"})
 
 
 def test_sizes_that_the_data_do_not_reach_are_named(

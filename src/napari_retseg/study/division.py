@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Literal
 
-import numpy as np
 from natsort import natsorted
 
 from napari_retseg.config import SplitBy, parse_split
@@ -45,10 +45,17 @@ def divide_for_run(dataset: Dataset, spec: SplitSpec, *, fold: int, seed: int) -
     return parts
 
 
-def take_size(dataset: Dataset, size: int, *, by: Unit, seed: int) -> Dataset | None:
+def take_size(
+    dataset: Dataset, size: int, *, by: Unit, seed: int, spread: bool = False
+) -> Dataset | None:
     """Keep so many training patients or cases; for one seed, smaller choices lie in larger ones.
 
-    Cases are those of as few patients as hold them, evenly spread over the last patient's.
+    Parameters
+    ----------
+    spread
+        Whether cases are dealt over all patients in turn; otherwise they are of as few patients
+        as hold them. Of one patient, the middle comes first, then what is farthest from those
+        that are chosen.
 
     Returns
     -------
@@ -63,7 +70,8 @@ def take_size(dataset: Dataset, size: int, *, by: Unit, seed: int) -> Dataset | 
         chosen = [case for case in training if case.group in ranked[:size]]
         enough = len(ranked) >= size
     else:
-        chosen, enough = _take_cases(training, ranked, size), len(training) >= size
+        dealt = _deal_cases(training, ranked, spread=spread)
+        chosen, enough = dealt[:size], len(dealt) >= size
     if not enough:
         return None
     kept = {case.image for case in chosen}
@@ -124,14 +132,27 @@ def _name(case: Case, by: SplitBy, dataset: Dataset) -> str:
         return case.image.as_posix()
 
 
-def _take_cases(training: Iterable[Case], ranked: Sequence[str], size: int) -> list[Case]:
-    chosen: list[Case] = []
+def _deal_cases(training: Iterable[Case], ranked: Sequence[str], *, spread: bool) -> list[Case]:
+    """Put all cases in the order in which sizes take them."""
     own: dict[str, list[Case]] = {group: [] for group in ranked}
     for case in training:
         own[case.group].append(case)
-    for group in ranked:
-        cases = natsorted(own[group], key=lambda case: case.image.as_posix())
-        missing = min(size - len(chosen), len(cases))
-        places = np.linspace(0, len(cases) - 1, missing).round().astype(int)
-        chosen += [cases[place] for place in places]
-    return chosen
+    rows = [_spread(natsorted(own[group], key=_path)) for group in ranked]
+    if spread:
+        return [case for turn in zip_longest(*rows) for case in turn if case is not None]
+    return [case for row in rows for case in row]
+
+
+def _path(case: Case) -> str:
+    return case.image.as_posix()
+
+
+def _spread(cases: Sequence[Case]) -> list[Case]:
+    """The middle one first, then always the one that is farthest from those before it."""
+    left = list(range(len(cases)))
+    order = [left.pop(len(left) // 2)]
+    while left:
+        far = max(left, key=lambda place: min(abs(place - other) for other in order))
+        left.remove(far)
+        order.append(far)
+    return [cases[place] for place in order]

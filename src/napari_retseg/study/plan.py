@@ -249,7 +249,7 @@ def _plan_run(
     start = str(values.pop(START))
     spec = recipe.splits[split]
     parts = divide_for_run(dataset, spec, fold=fold, seed=seed)
-    taken = take_size(parts, size, by=recipe.size_by, seed=seed)
+    taken = take_size(parts, size, by=recipe.size_by, seed=seed, spread=spec.spread)
     if taken is None:
         planner.notes[_describe_shortage(parts, recipe, size, split)] = None
         return

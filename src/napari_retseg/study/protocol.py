@@ -130,6 +130,8 @@ def _describe_split(name: str, spec: SplitSpec, runs: Sequence[RunSpec]) -> str:
         how = f"{spec.plan} at random by {unit}"
     if spec.validation:
         how += f"; {spec.validation} {_plural(spec.by, spec.validation)} of the others validate"
+    if spec.spread:
+        how += "; sizes are dealt over all training patients"
     seed = "the run's own seed" if spec.seed == "run" else f"seed {spec.seed}"
     note = f" ({spec.note})" if spec.note else ""
     return f"Split {name!r}: {how}; ranked with {seed}{note}. {_first_up(count_parts(runs))}."

@@ -113,6 +113,9 @@ class SplitSpec(Frozen):
         Role of the data set that is divided.
     seeds
         Of the runs on this split; empty: those of the grid.
+    spread
+        Whether a size in cases is dealt over all training patients, one from each in turn;
+        otherwise it is of as few patients as hold it.
     report_on
         None: as the recipe says.
     as_published
@@ -125,6 +128,7 @@ class SplitSpec(Frozen):
     validation: Count = 0
     data: str = "target"
     seeds: tuple[Count, ...] = ()
+    spread: bool = False
     report_on: Part | None = None
     as_published: bool = True
     note: str = ""
@@ -311,6 +315,11 @@ class Recipe(Frozen):
             unknown = [split for split in grid.splits if split not in self.splits]
             if unknown:
                 raise ValueError(f"grid {name!r} takes split {unknown[0]!r}, which is not there")
+        spread = [name for name, split in self.splits.items() if split.spread]
+        if spread and self.size_by == "patient":
+            raise ValueError(
+                f"split {spread[0]!r} spreads cases, but sizes are patients; size_by: case"
+            )
         return self
 
     @property
