@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from math import isnan
+from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from napari_retseg.rounds import Curves
 from napari_retseg.study.drawing import (
     COLORS,
     STYLE,
@@ -21,13 +23,13 @@ from napari_retseg.study.drawing import (
     finish_score_axis,
 )
 from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.results import MEAN, Combination, read_curves, read_steps
+from napari_retseg.study.plan import RunSpec
+from napari_retseg.study.results import MEAN, Combination
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_CURVES = 8
-_SMOOTH = 0.9
 
 
 def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFigure]:
@@ -35,22 +37,20 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
     largest = max(one.size for one in sheet.combinations)
     own = [one for one in sheet.combinations if one.split == split and one.size == largest]
     own = own[:_MOST_CURVES]
-    curves = {one.name: [read_curves(folder, r.spec) for r in one.results] for one in own}
+    curves = {one.name: [_read(folder, r.spec) for r in one.results] for one in own}
     found = []
     about = f", size {largest}" if largest else ""
 
     def draw(axes: Axes, name: str) -> None:
         for color, (label, runs) in zip(COLORS, curves.items(), strict=False):
             points: dict[int, list[float]] = {}
-            for scored in (point for run in runs for point in run):
-                value = _score_of(scored["scores"], name)
-                if value is not None:
-                    points.setdefault(scored["iteration"], []).append(value)
+            for iteration, value in (point for run in runs for point in _list_scores(run, name)):
+                points.setdefault(iteration, []).append(value)
             draw_means(axes, points, label=label, color=color, with_dots=False)
         finish_score_axis(axes)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
-    if max((len(run) for runs in curves.values() for run in runs), default=0) > 1:
+    if any(len(_list_scores(run, MEAN)) > 1 for runs in curves.values() for run in runs):
         found.append(
             draw_panels(
                 sheet,
@@ -73,9 +73,11 @@ def _draw_steps(
         figure = Figure(figsize=(8.4, 3.0), layout="constrained")
         left, right = figure.subplots(1, 2)
         for color, one in zip(COLORS, own, strict=False):
-            loss, rate = read_steps(folder, one.results[0].spec)
-            left.plot(_smooth(loss), color=color, label=one.name, linewidth=1.4)
-            right.plot(rate, color=color, linewidth=1.4)
+            run = _read(folder, one.results[0].spec)
+            left.plot(
+                run.iterations, run.smoothed_losses, color=color, label=one.name, linewidth=1.4
+            )
+            right.plot(run.iterations, run.learning_rates, color=color, linewidth=1.4)
         left.set_ylabel("training loss, smoothed")
         right.set_ylabel("learning rate")
         right.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -93,17 +95,16 @@ def _draw_steps(
     )
 
 
-def _score_of(scores: dict[str, Any], name: str) -> float | None:
-    if name == MEAN:
-        found = scores.get("mean_foreground_dice")
-    else:
-        found = scores["classes"].get(name, {}).get("dice")
-    return None if found is None else float(found)
+def _read(folder: StudyFolder, spec: RunSpec) -> Curves:
+    """Read what a run's events tell; nothing where its training is no longer there."""
+    training = folder.run(spec.key).training
+    return Curves.read(training) if training.is_dir() else Curves()
 
 
-def _smooth(values: Sequence[float]) -> list[float]:
-    smoothed: list[float] = []
-    for value in values:
-        before = smoothed[-1] if smoothed else value
-        smoothed.append(_SMOOTH * before + (1 - _SMOOTH) * value)
-    return smoothed
+def _list_scores(run: Curves, name: str) -> list[tuple[int, float]]:
+    """Iterations and Dice of a class or the mean, from the starting model on."""
+    chosen = None if name == MEAN else name
+    values = zip(run.scored_iterations, run.scores_of(chosen), strict=True)
+    found = [(int(iteration), float(value)) for iteration, value in values if not isnan(value)]
+    start = run.start_score(chosen)
+    return found if start is None else [(0, start), *found]

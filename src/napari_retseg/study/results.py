@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -161,29 +160,6 @@ def format_csv(rows: Sequence[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def read_curves(folder: StudyFolder, spec: RunSpec) -> list[dict[str, Any]]:
-    """Read the scores of a run while it was trained: ``iteration`` and ``scores``."""
-    path = folder.run(spec.key).training / "events.jsonl"
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if '"Scored"' in line:
-            event = json.loads(line)
-            found.append({"iteration": event["iteration"], "scores": event["scores"]})
-    return found
-
-
-def read_steps(folder: StudyFolder, spec: RunSpec) -> tuple[list[float], list[float]]:
-    """Read loss and learning rate of every step of a run."""
-    path = folder.run(spec.key).training / "metrics.csv"
-    if not path.is_file():
-        return [], []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["loss"]]
-    return [float(row["loss"]) for row in rows], [float(row["learning_rate"]) for row in rows]
 
 
 def _describe(result: RunResult, factors: Sequence[str], phase: Phase) -> dict[str, Any]:
