@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,13 @@ def study(recipe: Path, data: Path, output: Path, *options: str) -> Result:
     return invoke("study", recipe, *given, *options)
 
 
+def _seconds(output: str) -> int:
+    """Read what a dry run says that all takes."""
+    found = re.search(r"to do, about (\d+):(\d\d)", output)
+    assert found is not None
+    return 60 * int(found[1]) + int(found[2])
+
+
 def test_a_dry_run_lists_all_runs_and_does_nothing(
     small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
@@ -34,6 +42,9 @@ def test_a_dry_run_lists_all_runs_and_does_nothing(
     assert len(lines) == 6
     assert "3 steps on 8 cases of 2 patients, scored on 4 of 1" in lines[0]
     assert "6 runs, 6 to do" in done.output
+    assert "with 2 workers" not in done.output
+    both = study(recipe, tiny_dataset, tmp_path / "out", "--dry-run", "--workers", "2")
+    assert _seconds(both.output) == pytest.approx(_seconds(done.output) / 2, abs=1)
     assert not (tmp_path / "out" / "runs").exists()
     assert not (tmp_path / "out" / "study.json").exists()
 

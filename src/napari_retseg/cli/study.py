@@ -110,7 +110,7 @@ def run(
         for note in plan.notes:
             reporter.say(f"note: {note}")
         if dry_run:
-            _show_plan(reporter, plan, folder)
+            _show_plan(reporter, plan, folder, workers)
             return
         about = _describe_call(given, datasets)
         folder.write_plan(plan, about)
@@ -213,8 +213,8 @@ def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str
     }
 
 
-def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
-    from napari_retseg.cli.reporting import format_seconds
+def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder, workers: int) -> None:
+    from napari_retseg.cli.reporting import count, format_seconds
     from napari_retseg.study.estimate import estimate, find_rate
 
     rate, is_measured = find_rate(plan.unique, folder)
@@ -227,15 +227,18 @@ def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None
         train, scored = spec.data.count("train"), spec.data.count(spec.report_on)
         rows.append({"key": spec.key, "run": spec.label, "state": state, "seconds": seconds})
         reporter.say(
-            f"{state:<8} {spec.key}  {spec.label}: {cost.steps} steps on {train[0]} cases of "
-            f"{train[1]} patients, scored on {scored[0]} of {scored[1]}; "
+            f"{state:<8} {spec.key}  {spec.label}: {cost.steps} steps on "
+            f"{count(train[0], 'case')} of {count(train[1], 'patient')}, scored on {scored[0]} of "
+            f"{scored[1]}; "
             f"{cost.megapixels:.3g} Mpixel, about {format_seconds(seconds)}"
         )
     todo = sum(row["state"] != "done" for row in rows)
     basis = (
         "measured on its finished runs" if is_measured else "rough: a small U-Net on one CPU core"
     )
-    reporter.say(f"{len(rows)} runs, {todo} to do, about {format_seconds(left)} ({basis})")
+    together = f" with {workers} workers" if workers > 1 else ""
+    time = format_seconds(left / max(workers, 1)) + together
+    reporter.say(f"{count(len(rows), 'run')}, {todo} to do, about {time} ({basis})")
     reporter.finish({"runs": rows, "to_do": todo, "seconds": left, "measured": is_measured})
 
 
