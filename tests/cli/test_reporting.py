@@ -63,6 +63,22 @@ def test_scoring_in_the_midst_does_not_hide_the_training(
     assert sum("/11 held-out B-scans" in line for line in lines) >= 5
 
 
+def test_several_that_are_worked_on_side_by_side_have_their_own_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with Reporter() as reporter:
+        for done in range(1, 101):  # the second one was resumed, and is far ahead
+            now += 1
+            reporter.show(Progress(done, 200, "iteration"), subject="first")
+            reporter.show(Progress(100 + done, 200, "iteration"), subject="second")
+    lines = capsys.readouterr().out.splitlines()
+    assert "first: 20/200 iterations, 3:00 left" in lines
+    assert "second: 121/200 iterations, 1:19 left" in lines
+    assert lines[-1] == "second: 200/200 iterations"
+
+
 def test_scores_are_compared_with_the_starting_model_only(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -123,6 +139,24 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "eye.tif" in text
     assert "4/4" in text
     assert "in [between]" in text
+
+
+def test_what_came_to_no_end_is_shown_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    with Reporter() as reporter:
+        reporter.show(Progress(1, 4), subject="failing")
+        reporter.show(Progress(1, 4), subject="going on")
+        reporter.forget("failing")
+        terminal.seek(0)
+        terminal.truncate()
+        reporter.show(Progress(3, 4), subject="going on")
+        reporter.say("a line")
+    text = terminal.getvalue()
+    assert "going on" in text
+    assert "failing" not in text
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ class Batch:
             except _Stopped:
                 self._summary.interrupted = True
             except (RetsegError, OSError) as error:
+                self._reporter.end_progress()
                 self._fail(path, error)
             if self._summary.interrupted or (fail_fast and self._summary.failed):
                 self._summary.not_tried = [str(rest) for rest in paths[number:]]

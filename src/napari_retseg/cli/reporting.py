@@ -36,7 +36,7 @@ class _Track:
     said_at: float = 0.0
 
     def time_left(self, done: int, total: int) -> str:
-        if done in (self.first, total):
+        if done <= self.first or done == total:
             return ""
         seconds = (time.monotonic() - self.since) / (done - self.first) * (total - done)
         return f", {format_seconds(seconds)} left"
@@ -67,7 +67,7 @@ class Reporter:
         self._stream: TextIO = sys.stderr if as_json else sys.stdout
         self._console = Console(file=self._stream, highlight=False, markup=False)
         self._bar: Bar | None = None
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[tuple[str, str], _Track] = {}
         self._loss: float | None = None
         self._plan: TrainingPlanned | None = None
         self._start_scores: dict[str, Any] | None = None
@@ -106,12 +106,18 @@ class Reporter:
             typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
     def show(self, event: Event, *, subject: str = "") -> None:
-        """Show one event of a job; `subject` names what is worked on."""
+        """Show one event of a job.
+
+        Parameters
+        ----------
+        subject
+            Names what is worked on; several are followed side by side.
+        """
         match event:
             case Message(text, level):
                 self.say(f"warning: {text}" if level == "warning" else text)
             case Progress(done, total, unit):
-                self._advance(done, total, unit, subject)
+                self._advance(done, total, unit, subject, subject)
             case TrainingPlanned():
                 self._plan = event
                 self.say(describe_plan(event))
@@ -127,15 +133,24 @@ class Reporter:
         self._bar = None
         self._tracks.clear()
 
-    def _advance(self, done: int, total: int, unit: str, text: str) -> None:
-        track = self._tracks.setdefault(unit, _Track(first=done, since=time.monotonic()))
+    def forget(self, subject: str) -> None:
+        """Follow this one no longer: it came to no end."""
+        for key in [key for key in self._tracks if key[1] == subject]:
+            task = self._tracks.pop(key).task
+            if self._bar is not None and task is not None:
+                self._bar.remove_task(task)
+                self._bar.refresh()
+
+    def _advance(self, done: int, total: int, unit: str, text: str, subject: str = "") -> None:
+        key = unit, subject
+        track = self._tracks.setdefault(key, _Track(first=done, since=time.monotonic()))
         if self._console.is_terminal:
             self._draw(track, done, total, text or f"{unit}s")
         elif track.is_due(done, total):
             before = f"{text}: " if text else ""
             self.say(f"{before}{done}/{total} {unit}s{track.time_left(done, total)}")
         if done == total:
-            del self._tracks[unit]
+            del self._tracks[key]
 
     def _draw(self, track: _Track, done: int, total: int, text: str) -> None:
         if self._bar is None:

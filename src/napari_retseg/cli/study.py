@@ -272,6 +272,7 @@ def _follow(reporter: Reporter, told: Iterator[RunTold]) -> None:
                 continue
             reporter.show(one.event, subject=one.run.label)
         elif one.kind == "failed":
+            reporter.forget(one.run.label)
             reporter.fail(f"{one.run.label} ({one.run.key}): {one.reason}")
         elif one.kind == "done":
             reporter.say(f"{one.position}/{one.total} done  {one.run.label}")
