@@ -46,7 +46,7 @@ class OwnLoop:
         list(self.batches.load())
         self._state = TrainingState(self._setup)
         self._loss = build_loss(config.loss, weights=None)
-        self._budget = Budget.of(config, n_samples=len(self.batches.store))
+        self._budget = Budget.of(config, n_samples=len(self.batches.store), is_new=True)
 
     def step(self) -> tuple[float, float]:
         """Take a step; return its seconds, and those before the network."""

@@ -7,7 +7,7 @@ from napari_retseg.learn.budget import Budget
 
 
 def test_iterations_are_the_default_limit() -> None:
-    budget = Budget.of(TrainConfig(iterations=40), n_samples=10)
+    budget = Budget.of(TrainConfig(iterations=40), n_samples=10, is_new=False)
     assert budget.position(10, 1e6) == 0.25
     assert not budget.is_over(39, 1e6)
     assert budget.is_over(40, 0.0)
@@ -15,11 +15,11 @@ def test_iterations_are_the_default_limit() -> None:
 
 def test_an_epoch_draws_as_many_samples_as_there_are() -> None:
     config = TrainConfig(epochs=3, batch_size=4, accumulate=2)
-    assert Budget.of(config, n_samples=20).iterations == 8  # 60 samples, 8 a step
+    assert Budget.of(config, n_samples=20, is_new=True).iterations == 8  # 60 samples, 8 a step
 
 
 def test_minutes_count_the_time_of_the_steps() -> None:
-    budget = Budget.of(TrainConfig(minutes=0.5), n_samples=10)
+    budget = Budget.of(TrainConfig(minutes=0.5), n_samples=10, is_new=False)
     assert budget.iterations == 0
     assert budget.position(10_000, 15.0) == 0.5
     assert not budget.is_over(10_000, 29.9)
@@ -27,6 +27,32 @@ def test_minutes_count_the_time_of_the_steps() -> None:
 
 
 def test_the_schedule_may_be_longer_than_the_training() -> None:
-    budget = Budget.of(TrainConfig(iterations=400, schedule_iterations=40_000), n_samples=1)
+    budget = Budget.of(
+        TrainConfig(iterations=400, schedule_iterations=40_000), n_samples=1, is_new=True
+    )
     assert budget.schedule_position(400, 0.0) == pytest.approx(0.01)
     assert budget.is_over(400, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "is_new", "iterations"),
+    [(3, False, 109), (11, False, 133), (66, False, 298), (5000, False, 1000), (3, True, 1000)],
+)
+def test_the_length_follows_the_number_of_labelled_scans(
+    n_samples: int, is_new: bool, iterations: int
+) -> None:
+    assert Budget.of(TrainConfig(), n_samples=n_samples, is_new=is_new).iterations == iterations
+
+
+@pytest.mark.parametrize(
+    ("config", "score_every"),
+    [
+        (TrainConfig(iterations=100), 20),
+        (TrainConfig(iterations=3), 1),
+        (TrainConfig(iterations=5000), 100),
+        (TrainConfig(minutes=1), 100),
+        (TrainConfig(iterations=100, score_every=7), 7),
+    ],
+)
+def test_a_short_training_is_scored_five_times(config: TrainConfig, score_every: int) -> None:
+    assert Budget.of(config, n_samples=3, is_new=False).score_every == score_every

@@ -100,7 +100,11 @@ class TrainConfig(Frozen):
     )
     clip: NotNegative = Field(0.0, description="largest norm of the gradient; 0: any")
     accumulate: AtLeastOne = Field(1, description="batches in an optimiser step")
-    iterations: AtLeastOne = Field(1000, description="optimiser steps")
+    iterations: Count = Field(
+        0,
+        description="optimiser steps; 0: from a model 100 and 3 for each training scan (1000 at "
+        "most), from new weights 1000",
+    )
     epochs: Count = Field(0, description="instead of iterations: passes over the training scans")
     minutes: NotNegative = Field(0.0, description="instead of iterations: time of training steps")
     batch_size: AtLeastOne = Field(4, description="samples in a batch")
@@ -155,8 +159,10 @@ class TrainConfig(Frozen):
 
     seed: Count = Field(0, description="of new weights, samples and changes")
     deterministic: bool = Field(default=False, description="only algorithms that repeat exactly")
-    score_every: AtLeastOne = Field(
-        100, description="iterations between scores on the held-out scans"
+    score_every: Count = Field(
+        0,
+        description="iterations between scores on the held-out scans; 0: a fifth of the training, "
+        "100 at most",
     )
     checkpoint_seconds: NotNegative = Field(
         60.0, description="seconds between full-state checkpoints"

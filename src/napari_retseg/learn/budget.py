@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from napari_retseg.config import TrainConfig
 
+#: Optimiser steps where none are given: from new weights, and the most from a model.
+LONG = 1000
+#: From a model: so many, and so many more for each training scan. On few labels more is worse
+#: (docs/starter.md).
+_SHORT, _PER_SAMPLE = 100, 3
+#: Without `score_every`: so many scores in a training, but none later than after so many steps.
+_SCORES, _LONGEST_UNSCORED = 5, 100
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -20,22 +28,30 @@ class Budget:
         Time of the steps, without that of scoring and saving; 0 where `iterations` is the limit.
     schedule_iterations
         Length of the learning rate's schedule; 0: the training's.
+    score_every
+        Steps between two scores on the held-out scans.
     """
 
     iterations: int
     seconds: float = 0.0
     schedule_iterations: int = 0
+    score_every: int = _LONGEST_UNSCORED
 
     @classmethod
-    def of(cls, config: TrainConfig, *, n_samples: int) -> Budget:
-        """Read it from a configuration; an epoch is as many draws as there are samples."""
-        if config.minutes:
-            return cls(0, 60 * config.minutes, config.schedule_iterations)
-        iterations = config.iterations
-        if config.epochs:
-            drawn = config.batch_size * config.accumulate
-            iterations = math.ceil(config.epochs * n_samples / drawn)
-        return cls(iterations, 0.0, config.schedule_iterations)
+    def of(cls, config: TrainConfig, *, n_samples: int, is_new: bool) -> Budget:
+        """Read it from a configuration; an epoch is as many draws as there are samples.
+
+        Parameters
+        ----------
+        n_samples
+            Number of training scans: B-scans, or volumes in 3D.
+        is_new
+            Whether the weights are new ones; then the length does not depend on `n_samples`.
+        """
+        seconds = 60 * config.minutes
+        steps = 0 if seconds else _count_steps(config, n_samples=n_samples, is_new=is_new)
+        every = config.score_every or min(math.ceil(steps / _SCORES), _LONGEST_UNSCORED)
+        return cls(steps, seconds, config.schedule_iterations, every or _LONGEST_UNSCORED)
 
     def position(self, iteration: int, seconds: float) -> float:
         """Share of the training that is done, 0 to 1."""
@@ -51,3 +67,12 @@ class Budget:
     def is_over(self, iteration: int, seconds: float) -> bool:
         """Whether the last step has been taken."""
         return self.position(iteration, seconds) >= 1.0
+
+
+def _count_steps(config: TrainConfig, *, n_samples: int, is_new: bool) -> int:
+    if config.epochs:
+        drawn = config.batch_size * config.accumulate
+        return math.ceil(config.epochs * n_samples / drawn)
+    if config.iterations:
+        return config.iterations
+    return LONG if is_new else min(_SHORT + _PER_SAMPLE * n_samples, LONG)

@@ -9,6 +9,7 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.events import Cancel, Event, Message, Scored
 from napari_retseg.infer.operating import choose_thresholds
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.heldout import score_heldout, score_on
 from napari_retseg.learn.run import RunFolder
 from napari_retseg.learn.setup import Setup
@@ -17,11 +18,11 @@ from napari_retseg.models import ModelInfo
 from napari_retseg.nets.bundle import load_model, save_model
 
 
-def is_score_due(state: TrainingState, *, is_over: bool) -> bool:
+def is_score_due(state: TrainingState, budget: Budget, *, is_over: bool) -> bool:
     """Whether the held-out scans are to be scored before the next step."""
     if state.scored_at == state.iteration:
         return False
-    return is_over or state.iteration % state.setup.config.score_every == 0
+    return is_over or state.iteration % budget.score_every == 0
 
 
 def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[Event]:

@@ -170,12 +170,12 @@ def _loop(
     setup: Setup, state: TrainingState, run: RunFolder, batches: Batches, cancel: Cancel
 ) -> Generator[Event, None, bool]:
     """Step and score until the budget is spent; False: cancelled before that."""
-    budget = Budget.of(setup.config, n_samples=len(batches.store))
+    budget = _find_budget(setup, batches)
     loss = _build_loss(setup, batches)
     saved_at = time.monotonic()
     while not cancel.is_cancelled():
         is_over = budget.is_over(state.iteration, state.seconds)
-        if is_score_due(state, is_over=is_over):
+        if is_score_due(state, budget, is_over=is_over):
             if not (yield from score(setup, state, run, cancel, is_over=is_over)):
                 continue
             if state.is_stale and not is_over:
@@ -201,6 +201,10 @@ def _warn_of_missing(batches: Batches) -> Iterator[Message]:
         )
 
 
+def _find_budget(setup: Setup, batches: Batches) -> Budget:
+    return Budget.of(setup.config, n_samples=len(batches.store), is_new=setup.start is None)
+
+
 def _build_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
     pixels = batches.store.class_pixels.sum(axis=0)
     weights = class_weights(setup.config.class_weights, pixels=pixels)
@@ -208,7 +212,7 @@ def _build_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
 
 
 def _plan(setup: Setup, state: TrainingState, batches: Batches) -> TrainingPlanned:
-    budget = Budget.of(setup.config, n_samples=len(batches.store))
+    budget = _find_budget(setup, batches)
     trainable, frozen = count_parameters(state.network)
     dataset = setup.dataset
     trained_on = setup.info.trained_on

@@ -57,10 +57,11 @@ def describe_round(
     groups = divided.groups("train")
     trained = f"Trains on {_number(training, what)} of {_name_patients(groups)}"
     where = _DEVICES.get(device, device)
+    budget = _find_budget(divided, config, start)
     return (
         f"{trained}; held out: {_describe_heldout(divided)}. "
         f"{_describe_weights(config, start, parameters)} on {where}, "
-        f"{_describe_length(config, n_samples=training, seconds_per_step=seconds_per_step)}."
+        f"{_describe_length(config, budget, seconds_per_step)}."
     )
 
 
@@ -188,11 +189,18 @@ def _describe_weights(
     return f"Model {start.name} trains with strategy {config.strategy}"
 
 
-def _describe_length(config: TrainConfig, *, n_samples: int, seconds_per_step: float | None) -> str:
+def _find_budget(divided: Dataset, config: TrainConfig, start: ModelInfo | None) -> Budget:
+    is_3d = config.dims == "3" or (start is not None and start.network.dims == 3)
+    n_samples = len(divided.of_split("train")) if is_3d else _count(divided, "train")
+    is_new = start is None or config.strategy == "scratch"
+    return Budget.of(config, n_samples=n_samples, is_new=is_new)
+
+
+def _describe_length(config: TrainConfig, budget: Budget, seconds_per_step: float | None) -> str:
     if config.minutes:
         text = f"{config.minutes:g} minute{'' if config.minutes == 1 else 's'}"
         return f"for {text}, scoring not counted"
-    iterations = Budget.of(config, n_samples=n_samples).iterations
+    iterations = budget.iterations
     text = f"for {_number(iterations, 'iteration')}"
     if seconds_per_step is None:
         return text

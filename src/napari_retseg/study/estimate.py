@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from napari_retseg.config import parse_size
 from napari_retseg.dataset import Dataset
+from napari_retseg.learn.budget import Budget
 from napari_retseg.models import read_info
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import RunSpec
@@ -47,15 +48,15 @@ def estimate(run: RunSpec) -> Cost:
     sample, per_scan = _sample_pixels(run, dataset)
     n_train = len(dataset.of_split("train")) * per_scan
     batch = config.batch_size * config.accumulate
-    steps = config.iterations
-    if config.epochs:
-        steps = math.ceil(config.epochs * n_train / batch)
+    is_new = config.strategy == "scratch" or (run.start is None and not run.start_run)
+    budget = Budget.of(config, n_samples=n_train, is_new=is_new)
+    steps = budget.iterations
     crop = parse_size(config.crop)
     trained = steps * batch * (math.prod(crop) if crop else sample)
-    n_scored = len(dataset.of_split("val")) * per_scan * (steps // config.score_every + 1)
+    n_scored = len(dataset.of_split("val")) * per_scan * (steps // budget.score_every + 1)
     n_scored += len(dataset.of_split(run.report_on)) * per_scan
     pixels = trained + n_scored * sample * _PREDICTION_SHARE
-    return Cost(0 if config.minutes else steps, pixels / 1e6, config.minutes)
+    return Cost(steps, pixels / 1e6, config.minutes)
 
 
 def find_rate(runs: Iterable[RunSpec], folder: StudyFolder) -> tuple[float, bool]:

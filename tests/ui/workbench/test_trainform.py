@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QFileDialog, QWidget
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError
@@ -185,21 +185,26 @@ def test_what_fits_no_field_is_told_below_the_form(form: TrainForm) -> None:
     assert not form.form_error.isVisible()
 
 
-def test_budget_is_one_of_three(form: TrainForm, qtbot: QtBot) -> None:
+def test_budget_is_one_of_three_or_follows_the_labels(form: TrainForm, qtbot: QtBot) -> None:
     budget = form.budget
-    assert budget.unit.currentText() == "iterations"
-    assert budget.number.value() == 1000
-    qtbot.keyClick(budget.unit, Qt.Key.Key_Up)
-    assert (form.values()["minutes"], form.values()["iterations"]) == (10, 1000)
+    assert budget.unit.currentText() == "automatic"
+    assert isinstance(budget.focused, QComboBox)
+    assert not budget.number.isVisible()
+    qtbot.keyClick(budget.unit, Qt.Key.Key_Down)
+    assert budget.number.isVisible()
+    assert isinstance(budget.focused, QDoubleSpinBox)
+    assert (form.values()["minutes"], form.values()["iterations"]) == (10, 0)
     budget.number.selectAll()
     qtbot.keyClicks(budget.number, "2.5")
     assert form.values()["minutes"] == 2.5
     qtbot.keyClick(budget.unit, Qt.Key.Key_End)
     assert (form.values()["minutes"], form.values()["epochs"]) == (0, 20)
     qtbot.keyClick(budget.unit, Qt.Key.Key_Up)
-    assert (form.values()["epochs"], form.values()["iterations"]) == (0, 1000)
+    assert (form.values()["epochs"], form.values()["iterations"]) == (0, 300)
     qtbot.keyClick(budget.number, Qt.Key.Key_Up)
-    assert form.values()["iterations"] == 1100
+    assert form.values()["iterations"] == 400
+    qtbot.keyClick(budget.unit, Qt.Key.Key_Home)
+    assert TrainConfig(**form.values()) == TrainConfig()
 
 
 def test_a_budget_cannot_be_nothing(form: TrainForm, qtbot: QtBot) -> None:
@@ -260,6 +265,9 @@ def test_it_fits_a_narrow_dock(form: TrainForm, qtbot: QtBot, theme: Theme, name
     assert form.minimumSizeHint().width() <= 300 - 16 - 13
     box = form.budget.unit
     assert box.width() >= box.fontMetrics().horizontalAdvance("iterations") + 26
+    form.set_values({"minutes": 0.0, "iterations": 0, "epochs": 0})
+    assert box.currentText() == "automatic"
+    assert form.minimumSizeHint().width() <= 300 - 16 - 13
 
 
 def test_more_is_folded_until_it_is_opened(qtbot: QtBot) -> None:
@@ -273,6 +281,7 @@ def test_more_is_folded_until_it_is_opened(qtbot: QtBot) -> None:
 
 
 def test_keys_reach_all_fields_in_order(form: TrainForm, qtbot: QtBot) -> None:
+    form.set_values({"iterations": 40})
     form.activateWindow()
     start = choice(form, "strategy").box
     start.setFocus()

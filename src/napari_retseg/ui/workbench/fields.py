@@ -220,12 +220,15 @@ class FolderField(Field):
 
 
 class BudgetField(Field):
-    """How long a training is: in minutes, iterations or passes over the scans."""
+    """How long a training is: in minutes, iterations or passes, or by the number of labels."""
 
+    #: Shown where no number is given.
+    AUTO = "automatic"
     #: Unit, value to begin with, least value, digits after the point, step.
     UNITS = (
+        (AUTO, 0.0, 0.0, 0, 0.0),
         ("minutes", 10.0, 0.1, 1, 5.0),
-        ("iterations", 1000.0, 1.0, 0, 100.0),
+        ("iterations", 300.0, 1.0, 0, 100.0),
         ("epochs", 20.0, 1.0, 0, 5.0),
     )
 
@@ -254,28 +257,27 @@ class BudgetField(Field):
 
     @property
     def focused(self) -> QWidget:
-        """The number."""
-        return self.number
+        """The number, or the unit where there is none."""
+        return self.unit if self.unit.currentText() == self.AUTO else self.number
 
     def value(self) -> dict[str, int | float]:
-        """Minutes, iterations and epochs, of which one counts."""
+        """Minutes, iterations and epochs, of which one counts at most."""
         unit, number = self.unit.currentText(), self.number.value()
-        values: dict[str, int | float] = {
-            "minutes": 0.0,
-            "iterations": int(self._numbers["iterations"]),
-            "epochs": 0,
-        }
-        values[unit] = number if unit == "minutes" else int(number)
+        values: dict[str, int | float] = {"minutes": 0.0, "iterations": 0, "epochs": 0}
         if unit == "minutes":
             values[unit] = self._exact.get(unit, number)
+        elif unit != self.AUTO:
+            values[unit] = int(number)
         return values
 
     def set_value(self, value: Any) -> None:
-        """Show the one of the three that counts."""
-        unit = next((one for one in ("minutes", "epochs") if value[one]), "iterations")
-        self._numbers["iterations"] = float(value["iterations"])
-        self._numbers[unit] = float(value[unit])
-        self._exact = {unit: value[unit]}
+        """Show the one of the three that counts, if one does."""
+        order = ("minutes", "epochs", "iterations")
+        unit = next((one for one in order if value[one]), self.AUTO)
+        self._exact = {}
+        if unit != self.AUTO:
+            self._numbers[unit] = float(value[unit])
+            self._exact = {unit: value[unit]}
         self.unit.setCurrentText(unit)
         self._show()
 
@@ -286,6 +288,7 @@ class BudgetField(Field):
             self.number.setRange(least, _MOST)
             self.number.setSingleStep(step)
             self.number.setValue(self._numbers[unit])
+        self.number.setVisible(unit != self.AUTO)
 
     def _on_number_changed(self, number: float) -> None:
         self._numbers[self.unit.currentText()] = number
