@@ -126,11 +126,17 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Let standard output be a terminal of 100 columns."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stdout", made)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "100")
+    return made
+
+
+def test_a_terminal_gets_a_bar(terminal: Terminal) -> None:
     with Reporter() as reporter:
         for done in range(1, 5):
             reporter.show(Progress(done, 4), subject="eye.tif")
@@ -141,11 +147,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "in [between]" in text
 
 
-def test_what_came_to_no_end_is_shown_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "100")
+def test_what_came_to_no_end_is_shown_no_longer(terminal: Terminal) -> None:
     with Reporter() as reporter:
         reporter.show(Progress(1, 4), subject="failing")
         reporter.show(Progress(1, 4), subject="going on")

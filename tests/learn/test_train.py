@@ -62,6 +62,25 @@ def _same_weights(first: Path, second: Path) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one | other)
 
 
+@pytest.mark.parametrize(
+    ("has_start", "strategy", "iterations"),
+    [(True, "all", 124), (True, "scratch", 1000), (False, "all", 1000)],
+)
+def test_without_a_budget_the_labels_say_how_long(
+    has_start: bool,
+    strategy: str,
+    iterations: int,
+    tiny_dataset: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+) -> None:
+    config = TrainConfig(strategy=strategy, crop="64x64", device="cpu")
+    start = tiny_bundle if has_start else None
+    events = fine_tune(load_dataset(tiny_dataset), config, output=tmp_path / "run", start=start)
+    plan = next(event for event in events if isinstance(event, TrainingPlanned))
+    assert (plan.training_bscans, plan.iterations) == (8, iterations)
+
+
 def test_a_training_tells_what_it_does(
     tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:

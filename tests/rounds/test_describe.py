@@ -66,6 +66,18 @@ def test_each_budget_has_its_words(
 
 
 @pytest.mark.parametrize(
+    ("options", "length"),
+    [({}, "for 109 iterations."), ({"strategy": "scratch"}, "for 1000 iterations.")],
+)
+def test_without_a_budget_the_labels_say_how_long(
+    make_dataset: MakeDataset, tiny_info: ModelInfo, options: dict[str, Any], length: str
+) -> None:
+    dataset = make_dataset({"S01": [0, 1, 2], "S03": [5]}, SPLITS)
+    about: dict[str, Any] = {"parameters": None, "seconds_per_step": None, "device": "cpu"}
+    assert describe_round(dataset, TrainConfig(**options), tiny_info, **about).endswith(length)
+
+
+@pytest.mark.parametrize(
     ("parameters", "strategy", "words"),
     [
         ((370_000, 0), "all", "All 370 thousand parameters train on tcp://gpu:8786"),
