@@ -126,8 +126,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def use_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Let standard output be a terminal of 100 columns."""
     made = Terminal()
     monkeypatch.setattr(sys, "stdout", made)
@@ -136,7 +135,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return made
 
 
-def test_a_terminal_gets_a_bar(terminal: Terminal) -> None:
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = use_terminal(monkeypatch)
     with Reporter() as reporter:
         for done in range(1, 5):
             reporter.show(Progress(done, 4), subject="eye.tif")
@@ -147,7 +147,8 @@ def test_a_terminal_gets_a_bar(terminal: Terminal) -> None:
     assert "in [between]" in text
 
 
-def test_what_came_to_no_end_is_shown_no_longer(terminal: Terminal) -> None:
+def test_what_came_to_no_end_is_shown_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = use_terminal(monkeypatch)
     with Reporter() as reporter:
         reporter.show(Progress(1, 4), subject="failing")
         reporter.show(Progress(1, 4), subject="going on")
