@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_retseg.config import TrainConfig
 
 #: Optimiser steps where none are given: from new weights, and the most from a model.
-LONG = 1000
+_LONG = 1000
 #: From a model: so many, and so many more for each training scan. On few labels more is worse
 #: (docs/starter.md).
 _SHORT, _PER_SAMPLE = 100, 3
@@ -75,4 +75,4 @@ def _count_steps(config: TrainConfig, *, n_samples: int, is_new: bool) -> int:
         return math.ceil(config.epochs * n_samples / drawn)
     if config.iterations:
         return config.iterations
-    return LONG if is_new else min(_SHORT + _PER_SAMPLE * n_samples, LONG)
+    return _LONG if is_new else min(_SHORT + _PER_SAMPLE * n_samples, _LONG)
