@@ -56,7 +56,11 @@ TRAINING = TrainConfig(
 
 
 def train_starter(
-    dataset: Dataset, folder: Path, work: Path, training: TrainConfig = TRAINING
+    dataset: Dataset,
+    folder: Path,
+    work: Path,
+    training: TrainConfig = TRAINING,
+    preprocess: PreprocessConfig = PREPROCESS,
 ) -> ModelInfo:
     """Train on simulated eyes, and write the bundle in half precision.
 
@@ -69,7 +73,7 @@ def train_starter(
     work
         Gets the run.
     """
-    blank = ModelInfo(name=STARTER, network=NETWORK, classes=RETINA, preprocess=PREPROCESS)
+    blank = ModelInfo(name=STARTER, network=NETWORK, classes=RETINA, preprocess=preprocess)
     save_model(work / "blank", build_seeded(NETWORK, seed=training.seed), blank)
     for event in fine_tune(dataset, training, output=work / "run", start=work / "blank"):
         if isinstance(event, StepDone) and event.iteration % 100 == 0:
@@ -90,6 +94,7 @@ def simulate_eyes(
     parts: int = PARTS,
     eyes: int = EYES_PER_PART,
     held_out: int = HELD_OUT_PER_PART,
+    seed: int = 0,
 ) -> Dataset:
     """Simulate eyes, one B-scan each, on all cores, as one data set.
 
@@ -99,6 +104,8 @@ def simulate_eyes(
         Gets a folder for each part; made if missing.
     parts, eyes, held_out
         Number of parts; eyes in each, and how many of those are held out.
+    seed
+        Other eyes for another seed.
     """
     workers = min(parts, os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -107,7 +114,7 @@ def simulate_eyes(
                 simulate_dataset,
                 folder / f"{part}",
                 count=eyes,
-                seed=part + 1,
+                seed=seed * parts + part + 1,
                 config=config,
                 n_val=held_out,
             )

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_retseg.learn.average import WeightAverage
+from napari_retseg.config import TrainConfig
+from napari_retseg.learn.average import WeightAverage, mix, share_of_start
 
 
 def _layer(value: float) -> torch.nn.Module:
@@ -42,3 +43,32 @@ def test_statistics_and_counters_follow() -> None:
     average.update(network, step=1000)
     assert _values(average.network, "running_mean") == [1, 1]
     assert _values(average.network, "num_batches_tracked") == [7]
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "share"), [(1, 0.5), (2, 0.5), (3, 0.25), (20, 0.25), (21, 0.0)]
+)
+def test_the_fewer_labels_the_more_of_the_start_is_kept(n_samples: int, share: float) -> None:
+    assert share_of_start(TrainConfig(), n_samples=n_samples, start_dice=0.6) == share
+    given = TrainConfig(keep_start=0.1)
+    assert share_of_start(given, n_samples=n_samples, start_dice=0.6) == 0.1
+
+
+@pytest.mark.parametrize("start_dice", [None, 0.4])
+def test_nothing_is_kept_of_a_start_that_knows_too_little(start_dice: float | None) -> None:
+    assert share_of_start(TrainConfig(), n_samples=1, start_dice=start_dice) == 0
+    given = TrainConfig(keep_start=0.1)
+    assert share_of_start(given, n_samples=1, start_dice=start_dice) == 0.1
+
+
+def test_a_mix_lies_between_two_networks_and_changes_neither() -> None:
+    trained, start = _layer(8), _layer(0)
+    trained.state_dict()["running_mean"].fill_(4)
+    trained.state_dict()["num_batches_tracked"].fill_(7)
+    mixed = mix(trained, start, 0.25)
+    assert _values(mixed, "weight") == [6, 6]
+    assert _values(mixed, "running_mean") == [3, 3]
+    assert _values(mixed, "num_batches_tracked") == [7]
+    assert _values(trained, "weight") == [8, 8]
+    assert _values(start, "weight") == [0, 0]
+    assert mix(trained, start, 0) is trained

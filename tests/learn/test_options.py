@@ -67,6 +67,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "encoder_lr": {"encoder_lr": 0.1},
     "unfreeze": {"unfreeze": 1},
     "l2_sp": {"l2_sp": 0.1},
+    "keep_start": {"keep_start": 0.7},
     "loss": {"loss": "focal"},
     "class_weights": {"loss": "wce", "class_weights": "inverse"},
     "optimizer": {"optimizer": "sgd"},

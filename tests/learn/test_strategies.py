@@ -11,6 +11,7 @@ import torch
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import load_dataset
+from napari_retseg.events import Message
 from napari_retseg.learn.checkpoint import load_checkpoint
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model
@@ -136,3 +137,32 @@ def test_a_run_with_a_pull_resumes_exactly(
         load_model(tmp_path / run / "model-last").network.state_dict() for run in ("whole", "cut")
     )
     assert not moved(one, other)
+
+
+def test_a_share_of_the_starting_weights_is_kept(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    before, trained, _ = train(tiny_dataset, tiny_bundle, tmp_path / "trained", keep_start=0.0)
+    _, kept, _ = train(tiny_dataset, tiny_bundle, tmp_path / "kept", keep_start=0.4)
+    for name, weights in kept.items():
+        if weights.is_floating_point():
+            expected = 0.4 * before[name] + 0.6 * trained[name]
+            assert torch.allclose(weights, expected, atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    "other", [{"head": "fcn"}, {"normalise": "z-score"}, {"strategy": "last-three"}]
+)
+def test_nothing_of_the_start_is_kept_where_it_is_another_network(
+    other: dict[str, str], tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    data = load_dataset(tiny_dataset)
+    found = []
+    for share in (0.0, 0.4):
+        config = CONFIG.model_copy(update={"keep_start": share, **other})
+        output = tmp_path / f"{share}"
+        events = list(fine_tune(data, config, output=output, start=tiny_bundle))
+        texts = [event.text for event in events if isinstance(event, Message)]
+        assert any("--keep-start is left out" in text for text in texts) == (share > 0)
+        found.append(load_model(output / "model-last").network.state_dict())
+    assert not moved(*found)

@@ -1,10 +1,19 @@
-"""Exponential moving average of a network's weights and BatchNorm statistics."""
+"""Averages of weights and BatchNorm statistics: over the last steps, and with the start."""
 
 from __future__ import annotations
 
 import copy
 
 import torch
+
+from napari_retseg.config import TrainConfig, parse_strategy
+from napari_retseg.learn.setup import Setup
+
+#: Without a number: this share of the starting weights, with up to so many training scans
+#: (docs/starter.md has what it was chosen by).
+_KEPT = ((2, 0.5), (20, 0.25))
+#: A starting model whose mean foreground Dice is lower knows too little to be kept in part.
+_LEAST_DICE = 0.5
 
 
 class WeightAverage:
@@ -33,3 +42,67 @@ class WeightAverage:
         )
         for name in averaged.keys() - set(floating):
             averaged[name].copy_(current[name])
+
+
+def share_of_start(config: TrainConfig, *, n_samples: int, start_dice: float | None) -> float:
+    """Share of the starting weights in those that are scored and kept.
+
+    Parameters
+    ----------
+    n_samples
+        Number of training scans: B-scans, or volumes in 3D.
+    start_dice
+        The starting model's mean foreground Dice on the held-out scans; None where unknown.
+    """
+    if config.keep_start != "auto":
+        return config.keep_start
+    if start_dice is None or start_dice < _LEAST_DICE:
+        return 0.0
+    return next((share for most, share in _KEPT if n_samples <= most), 0.0)
+
+
+def can_keep_start(setup: Setup) -> bool:
+    """Whether every weight has its counterpart in the starting model.
+
+    That is so where network, classes and input are the same, and no layer was replaced.
+    """
+    start = setup.start
+    if start is None or parse_strategy(setup.config.strategy).kind == "last-three":
+        return False
+    before, after = start.info, setup.info
+    return (before.network, before.classes.names, before.preprocess) == (
+        after.network,
+        after.classes.names,
+        after.preprocess,
+    )
+
+
+@torch.no_grad()
+def mix(network: torch.nn.Module, start: torch.nn.Module, share: float) -> torch.nn.Module:
+    """Average two networks' weights (Wortsman et al., CVPR 2022: WiSE-FT).
+
+    Fine-tuned weights lie in one valley with those that they started from; between them, a
+    network knows about as much of the new scans and has forgotten less of all others.
+
+    Parameters
+    ----------
+    network
+        Stays as it is.
+    start
+        The same network before it was trained.
+    share
+        Of `start`, 0 to 1.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the device of `network`, which it is itself for a share of 0.
+    """
+    if share == 0:
+        return network
+    mixed = copy.deepcopy(network)
+    before = start.state_dict()
+    for name, tensor in mixed.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(before[name].to(tensor), share)
+    return mixed

@@ -50,7 +50,7 @@ def score(
     setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel, *, is_over: bool
 ) -> Generator[Event, None, bool]:
     """Score the averaged weights; keep them where they are the best so far."""
-    network = state.average.network
+    network = state.kept_network
     scores = yield from score_heldout(network, setup, cancel)
     if scores is None:
         return False

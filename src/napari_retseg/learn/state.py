@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from napari_retseg.config import parse_strategy
-from napari_retseg.learn.average import WeightAverage
+from napari_retseg.learn.average import WeightAverage, mix
 from napari_retseg.learn.optimise import StartingPoint, build_optimizer
 from napari_retseg.learn.setup import Setup
 from napari_retseg.nets.freeze import set_modes, thaw
@@ -38,6 +38,8 @@ class TrainingState:
     ----------
     seconds
         Time of all steps so far.
+    share_of_start
+        Of the starting weights in what is scored and kept; the training scans decide.
     chunk
         Samples that go through the network at once; halved where memory runs out.
     history
@@ -69,6 +71,7 @@ class TrainingState:
             self.starting_point = StartingPoint(
                 self.network, config.l2_sp, names=find_carried(setup)
             )
+        self.share_of_start = 0.0
         self.thaw()
 
     def _build_optimizer(self) -> torch.optim.Optimizer:
@@ -90,6 +93,13 @@ class TrainingState:
             every=config.unfreeze,
         )
         set_modes(self.network)
+
+    @property
+    def kept_network(self) -> torch.nn.Module:
+        """What is scored and kept: the averaged weights, with a share of the starting ones."""
+        if self.setup.start is None:
+            return self.average.network
+        return mix(self.average.network, self.setup.start.network, self.share_of_start)
 
     @property
     def scored_until(self) -> int:

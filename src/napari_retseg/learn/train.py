@@ -24,6 +24,7 @@ from napari_retseg.events import (
     StepDone,
     TrainingPlanned,
 )
+from napari_retseg.learn.average import can_keep_start, share_of_start
 from napari_retseg.learn.batches import Batches
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
@@ -163,6 +164,7 @@ def _begin(
     yield _plan(setup, state, batches)
     if state.iteration == 0 and state.start_scores is None:
         yield from score_start(setup, state, cancel)
+    yield from _keep_start(setup, state, batches)
     return True
 
 
@@ -197,6 +199,25 @@ def _warn_of_missing(batches: Batches) -> Iterator[Message]:
         yield Message(
             f"no training scan has a labelled pixel of {', '.join(missing)}: nothing can be "
             "learnt about it; label some, or take it out of the data set's classes",
+            "warning",
+        )
+
+
+def _keep_start(setup: Setup, state: TrainingState, batches: Batches) -> Iterator[Message]:
+    """Decide how much of the starting weights is kept, and say so."""
+    before = (state.start_scores or {}).get("mean_foreground_dice")
+    share = share_of_start(setup.config, n_samples=len(batches.store), start_dice=before)
+    if setup.start is None or share == 0:
+        return
+    if can_keep_start(setup):
+        state.share_of_start = share
+        yield Message(
+            f"the new model is {1 - share:.0%} trained and {share:.0%} starting weights: few "
+            "labels would make it forget (--keep-start 0 for trained weights alone)"
+        )
+    elif setup.config.keep_start != "auto":
+        yield Message(
+            "--keep-start is left out: layers, classes or the input are not the starting model's",
             "warning",
         )
 
