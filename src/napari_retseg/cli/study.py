@@ -84,6 +84,10 @@ def run(
         int, typer.Option(min=0, help="Processes that do runs side by side; 0: do them here.")
     ] = 0,
     scheduler: SchedulerOption = None,
+    known: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Take over finished runs of a pack; repeat."),
+    ] = None,
     no_scans: NoScansOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -114,6 +118,7 @@ def run(
             return
         about = _describe_call(given, datasets)
         folder.write_plan(plan, about)
+        _take_known(reporter, plan, folder, known or [])
         _do_runs(reporter, plan, folder, workers=workers, scheduler=scheduler)
         _write_report(reporter, plan, folder, with_scans=not no_scans)
         _end(reporter, plan, folder)
@@ -178,6 +183,41 @@ def report(
         if path is None:
             raise typer.Exit(FAILED)
         reporter.finish({"report": str(path)})
+
+
+@app.command("pack")
+def pack(
+    directory: DirArgument,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="A zip file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write scores and curves of the finished runs into one file, for --known elsewhere.
+
+    It holds no scans, no labels, no weights and no paths, but the names of cases and patients.
+    """
+    from napari_retseg.cli.reporting import Reporter, count
+    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.pack import pack_runs
+
+    folder = StudyFolder(directory)
+    with Reporter(as_json=as_json) as reporter:
+        packed = pack_runs(folder.read_plan(), folder, target)
+        if not packed:
+            reporter.say("no run is done yet, so there is nothing to pack")
+            raise typer.Exit(FAILED)
+        reporter.say(f"{count(packed, 'run')}: {target}")
+        reporter.finish({"pack": str(target), "runs": packed})
+
+
+def _take_known(
+    reporter: Reporter, plan: StudyPlan, folder: StudyFolder, packs: list[Path]
+) -> None:
+    from napari_retseg.cli.reporting import count
+    from napari_retseg.study.pack import take_runs
+
+    if packs:
+        taken = take_runs(plan, folder, packs)
+        reporter.say(f"{count(taken, 'run')} taken over, {len(plan.unique)} in all")
 
 
 def _short_changes(sizes: str, seeds: str) -> dict[str, Any]:

@@ -182,6 +182,10 @@ def _add_origin(page: Page, outcome: _Outcome) -> None:
     page.add_pairs(
         [*about["versions"].items(), *((f"data: {k}", v) for k, v in about["data"].items())]
     )
+    taken = Counter(r.taken_from for r in outcome.results if r.taken_from)
+    if taken:
+        packs = ", ".join(f"{count} from {pack}" for pack, count in taken.items())
+        page.add_text(f"Rows that were taken over from runs done elsewhere: {packs}.")
     failed = [
         f"{run.label} ({run.key}): {outcome.folder.run(run.key).failure}"
         for run in outcome.plan.unique

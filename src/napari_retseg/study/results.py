@@ -27,6 +27,8 @@ class RunResult:
     ----------
     before
         Scores of the model that it started from; None without one.
+    taken_from
+        Name of the pack that it was taken over from; empty where it was done here.
     """
 
     spec: RunSpec
@@ -34,6 +36,7 @@ class RunResult:
     before: dict[str, Any] | None
     seconds: float
     training: dict[str, Any] = field(default_factory=dict)
+    taken_from: str = ""
 
     def value(self, name: str, metric: str, phase: Phase = "after") -> float | None:
         """One value, by class (or mean) and metric; None where there is none."""
@@ -80,7 +83,12 @@ def read_results(plan: StudyPlan, folder: StudyFolder) -> list[RunResult]:
             data = place.read_result()
             found.append(
                 RunResult(
-                    spec, data["scores"], data["start_scores"], data["seconds"], data["training"]
+                    spec,
+                    data["scores"],
+                    data["start_scores"],
+                    data["seconds"],
+                    data["training"],
+                    data.get("taken_from", ""),
                 )
             )
     return found

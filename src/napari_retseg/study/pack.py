@@ -1,0 +1,142 @@
+"""Finished runs in one file, without scans, weights or paths: to publish, or to bring together.
+
+Since a run goes by the hash of all that its result depends on, a study on another machine, or
+years later, takes over what was done and does only what is missing.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import write_bytes, write_text
+from napari_retseg.study.folder import RunFolder, StudyFolder
+from napari_retseg.study.plan import STUDY_SCHEMA, StudyPlan
+from napari_retseg.study.versions import list_versions
+
+_HEAD = "pack.json"
+_RESULT, _EVENTS = "result.json", "events.jsonl"
+#: Curves need these; others name files of the machine.
+_KEPT_EVENTS = ("TrainingPlanned", "StepDone", "Scored")
+#: Nothing in a pack is larger, so that a damaged one cannot fill the memory.
+_LARGEST = 200_000_000
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def pack_runs(plan: StudyPlan, folder: StudyFolder, target: Path) -> int:
+    """Write the finished runs of a study into a zip file; the same runs give the same bytes.
+
+    Returns
+    -------
+    int
+        Number of runs; nothing is written where there is none.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read or written.
+    """
+    done = sorted(spec.key for spec in plan.unique if folder.run(spec.key).state == "done")
+    if not done:
+        return 0
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        head = {"schema": STUDY_SCHEMA, "recipe": plan.recipe.name}
+        _add(archive, _HEAD, json.dumps(head))
+        for key in done:
+            place = folder.run(key)
+            result = {"versions": list_versions(), **place.read_result()}
+            result.pop("taken_from", None)
+            _add(archive, f"{key}/{_RESULT}", json.dumps(result))
+            _add(archive, f"{key}/{_EVENTS}", "".join(_list_events(place)))
+    write_bytes(target, stream.getvalue())
+    return len(done)
+
+
+def take_runs(plan: StudyPlan, folder: StudyFolder, packs: Sequence[Path]) -> int:
+    """Take over the runs of packs that belong to a study and are not done yet.
+
+    A pre-training, whose model no pack holds, is taken only where no run needs it any more.
+
+    Returns
+    -------
+    int
+        How many runs were taken.
+
+    Raises
+    ------
+    InputError
+        Where a file is no such pack.
+    """
+    taken = sum(_take_pack(plan, folder, path, "run") for path in packs)
+    return taken + sum(_take_pack(plan, folder, path, "pretraining") for path in packs)
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    archive.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)
+
+
+def _list_events(place: RunFolder) -> Iterator[str]:
+    path = place.training / _EVENTS
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if json.loads(line)["event"] in _KEPT_EVENTS:
+            yield line
+
+
+def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path, kind: str) -> int:
+    taken = 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            json.loads(_read(archive, _HEAD))
+            there = {name.partition("/")[0] for name in archive.namelist()}
+            for spec in plan.unique:
+                is_wanted = spec.kind == kind and spec.key in there
+                if is_wanted and folder.run(spec.key).state != "done":
+                    needed = spec.kind == "pretraining" and _is_needed(plan, folder, spec.key)
+                    taken += 0 if needed else _take_run(archive, folder.run(spec.key), path)
+    except (OSError, KeyError, TypeError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: no pack of a study's runs ({reason}); 'study pack' makes one"
+        ) from error
+    return taken
+
+
+def _is_needed(plan: StudyPlan, folder: StudyFolder, key: str) -> bool:
+    """Whether a run that is not done starts from this one."""
+    return any(run.start_run == key and folder.run(run.key).state != "done" for run in plan.unique)
+
+
+def _take_run(archive: zipfile.ZipFile, place: RunFolder, pack: Path) -> int:
+    """Write one run's record; its result comes last, so that it is whole or not there."""
+    result = _check(json.loads(_read(archive, f"{place.path.name}/{_RESULT}")))
+    events = _read(archive, f"{place.path.name}/{_EVENTS}").decode("utf-8")
+    write_text(place.training / _EVENTS, events)
+    place.finish({**result, "taken_from": pack.name})
+    return 1
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > _LARGEST:
+        raise ValueError(f"{name} is too large")
+    return archive.read(name)
+
+
+def _check(result: Any) -> dict[str, Any]:
+    """Return a result that has all that a report reads; a ValueError or KeyError otherwise."""
+    if not isinstance(result, dict):
+        raise ValueError("a result is no mapping")
+    float(result["seconds"])
+    dict(result["scores"]["classes"]), list(result["scores"]["bscans"])
+    if result["start_scores"] is not None:
+        dict(result["start_scores"]["classes"])
+    dict(result["training"])
+    return result
