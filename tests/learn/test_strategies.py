@@ -144,6 +144,7 @@ def test_a_share_of_the_starting_weights_is_kept(
 ) -> None:
     before, trained, _ = train(tiny_dataset, tiny_bundle, tmp_path / "trained", keep_start=0.0)
     _, kept, _ = train(tiny_dataset, tiny_bundle, tmp_path / "kept", keep_start=0.4)
+    assert "40% of the starting weights kept" in (tmp_path / "kept/model/MODEL_CARD.md").read_text()
     for name, weights in kept.items():
         if weights.is_floating_point():
             expected = 0.4 * before[name] + 0.6 * trained[name]

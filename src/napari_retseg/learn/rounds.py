@@ -75,7 +75,11 @@ def _describe(state: TrainingState, scores: dict[str, Any]) -> ModelInfo:
     now = scores["mean_foreground_dice"]
     promoted = None if start is None else before is None or (now is not None and now >= before)
     return state.setup.describe(
-        scores, iteration=state.iteration, start_scores=start, promoted=promoted
+        scores,
+        iteration=state.iteration,
+        kept_start=state.share_of_start,
+        start_scores=start,
+        promoted=promoted,
     )
 
 

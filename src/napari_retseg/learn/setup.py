@@ -65,20 +65,22 @@ class Setup:
         scores: dict[str, Any],
         *,
         iteration: int,
+        kept_start: float = 0.0,
         start_scores: dict[str, Any] | None = None,
         promoted: bool | None = None,
     ) -> ModelInfo:
         """Describe the model after `iteration` steps."""
         trained = self.info.trained_on
         if trained is not None:
-            trained = trained.model_copy(update={"iterations": iteration})
-        update = {
+            update = {"iterations": iteration, "kept_start": kept_start}
+            trained = trained.model_copy(update=update)
+        changed = {
             "scores": scores,
             "start_scores": start_scores,
             "promoted": promoted,
             "trained_on": trained,
         }
-        return self.info.model_copy(update=update)
+        return self.info.model_copy(update=changed)
 
 
 def prepare(

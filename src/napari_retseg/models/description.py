@@ -30,6 +30,7 @@ class TrainedOn(Frozen):
     heldout_groups: tuple[str, ...]
     bscans: int
     iterations: int
+    kept_start: float = Field(0.0, description="share of the starting model's weights")
     simulated: bool = False
     split: str = Field("by patient", description="how the held-out scans were chosen, in words")
 

@@ -69,7 +69,9 @@ def count_patients(number: int, *, simulated: bool = False) -> str:
 def describe_training(trained: TrainedOn) -> str:
     """Say how long and on what a model was trained."""
     patients = count_patients(len(trained.groups), simulated=trained.simulated)
-    return f"{trained.iterations} iterations on {_count(trained.bscans, 'B-scan')} of {patients}"
+    scans = f"{_count(trained.bscans, 'B-scan')} of {patients}"
+    kept = f"; {trained.kept_start:.0%} of the starting weights kept" if trained.kept_start else ""
+    return f"{trained.iterations} iterations on {scans}{kept}"
 
 
 def describe_held_out(trained: TrainedOn) -> str:
