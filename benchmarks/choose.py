@@ -3,8 +3,8 @@
 Run ``python benchmarks/choose.py DATASET --patients S03 S06 --output DIR --try 'resize=320x384'``.
 The pinned held-out patients are left out altogether; the network learns from the other training
 patients and is scored on those that are named. Each text is one training: fields of TrainConfig
-as ``name=value``, apart by spaces. ``--from starter`` fine-tunes a model, ``--cases 11`` trains on so
-many B-scans, of as few patients as hold them, or dealt over all with ``--spread``. Results are
+as ``name=value``, apart by spaces. ``--from starter`` fine-tunes a model, ``--cases 11`` trains on
+so many B-scans, of as few patients as hold them, or dealt over all (``--spread``). Results are
 appended to DIR/results.jsonl, and what is there already is not run again. ``--keep`` leaves the
 runs' folders, to look at what they predict.
 """
