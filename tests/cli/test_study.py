@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_retseg.cli.study import write_command
 from tests.cli.conftest import Run, only_error
 
 
@@ -70,6 +71,15 @@ def test_a_class_that_the_data_lack_is_named_with_those_there(
     assert done.exit_code == 1
     line = only_error(done)
     assert "needs a class drusen, but has upper, lower, fluid" in line
+
+
+def test_the_command_in_a_report_tells_no_folder_of_this_machine(tmp_path: Path) -> None:
+    data = tmp_path / "data of ours"
+    words = ["study", "msd-slices", "--data", f"target={data}", f"--output={tmp_path / 'out'}"]
+    words += ["--set", "window=256x256/170", "--set", "grids.a={lr: [1, 2]}"]
+    shown = "napari-retseg study msd-slices --data 'target=data of ours' --output=out"
+    shown += " --set window=256x256/170 --set 'grids.a={lr: [1, 2]}'"
+    assert write_command(words) == shown
 
 
 @pytest.mark.parametrize("command", ["status", "report"])

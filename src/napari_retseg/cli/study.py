@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -241,12 +241,22 @@ def _choose_grids(recipe: Recipe, only: str) -> Recipe:
     return recipe.model_copy(update={"grids": {name: recipe.grids[name] for name in names}})
 
 
+def write_command(words: Sequence[str]) -> str:
+    """Write a command for a report that may be published: of paths, the last part alone."""
+    shown = ["napari-retseg"]
+    for word in words:
+        before, equals, value = word.rpartition("=")
+        path = Path(value)
+        is_path = len(path.parts) > 1 and (path.is_absolute() or path.exists())
+        shown.append(f"{before}{equals}{path.name if is_path else value}")
+    return shlex.join(shown)
+
+
 def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str, Any]:
     from napari_retseg.study.versions import list_versions
 
-    command = shlex.join(["napari-retseg", *sys.argv[1:]])
     return {
-        "command": command,
+        "command": write_command(sys.argv[1:]),
         "given": sorted(given),
         "data": {name: found.name for name, found in datasets.items()},
         "versions": list_versions(),
