@@ -130,41 +130,29 @@ def test_runs_that_start_from_a_pre_training_wait_for_it(
 
 
 @pytest.mark.slow
-def test_worker_processes_give_the_same_results(
+def test_a_killed_study_goes_on_here_or_in_workers_with_the_same_results(
     small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    recipe = write_recipe(small_values)
-    assert study(recipe, tiny_dataset, tmp_path / "here").exit_code == 0
-    done = study(recipe, tiny_dataset, tmp_path / "there", "--workers", "2")
-    assert done.exit_code == 0, done.output
-    assert scores_of(tmp_path / "there") == scores_of(tmp_path / "here")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_killed_study_goes_on_with_the_same_results(
-    workers: str,
-    small_values: dict[str, Any],
-    write_recipe: Write,
-    tiny_dataset: Path,
-    tmp_path: Path,
-) -> None:
     values = merge(small_values, {"train": {"iterations": 12, "score_every": 4}})
-    recipe, output = write_recipe(values), tmp_path / "killed"
-    call = [sys.executable, "-m", "napari_retseg", "study", str(recipe), "--workers", workers]
-    call += ["--data", f"target={tiny_dataset}", "--output", str(output)]
-    with subprocess.Popen(call, stdout=subprocess.DEVNULL) as process:
-        wait_for(lambda: bool(stamps(output)) and has_begun_another(output), process)
-        process.send_signal(signal.SIGKILL)
-    before = stamps(output)
-    assert 0 < len(before) < 6
-    done = study(recipe, tiny_dataset, output)
-    assert done.exit_code == 0, done.output
-    after = stamps(output)
-    assert len(after) == 6
-    assert {key: after[key] for key in before} == before
+    recipe = write_recipe(values)
+    for workers in ("0", "2"):
+        output = tmp_path / f"killed-{workers}"
+        call = [sys.executable, "-m", "napari_retseg", "study", str(recipe), "--workers", workers]
+        call += ["--data", f"target={tiny_dataset}", "--output", str(output)]
+        with subprocess.Popen(call, stdout=subprocess.DEVNULL) as process:
+            wait_for(lambda out=output: bool(stamps(out)) and has_begun_another(out), process)
+            process.send_signal(signal.SIGKILL)
+        before = stamps(output)
+        assert 0 < len(before) < 6
+        done = study(recipe, tiny_dataset, output, "--workers", workers)
+        assert done.exit_code == 0, done.output
+        after = stamps(output)
+        assert len(after) == 6
+        assert {key: after[key] for key in before} == before
     assert study(recipe, tiny_dataset, tmp_path / "straight").exit_code == 0
-    assert scores_of(output) == scores_of(tmp_path / "straight")
+    straight = scores_of(tmp_path / "straight")
+    assert scores_of(tmp_path / "killed-0") == straight
+    assert scores_of(tmp_path / "killed-2") == straight
 
 
 def has_begun_another(output: Path) -> bool:

@@ -164,6 +164,9 @@ def _run_until_killed(
         if kind != "opening":
             said.append(process.stdout.readline())
             assert said[0], process.stderr.read()
+        while kind == "confirming" and not said[-1].startswith("kept"):
+            said.append(process.stdout.readline())  # on a busy machine nothing may be so far
+            assert said[-1], process.stderr.read()
         time.sleep(rng.uniform(*_SECONDS[kind]))
         children += psutil.Process(process.pid).children(recursive=True)
         end = time.monotonic()
