@@ -11,7 +11,7 @@ from napari_retseg.learn.setup import Setup
 
 #: Without a number: this share of the starting weights, with up to so many training scans
 #: (docs/starter.md has what it was chosen by).
-_KEPT = ((2, 0.5), (20, 0.25))
+_KEPT = ((2, 0.5), (20, 0.25), (100, 0.15))
 #: A starting model whose mean foreground Dice is lower knows too little to be kept in part.
 _LEAST_DICE = 0.5
 
