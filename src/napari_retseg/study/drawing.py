@@ -120,9 +120,15 @@ def draw_means(
     label: str,
     color: str,
     with_dots: bool = True,
-    shift: float = 0.0,
+    beside: Callable[[float], float] = float,
 ) -> None:
-    """Draw means with their intervals against a place: bars and single values, or a band."""
+    """Draw means with their intervals against a place: bars and single values, or a band.
+
+    Parameters
+    ----------
+    beside
+        From a place to where it is drawn, so that bars of several lines can be told apart.
+    """
     places = sorted(place for place, values in points.items() if values)
     estimates = [estimate_mean(points[place]) for place in places]
     means = [e.mean for e in estimates if e is not None]
@@ -130,16 +136,15 @@ def draw_means(
     if not means:
         return
     if with_dots:
-        beside = [place + shift for place in places]
         axes.errorbar(
-            beside, means, yerr=margins if any(margins) else None, color=color, marker="o",
-            markersize=4, linewidth=1.6, capsize=3, label=label,
+            list(map(beside, places)), means, yerr=margins if any(margins) else None,
+            color=color, marker="o", markersize=4, linewidth=1.6, capsize=3, label=label,
         )  # fmt: skip
         for place in places:
             values = points[place]
             if len(values) > 1:
                 axes.plot(
-                    [place + shift] * len(values), values, ".", color=color, alpha=0.3, markersize=5
+                    [beside(place)] * len(values), values, ".", color=color, alpha=0.3, markersize=5
                 )
         return
     marker = "o" if len(places) < _FEW_POINTS else ""

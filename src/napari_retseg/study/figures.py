@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
@@ -59,8 +59,8 @@ def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
         levels = _by_level(sheet, split)
         for number, (color, (label, own)) in enumerate(zip(COLORS, levels, strict=False)):
             values = {one.size: one.values(name, "dice") for one in own}
-            shift = _shift(sheet, number, len(levels))
-            draw_means(axes, values, label=label, color=color, shift=shift)
+            beside = _lie_beside(sheet, number, len(levels))
+            draw_means(axes, values, label=label, color=color, beside=beside)
         finish_score_axis(axes)
         _mark_sizes(axes, sheet)
 
@@ -100,8 +100,8 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
                 zip(COLORS, levels.items(), strict=False)
             ):
                 gains = {one.size: _differences(one, name, base) for one in own}
-                shift = _shift(sheet, number, len(levels))
-                draw_means(axes, gains, label=label, color=color, shift=shift)
+                beside = _lie_beside(sheet, number, len(levels))
+                draw_means(axes, gains, label=label, color=color, beside=beside)
             axes.set_ylabel("difference in Dice")
             _mark_sizes(axes, sheet)
 
@@ -207,10 +207,20 @@ def _draw_published(
     axes.plot(values, places, "D", mfc="none", color=COLORS[1], markersize=7, label=label)
 
 
-def _shift(sheet: Sheet, number: int, total: int) -> float:
-    """Lines lie a little beside each other, so that their bars can be told apart."""
+def _lie_beside(sheet: Sheet, number: int, total: int) -> Callable[[float], float]:
+    """Put lines a little beside each other, so that their bars can be told apart."""
     sizes = [one.size for one in sheet.combinations]
-    return (number - (total - 1) / 2) * _BESIDE * (max(sizes) - min(sizes))
+    part = (number - (total - 1) / 2) * _BESIDE
+    if _spans_decades(sizes):
+        factor = (max(sizes) / min(sizes)) ** part
+        return lambda size: size * factor
+    shift = part * (max(sizes) - min(sizes))
+    return lambda size: size + shift
+
+
+def _spans_decades(sizes: Sequence[int]) -> bool:
+    """Whether a linear axis would crowd the small sizes; 0 stands for all cases."""
+    return min(sizes) > 0 and max(sizes) >= 10 * min(sizes)
 
 
 def _differences(one: Combination, name: str, base: dict[Any, Any]) -> list[float]:
@@ -238,4 +248,8 @@ def _tell_published(sheet: Sheet) -> str:
 
 
 def _mark_sizes(axes: Axes, sheet: Sheet) -> None:
-    axes.set_xticks(sorted({one.size for one in sheet.combinations}))
+    sizes = sorted({one.size for one in sheet.combinations})
+    if _spans_decades(sizes):
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    axes.set_xticks(sizes, list(map(str, sizes)))
