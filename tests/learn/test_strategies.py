@@ -11,7 +11,7 @@ import torch
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import load_dataset
-from napari_retseg.events import Message
+from napari_retseg.events import CancelToken, Message, StepDone
 from napari_retseg.learn.checkpoint import load_checkpoint
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model
@@ -149,6 +149,19 @@ def test_a_share_of_the_starting_weights_is_kept(
         if weights.is_floating_point():
             expected = 0.4 * before[name] + 0.6 * trained[name]
             assert torch.allclose(weights, expected, atol=1e-6), name
+
+
+def test_a_share_of_the_start_is_kept_after_a_stop_too(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    _, straight, _ = train(tiny_dataset, tiny_bundle, tmp_path / "straight", keep_start=0.4)
+    data, config = load_dataset(tiny_dataset), CONFIG.model_copy(update={"keep_start": 0.4})
+    cancel, output = CancelToken(), tmp_path / "stopped"
+    for event in fine_tune(data, config, cancel, output=output, start=tiny_bundle):
+        if isinstance(event, StepDone) and event.iteration == 2:
+            cancel.cancel()
+    list(fine_tune(data, config, output=output, resume=True))
+    assert not moved(straight, load_model(output / "model-last").network.state_dict())
 
 
 @pytest.mark.parametrize(
