@@ -72,6 +72,8 @@ def train_starter(
         Where the bundle goes; files of an older one are replaced.
     work
         Gets the run.
+    preprocess
+        What the network's input is made like.
     """
     blank = ModelInfo(name=STARTER, network=NETWORK, classes=RETINA, preprocess=preprocess)
     save_model(work / "blank", build_seeded(NETWORK, seed=training.seed), blank)

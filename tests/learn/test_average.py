@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from pydantic import ValidationError
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.learn.average import WeightAverage, mix, share_of_start
@@ -73,3 +76,16 @@ def test_a_mix_lies_between_two_networks_and_changes_neither() -> None:
     assert _values(trained, "weight") == [8, 8]
     assert _values(start, "weight") == [0, 0]
     assert mix(trained, start, 0) is trained
+
+
+@pytest.mark.parametrize("share", ["0.3", 0, 0.99, "auto"])
+def test_a_share_may_be_given(share: Any) -> None:
+    kept = TrainConfig(keep_start=share).keep_start
+    assert kept == (share if share == "auto" else float(share))
+
+
+@pytest.mark.parametrize("share", [1, -0.1, "abc", "nan", None])
+def test_what_is_no_share_is_one_error(share: Any) -> None:
+    with pytest.raises(ValidationError, match=r"is 'auto' or a share from 0 to below 1") as caught:
+        TrainConfig(keep_start=share)
+    assert caught.value.error_count() == 1

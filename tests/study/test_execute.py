@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,10 @@ def test_runs_that_start_from_a_pre_training_wait_for_it(
     assert {run.start_run for run in runs[1:]} == {runs[0].key}
     assert (folder.run(runs[0].key).model / "model.json").is_file()
     assert not folder.run(runs[1].key).model.exists()
+    assert invoke("study", "pack", output, tmp_path / "runs.zip").exit_code == 0
+    with zipfile.ZipFile(tmp_path / "runs.zip") as pack:  # it holds no model to start from
+        packed = {name.partition("/")[0] for name in pack.namelist()}
+    assert packed == {"pack.json", runs[1].key, runs[2].key}
     broken = merge(values, {"pretraining": {"train": {"lr": 1e30, "optimizer": "sgd", "ema": 0}}})
     other = tmp_path / "broken"
     options = ("--data", f"source={tiny_dataset}")
@@ -170,6 +175,24 @@ def wait_for(condition: Any, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "the study ended before it could be killed"
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_warning_says_which_run_it_is_of(
+    small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    values = merge(
+        small_values,
+        {
+            "train": {"head": "fcn", "keep_start": 0.5},
+            "splits": {"folds": {"plan": "80/20"}},
+            "grids": {"rates": {"factors": {"lr": [0.001]}}},
+        },
+    )
+    done = study(write_recipe(values), tiny_dataset, tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    told = "warning: rates, 0.001, folds, seed 0: --keep-start is left out"
+    assert told in done.output
 
 
 def test_two_programs_do_not_run_one_study(

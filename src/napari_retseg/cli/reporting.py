@@ -115,7 +115,6 @@ class Reporter:
         """
         match event:
             case Message(text, level):
-                text = f"{subject}: {text}" if subject else text
                 self.say(f"warning: {text}" if level == "warning" else text)
             case Progress(done, total, unit):
                 self._advance(done, total, unit, subject, subject)

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -312,7 +313,7 @@ def _do_runs(
 
 
 def _follow(reporter: Reporter, told: Iterator[RunTold]) -> None:
-    from napari_retseg.events import Progress
+    from napari_retseg.events import Message, Progress
 
     for one in told:
         if one.kind == "begun":
@@ -320,7 +321,10 @@ def _follow(reporter: Reporter, told: Iterator[RunTold]) -> None:
         elif one.kind == "told" and one.event is not None:
             if isinstance(one.event, Progress) and one.event.unit != "iteration":
                 continue
-            reporter.show(one.event, subject=one.run.label)
+            event = one.event
+            if isinstance(event, Message):
+                event = replace(event, text=f"{one.run.label}: {event.text}")
+            reporter.show(event, subject=one.run.label)
         elif one.kind == "failed":
             reporter.forget(one.run.label)
             reporter.fail(f"{one.run.label} ({one.run.key}): {one.reason}")

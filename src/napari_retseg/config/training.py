@@ -183,6 +183,17 @@ class TrainConfig(Frozen):
             raise ValueError(f"crop is 'whole' or DEPTHxWIDTH, not {text!r}")
         return text
 
+    @field_validator("keep_start", mode="before")
+    @classmethod
+    def _check_share(cls, value: object) -> object:
+        try:
+            is_right = value == "auto" or 0 <= float(value) < 1  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            is_right = False
+        if not is_right:
+            raise ValueError(f"keep_start is 'auto' or a share from 0 to below 1, not {value!r}")
+        return value
+
     @field_validator("neighbours")
     @classmethod
     def _check_odd(cls, neighbours: int) -> int:

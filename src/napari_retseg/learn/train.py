@@ -212,8 +212,8 @@ def _keep_start(setup: Setup, state: TrainingState, batches: Batches) -> Iterato
     if can_keep_start(setup):
         state.share_of_start = share
         yield Message(
-            f"the new model is {1 - share:.0%} trained and {share:.0%} starting weights: few "
-            "labels would make it forget (--keep-start 0 for trained weights alone)"
+            f"the new model is {1 - share:.0%} trained and {share:.0%} starting weights "
+            "(--keep-start 0: trained weights alone)"
         )
     elif setup.config.keep_start != "auto":
         yield Message(

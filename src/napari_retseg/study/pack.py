@@ -17,7 +17,7 @@ from typing import Any
 from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.study.folder import RunFolder, StudyFolder
-from napari_retseg.study.plan import STUDY_SCHEMA, StudyPlan
+from napari_retseg.study.plan import STUDY_SCHEMA, RunSpec, StudyPlan
 from napari_retseg.study.versions import list_versions
 
 _HEAD = "pack.json"
@@ -42,7 +42,7 @@ def pack_runs(plan: StudyPlan, folder: StudyFolder, target: Path) -> int:
     InputError
         Where a file cannot be read or written.
     """
-    done = sorted(spec.key for spec in plan.unique if folder.run(spec.key).state == "done")
+    done = sorted(run.key for run in _list_runs(plan) if folder.run(run.key).state == "done")
     if not done:
         return 0
     stream = io.BytesIO()
@@ -62,8 +62,6 @@ def pack_runs(plan: StudyPlan, folder: StudyFolder, target: Path) -> int:
 def take_runs(plan: StudyPlan, folder: StudyFolder, packs: Sequence[Path]) -> int:
     """Take over the runs of packs that belong to a study and are not done yet.
 
-    A pre-training, whose model no pack holds, is taken only where no run needs it any more.
-
     Returns
     -------
     int
@@ -74,8 +72,12 @@ def take_runs(plan: StudyPlan, folder: StudyFolder, packs: Sequence[Path]) -> in
     InputError
         Where a file is no such pack.
     """
-    taken = sum(_take_pack(plan, folder, path, "run") for path in packs)
-    return taken + sum(_take_pack(plan, folder, path, "pretraining") for path in packs)
+    return sum(_take_pack(plan, folder, path) for path in packs)
+
+
+def _list_runs(plan: StudyPlan) -> list[RunSpec]:
+    """All but pre-trainings: others start from their models, which no pack holds."""
+    return [spec for spec in plan.unique if spec.kind == "run"]
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
@@ -91,17 +93,16 @@ def _list_events(place: RunFolder) -> Iterator[str]:
             yield line
 
 
-def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path, kind: str) -> int:
+def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path) -> int:
     taken = 0
     try:
         with zipfile.ZipFile(path) as archive:
             json.loads(_read(archive, _HEAD))
             there = {name.partition("/")[0] for name in archive.namelist()}
-            for spec in plan.unique:
-                is_wanted = spec.kind == kind and spec.key in there
-                if is_wanted and folder.run(spec.key).state != "done":
-                    needed = spec.kind == "pretraining" and _is_needed(plan, folder, spec.key)
-                    taken += 0 if needed else _take_run(archive, folder.run(spec.key), path)
+            for spec in _list_runs(plan):
+                if spec.key in there and folder.run(spec.key).state != "done":
+                    _take_run(archive, folder.run(spec.key), path)
+                    taken += 1
     except (OSError, KeyError, TypeError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise InputError(
@@ -110,18 +111,12 @@ def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path, kind: str) -> i
     return taken
 
 
-def _is_needed(plan: StudyPlan, folder: StudyFolder, key: str) -> bool:
-    """Whether a run that is not done starts from this one."""
-    return any(run.start_run == key and folder.run(run.key).state != "done" for run in plan.unique)
-
-
-def _take_run(archive: zipfile.ZipFile, place: RunFolder, pack: Path) -> int:
+def _take_run(archive: zipfile.ZipFile, place: RunFolder, pack: Path) -> None:
     """Write one run's record; its result comes last, so that it is whole or not there."""
     result = _check(json.loads(_read(archive, f"{place.path.name}/{_RESULT}")))
     events = _read(archive, f"{place.path.name}/{_EVENTS}").decode("utf-8")
     write_text(place.training / _EVENTS, events)
     place.finish({**result, "taken_from": pack.name})
-    return 1
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
