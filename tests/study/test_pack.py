@@ -40,6 +40,9 @@ def test_another_study_takes_over_what_it_has_in_common(
     _, output, pack = packed
     small_values["grids"]["rates"]["factors"]["lr"] = [0.001, 0.02]
     recipe, other = write_recipe(small_values, "edited.yaml"), tmp_path / "other"
+    planned = study(recipe, tiny_dataset, other, "--known", str(pack), "--dry-run")
+    assert "2 runs, 1 to do" in planned.output
+    assert planned.output.count("known    ") == 1
     done = study(recipe, tiny_dataset, other, "--known", str(pack))
     assert done.exit_code == 0, done.output
     assert "1 run taken over, 2 in all" in done.output

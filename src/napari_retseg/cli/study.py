@@ -101,6 +101,7 @@ def run(
     from napari_retseg.study.catalogue import merge, read_recipe
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
+    from napari_retseg.study.pack import find_known
 
     if workers and scheduler:
         raise UsageError("give --workers or --scheduler, not both")
@@ -115,7 +116,7 @@ def run(
         for note in plan.notes:
             reporter.say(f"note: {note}")
         if dry_run:
-            _show_plan(reporter, plan, folder, workers)
+            _show_plan(reporter, plan, folder, find_known(plan, known or []), workers)
             return
         about = _describe_call(given, datasets)
         folder.write_plan(plan, about)
@@ -264,17 +265,21 @@ def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str
     }
 
 
-def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder, workers: int) -> None:
+def _show_plan(
+    reporter: Reporter, plan: StudyPlan, folder: StudyFolder, known: set[str], workers: int
+) -> None:
     from napari_retseg.cli.reporting import count, format_seconds
     from napari_retseg.study.estimate import estimate, find_rate
 
     rate, is_measured = find_rate(plan.unique, folder)
     rows, left = [], 0.0
+    to_do = ("waiting", "begun", "failed")
     for spec in plan.unique:
         cost = estimate(spec)
-        state = folder.run(spec.key).state
+        state: str = folder.run(spec.key).state
+        state = "known" if spec.key in known and state != "done" else state
         seconds = cost.seconds(rate)
-        left += seconds if state != "done" else 0
+        left += seconds if state in to_do else 0
         train, scored = spec.data.count("train"), spec.data.count(spec.report_on)
         rows.append({"key": spec.key, "run": spec.label, "state": state, "seconds": seconds})
         reporter.say(
@@ -283,7 +288,7 @@ def _show_plan(reporter: Reporter, plan: StudyPlan, folder: StudyFolder, workers
             f"{scored[1]}; "
             f"{cost.megapixels:.3g} Mpixel, about {format_seconds(seconds)}"
         )
-    todo = sum(row["state"] != "done" for row in rows)
+    todo = sum(row["state"] in to_do for row in rows)
     basis = (
         "measured on its finished runs" if is_measured else "rough: a small U-Net on one CPU core"
     )

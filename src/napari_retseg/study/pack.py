@@ -11,6 +11,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ def pack_runs(plan: StudyPlan, folder: StudyFolder, target: Path) -> int:
     return len(done)
 
 
+def find_known(plan: StudyPlan, packs: Sequence[Path]) -> set[str]:
+    """Keys of the runs of a study that packs hold.
+
+    Raises
+    ------
+    InputError
+        Where a file is no such pack.
+    """
+    ours = {spec.key for spec in _list_runs(plan)}
+    found: set[str] = set()
+    for path in packs:
+        with _opened(path) as archive:
+            found |= ours & _list_keys(archive)
+    return found
+
+
 def take_runs(plan: StudyPlan, folder: StudyFolder, packs: Sequence[Path]) -> int:
     """Take over the runs of packs that belong to a study and are not done yet.
 
@@ -95,20 +112,31 @@ def _list_events(place: RunFolder) -> Iterator[str]:
 
 def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path) -> int:
     taken = 0
+    with _opened(path) as archive:
+        there = _list_keys(archive)
+        for spec in _list_runs(plan):
+            if spec.key in there and folder.run(spec.key).state != "done":
+                _take_run(archive, folder.run(spec.key), path)
+                taken += 1
+    return taken
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a pack; whatever is wrong with it is told in one way."""
     try:
         with zipfile.ZipFile(path) as archive:
             json.loads(_read(archive, _HEAD))
-            there = {name.partition("/")[0] for name in archive.namelist()}
-            for spec in _list_runs(plan):
-                if spec.key in there and folder.run(spec.key).state != "done":
-                    _take_run(archive, folder.run(spec.key), path)
-                    taken += 1
+            yield archive
     except (OSError, KeyError, TypeError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: no pack of a study's runs ({reason}); 'study pack' makes one"
         ) from error
-    return taken
+
+
+def _list_keys(archive: zipfile.ZipFile) -> set[str]:
+    return {name.partition("/")[0] for name in archive.namelist() if "/" in name}
 
 
 def _take_run(archive: zipfile.ZipFile, place: RunFolder, pack: Path) -> None:
