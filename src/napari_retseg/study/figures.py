@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
@@ -24,13 +24,11 @@ from napari_retseg.study.drawing import (
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import MEAN, Combination
+from napari_retseg.study.size_axis import SizeAxis
 from napari_retseg.study.statistics import estimate_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-#: Share of the axis between two lines.
-_BESIDE = 0.012
 
 
 def draw_figures(
@@ -54,15 +52,16 @@ def draw_figures(
 
 def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
     """Score against size, one panel a class, one line a level."""
+    axis = SizeAxis(one.size for one in sheet.combinations)
 
     def draw(axes: Axes, name: str) -> None:
         levels = _by_level(sheet, split)
         for number, (color, (label, own)) in enumerate(zip(COLORS, levels, strict=False)):
             values = {one.size: one.values(name, "dice") for one in own}
-            beside = _lie_beside(sheet, number, len(levels))
+            beside = axis.beside(number, len(levels))
             draw_means(axes, values, label=label, color=color, beside=beside)
         finish_score_axis(axes)
-        _mark_sizes(axes, sheet)
+        axis.mark(axes)
 
     unit = {"patient": "patients", "case": "cases"}[sheet.recipe.size_by]
     return draw_panels(
@@ -83,6 +82,7 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
     factor = sheet.recipe.curves
     if references.get(factor) is None:
         return []
+    axis = SizeAxis(one.size for one in sheet.combinations)
     for split in sheet.splits:
         levels = dict(_by_level(sheet, split))
         reference = levels.pop(references[factor], None)
@@ -100,10 +100,10 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
                 zip(COLORS, levels.items(), strict=False)
             ):
                 gains = {one.size: _differences(one, name, base) for one in own}
-                beside = _lie_beside(sheet, number, len(levels))
+                beside = axis.beside(number, len(levels))
                 draw_means(axes, gains, label=label, color=color, beside=beside)
             axes.set_ylabel("difference in Dice")
-            _mark_sizes(axes, sheet)
+            axis.mark(axes)
 
         found.append(
             draw_panels(
@@ -207,22 +207,6 @@ def _draw_published(
     axes.plot(values, places, "D", mfc="none", color=COLORS[1], markersize=7, label=label)
 
 
-def _lie_beside(sheet: Sheet, number: int, total: int) -> Callable[[float], float]:
-    """Put lines a little beside each other, so that their bars can be told apart."""
-    sizes = [one.size for one in sheet.combinations]
-    part = (number - (total - 1) / 2) * _BESIDE
-    if _spans_decades(sizes):
-        factor = (max(sizes) / min(sizes)) ** part
-        return lambda size: size * factor
-    shift = part * (max(sizes) - min(sizes))
-    return lambda size: size + shift
-
-
-def _spans_decades(sizes: Sequence[int]) -> bool:
-    """Whether a linear axis would crowd the small sizes; 0 stands for all cases."""
-    return min(sizes) > 0 and max(sizes) >= 10 * min(sizes)
-
-
 def _differences(one: Combination, name: str, base: dict[Any, Any]) -> list[float]:
     found = []
     for result in one.results:
@@ -245,11 +229,3 @@ def _by_level(sheet: Sheet, split: str) -> list[tuple[str, list[Combination]]]:
 def _tell_published(sheet: Sheet) -> str:
     has_published = any("dice" in one.results[0].spec.published for one in sheet.combinations)
     return " Open diamonds are published values." if has_published else ""
-
-
-def _mark_sizes(axes: Axes, sheet: Sheet) -> None:
-    sizes = sorted({one.size for one in sheet.combinations})
-    if _spans_decades(sizes):
-        axes.set_xscale("log")
-        axes.minorticks_off()
-    axes.set_xticks(sizes, list(map(str, sizes)))
