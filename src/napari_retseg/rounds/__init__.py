@@ -6,7 +6,7 @@ Nothing here imports torch: a training runs as a job of :mod:`napari_retseg.engi
 from __future__ import annotations
 
 from napari_retseg.rounds.command import train_command
-from napari_retseg.rounds.curves import Curves, Measure, read_events
+from napari_retseg.rounds.curves import Curves, Measure, find_resumable, read_events
 from napari_retseg.rounds.describe import check_round, describe_round, list_remarks, plan_split
 from napari_retseg.rounds.duration import describe_duration, seconds_per_step
 from napari_retseg.rounds.parameters import count_for_round, count_parameters
@@ -29,6 +29,7 @@ __all__ = [
     "count_parameters",
     "describe_duration",
     "describe_round",
+    "find_resumable",
     "judge_round",
     "keep_new",
     "keep_old",

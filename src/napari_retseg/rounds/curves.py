@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -175,6 +175,11 @@ class Curves:
         return next((s.iteration for s in reversed(self._scored) if s.is_best), None)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether anything was trained; not where a training failed before its first step."""
+        return self._has_state or bool(self._steps) or self.finished is not None
+
+    @property
     def is_resumable(self) -> bool:
         """Whether the training has not come to its end, and its state is on disk."""
         return self._has_state and (self.finished is None or self.finished.cancelled)
@@ -231,6 +236,28 @@ class Curves:
         """Take out what there is of this iteration and of later ones."""
         while self._steps and self._steps[-1].iteration >= iteration:
             del self._steps[-1], self._smoothed[-1]
+
+
+def find_resumable(runs: Sequence[Path]) -> Path | None:
+    """Return the newest run that has begun, where it can be resumed.
+
+    One that failed before its first step does not hide the one before it.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs, in order.
+
+    Raises
+    ------
+    InputError
+        Where a run cannot be read.
+    """
+    for run in reversed(runs):
+        curves = Curves.read(run)
+        if curves.is_begun:
+            return run if curves.is_resumable else None
+    return None
 
 
 def read_score(scores: dict[str, Any], name: str | None, measure: Measure) -> float | None:

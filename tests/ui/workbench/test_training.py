@@ -152,6 +152,22 @@ def test_a_failure_is_one_sentence(session: Session) -> None:
     assert not session.state.is_training
 
 
+def test_a_training_that_fails_at_its_start_does_not_hide_one_that_can_be_resumed(
+    session: Session,
+) -> None:
+    stopped = session.workspace.folder / "rounds" / "0001"
+    (stopped / "checkpoints").mkdir(parents=True)
+    (stopped / "checkpoints" / "last.pt").touch()
+    (stopped / "events.jsonl").touch()
+    confirm(session, 0, 1, 4)
+    retrain(session)
+    assert session.state.resumable is None
+    session.job.on_done(JobOutcome("failed", "the GPU has no memory left"))
+    session.settle()
+    assert (session.workspace.folder / "rounds" / "0002").is_dir()
+    assert session.state.resumable == stopped
+
+
 def test_closing_gives_a_training_time_to_save(session: Session) -> None:
     confirm(session, 0, 1, 4)
     retrain(session)

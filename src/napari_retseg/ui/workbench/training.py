@@ -21,6 +21,7 @@ from napari_retseg.rounds import (
     check_round,
     count_for_round,
     describe_round,
+    find_resumable,
     keep_new,
     list_remarks,
     read_verdict,
@@ -215,12 +216,7 @@ class Training:
         if workspace is None:
             self._desk.state.resumable = None
             return
-
-        def work() -> Path | None:
-            runs = workspace.rounds
-            return runs[-1] if runs and Curves.read(runs[-1]).is_resumable else None
-
-        self._desk.do(work, self._show_resumable)
+        self._desk.do(lambda: find_resumable(workspace.rounds), self._show_resumable)
 
     def keep_new(self) -> None:
         """Make the new model the one of this workspace's name; the old one stays in its history."""
