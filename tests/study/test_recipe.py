@@ -86,6 +86,8 @@ def test_changes_go_into_nested_parts() -> None:
         ({"grids": {"rates": {"zip": [["lr", "ema"]]}}}, "'ema' is zipped but is no factor"),
         ({"grids": None}, "grids: Field required"),
         ({"data": {"source": {"description": ""}, "target": None}}, "no 'target'"),
+        ({"data": {"target": {"part": "40-20"}}}, "part is A-B"),
+        ({"data": {"target": {"part": "half"}}}, "part is A-B"),
         ({"unheard": 1}, "unheard: Extra inputs"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.study.division import shared_patients
@@ -16,7 +17,7 @@ _PARTS = {"train": "training", "val": "validation", "test": "test"}
 def describe_protocol(plan: StudyPlan) -> list[str]:
     """Say in sentences what was done."""
     recipe, runs = plan.recipe, [run for run in plan.runs if run.kind == "run"]
-    sentences = [*_describe_pretraining(plan)]
+    sentences = [*_describe_parts(recipe), *_describe_pretraining(plan)]
     for name, spec in recipe.splits.items():
         own = [run for run in runs if run.split == name]
         if own:
@@ -54,6 +55,13 @@ def list_flags(plan: StudyPlan) -> list[str]:
         flags.append(
             f"In split {_join(chosen)}, iterations or thresholds were chosen on the part that is "
             "reported: its scores are optimistic."
+        )
+    before = {
+        case.image for run in plan.runs if run.kind == "pretraining" for case in run.data.cases
+    }
+    if any(before & {case.image for case in run.data.cases} for run in runs):
+        flags.append(
+            "The pre-training has seen images of the target: this is no transfer between data sets."
         )
     shared: dict[str, int] = {}
     for run in runs:
@@ -111,6 +119,13 @@ def count_parts(runs: Sequence[RunSpec]) -> str:
     return ", ".join(texts)
 
 
+def _describe_parts(recipe: Recipe) -> list[str]:
+    parts = [f"{name} is of {role.part} %" for name, role in recipe.data.items() if role.part]
+    if not parts:
+        return []
+    return [f"{_first_up(', '.join(parts))} of the patients of its data, in a fixed random order."]
+
+
 def _describe_pretraining(plan: StudyPlan) -> list[str]:
     return [
         f"A network is pre-trained on {run.data.name} ({count_parts([run])}); the iteration that "
@@ -146,6 +161,10 @@ def _describe_choice(recipe: Recipe, runs: Sequence[RunSpec]) -> str:
         text += "; a threshold for each class is chosen there, too"
     parts = sorted({_PARTS[run.report_on] for run in runs})
     return f"{text}. Scores are of the {' or '.join(parts)} part."
+
+
+def _list_images(runs: Sequence[RunSpec]) -> set[Path]:
+    return {case.image for run in runs for case in run.data.cases}
 
 
 def _range(values: Sequence[int]) -> str:

@@ -164,6 +164,20 @@ class Simulation(Frozen):
     file_format: Literal["png", "tiff", "nifti"] = "png"
 
 
+def parse_part(text: str) -> tuple[float, float]:
+    """Read ``A-B``, per cent of the patients, as shares.
+
+    Raises
+    ------
+    ValueError
+        Where it is no such part.
+    """
+    first, dash, last = text.partition("-")
+    if not dash or not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= 100):
+        raise ValueError(f"part is A-B, per cent of the patients, for instance 0-40, not {text!r}")
+    return int(first) / 100, int(last) / 100
+
+
 class DataRole(Frozen):
     """What a study needs from a data set, and how it is made ready.
 
@@ -178,6 +192,9 @@ class DataRole(Frozen):
         ``background`` only where a published protocol counted such pixels as background.
     size
         B-scans are resampled to this first, as some studies store them; empty: as they are.
+    part
+        ``A-B``: from A to B per cent of the patients, in a random order that is always the same,
+        so that two roles of one data set can share no patient. Empty: all.
     simulate
         Where no data are given.
     """
@@ -187,13 +204,21 @@ class DataRole(Frozen):
     classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     unannotated: Literal["ignore", "background"] = "ignore"
     size: str = ""
+    part: str = ""
     simulate: Simulation | None = None
 
     @field_validator("size")
     @classmethod
-    def _check(cls, text: str) -> str:
+    def _check_size(cls, text: str) -> str:
         if text and len(parse_size(text) or ()) != 2:
             raise ValueError(f"size is DEPTHxWIDTH, not {text!r}")
+        return text
+
+    @field_validator("part")
+    @classmethod
+    def _check_part(cls, text: str) -> str:
+        if text:
+            parse_part(text)
         return text
 
 

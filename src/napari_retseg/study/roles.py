@@ -15,11 +15,12 @@ from napari_retseg.classes import IGNORE, LabelClass, LabelSet
 from napari_retseg.config import parse_size
 from napari_retseg.dataset import Case, Dataset, load_dataset
 from napari_retseg.dataset.case import stamp
+from napari_retseg.dataset.split import rank_groups
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import label_path, write_labels
 from napari_retseg.io.atomic import replace_atomically, write_json
 from napari_retseg.scan import OctScan
-from napari_retseg.study.recipe import DataRole, Recipe, Simulation
+from napari_retseg.study.recipe import DataRole, Recipe, Simulation, parse_part
 
 _READY = "ready.json"
 _CONTENTS = "contents.json"
@@ -58,7 +59,7 @@ def open_roles(recipe: Recipe, given: Mapping[str, Path], folder: Path) -> dict[
             dataset = _simulate(wanted, folder)
         else:
             raise UsageError(f"give --data {name}=PATH: {role.description}")
-        found[name] = make_ready(dataset, role, folder, name)
+        found[name] = make_ready(take_part(dataset, role, name), role, folder, name)
     return found
 
 
@@ -89,6 +90,28 @@ def read_contents(datasets: Mapping[str, Dataset], folder: Path) -> Contents:
             contents[case.image] = before[1]
     write_json(path, known)
     return contents
+
+
+def take_part(dataset: Dataset, role: DataRole, name: str) -> Dataset:
+    """Keep the patients of a role's part of a data set.
+
+    Raises
+    ------
+    InputError
+        Where nobody is in that part.
+    """
+    if not role.part:
+        return dataset
+    ranked = rank_groups({case.group for case in dataset.cases if case.has_annotation}, seed=0)
+    first, last = (round(share * len(ranked)) for share in parse_part(role.part))
+    chosen = set(ranked[first:last])
+    if not chosen:
+        raise InputError(
+            f"{dataset.root}: {name} takes {role.part} % of {len(ranked)} labelled patients, which "
+            "is nobody; choose a larger part"
+        )
+    cases = tuple(case for case in dataset.cases if case.group in chosen)
+    return dataset.model_copy(update={"cases": cases})
 
 
 def make_ready(dataset: Dataset, role: DataRole, folder: Path, name: str) -> Dataset:
