@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from napari_retseg.engine.jobs import Job, Lane, run_job
+from napari_retseg.engine.keys import Keys
 from napari_retseg.errors import JobError
 
 #: How often a scheduler elsewhere is asked for its workers.
@@ -97,9 +98,11 @@ class WorkerProcess:
         The resource that the worker offers; jobs ask for it.
     folder
         Where its log and dask's scratch files go.
+    keys
+        The scheduler's.
     """
 
-    def __init__(self, address: str, *, lane: Lane, folder: Path) -> None:
+    def __init__(self, address: str, *, lane: Lane, folder: Path, keys: Keys) -> None:
         self._log = folder / f"{lane}.log"
         options = {
             "nthreads": 1,
@@ -121,7 +124,12 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_WORKER_SETTINGS, "PYTHONPATH": paths},
+                env={
+                    **os.environ,
+                    **_WORKER_SETTINGS,
+                    **keys.list_settings(),
+                    "PYTHONPATH": paths,
+                },
                 creationflags=_CREATION_FLAGS,
             )
         if hasattr(os, "setpriority"):
@@ -160,7 +168,7 @@ class RemoteWorkers:
     def __init__(self, address: str) -> None:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_SILENCE)
-            self.client = _connect(address, address)
+            self.client = _connect(address)
             stack.callback(self.client.close)
             self._ending = stack.pop_all()
         self._had_workers = False
@@ -206,18 +214,21 @@ class LocalWorkers:
             stack.enter_context(_SILENCE)
             self._folder = tempfile.TemporaryDirectory(prefix="napari-retseg-")
             stack.callback(self._folder.cleanup)
+            self._keys = Keys(Path(self._folder.name))
             self._cluster = LocalCluster(
                 n_workers=0,
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
+                protocol="tls://",
+                security=self._keys.security,
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 silence_logs=False,
             )
             stack.callback(self._cluster.close)
             stack.callback(self._stop_processes)
-            self.client = _connect(self._cluster, self._cluster.scheduler_address)
+            self.client = _make_client(self._cluster)
             stack.callback(self.client.close)
             self._ending = stack.pop_all()
 
@@ -227,7 +238,9 @@ class LocalWorkers:
         if process is None or not process.is_alive:
             address = self._cluster.scheduler_address
             folder = Path(self._folder.name)
-            self._processes[lane] = WorkerProcess(address, lane=lane, folder=folder)
+            self._processes[lane] = WorkerProcess(
+                address, lane=lane, folder=folder, keys=self._keys
+            )
         return {lane: 1}
 
     def retire(self, lane: Lane) -> None:
@@ -273,17 +286,21 @@ def send_job(
     return future
 
 
-def _connect(target: Any, address: str) -> Any:
-    from distributed import Client
-
+def _connect(address: str) -> Any:
     try:
         _knock(address)
-        return Client(target, timeout=_CONNECT_SECONDS, set_as_default=False)
+        return _make_client(address)
     except (OSError, ValueError) as error:
         raise JobError(
             f"{address}: no dask scheduler answers there; check the address, and that "
             "'dask scheduler' runs"
         ) from error
+
+
+def _make_client(target: Any) -> Any:
+    from distributed import Client
+
+    return Client(target, timeout=_CONNECT_SECONDS, set_as_default=False)
 
 
 def _knock(address: str) -> None:
