@@ -55,7 +55,11 @@ def test_nothing_is_done_twice_and_an_edited_recipe_adds_what_is_new(
     small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     recipe, output = write_recipe(small_values), tmp_path / "out"
-    assert study(recipe, tiny_dataset, output).exit_code == 0
+    done = study(recipe, tiny_dataset, output)
+    assert done.exit_code == 0
+    # the last one has nothing after it
+    assert re.findall(r"(\d)/6 done .* \(about \d+:\d\d left\)", done.output) == list("12345")
+    assert invoke("study", "status", output).output.splitlines()[-1] == "6 done"
     first = stamps(output)
     assert len(first) == 6
     again = study(recipe, tiny_dataset, output)
@@ -199,7 +203,27 @@ def test_two_programs_do_not_run_one_study(
     small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
+    recipe = write_recipe(small_values)
     with StudyFolder(output).locked():
-        done = study(write_recipe(small_values), tiny_dataset, output)
+        done = study(recipe, tiny_dataset, output)
+        listed = study(recipe, tiny_dataset, output, "--dry-run")
     assert done.exit_code == 2
     assert "another program runs this study" in done.stderr
+    # its runs can be listed all the same
+    assert listed.exit_code == 0, listed.output
+    assert "6 runs, 6 to do" in listed.output
+
+
+def test_two_programs_do_not_make_the_same_data_ready(
+    small_values: dict[str, Any],
+    write_recipe: Write,
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_retseg.study.folder._PATIENCE_SECONDS", 0.1)
+    output = tmp_path / "out"
+    with StudyFolder(output).preparing():
+        done = study(write_recipe(small_values), tiny_dataset, output, "--dry-run")
+    assert done.exit_code == 2
+    assert "another program makes its data ready" in done.stderr

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +18,6 @@ from napari_retseg.errors import UsageError
 
 if TYPE_CHECKING:
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.study.execute import RunTold
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.plan import StudyPlan
     from napari_retseg.study.recipe import Recipe
@@ -98,6 +96,7 @@ def run(
     is named and the others go on; the exit code is then 1.
     """
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.study_progress import end_study, show_plan
     from napari_retseg.study.catalogue import merge, read_recipe
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
@@ -111,19 +110,19 @@ def run(
     wanted = _choose_grids(read_recipe(recipe, quick=quick, changes=edits), only)
     given = {name: Path(path) for name, path in parse_pairs(data or [], "--data").items()}
     folder = StudyFolder(output)
-    with Reporter(as_json=as_json) as reporter, folder.locked():
+    with Reporter(as_json=as_json) as reporter, nullcontext() if dry_run else folder.locked():
         plan, datasets = open_study(wanted, folder, given, options)
         for note in plan.notes:
             reporter.say(f"note: {note}")
         if dry_run:
-            _show_plan(reporter, plan, folder, find_known(plan, known or []), workers)
+            show_plan(reporter, plan, folder, find_known(plan, known or []), workers)
             return
         about = _describe_call(given, datasets)
         folder.write_plan(plan, about)
         _take_known(reporter, plan, folder, known or [])
         _do_runs(reporter, plan, folder, workers=workers, scheduler=scheduler)
         _write_report(reporter, plan, folder, with_scans=not no_scans)
-        _end(reporter, plan, folder)
+        end_study(reporter, plan, folder)
 
 
 @app.command("list")
@@ -146,27 +145,14 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command("status")
 def status(directory: DirArgument, as_json: JsonOption = False) -> None:
-    """Show how far a study is."""
+    """Show how far a study is, and how long the rest takes; also while it runs."""
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.study_progress import show_status
     from napari_retseg.study.folder import StudyFolder
 
     folder = StudyFolder(directory)
-    plan = folder.read_plan()
-    rows = []
     with Reporter(as_json=as_json) as reporter:
-        for spec in plan.unique:
-            place = folder.run(spec.key)
-            row = {"key": spec.key, "run": spec.label, "state": place.state}
-            row |= {"reason": place.failure} if place.state == "failed" else {}
-            row |= {"logged": str(place.count_steps())} if place.state == "begun" else {}
-            rows.append(row)
-            if not as_json:
-                more = row.get("reason") or (row.get("logged", "") and f"{row['logged']} steps")
-                reporter.say(f"{place.state:<8} {spec.key}  {spec.label}  {more}".rstrip())
-        counts = Counter(row["state"] for row in rows)
-        if not as_json:
-            reporter.say(_count_states(counts))
-        reporter.finish({"study": plan.recipe.name, "counts": counts, "runs": rows})
+        counts = show_status(reporter, folder.read_plan(), folder)
     if counts["failed"]:
         raise typer.Exit(FAILED)
 
@@ -265,39 +251,6 @@ def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str
     }
 
 
-def _show_plan(
-    reporter: Reporter, plan: StudyPlan, folder: StudyFolder, known: set[str], workers: int
-) -> None:
-    from napari_retseg.cli.reporting import count, format_seconds
-    from napari_retseg.study.estimate import estimate, find_rate
-
-    rate, is_measured = find_rate(plan.unique, folder)
-    rows, left = [], 0.0
-    to_do = ("waiting", "begun", "failed")
-    for spec in plan.unique:
-        cost = estimate(spec)
-        state: str = folder.run(spec.key).state
-        state = "known" if spec.key in known and state != "done" else state
-        seconds = cost.seconds(rate)
-        left += seconds if state in to_do else 0
-        train, scored = spec.data.count("train"), spec.data.count(spec.report_on)
-        rows.append({"key": spec.key, "run": spec.label, "state": state, "seconds": seconds})
-        reporter.say(
-            f"{state:<8} {spec.key}  {spec.label}: {cost.steps} steps on "
-            f"{count(train[0], 'case')} of {count(train[1], 'patient')}, scored on {scored[0]} of "
-            f"{scored[1]}; "
-            f"{cost.megapixels:.3g} Mpixel, about {format_seconds(seconds)}"
-        )
-    todo = sum(row["state"] in to_do for row in rows)
-    basis = (
-        "measured on its finished runs" if is_measured else "rough: a small U-Net on one CPU core"
-    )
-    together = f" with {workers} workers" if workers > 1 else ""
-    time = format_seconds(left / max(workers, 1)) + together
-    reporter.say(f"{count(len(rows), 'run')}, {todo} to do, about {time} ({basis})")
-    reporter.finish({"runs": rows, "to_do": todo, "seconds": left, "measured": is_measured})
-
-
 def _do_runs(
     reporter: Reporter,
     plan: StudyPlan,
@@ -307,35 +260,16 @@ def _do_runs(
     scheduler: str | None,
 ) -> None:
     from napari_retseg.cli.interrupt import stopping_cleanly
+    from napari_retseg.cli.study_progress import follow
+    from napari_retseg.study.estimate import Pace
     from napari_retseg.study.execute import run_study
 
     with stopping_cleanly() as cancel:
         told = run_study(plan, folder, cancel, workers=workers, scheduler=scheduler)
-        _follow(reporter, told)
+        follow(reporter, told, Pace(plan.unique, folder))
         if cancel.is_cancelled():
             reporter.say("stopped; the same command goes on with it")
             raise typer.Exit(INTERRUPTED)
-
-
-def _follow(reporter: Reporter, told: Iterator[RunTold]) -> None:
-    from napari_retseg.events import Message, Progress
-
-    for one in told:
-        if one.kind == "begun":
-            reporter.say(f"begun    {one.run.label}")
-        elif one.kind == "told" and one.event is not None:
-            if isinstance(one.event, Progress) and one.event.unit != "iteration":
-                continue
-            event = one.event
-            if isinstance(event, Message):
-                event = replace(event, text=f"{one.run.label}: {event.text}")
-            reporter.show(event, subject=one.run.label)
-        elif one.kind == "failed":
-            reporter.forget(one.run.label)
-            reporter.fail(f"{one.run.label} ({one.run.key}): {one.reason}")
-        elif one.kind == "done":
-            reporter.say(f"{one.position}/{one.total} done  {one.run.label}")
-    reporter.end_progress()
 
 
 def _write_report(
@@ -346,16 +280,3 @@ def _write_report(
     path = write_report(plan, folder, with_scans=with_scans)
     reporter.say(f"report: {path}" if path else "no run is done yet, so there is no report")
     return path
-
-
-def _end(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
-    counts: Counter[str] = Counter(folder.run(spec.key).state for spec in plan.unique)
-    reporter.say(_count_states(counts))
-    reporter.finish({"study": plan.recipe.name, "output": str(folder.path), "counts": counts})
-    if counts["failed"]:
-        raise typer.Exit(FAILED)
-
-
-def _count_states(counts: Counter[str]) -> str:
-    order = ("done", "failed", "begun", "waiting")
-    return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])

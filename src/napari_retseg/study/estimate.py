@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -73,6 +74,64 @@ def find_rate(runs: Iterable[RunSpec], folder: StudyFolder) -> tuple[float, bool
             seconds += float(folder.run(run.key).read_result()["seconds"])
             pixels += estimate(run).megapixels
     return (seconds / pixels, True) if pixels else (ROUGH_SECONDS, False)
+
+
+def measure_left(runs: Iterable[RunSpec], folder: StudyFolder) -> float:
+    """Seconds that one worker needs for what is not done; what a begun run has done counts."""
+    runs = list(runs)
+    rate, _ = find_rate(runs, folder)
+    left = 0.0
+    for run in runs:
+        state = folder.run(run.key).state
+        if state != "done":
+            cost = estimate(run)
+            left += cost.seconds(rate) * (1 - _share_done(run, cost, folder))
+    return left
+
+
+class Pace:
+    """How fast a study goes on, by the pixels of its runs: measured since it was started.
+
+    Parameters
+    ----------
+    runs
+        The runs to do. What a begun one has done already is not counted as work of now.
+    """
+
+    def __init__(self, runs: Iterable[RunSpec], folder: StudyFolder) -> None:
+        self._pixels: dict[str, float] = {}
+        self._first: dict[str, float] = {}
+        for run in runs:
+            if folder.run(run.key).state != "done":
+                cost = estimate(run)
+                self._pixels[run.key] = cost.megapixels
+                self._first[run.key] = _share_done(run, cost, folder)
+        self._shares = dict(self._first)
+        self._since = time.monotonic()
+
+    def reach(self, key: str, share: float) -> None:
+        """Note which share of a run is done."""
+        if key in self._shares:
+            self._shares[key] = share
+
+    def drop(self, key: str) -> None:
+        """Leave out a run that failed."""
+        self._shares.pop(key, None)
+
+    def seconds_left(self) -> float:
+        """Seconds until all is done at the pace so far; 0 where nothing is known or left."""
+        done = left = 0.0
+        for key, share in self._shares.items():
+            done += self._pixels[key] * max(0.0, share - self._first[key])
+            left += self._pixels[key] * (1 - share)
+        return (time.monotonic() - self._since) * left / done if done else 0.0
+
+
+def _share_done(run: RunSpec, cost: Cost, folder: StudyFolder) -> float:
+    place = folder.run(run.key)
+    if place.state != "begun" or not cost.steps:
+        return 0.0
+    return min(1.0, place.count_steps() / cost.steps)
 
 
 def _sample_pixels(run: RunSpec, dataset: Dataset) -> tuple[int, int]:

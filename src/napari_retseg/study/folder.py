@@ -34,6 +34,8 @@ _LOCK = ".lock"
 _SPEC = "spec.json"
 _DONE = "done.json"
 _FAILED = "failed.json"
+#: Seconds to wait for another program that makes data ready.
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -150,12 +152,32 @@ class StudyFolder:
         InputError
             Where the folder cannot be written.
         """
+        with self._hold(self.path, 0, "another program runs this study"):
+            yield
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """One program at a time makes data ready, whether it runs the study or lists its runs.
+
+        Raises
+        ------
+        UsageError
+            Where another one does for too long.
+        InputError
+            Where the folder cannot be written.
+        """
+        reason = "another program makes its data ready; try again when it has"
+        with self._hold(self.data, _PATIENCE_SECONDS, reason):
+            yield
+
+    @contextmanager
+    def _hold(self, path: Path, patience: float, refusal: str) -> Iterator[None]:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / _LOCK, timeout=0)
+            path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path / _LOCK, timeout=patience)
             lock.acquire()
         except Timeout as error:
-            raise UsageError(f"{self.path}: another program runs this study") from error
+            raise UsageError(f"{self.path}: {refusal}") from error
         except OSError as error:
             reason = error.strerror or error
             raise InputError(

@@ -91,8 +91,9 @@ def open_study(
     RetsegError
         Where data and recipe do not go together.
     """
-    datasets = open_roles(recipe, given, folder.data)
-    contents = read_contents(datasets, folder.data)
+    with folder.preparing():
+        datasets = open_roles(recipe, given, folder.data)
+        contents = read_contents(datasets, folder.data)
     return plan_study(recipe, datasets, contents, options), datasets
 
 
