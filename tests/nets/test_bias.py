@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_retseg.errors import UsageError
-from napari_retseg.nets.bias import correct_bias
+from napari_retseg.nets.bias import correct_bias, import_simpleitk
 
 pytest.importorskip("SimpleITK")
 
@@ -49,6 +49,22 @@ def test_the_same_each_time(rng: np.random.Generator) -> None:
     tissue, field = draw_shaded(rng, (64, 80))
     shaded = (tissue * field)[None]
     np.testing.assert_array_equal(correct_bias(shaded), correct_bias(shaded))
+
+
+def test_the_same_on_a_computer_with_more_cores(rng: np.random.Generator) -> None:
+    tissue, field = draw_shaded(rng, (20, 40, 32))
+    shaded = (tissue * field)[None]
+    threads = import_simpleitk().ProcessObject
+    before = threads.GetGlobalDefaultNumberOfThreads()
+    try:
+        found = []
+        for number in (1, 4):
+            threads.SetGlobalDefaultNumberOfThreads(number)
+            found.append(correct_bias(shaded))
+            assert threads.GetGlobalDefaultNumberOfThreads() == number
+    finally:
+        threads.SetGlobalDefaultNumberOfThreads(before)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 3), (2, 40), (1, 40, 40), (2, 17, 19)])

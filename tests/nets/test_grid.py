@@ -266,10 +266,9 @@ def test_every_option_of_the_training_reaches_the_preprocessing() -> None:
     training = TrainConfig(
         dims="2.5", neighbours=5, normalise="nyul", normalise_over="scan", n4="on", axis="2"
     )
-    config = plan_preprocess(training, shapes=[(64, 64)], landmarks=(0.0, 1.0))
+    config = plan_preprocess(training, shapes=[(64, 64)])
     assert (config.neighbours, config.axis, config.n4) == (5, 2, True)
     assert (config.normalise, config.normalise_over) == ("nyul", "scan")
-    assert config.landmarks == (0.0, 1.0)
     flat = plan_preprocess(TrainConfig(neighbours=5), shapes=[(64, 64)])
     assert flat.neighbours == 1
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from napari_retseg.io.paged import PagedPixels
 from napari_retseg.nets import scaninput
 from napari_retseg.nets.bias import correct_bias
 from napari_retseg.nets.greylevels import SAMPLE
-from napari_retseg.nets.landmarks import learn_landmarks
+from napari_retseg.nets.landmarks import PERCENTILES, learn_landmarks
 from napari_retseg.nets.normalise import normalise
 from napari_retseg.nets.scaninput import (
     ScanInput,
@@ -218,6 +218,26 @@ def test_landmarks_are_learnt_from_what_is_normalised(rng: np.random.Generator) 
     assert of_both == learn_landmarks([first]) + learn_landmarks([first**2])
     source = ScanInput(pairs, whole.model_copy(update={"landmarks": of_both}))
     assert np.isfinite(source.read_slice(1)).all()
+
+
+@pytest.mark.parametrize("over", ["bscan", "scan"])
+def test_landmarks_of_volumes_are_learnt_from_what_n4_has_corrected_as_a_volume(
+    rng: np.random.Generator, over: Literal["bscan", "scan"]
+) -> None:
+    pytest.importorskip("SimpleITK")
+    shading = np.exp(np.linspace(-0.6, 0.6, 20))[:, None, None]
+    tissue = np.where(np.arange(32) % 16 < 8, 60, 150)[:, None]
+    pixels = rng.gamma(20, 1 / 20, (20, 32, 32)) * tissue * shading
+    config = PreprocessConfig(normalise="nyul", normalise_over=over, n4=True)
+    found = learn_scan_landmarks([OctScan(pixels, OCT)], config, as_volumes=True)
+    (volume,) = correct_bias(pixels[None])
+    assert found == learn_landmarks([volume] if over == "scan" else volume)
+    assert found != learn_scan_landmarks([OctScan(pixels, OCT)], config)
+    # the scan that they were learnt from lies on them
+    learnt = config.model_copy(update={"landmarks": found})
+    if over == "scan":
+        normalised = ScanInput(OctScan(pixels, OCT), learnt).read_volume()
+        assert np.median(normalised) == pytest.approx(found[PERCENTILES.index(50)], rel=0.01)
 
 
 def test_statistics_of_a_large_scan_keep_few_pixels() -> None:

@@ -98,7 +98,7 @@ def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
     """Plan a network with new weights."""
     dims = 3 if config.dims == "3" else 2
     found = survey(dataset, dims=dims, axis=0 if config.axis == "auto" else int(config.axis))
-    preprocess = plan_input(dataset, config, found)
+    preprocess = plan_preprocess(config, shapes=found.shapes)
     network = NetworkConfig(
         arch=_DEFAULT_ARCH[dims] if config.arch == "auto" else config.arch,
         encoder=_DEFAULT_ENCODER if config.encoder == "auto" else config.encoder,
@@ -111,7 +111,7 @@ def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
         name=dataset.name, network=network, classes=dataset.labels, preprocess=preprocess
     )
     _check_depth(config, info, found)
-    return Plan(info, build_seeded(network, config.seed))
+    return Plan(_with_landmarks(info, dataset), build_seeded(network, config.seed))
 
 
 def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan:
@@ -128,7 +128,7 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
             "out, or start from another model"
         )
     found = survey(dataset, dims=dims, axis=int(config.axis))
-    preprocess = _keep(plan_input(dataset, config, found), asked, before)
+    preprocess = _keep(plan_preprocess(config, shapes=found.shapes), asked, before)
     network = _describe_network(config, before, planes=found.channels * preprocess.neighbours)
     network = network.model_copy(update={"n_classes": len(dataset.labels)})
     info = ModelInfo(
@@ -139,6 +139,7 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
         parent=before.weights_id,
     )
     _check_depth(config, info, found)
+    info = _with_landmarks(info, dataset)
     if config.strategy == "scratch":
         info = info.model_copy(update={"parent": None})
         return Plan(info, build_seeded(network, config.seed))
@@ -215,14 +216,15 @@ def _describe_network(config: TrainConfig, before: ModelInfo, *, planes: int) ->
     return changed if same else changed.model_copy(update={"options": {}})
 
 
-def plan_input(dataset: Dataset, config: TrainConfig, found: Survey) -> PreprocessConfig:
-    """Settle how scans become the input; landmarks of nyul are learnt from training scans."""
-    preprocess = plan_preprocess(config, shapes=found.shapes)
-    if preprocess.normalise != "nyul":
-        return preprocess
+def _with_landmarks(info: ModelInfo, dataset: Dataset) -> ModelInfo:
+    """Learn the landmarks of nyul from the training scans, where there are none yet."""
+    preprocess = info.preprocess
+    if preprocess.normalise != "nyul" or preprocess.landmarks:
+        return info
     scans = (case.read_scan() for case in dataset.of_split("train") if case.has_annotation)
-    landmarks = learn_scan_landmarks(scans, preprocess)
-    return preprocess.model_copy(update={"landmarks": landmarks})
+    landmarks = learn_scan_landmarks(scans, preprocess, as_volumes=info.network.dims == 3)
+    learnt = preprocess.model_copy(update={"landmarks": landmarks})
+    return info.model_copy(update={"preprocess": learnt})
 
 
 def _check_depth(config: TrainConfig, info: ModelInfo, found: Survey) -> None:

@@ -6,6 +6,8 @@ Tustison et al., N4ITK: improved N3 bias correction, IEEE Transactions on Medica
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -86,11 +88,25 @@ def _fit_log_field(sitk: Any, image: NDArray[np.float32], shrink: int) -> NDArra
     inside = sitk.GetImageFromArray((padded > 0).astype(np.float32))
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations(_ITERATIONS)
-    # the order in which threads add up would show in the last digits
-    corrector.SetNumberOfWorkUnits(1)
-    # SimpleITK counts axes from the last
-    corrector.Execute(
-        sitk.BinShrink(full, factors[::-1]), sitk.BinShrink(inside, factors[::-1]) > 0.5
-    )
-    field: NDArray[np.float32] = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(full))
+    with _one_thread(sitk):
+        corrector.SetNumberOfWorkUnits(1)
+        # SimpleITK counts axes from the last
+        corrector.Execute(
+            sitk.BinShrink(full, factors[::-1]), sitk.BinShrink(inside, factors[::-1]) > 0.5
+        )
+        field: NDArray[np.float32] = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(full))
     return field[tuple(slice(0, n) for n in image.shape)]
+
+
+@contextmanager
+def _one_thread(sitk: Any) -> Iterator[None]:
+    """Let all filters, those inside of others too, add up in the same order on any computer.
+
+    With more threads the field differs in its last digits, and with it what is trained on it.
+    """
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)

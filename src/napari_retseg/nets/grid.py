@@ -251,9 +251,7 @@ def _write(numbers: Sequence[float]) -> str:
     return "x".join(f"{number:g}" for number in numbers)
 
 
-def plan_preprocess(
-    config: TrainConfig, *, shapes: Sequence[tuple[int, ...]], landmarks: tuple[float, ...] = ()
-) -> PreprocessConfig:
+def plan_preprocess(config: TrainConfig, *, shapes: Sequence[tuple[int, ...]]) -> PreprocessConfig:
     """Settle the preprocessing of a training from its options.
 
     ``resize="auto"`` halves the width until it is at most 512 in 2D: layers run along the width,
@@ -264,8 +262,6 @@ def plan_preprocess(
     ----------
     shapes
         Of all training slices (2D) or volumes (3D).
-    landmarks
-        Standard landmarks of nyul.
 
     Raises
     ------
@@ -291,7 +287,6 @@ def plan_preprocess(
     return PreprocessConfig(
         normalise="percentile" if config.normalise == "auto" else config.normalise,
         normalise_over=over,
-        landmarks=landmarks,
         n4=config.n4 == "on",
         scale=(1.0,) * (dims - 1) + (factor,),
         size=resize.size or None,

@@ -99,16 +99,13 @@ class ScanInput:
         ndarray
             ``(channel, z, y, x)`` in the scan's order of axes.
         """
-        volume = self._read_pixels()
-        if self._config.n4:
-            volume = correct_bias(volume)
+        volume = self._read_corrected_volume()
         if self._config.normalise == "none":
             return normalise(volume, "none")
         if self._config.normalise_over == "bscan":
             slices = [self._normalise(one) for one in np.moveaxis(volume, self.axis + 1, 0)]
             return np.stack(slices, axis=self.axis + 1)
-        planes = iter(np.moveaxis(volume, 1, 0))
-        return self._apply(volume, gather_levels(planes, n_planes=volume.shape[1]))
+        return self._apply(volume, _levels_of_volume(volume))
 
     def _without_axis(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self._scan.is_volume:
@@ -161,6 +158,23 @@ class ScanInput:
         """Grey levels of each channel of one slice after the other, before normalisation."""
         for index in range(self.n_slices):
             yield [ImageLevels(channel) for channel in self._read_corrected(index)]
+
+    def volume_levels(self) -> Iterator[list[GreyLevels]]:
+        """Grey levels of each channel of what :meth:`read_volume` normalises as one.
+
+        The whole volume, or one slice after the other; N4 has corrected it as a volume.
+        """
+        volume = self._read_corrected_volume()
+        if self._config.normalise_over == "scan":
+            yield _levels_of_volume(volume)
+            return
+        for one in np.moveaxis(volume, self.axis + 1, 0):
+            yield [ImageLevels(channel) for channel in one]
+
+    def _read_corrected_volume(self) -> NDArray[Any]:
+        """All grey values, corrected as a volume, ``(channel, z, y, x)``."""
+        volume = self._read_pixels()
+        return correct_bias(volume) if self._config.n4 else volume
 
     def _read_corrected(self, index: int) -> NDArray[Any]:
         planes = self._read_raw(index)
@@ -226,15 +240,26 @@ def gather_levels(planes: Iterator[NDArray[Any]], *, n_planes: int) -> list[Grey
     return list(counters)
 
 
+def _levels_of_volume(volume: NDArray[Any]) -> list[GreyLevels]:
+    return gather_levels(iter(np.moveaxis(volume, 1, 0)), n_planes=volume.shape[1])
+
+
 def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
     yield first
     yield from rest
 
 
-def learn_scan_landmarks(scans: Iterable[OctScan], config: PreprocessConfig) -> tuple[float, ...]:
+def learn_scan_landmarks(
+    scans: Iterable[OctScan], config: PreprocessConfig, *, as_volumes: bool = False
+) -> tuple[float, ...]:
     """Learn the standard landmarks of nyul from training scans, for each channel.
 
     They are learnt from what `config` normalises by: each slice, or each whole scan.
+
+    Parameters
+    ----------
+    as_volumes
+        The network takes volumes, which N4 corrects as a whole.
 
     Returns
     -------
@@ -249,8 +274,13 @@ def learn_scan_landmarks(scans: Iterable[OctScan], config: PreprocessConfig) -> 
     images: list[list[NDArray[np.float64]]] = []
     for scan in scans:
         source = ScanInput(scan, config)
-        of_scan = config.normalise_over == "scan"
-        gathered = [source.scan_levels()] if of_scan else source.slice_levels()
+        gathered: Iterable[list[GreyLevels]]
+        if as_volumes:
+            gathered = source.volume_levels()
+        elif config.normalise_over == "scan":
+            gathered = [source.scan_levels()]
+        else:
+            gathered = source.slice_levels()
         images += ([find_percentiles(channel) for channel in levels] for levels in gathered)
     channels = zip(*images, strict=True)
     return tuple(mark for channel in channels for mark in average_percentiles(channel))
