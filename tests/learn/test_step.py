@@ -152,3 +152,16 @@ def test_an_auxiliary_head_adds_its_loss(tiny_dataset: Path, tiny_bundle: Path) 
         state, images, labels = begin(tiny_dataset, tiny_bundle, config)
         values.append(take(state, images, labels).loss)
     assert values[1] > 1.2 * values[0]
+
+
+def test_a_gradient_that_is_no_number_changes_nothing(
+    tiny_dataset: Path, tiny_bundle: Path
+) -> None:
+    state, images, labels = begin(tiny_dataset, tiny_bundle)
+    before = weights(state)
+    last = list(state.network.parameters())[-1]
+    last.register_hook(lambda gradient: gradient * float("nan"))  # type: ignore[no-untyped-call]
+    with pytest.raises(InputError, match="the loss's gradient of iteration 1 is not a number"):
+        take(state, images, labels)
+    assert torch.equal(weights(state), before)
+    assert state.iteration == 0

@@ -7,6 +7,7 @@ from napari_retseg.config import ARCHITECTURES_3D, NetworkConfig
 from napari_retseg.errors import UsageError
 from napari_retseg.nets.build import build_network, build_seeded, stride_of
 from napari_retseg.nets.device import choose_compute
+from napari_retseg.nets.thinconv import ThinConv3d
 
 #: Narrow networks, for speed.
 NARROW: dict[str, dict[str, int | float | str | bool | list[int] | None]] = {
@@ -111,3 +112,32 @@ def test_layouts_are_those_that_are_fastest() -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
     solid = compute.place(build_network(narrow("basicunet")))
     assert all(p.is_contiguous() for p in solid.parameters())
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES_3D)
+def test_every_convolution_can_learn_from_thin_volumes(arch: str) -> None:
+    modules = list(build_network(narrow(arch)).modules())
+    found = [module for module in modules if isinstance(module, torch.nn.Conv3d)]
+    assert found
+    assert all(type(module) is ThinConv3d for module in found)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("planes", [1, 2, 3, 6])
+def test_bf16_gives_weights_their_gradient(kernel: int, planes: int) -> None:
+    """With two planes, torch's own has any values."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 16, planes, 6, 6, generator=generator)
+    upstream = torch.randn(2, 8, planes, 6, 6, generator=generator)
+    convolution = ThinConv3d(16, 8, kernel, padding=kernel // 2)
+    found = []
+    for enabled in (False, True):
+        torch.full((1 << 20,), float("nan"))  # what lies in freed memory shows
+        convolution.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            convolved = convolution(features)
+        convolved.float().backward(upstream)
+        assert convolution.weight.grad is not None
+        found.append(convolution.weight.grad)
+    right, rough = found
+    assert (rough - right).norm() < 0.02 * right.norm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -38,8 +39,8 @@ def take_step(
     Raises
     ------
     InputError
-        Where the loss is not a number (nothing has changed then), or memory does not hold a
-        single sample.
+        Where the loss or its gradient is not a number (no weight has changed then), or memory
+        does not hold a single sample.
     """
     notes: list[Message] = []
     while True:
@@ -50,9 +51,9 @@ def take_step(
             if not is_out_of_memory(error):
                 raise
         notes.append(_halve(state))
-    if not torch.isfinite(torch.tensor(value)):
+    if bad := _name_not_finite(state, value):
         raise InputError(
-            f"the loss of iteration {state.iteration + 1} is not a number; the last good state is "
+            f"the {bad} of iteration {state.iteration + 1} is not a number; the last good state is "
             "kept in the run's folder; start again with a lower --lr, or with --clip 1"
         )
     _update(state, rate)
@@ -97,6 +98,16 @@ def _add_gradients(
             state.scaler.scale(value).backward()  # type: ignore[no-untyped-call]
             total += value.detach()
     return float(total)
+
+
+def _name_not_finite(state: TrainingState, loss: float) -> str:
+    """Name what is not a number; empty where all is well."""
+    if not math.isfinite(loss):
+        return "loss"
+    if state.scaler.is_enabled():
+        return ""  # gradients that overflow are expected with fp16: the scaler leaves them out
+    gradients = [p.grad for p in state.network.parameters() if p.grad is not None]
+    return "" if torch.nn.utils.get_total_norm(gradients).isfinite() else "loss's gradient"
 
 
 def _compute_loss(

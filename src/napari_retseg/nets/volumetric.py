@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from napari_retseg.config import NetworkConfig
 from napari_retseg.errors import UsageError
+from napari_retseg.nets.thinconv import learn_from_thin_volumes
 
 #: Sizes that train on a CPU; `options` of the configuration go before them.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -106,7 +107,9 @@ def build_volumetric(config: NetworkConfig) -> VolumetricNetwork:
     for name in _REFUSED:
         if name in config.options:
             raise UsageError(f"option {name} of {config.arch} is set by the program; leave it out")
-    return VolumetricNetwork(_BUILDERS[config.arch](config), stride=volumetric_stride(config))
+    body = _BUILDERS[config.arch](config)
+    learn_from_thin_volumes(body)
+    return VolumetricNetwork(body, stride=volumetric_stride(config))
 
 
 def volumetric_stride(config: NetworkConfig) -> int:
