@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_retseg.errors import UsageError
+from napari_retseg.nets import bias
 from napari_retseg.nets.bias import correct_bias, import_simpleitk
 
 pytest.importorskip("SimpleITK")
@@ -45,13 +47,17 @@ def test_zero_stays_zero_and_channels_are_corrected_apart(rng: np.random.Generat
     np.testing.assert_array_equal(found[1], correct_bias(tissue[None])[0])
 
 
-def test_the_same_each_time(rng: np.random.Generator) -> None:
+def test_the_same_each_time(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bias, "_FITS", bias._Fits(0))
     tissue, field = draw_shaded(rng, (64, 80))
     shaded = (tissue * field)[None]
     np.testing.assert_array_equal(correct_bias(shaded), correct_bias(shaded))
 
 
-def test_the_same_on_a_computer_with_more_cores(rng: np.random.Generator) -> None:
+def test_the_same_on_a_computer_with_more_cores(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bias, "_FITS", bias._Fits(0))
     tissue, field = draw_shaded(rng, (20, 40, 32))
     shaded = (tissue * field)[None]
     threads = import_simpleitk().ProcessObject
@@ -65,6 +71,31 @@ def test_the_same_on_a_computer_with_more_cores(rng: np.random.Generator) -> Non
     finally:
         threads.SetGlobalDefaultNumberOfThreads(before)
     np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_an_image_is_fitted_once(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = bias._Fits(3 * 32 * 40)
+    monkeypatch.setattr(bias, "_FITS", fits)
+    fit, fitted = bias._fit, []
+
+    def counting(*arguments: Any) -> Any:
+        fitted.append(arguments)
+        return fit(*arguments)
+
+    monkeypatch.setattr(bias, "_fit", counting)
+    tissue, field = draw_shaded(rng, (64, 80))
+    shaded = [(tissue * field**power)[None] for power in (1.0, 0.5, 0.7, 0.8)]
+    first = correct_bias(shaded[0])
+    np.testing.assert_array_equal(correct_bias(shaded[0]), first)
+    assert len(fitted) == 1
+    for image in shaded[1:]:
+        correct_bias(image)
+    assert len(fitted) == 4
+    correct_bias(shaded[3])
+    assert len(fitted) == 4
+    # three are kept; the first one is fitted again, to the same field
+    np.testing.assert_array_equal(correct_bias(shaded[0]), first)
+    assert len(fitted) == 5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 3), (2, 40), (1, 40, 40), (2, 17, 19)])

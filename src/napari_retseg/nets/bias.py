@@ -6,6 +6,10 @@ Tustison et al., N4ITK: improved N3 bias correction, IEEE Transactions on Medica
 
 from __future__ import annotations
 
+import hashlib
+import math
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +26,8 @@ SHRINK = 8
 _FEWEST = {2: 32, 3: 16}
 #: At most so many iterations at each of four resolutions.
 _ITERATIONS = (50, 50, 50, 50)
+#: Fits are kept of images of so many pixels together, each of 20 bytes or so.
+_MOST_PIXELS = 1 << 24
 
 
 def import_simpleitk() -> Any:
@@ -74,28 +80,62 @@ def _correct_channel(sitk: Any, image: NDArray[np.float32], shrink: int) -> NDAr
     # a volume of one B-scan has a field in its plane only
     plane = image.squeeze()
     if plane.ndim > 1 and plane.max() > plane.min():
-        plane /= np.exp(_fit_log_field(sitk, plane, shrink))
+        with _ONE_AT_A_TIME, _one_thread(sitk):
+            plane /= np.exp(_find_log_field(sitk, plane, shrink))
     image += shift
     return image
 
 
-def _fit_log_field(sitk: Any, image: NDArray[np.float32], shrink: int) -> NDArray[np.float32]:
-    """Fit the logarithm of the field to an image of values that are not negative."""
+def _find_log_field(sitk: Any, image: NDArray[np.float32], shrink: int) -> NDArray[np.float32]:
+    """Logarithm of the field of an image of values that are not negative; fits are kept."""
     factors = [max(1, min(shrink, n // _FEWEST[image.ndim])) for n in image.shape]
     margins = [(0, -n % factor) for n, factor in zip(image.shape, factors, strict=True)]
     padded = np.pad(image, margins, mode="edge")
-    full = sitk.GetImageFromArray(padded)
-    inside = sitk.GetImageFromArray((padded > 0).astype(np.float32))
+    key = (hashlib.blake2b(padded.data).digest(), padded.shape, shrink)
+    corrector = _FITS.find(key)
+    if corrector is None:
+        corrector = _fit(sitk, padded, factors)
+        _FITS.keep(key, corrector, n_pixels=padded.size // math.prod(factors))
+    found = corrector.GetLogBiasFieldAsImage(sitk.GetImageFromArray(padded))
+    field: NDArray[np.float32] = sitk.GetArrayFromImage(found)
+    return field[tuple(slice(0, n) for n in image.shape)]
+
+
+def _fit(sitk: Any, image: NDArray[np.float32], factors: list[int]) -> Any:
+    full = sitk.GetImageFromArray(image)
+    inside = sitk.GetImageFromArray((image > 0).astype(np.float32))
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations(_ITERATIONS)
-    with _one_thread(sitk):
-        corrector.SetNumberOfWorkUnits(1)
-        # SimpleITK counts axes from the last
-        corrector.Execute(
-            sitk.BinShrink(full, factors[::-1]), sitk.BinShrink(inside, factors[::-1]) > 0.5
-        )
-        field: NDArray[np.float32] = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(full))
-    return field[tuple(slice(0, n) for n in image.shape)]
+    corrector.SetNumberOfWorkUnits(1)
+    # SimpleITK counts axes from the last
+    corrector.Execute(
+        sitk.BinShrink(full, factors[::-1]), sitk.BinShrink(inside, factors[::-1]) > 0.5
+    )
+    return corrector
+
+
+class _Fits:
+    """The latest fits: held-out scans are predicted over and over, and a fit takes a second."""
+
+    def __init__(self, most_pixels: int) -> None:
+        self._most_pixels = most_pixels
+        self._kept: OrderedDict[object, tuple[Any, int]] = OrderedDict()
+
+    def find(self, key: object) -> Any | None:
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
+
+    def keep(self, key: object, corrector: Any, *, n_pixels: int) -> None:
+        self._kept[key] = (corrector, n_pixels)
+        while sum(size for _, size in self._kept.values()) > self._most_pixels:
+            self._kept.popitem(last=False)
+
+
+_FITS = _Fits(_MOST_PIXELS)
+#: A fit belongs to one thread at a time, and so does the number of threads.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @contextmanager
