@@ -7,6 +7,7 @@ import pytest
 
 from napari_retseg.errors import UsageError
 from napari_retseg.study.catalogue import merge, read_recipe, recipe_names
+from napari_retseg.study.opening import split_changes
 from napari_retseg.study.plan import expand
 from napari_retseg.study.recipe import Grid
 from tests.study.conftest import Write
@@ -109,3 +110,19 @@ def test_a_recipe_without_a_quick_version_says_so(
 ) -> None:
     with pytest.raises(UsageError, match="no quick version"):
         read_recipe(str(write_recipe(small_values)), quick=True)
+
+
+def test_values_of_set_are_yaml_but_on_and_off_are_words() -> None:
+    pairs = {
+        "n4": "off",
+        "lr": "0.01",
+        "crop": "32x32",
+        "deterministic": "true",
+        "sizes": "[5, 10]",
+    }
+    pairs |= {"pretraining.train.n4": "on", "splits.four-fold.validation": "10"}
+    changes, options = split_changes(pairs)
+    assert options == {"n4": "off", "lr": 0.01, "crop": "32x32", "deterministic": True}
+    assert changes["pretraining"] == {"train": {"n4": "on"}}
+    assert changes["splits"] == {"four-fold": {"validation": 10}}
+    assert changes["sizes"] == [5, 10]

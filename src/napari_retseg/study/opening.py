@@ -99,6 +99,9 @@ def open_study(
 
 def _parse(name: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"--set {name}={text}: is no YAML value") from error
+    # on and off are words here, as they are on the command line: n4=off
+    is_word = isinstance(value, bool) and text.lower() not in ("true", "false")
+    return text if is_word else value
