@@ -213,31 +213,6 @@ def test_a_split_by_image_is_marked_in_every_output(tiny_dataset: Path, tmp_path
         assert "by image" in text
 
 
-def test_landmarks_are_learnt_from_the_training_scans(tiny_dataset: Path) -> None:
-    landmarks = set_up(tiny_dataset, normalise="nyul").info.preprocess.landmarks
-    assert len(landmarks) > 5
-    assert list(landmarks) == sorted(landmarks)
-
-
-def test_landmarks_are_not_learnt_where_that_is_in_vain(
-    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = set_up(tiny_dataset, normalise="nyul")
-    save_model(tmp_path / "known", known.network, known.info)
-
-    def learn(*_: object, **__: object) -> None:
-        raise AssertionError("learnt")
-
-    monkeypatch.setattr("napari_retseg.learn.plan.learn_scan_landmarks", learn)
-    # the starting model has them
-    again = set_up(tiny_dataset, tmp_path / "known").info.preprocess
-    assert again == known.info.preprocess
-    with pytest.raises(UsageError, match="too deep"):
-        set_up(tiny_dataset, normalise="nyul", crop="16x16")
-    with pytest.raises(AssertionError, match="learnt"):
-        set_up(tiny_dataset, tmp_path / "known", normalise="nyul")
-
-
 def test_what_is_told_of_the_starting_model_is_not_told_of_the_new_one(
     tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:

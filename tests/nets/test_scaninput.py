@@ -14,8 +14,8 @@ from napari_retseg.nets.greylevels import SAMPLE
 from napari_retseg.nets.landmarks import PERCENTILES, learn_landmarks
 from napari_retseg.nets.normalise import normalise
 from napari_retseg.nets.scaninput import (
+    LandmarkLearner,
     ScanInput,
-    learn_scan_landmarks,
     slice_labels,
     unslice_labels,
 )
@@ -203,6 +203,15 @@ def test_n4_comes_before_the_normalisation(rng: np.random.Generator, over: str) 
         assert both.mean() == pytest.approx(0, abs=1e-4)
         volume = normalise(correct_bias(pixels[None]), "z-score")
         np.testing.assert_allclose(source.read_volume(), volume, atol=1e-4)
+
+
+def learn_scan_landmarks(
+    scans: list[OctScan], config: PreprocessConfig, *, as_volumes: bool = False
+) -> tuple[float, ...]:
+    learner = LandmarkLearner(config, as_volumes=as_volumes)
+    for scan in scans:
+        learner.add(scan)
+    return learner.average()
 
 
 def test_landmarks_are_learnt_from_what_is_normalised(rng: np.random.Generator) -> None:

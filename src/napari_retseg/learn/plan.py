@@ -14,7 +14,6 @@ from napari_retseg.models import ModelInfo
 from napari_retseg.nets.build import build_seeded, stride_of
 from napari_retseg.nets.bundle import Model
 from napari_retseg.nets.grid import pad_amount, plan_grid, plan_preprocess
-from napari_retseg.nets.scaninput import learn_scan_landmarks
 from napari_retseg.nets.transfer import TransferReport, transfer
 
 _DEFAULT_ARCH = {2: "unet", 3: "basicunet"}
@@ -111,7 +110,7 @@ def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
         name=dataset.name, network=network, classes=dataset.labels, preprocess=preprocess
     )
     _check_depth(config, info, found)
-    return Plan(_with_landmarks(info, dataset), build_seeded(network, config.seed))
+    return Plan(info, build_seeded(network, config.seed))
 
 
 def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan:
@@ -139,7 +138,6 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
         parent=before.weights_id,
     )
     _check_depth(config, info, found)
-    info = _with_landmarks(info, dataset)
     if config.strategy == "scratch":
         info = info.model_copy(update={"parent": None})
         return Plan(info, build_seeded(network, config.seed))
@@ -214,17 +212,6 @@ def _describe_network(config: TrainConfig, before: ModelInfo, *, planes: int) ->
     )
     same = changed.arch == before.network.arch and changed.encoder == before.network.encoder
     return changed if same else changed.model_copy(update={"options": {}})
-
-
-def _with_landmarks(info: ModelInfo, dataset: Dataset) -> ModelInfo:
-    """Learn the landmarks of nyul from the training scans, where there are none yet."""
-    preprocess = info.preprocess
-    if preprocess.normalise != "nyul" or preprocess.landmarks:
-        return info
-    scans = (case.read_scan() for case in dataset.of_split("train") if case.has_annotation)
-    landmarks = learn_scan_landmarks(scans, preprocess, as_volumes=info.network.dims == 3)
-    learnt = preprocess.model_copy(update={"landmarks": landmarks})
-    return info.model_copy(update={"preprocess": learnt})
 
 
 def _check_depth(config: TrainConfig, info: ModelInfo, found: Survey) -> None:

@@ -14,6 +14,7 @@ from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset, pin_split
 from napari_retseg.events import Cancel, CancelToken, Event, Finished, SamplesDrawn
 from napari_retseg.learn.batches import Batches
+from napari_retseg.learn.landmarks import learn_landmarks
 from napari_retseg.learn.setup import prepare
 
 #: Shares of the grey values that are black and white in the pictures.
@@ -52,6 +53,10 @@ def draw_samples(
     cancel = cancel or CancelToken()
     # pinned here, so that nothing is left to be pinned on disk
     setup = prepare(pin_split(dataset), config, start=start)
+    setup = yield from learn_landmarks(setup, cancel)
+    if cancel.is_cancelled():
+        yield Finished(cancelled=True)
+        return
     batches = Batches(setup)
     for progress in batches.load():
         yield progress

@@ -113,6 +113,12 @@ class RunFolder:
                 stream.close()
         self._lock.release()
 
+    def keep_info(self, info: ModelInfo) -> None:
+        """Keep what has been learnt about the input since the run was opened."""
+        if info != self._info:
+            self._info = info
+            write_json(self.path / _MODEL, info.model_dump(mode="json"))
+
     def start_log(self, iteration: int, *, scored_until: int) -> None:
         """Open the growing files; what is not in the state that was restored is taken out.
 

@@ -28,6 +28,7 @@ from napari_retseg.learn.average import can_keep_start, share_of_start
 from napari_retseg.learn.batches import Batches
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
+from napari_retseg.learn.landmarks import learn_landmarks
 from napari_retseg.learn.losses import build_loss
 from napari_retseg.learn.rounds import (
     choose_operating_point,
@@ -97,6 +98,8 @@ def fine_tune(
         repeating_exactly(enabled=config.deterministic),
         RunFolder(output, config, setup.info, resume=resume) as run,
     ):
+        setup = yield from learn_landmarks(setup, cancel)
+        run.keep_info(setup.info)
         state = TrainingState(setup)
         if resume:
             state.restore(load_checkpoint(run.checkpoint))
@@ -153,6 +156,8 @@ def _begin(
     setup: Setup, state: TrainingState, batches: Batches, cancel: Cancel
 ) -> Generator[Event, None, bool]:
     """Read the scans, say what is about to happen, score the starting model; False: cancelled."""
+    if cancel.is_cancelled():
+        return False
     yield from (Message(text, "warning") for text in setup.warnings)
     if setup.report is not None:
         yield Message(setup.report.describe())

@@ -249,10 +249,8 @@ def _chain(first: NDArray[Any], rest: Iterator[NDArray[Any]]) -> Iterator[NDArra
     yield from rest
 
 
-def learn_scan_landmarks(
-    scans: Iterable[OctScan], config: PreprocessConfig, *, as_volumes: bool = False
-) -> tuple[float, ...]:
-    """Learn the standard landmarks of nyul from training scans, for each channel.
+class LandmarkLearner:
+    """Learns the standard landmarks of nyul from one training scan after the other.
 
     They are learnt from what `config` normalises by: each slice, or each whole scan.
 
@@ -260,27 +258,34 @@ def learn_scan_landmarks(
     ----------
     as_volumes
         The network takes volumes, which N4 corrects as a whole.
-
-    Returns
-    -------
-    tuple of float
-        Landmarks of the first channel, then of the next, for ``PreprocessConfig.landmarks``.
-
-    Raises
-    ------
-    InputError
-        Where no image has contrast.
     """
-    images: list[list[NDArray[np.float64]]] = []
-    for scan in scans:
-        source = ScanInput(scan, config)
+
+    def __init__(self, config: PreprocessConfig, *, as_volumes: bool = False) -> None:
+        self._config = config
+        self._as_volumes = as_volumes
+        self._images: list[list[NDArray[np.float64]]] = []
+
+    def add(self, scan: OctScan) -> None:
+        """Take a scan into account; of its pixels, nothing is kept."""
+        source = ScanInput(scan, self._config)
         gathered: Iterable[list[GreyLevels]]
-        if as_volumes:
+        if self._as_volumes:
             gathered = source.volume_levels()
-        elif config.normalise_over == "scan":
+        elif self._config.normalise_over == "scan":
             gathered = [source.scan_levels()]
         else:
             gathered = source.slice_levels()
-        images += ([find_percentiles(channel) for channel in levels] for levels in gathered)
-    channels = zip(*images, strict=True)
-    return tuple(mark for channel in channels for mark in average_percentiles(channel))
+        self._images += ([find_percentiles(channel) for channel in levels] for levels in gathered)
+
+    def average(self) -> tuple[float, ...]:
+        """Return landmarks of the first channel, then of the next.
+
+        They are meant for ``PreprocessConfig.landmarks``.
+
+        Raises
+        ------
+        InputError
+            Where no image has contrast.
+        """
+        channels = zip(*self._images, strict=True)
+        return tuple(mark for channel in channels for mark in average_percentiles(channel))
