@@ -45,3 +45,16 @@ def test_scan_is_described_with_its_scale_and_where_that_came_from() -> None:
         "scale unknown",
         "colour reduced to grey",
     ]
+
+
+def test_a_volume_that_is_not_oct_has_slices_and_millimetres() -> None:
+    volume = OctScan(
+        pixels=np.zeros((7, 9, 8), np.uint8),
+        axes=("z", "y", "x"),
+        spacing_um=(1500.0, 1000.0, 1000.0),
+        spacing_source="file",
+    )
+    assert describe_scan(volume).splitlines() == [
+        "7 slices of 9 × 8 pixels",
+        "1 × 1 mm, 1.5 mm apart (file)",
+    ]

@@ -11,6 +11,9 @@ from psygnal import SignalGroupDescriptor
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
 
+#: In um.
+_MILLIMETRE = 1000
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -95,7 +98,7 @@ def describe_scan(scan: OctScan) -> str:
     depth, width = scan.spatial_shape[-2:]
     size = f"{depth} × {width} pixels"
     if scan.is_volume:
-        size = f"{scan.n_bscans} B-scans of {size}"
+        size = f"{scan.n_bscans} {'B-scans' if scan.is_oct else 'slices'} of {size}"
     if scan.n_channels > 1:
         size += f", {scan.n_channels} channels"
     if scan.laterality is not None:
@@ -107,8 +110,15 @@ def _describe_scale(scan: OctScan) -> str:
     axial, lateral = scan.spacing_um[-2:]
     if axial is None or lateral is None:
         return "scale unknown"
-    text = f"{axial:.3g} × {lateral:.3g} µm"
+    factor, unit = (1, "µm") if min(axial, lateral) < _MILLIMETRE else (_MILLIMETRE, "mm")
+    text = f"{axial / factor:.3g} × {lateral / factor:.3g} {unit}"
     if scan.is_volume:
         apart = scan.spacing_um[0]
-        text += ", distance unknown" if apart is None else f", {apart:.3g} µm apart"
+        text += ", distance unknown" if apart is None else f", {_write_length(apart)} apart"
     return f"{text} ({scan.spacing_source})"
+
+
+def _write_length(length_um: float) -> str:
+    if length_um < _MILLIMETRE:
+        return f"{length_um:.3g} µm"
+    return f"{length_um / _MILLIMETRE:.3g} mm"

@@ -101,6 +101,28 @@ def test_confirming_takes_the_prediction_along(session: Session) -> None:
     assert session.state.strip[3].status == "confirmed"
 
 
+def test_a_prediction_that_is_hidden_is_not_confirmed(session: Session) -> None:
+    session.predict(FLUID_OF_MODEL)
+    session.show(1)
+    session.opened.prediction.visible = False
+    session.bench.correcting.confirm()
+    session.settle()
+    assert session.state.strip[1].status == "predicted"
+    assert "is hidden: show it (H)" in session.state.notice.text
+    assert not session.labels[1].any()
+    # what was painted is seen, and confirmed
+    session.paint(1, BAND, 3)
+    session.bench.correcting.confirm()
+    session.settle()
+    assert session.state.strip[1].status == "confirmed"
+    assert set(np.unique(session.written(1))) == {0, 3}
+    session.show(2)
+    session.opened.prediction.visible = True
+    session.bench.correcting.confirm()
+    session.settle()
+    assert (session.written(2)[20:40] == FLUID).all()
+
+
 def test_a_stroke_on_a_confirmed_bscan_takes_the_confirmation_back(session: Session) -> None:
     session.paint(1, BAND, 3)
     session.bench.correcting.confirm()

@@ -154,6 +154,13 @@ class Correcting:
             if bscan not in opened.loaded.predicted:
                 self._desk.tell("Nothing is labelled on this B-scan; segment it or paint first.")
                 return
+            if not opened.prediction.visible:
+                self._desk.tell(
+                    "The prediction of this B-scan is hidden: show it (H) and confirm it, or paint "
+                    "first.",
+                    "warning",
+                )
+                return
             self._accept(opened, [bscan], f"confirm B-scan {bscan + 1}")
         unknown = opened.loaded.classes.unknown_values(plane(opened.loaded.labels, bscan))
         if unknown:

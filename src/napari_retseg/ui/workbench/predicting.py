@@ -283,10 +283,11 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
     table = np.zeros(256, dtype=np.uint8)
     shared = [c for c in choice.info.classes.foreground if c.name in names]
     if not shared:
-        own = ", ".join(names)
+        theirs = ", ".join(c.name for c in choice.info.classes.foreground)
         raise ModelError(
-            f"{choice.name}: knows none of the classes of this workspace ({own}); choose another "
-            "model, or fine-tune this one on your labels"
+            f"{choice.name}: knows none of the classes of this workspace ({', '.join(names)}); "
+            "choose another model, fine-tune this one on your labels, or add its classes with "
+            f"Classes… ({theirs})"
         )
     for label_class in shared:
         table[label_class.value] = names[label_class.name]

@@ -75,7 +75,8 @@ def test_a_segmentation_maps_by_name_and_says_what_it_leaves_out(
     at_work.click(at_work.dock.model_panel.volume_button)
     assert at_work.notice == (
         "strange: knows none of the classes of this workspace (NFL, INL, fluid); choose another "
-        "model, or fine-tune this one on your labels"
+        "model, fine-tune this one on your labels, or add its classes with Classes… (iris, lens, "
+        "cornea)"
     )
     np.testing.assert_array_equal(prediction(at_work), np.where(said == 1, 1, 0))
     np.testing.assert_array_equal(at_work.stored(), _REORDERED[said])
