@@ -113,6 +113,19 @@ def test_counts_are_pooled_and_not_averaged() -> None:
     assert [b.overlap.classes["layer"].dice for b in found.bscans] == [1, 0]
 
 
+def test_bscans_that_hold_just_what_was_predicted_are_counted() -> None:
+    accepted = labels([0, 1, 2, 1])
+    corrected = labels([0, 1, 2, 2])
+    in_part = labels([IGNORE, 1, 2, 1])
+    empty = labels([0, 0, 0, 0])
+    found = score(
+        [(accepted, accepted), (corrected, accepted), (in_part, accepted), (empty, empty)]
+    )
+    assert [one.is_exact for one in found.bscans] == [True, False, True, False]
+    assert found.n_exact == 2
+    assert found.to_json()["n_exact"] == 2
+
+
 def test_the_json_names_bscans_and_groups() -> None:
     one = labels([0, 1, 2])
     data = score([(one, one)] * 3).to_json()
@@ -127,7 +140,7 @@ def test_the_json_names_bscans_and_groups() -> None:
         "mean_iou_with_background",
     }
     assert set(data["bscans"][0]) == {"name", "group", "classes", *means}
-    assert set(data) == {"classes", "n_bscans", "n_groups", "bscans", *means}
+    assert set(data) == {"classes", "n_bscans", "n_exact", "n_groups", "bscans", *means}
     assert "bscans" not in score([(one, one)]).to_json(per_bscan=False)
     assert list(data["classes"]) == ["background", "layer", "fluid"]
 

@@ -156,6 +156,17 @@ class BscanScores:
     group: str
     overlap: Overlap
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether there is foreground, and every annotated pixel was predicted right.
+
+        No model does that by itself: the reference is then a prediction that was accepted.
+        """
+        background, *foreground = self.overlap.classes.values()
+        return any(c.is_present for c in foreground) and not any(
+            c.false_positive_pixels for c in (background, *foreground)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the scores as plain values."""
         return {"name": self.name, "group": self.group, **self.overlap.to_json()}
@@ -181,6 +192,11 @@ class Scores:
     def n_bscans(self) -> int:
         """Number of B-scans."""
         return len(self.bscans)
+
+    @property
+    def n_exact(self) -> int:
+        """Number of B-scans that hold just what was predicted, see `BscanScores.is_exact`."""
+        return sum(bscan.is_exact for bscan in self.bscans)
 
     @property
     def classes(self) -> dict[str, ClassScores]:
@@ -215,7 +231,8 @@ class Scores:
         per_bscan
             With a list ``bscans`` of each B-scan's scores.
         """
-        data = {**self.overlap.to_json(), "n_bscans": self.n_bscans, "n_groups": self.n_groups}
+        numbers = {"n_bscans": self.n_bscans, "n_exact": self.n_exact, "n_groups": self.n_groups}
+        data = {**self.overlap.to_json(), **numbers}
         if per_bscan:
             data["bscans"] = [bscan.to_json() for bscan in self.bscans]
         return data

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from napari_retseg.config import TrainConfig
+from napari_retseg.config import PredictConfig, TrainConfig
 from napari_retseg.dataset import load_dataset
 from napari_retseg.events import Event, Finished, Message, Scored
+from napari_retseg.infer.predictor import Predictor
+from napari_retseg.io import write_labels
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model
+from napari_retseg.rounds.verdict import read_verdict
 
 CONFIG = TrainConfig(
     iterations=40,
@@ -96,3 +99,22 @@ def test_without_a_starting_model_there_is_no_verdict(tiny_dataset: Path, tmp_pa
     assert isinstance(finished, Finished)
     assert finished.result["promoted"] is None
     assert load_model(tmp_path / "run" / "model").info.promoted is None
+
+
+def test_a_starting_model_that_is_scored_on_its_own_predictions_is_told_of(
+    tiny_dataset: Path, good_model: Path, tmp_path: Path
+) -> None:
+    dataset = load_dataset(tiny_dataset)
+    heldout = dataset.of_split("val")
+    accepted = heldout[0]
+    assert accepted.label is not None
+    scan = accepted.read_scan()
+    model = load_model(good_model)
+    predictor = Predictor(model.network, model.info, PredictConfig(device="cpu", precision="fp32"))
+    ((_, found),) = predictor.label_scan(scan, [0])
+    write_labels(accepted.label, dataset.labels.values[found.labels], scan=scan)
+    events = train(tiny_dataset, tmp_path / "run", good_model, iterations=2, score_every=2)
+    warnings = [e.text for e in events if isinstance(e, Message) and e.level == "warning"]
+    words = f"1 of {len(heldout)} held-out B-scans hold just what the starting model predicts"
+    assert any(text.startswith(words) for text in warnings)
+    assert any("accepted as it is" in text for text in read_verdict(tmp_path / "run").remarks)

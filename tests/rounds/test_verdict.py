@@ -126,6 +126,21 @@ def test_few_bscans_and_one_patient_are_said() -> None:
     assert "on 2 B-scans of 1 patient" in found.text
 
 
+def test_labels_that_were_accepted_from_the_old_model_are_said() -> None:
+    start = {**make_scores(BEFORE), "n_exact": 3}
+    found = judge_round({"best": make_scores(BEFORE), "start": start})
+    total = start["n_bscans"]
+    words = f"3 of {total} held-out B-scans hold just what the old model predicts: accepted"
+    assert any(text.startswith(words) for text in found.remarks)
+    start["n_exact"] = 1
+    found = judge_round({"best": make_scores(BEFORE), "start": start})
+    assert any(" hold just" not in text and " holds just" in text for text in found.remarks)
+    # none, and trainings of before it was counted
+    for number in ({"n_exact": 0}, {}):
+        found = judge_round({"best": make_scores(BEFORE), "start": make_scores(BEFORE) | number})
+        assert not any("just what" in text for text in found.remarks)
+
+
 def test_a_patient_on_both_sides_is_said() -> None:
     trained = TrainedOn(
         dataset="d", sha256="f", groups=("P1",), heldout_groups=("P1",), bscans=3, iterations=9

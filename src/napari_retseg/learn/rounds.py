@@ -43,6 +43,13 @@ def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[
             return
         state.start_rehearsed = rehearsed
     state.start_scores = scores
+    if scores["n_exact"]:
+        yield Message(
+            f"{scores['n_exact']} of {scores['n_bscans']} held-out B-scans hold just what the "
+            "starting model predicts: labels that were accepted from it speak for it, and against "
+            "the new one",
+            "warning",
+        )
     yield Scored(0, scores, is_best=False, rehearsed=state.start_rehearsed)
 
 

@@ -266,6 +266,7 @@ def _list_remarks(
 ) -> tuple[str, ...]:
     best = result["best"]
     remarks = [_remark_on_number(best), _remark_on_patients(best, trained_on)]
+    remarks.append(_remark_on_accepted(result.get("start") or {}))
     remarks += _remark_on_classes(rows, n_bscans=best["n_bscans"])
     remarks.append(_remark_on_rehearsed(result.get("rehearsed") or {}))
     if result.get("start") is not None:
@@ -300,6 +301,18 @@ def _remark_on_patients(best: dict[str, Any], trained_on: TrainedOn | None) -> s
     if best["n_groups"] == 1:
         return "All held-out B-scans are of one patient: on others the model may do otherwise."
     return ""
+
+
+def _remark_on_accepted(start: Mapping[str, Any]) -> str:
+    """Say where the old model is scored on its own predictions."""
+    number = start.get("n_exact", 0)
+    if not number:
+        return ""
+    held = f"{number} of {_count(start['n_bscans'], 'held-out B-scan')}"
+    return (
+        f"{held} hold{'s' if number == 1 else ''} just what the old model predicts: accepted as it "
+        "is, a prediction speaks for the model that made it."
+    )
 
 
 def _remark_on_rehearsed(rehearsed: Mapping[str, Any]) -> str:

@@ -107,15 +107,15 @@ def test_a_prediction_that_is_hidden_is_not_confirmed(session: Session) -> None:
     session.opened.prediction.visible = False
     session.bench.correcting.confirm()
     session.settle()
-    assert session.state.strip[1].status == "predicted"
+    assert session.workspace.states("eye") == {}
     assert "is hidden: show it (H)" in session.state.notice.text
     assert not session.labels[1].any()
     # what was painted is seen, and confirmed
     session.paint(1, BAND, 3)
     session.bench.correcting.confirm()
     session.settle()
-    assert session.state.strip[1].status == "confirmed"
     assert set(np.unique(session.written(1))) == {0, 3}
+    assert session.workspace.states("eye") == {1: "confirmed"}
     session.show(2)
     session.opened.prediction.visible = True
     session.bench.correcting.confirm()
