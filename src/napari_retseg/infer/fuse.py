@@ -10,13 +10,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from napari_retseg.nets.heads import OneValueNorm2d, OneValueNorm3d
 from napari_retseg.nets.parts import find_convolutions
+from napari_retseg.nets.thinconv import ThinConv3d
 
 #: Smallest sizes that all networks take: 2D, and 3D, where the deepest stage keeps two voxels.
 _PROBE_SIZES = {2: 64, 3: 32}
 _TOLERANCE = 1e-3
 
 #: Subclasses may do more than their parents, so that types are compared exactly.
-_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, ThinConv3d)
 _NORMS = (nn.BatchNorm2d, nn.BatchNorm3d, OneValueNorm2d, OneValueNorm3d)
 
 
