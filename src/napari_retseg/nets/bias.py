@@ -26,7 +26,7 @@ SHRINK = 8
 _FEWEST = {2: 32, 3: 16}
 #: At most so many iterations at each of four resolutions.
 _ITERATIONS = (50, 50, 50, 50)
-#: Fits are kept of images of so many pixels together, each of 20 bytes or so.
+#: Fits are kept of images of so many pixels together, as shrunken; each takes about 10 bytes.
 _MOST_PIXELS = 1 << 24
 
 
