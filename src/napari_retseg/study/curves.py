@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from napari_retseg.rounds import Curves
 from napari_retseg.study.drawing import (
-    COLORS,
     STYLE,
+    LineStyle,
     Sheet,
     StudyFigure,
     add_legend,
@@ -21,6 +21,7 @@ from napari_retseg.study.drawing import (
     draw_panels,
     export,
     finish_score_axis,
+    list_line_styles,
 )
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import RunSpec
@@ -28,25 +29,29 @@ from napari_retseg.study.results import MEAN, Combination
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
-_MOST_CURVES = 8
+#: More bands than these hide each other.
+_MOST_BANDS = 4
 
 
 def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFigure]:
     """Curves of scores, loss and rate while the runs were trained."""
     largest = max(one.size for one in sheet.combinations)
     own = [one for one in sheet.combinations if one.split == split and one.size == largest]
-    own = own[:_MOST_CURVES]
     curves = {one.name: [_read(folder, r.spec) for r in one.results] for one in own}
+    with_bands = len(own) <= _MOST_BANDS
     found = []
     about = f", size {largest}" if largest else ""
 
     def draw(axes: Axes, name: str) -> None:
-        for color, (label, runs) in zip(COLORS, curves.items(), strict=False):
+        for style, (label, runs) in zip(list_line_styles(), curves.items(), strict=False):
             points: dict[int, list[float]] = {}
             for iteration, value in (point for run in runs for point in _list_scores(run, name)):
                 points.setdefault(iteration, []).append(value)
-            draw_means(axes, points, label=label, color=color, with_dots=False)
+            draw_means(
+                axes, points, label=label, style=style, with_dots=False, with_band=with_bands
+            )
         finish_score_axis(axes)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
@@ -57,7 +62,8 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
                 f"learning {sheet.grid} {split}",
                 f"{sheet.title}: scores while training ({split}{about})",
                 "Dice of each class on the validation part while the networks were trained, means "
-                "over folds and seeds with 95 % intervals. Iteration 0 is the starting model.",
+                f"over folds and seeds{' with 95 % intervals' if with_bands else ''}. "
+                "Iteration 0 is the starting model.",
                 draw,
                 x_label="iteration",
             )
@@ -72,12 +78,10 @@ def _draw_steps(
     with rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.0), layout="constrained")
         left, right = figure.subplots(1, 2)
-        for color, one in zip(COLORS, own, strict=False):
+        for style, one in zip(list_line_styles(), own, strict=False):
             run = _read(folder, one.results[0].spec)
-            left.plot(
-                run.iterations, run.smoothed_losses, color=color, label=one.name, linewidth=1.4
-            )
-            right.plot(run.iterations, run.learning_rates, color=color, linewidth=1.4)
+            _plot(left, run.iterations, run.smoothed_losses, style, label=one.name)
+            _plot(right, run.iterations, run.learning_rates, style)
         left.set_ylabel("training loss, smoothed")
         right.set_ylabel("learning rate")
         right.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -92,6 +96,18 @@ def _draw_steps(
         f"{sheet.title}: loss and learning rate ({split}{about})",
         "Loss of the batches (exponential mean) and learning rate of the first run of each "
         "combination. Losses of different kinds do not compare.",
+    )
+
+
+def _plot(
+    axes: Axes,
+    iterations: ArrayLike,
+    values: ArrayLike,
+    style: LineStyle,
+    label: str | None = None,
+) -> None:
+    axes.plot(
+        iterations, values, color=style.color, linestyle=style.dashes, linewidth=1.4, label=label
     )
 
 

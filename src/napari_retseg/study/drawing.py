@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Okabe and Ito's colours: distinct for colour-blind eyes and in print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+#: More lines than colours are told apart by their dashes.
+_DASHES = ("-", "--", ":", "-.")
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -42,9 +45,24 @@ STYLE: dict[Any, Any] = {
 _COLUMNS = 3
 #: Letters of a legend that fit beside each other, and what a line and its gap take of them.
 _LETTERS_PER_INCH = 14.5
-_LEGEND_HANDLE = 8
+_LEGEND_HANDLE = 9
+#: What each further row of a legend makes a figure higher.
+_INCHES_PER_ENTRY = 0.17
 #: Curves of fewer points have marks, so that a single one can be seen.
 _FEW_POINTS = 8
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """What a line looks like: its colour, and its dashes in matplotlib's notation."""
+
+    color: str
+    dashes: str = "-"
+
+
+def list_line_styles() -> Iterator[LineStyle]:
+    """Styles without an end, so that no line is left out; they repeat after 32."""
+    return cycle(LineStyle(color, dashes) for dashes, color in product(_DASHES, COLORS))
 
 
 @dataclass(frozen=True)
@@ -118,8 +136,9 @@ def draw_means(
     points: dict[int, list[float]],
     *,
     label: str,
-    color: str,
+    style: LineStyle,
     with_dots: bool = True,
+    with_band: bool = True,
     beside: Callable[[float], float] = float,
 ) -> None:
     """Draw means with their intervals against a place: bars and single values, or a band.
@@ -138,20 +157,25 @@ def draw_means(
     if with_dots:
         axes.errorbar(
             list(map(beside, places)), means, yerr=margins if any(margins) else None,
-            color=color, marker="o", markersize=4, linewidth=1.6, capsize=3, label=label,
+            color=style.color, linestyle=style.dashes, marker="o", markersize=4, linewidth=1.6,
+            capsize=3, label=label,
         )  # fmt: skip
         for place in places:
             values = points[place]
             if len(values) > 1:
                 axes.plot(
-                    [beside(place)] * len(values), values, ".", color=color, alpha=0.3, markersize=5
-                )
+                    [beside(place)] * len(values), values, ".", color=style.color, alpha=0.3,
+                    markersize=5,
+                )  # fmt: skip
         return
     marker = "o" if len(places) < _FEW_POINTS else ""
-    axes.plot(places, means, color=color, linewidth=1.6, marker=marker, markersize=3, label=label)
-    if any(margins):
+    axes.plot(
+        places, means, color=style.color, linestyle=style.dashes, linewidth=1.6, marker=marker,
+        markersize=3, label=label,
+    )  # fmt: skip
+    if with_band and any(margins):
         low, high = np.subtract(means, margins), np.add(means, margins)
-        axes.fill_between(places, low, high, color=color, alpha=0.12, linewidth=0)
+        axes.fill_between(places, low, high, color=style.color, alpha=0.12, linewidth=0)
 
 
 def finish_score_axis(axes: Axes) -> None:
@@ -167,7 +191,7 @@ def first_up(text: str) -> str:
 
 
 def add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend above all panels, in as many columns as fit."""
+    """One legend above all panels, in as many columns as fit; its rows make the figure higher."""
     entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -176,12 +200,16 @@ def add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
         return
     longest = max(map(len, entries)) + _LEGEND_HANDLE
     columns = max(1, int(figure.get_figwidth() * _LETTERS_PER_INCH / longest))
+    columns = min(columns, len(entries))
+    rows = -(-len(entries) // columns)
+    figure.set_figheight(figure.get_figheight() + _INCHES_PER_ENTRY * max(0, rows - 1))
     figure.legend(
         list(entries.values()),
         list(entries),
         loc="outside upper left",
-        ncols=min(columns, len(entries)),
+        ncols=columns,
         fontsize=8,
+        handlelength=2.6,
     )
 
 

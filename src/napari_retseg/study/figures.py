@@ -20,6 +20,7 @@ from napari_retseg.study.drawing import (
     export,
     finish_score_axis,
     first_up,
+    list_line_styles,
 )
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.recipe import Recipe
@@ -56,10 +57,12 @@ def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
 
     def draw(axes: Axes, name: str) -> None:
         levels = _by_level(sheet, split)
-        for number, (color, (label, own)) in enumerate(zip(COLORS, levels, strict=False)):
+        for number, (style, (label, own)) in enumerate(
+            zip(list_line_styles(), levels, strict=False)
+        ):
             values = {one.size: one.values(name, "dice") for one in own}
             beside = axis.beside(number, len(levels))
-            draw_means(axes, values, label=label, color=color, beside=beside)
+            draw_means(axes, values, label=label, style=style, beside=beside)
         finish_score_axis(axes)
         axis.mark(axes)
 
@@ -96,12 +99,12 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
 
         def draw(axes: Axes, name: str, levels: Any = levels, base: Any = base) -> None:
             axes.axhline(0, color="#888888", linewidth=1)
-            for number, (color, (label, own)) in enumerate(
-                zip(COLORS, levels.items(), strict=False)
+            for number, (style, (label, own)) in enumerate(
+                zip(list_line_styles(), levels.items(), strict=False)
             ):
                 gains = {one.size: _differences(one, name, base) for one in own}
                 beside = axis.beside(number, len(levels))
-                draw_means(axes, gains, label=label, color=color, beside=beside)
+                draw_means(axes, gains, label=label, style=style, beside=beside)
             axes.set_ylabel("difference in Dice")
             axis.mark(axes)
 
@@ -133,6 +136,8 @@ def _draw_levels(sheet: Sheet) -> StudyFigure:
             _draw_rows(axes, own, names)
             axes.set_title(split, loc="left")
             axes.set_xlabel(f"{label} Dice")
+        low, high = rows[0].get_xlim()
+        rows[0].set_xlim(max(low, -0.02), min(high, 1.02))
         rows[0].set_yticks(range(len(names)), names)
         rows[0].set_ylim(len(names) - 0.5, -0.5)
         add_legend(figure, list(rows))
@@ -151,7 +156,9 @@ def _draw_classes(sheet: Sheet) -> StudyFigure:
     with rc_context(STYLE):
         figure = Figure(figsize=(6.8, 1.3 + 0.34 * len(names)), layout="constrained")
         axes = figure.subplots()
-        for number, (color, one) in enumerate(zip(COLORS, sheet.combinations, strict=False)):
+        for number, (style, one) in enumerate(
+            zip(list_line_styles(), sheet.combinations, strict=False)
+        ):
             shift = 0.22 * (number - (len(sheet.combinations) - 1) / 2)
             label: str | None = one.split
             for place, name in enumerate(names):
@@ -160,7 +167,7 @@ def _draw_classes(sheet: Sheet) -> StudyFigure:
                 if estimate is None:
                     continue
                 axes.errorbar(
-                    estimate.mean, place + shift, xerr=estimate.margin, fmt="o", color=color,
+                    estimate.mean, place + shift, xerr=estimate.margin, fmt="o", color=style.color,
                     markersize=6, capsize=3, zorder=3, label=label,
                 )  # fmt: skip
                 label = None
