@@ -98,6 +98,7 @@ def run(
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.study_progress import end_study, show_plan
     from napari_retseg.study.catalogue import merge, read_recipe
+    from napari_retseg.study.changes import list_changes
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
     from napari_retseg.study.pack import find_known
@@ -107,6 +108,7 @@ def run(
     edits, options = split_changes(parse_pairs(changes or [], "--set"))
     edits = merge(edits, name_classes(parse_pairs(classes or [], "--classes")))
     edits = merge(edits, _short_changes(sizes, seeds))
+    written = read_recipe(recipe)
     wanted = _choose_grids(read_recipe(recipe, quick=quick, changes=edits), only)
     given = {name: Path(path) for name, path in parse_pairs(data or [], "--data").items()}
     folder = StudyFolder(output)
@@ -118,6 +120,7 @@ def run(
             show_plan(reporter, plan, folder, find_known(plan, known or []), workers)
             return
         about = _describe_call(given, datasets)
+        about["changes"] = list_changes(written, wanted, options)
         folder.write_plan(plan, about)
         _take_known(reporter, plan, folder, known or [])
         _do_runs(reporter, plan, folder, workers=workers, scheduler=scheduler)

@@ -61,14 +61,23 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
                 sheet,
                 f"learning {sheet.grid} {split}",
                 f"{sheet.title}: scores while training ({split}{about})",
-                "Dice of each class on the validation part while the networks were trained, means "
-                f"over folds and seeds{' with 95 % intervals' if with_bands else ''}. "
-                "Iteration 0 is the starting model.",
+                _describe_scores(own, with_bands=with_bands),
                 draw,
                 x_label="iteration",
             )
         )
     return [*found, _draw_steps(sheet, split, own, folder, about)]
+
+
+def _describe_scores(own: Sequence[Combination], *, with_bands: bool) -> str:
+    text = (
+        "Dice of each class on the validation part while the networks were trained, means over "
+        f"folds and seeds{' with 95 % intervals' if with_bands else ''}. Iteration 0 is the "
+        "starting model."
+    )
+    if any(run.spec.config.operating_point for one in own for run in one.results):
+        text += " The thresholds that the tables' scores have are not applied: they come after."
+    return text
 
 
 def _draw_steps(

@@ -28,6 +28,7 @@ from napari_retseg.events import (
 )
 from napari_retseg.study.folder import RunFolder
 from napari_retseg.study.plan import RunSpec
+from napari_retseg.study.record import slim_scores, slim_start
 
 #: How long a run waits for a worker of a killed study to let go of its folder.
 _PATIENCE_SECONDS = 60.0
@@ -137,7 +138,9 @@ def _score(
     if scores is None:
         return None
     before = yield from _score_start(spec, folder, dataset, result, cancel)
-    return None if cancel.is_cancelled() else {"scores": scores, "start_scores": before}
+    if cancel.is_cancelled():
+        return None
+    return {"scores": slim_scores(scores), "start_scores": slim_start(before)}
 
 
 def _score_start(

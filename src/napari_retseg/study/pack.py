@@ -19,6 +19,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.study.folder import RunFolder, StudyFolder
 from napari_retseg.study.plan import STUDY_SCHEMA, RunSpec, StudyPlan
+from napari_retseg.study.record import slim_scores, slim_start
 from napari_retseg.study.versions import list_versions
 
 _HEAD = "pack.json"
@@ -54,6 +55,8 @@ def pack_runs(plan: StudyPlan, folder: StudyFolder, target: Path) -> int:
             place = folder.run(key)
             result = {"versions": list_versions(), **place.read_result()}
             result.pop("taken_from", None)
+            result["scores"] = slim_scores(result["scores"])
+            result["start_scores"] = slim_start(result["start_scores"])
             _add(archive, f"{key}/{_RESULT}", json.dumps(result))
             _add(archive, f"{key}/{_EVENTS}", "".join(_list_events(place)))
     write_bytes(target, stream.getvalue())

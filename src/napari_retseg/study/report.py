@@ -161,6 +161,11 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
     runs = [run for run in plan.runs if run.kind == "run"]
     page.add_text("Options that all runs share, where they differ from a training's defaults:")
     page.add_pairs(describe_options(runs))
+    changes = outcome.folder.read_about().get("changes", [])
+    if changes:
+        page.add_heading("Changed from the recipe")
+        page.add_text("These were given with the command. What the recipe says stands in brackets.")
+        page.add_pairs([(name, f"{here} (recipe: {before})") for name, before, here in changes])
     fidelity = plan.recipe.fidelity
     parts = (
         ("As published", fidelity.faithful),
@@ -169,6 +174,8 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
     )
     if any(texts for _, texts in parts):
         page.add_heading("Faithful, corrected, not reproducible")
+        if changes:
+            page.add_text("Of the recipe as it is written, without the changes above.", "soft")
     for title, texts in parts:
         if texts:
             page.add_text(f"{title}:")
