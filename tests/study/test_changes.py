@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_retseg.config import TrainConfig
 from napari_retseg.study.catalogue import read_recipe
 from napari_retseg.study.changes import list_changes
 from napari_retseg.study.opening import split_changes
@@ -47,3 +48,15 @@ def test_the_quick_version_is_another_one() -> None:
     assert {"train.epochs", "train.encoder", "data.target.simulate"} <= changed
     assert "quick" not in changed
     assert "train.device" not in changed
+
+
+def test_an_option_for_all_is_named_wherever_it_takes_the_place_of_another() -> None:
+    recipe = read_recipe("cross-disease-oct")
+    assert list_changes(recipe, recipe, {"iterations": 200, "lr": 0.01}) == [
+        ("iterations", "300", "200"),
+        ("pretraining.train.iterations", "1000", "200"),
+        ("lr", str(TrainConfig().lr), "0.01"),
+        ("pretraining.train.lr", "0.002", "0.01"),
+    ]
+    found = list_changes(recipe, recipe, {"strategy": "all"})
+    assert ("grids.strategies.factors.strategy.scratch.set.strategy", "scratch", "all") in found

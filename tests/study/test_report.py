@@ -143,12 +143,12 @@ def test_what_was_chosen_on_the_scored_part_is_said(tmp_path: Path) -> None:
     done = invoke("study", "msd-slices", "--quick", "--output", output)
     assert done.exit_code == 0, done.output
     text = (output / "report.html").read_text()
-    flagged = "In split &#x27;published&#x27;, iterations or thresholds were chosen on the part"
+    flagged = "In split &#x27;as published&#x27;, iterations or thresholds were chosen on the part"
     assert flagged in text
     assert "generalised Dice" in text
     plan = StudyFolder(output).read_plan()
     assert {run.split: run.report_on for run in plan.runs} == {
-        "published": "val",
+        "as published": "val",
         "with test": "test",
     }
     kept = StudyFolder(output).run(plan.runs[0].key)

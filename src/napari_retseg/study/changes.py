@@ -37,22 +37,34 @@ def list_changes(
         Of each difference its name (``splits.four-fold.validation``), the recipe's value, and
         the value here, in words.
     """
-    found = list(_compare(recipe.model_dump(mode="json"), wanted.model_dump(mode="json"), ()))
+    after = wanted.model_dump(mode="json", exclude=_TITLES)
+    found = list(_compare(recipe.model_dump(mode="json", exclude=_TITLES), after))
     plain = TrainConfig().model_dump(mode="json")
     for name, value in (options or {}).items():
-        before = _say(wanted.train.get(name, plain[name]))
-        if name not in _PLACES and _say(value) != before:
-            found.append((name, before, _say(value)))
+        before = {name: after["train"].pop(name, plain[name]), **dict(_find_option(after, name))}
+        for place, old in before.items():
+            if name not in _PLACES and _say(value) != _say(old):
+                found.append((place, _say(old), _say(value)))
     return found
 
 
+def _find_option(
+    values: Mapping[str, Any], name: str, place: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Where parts of a recipe have an own value of an option, by their names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            if key in ("train", "set") and name in value:
+                yield f"{place}{key}.{name}", value[name]
+            yield from _find_option(value, name, f"{place}{key}.")
+
+
 def _compare(
-    before: Mapping[str, Any], after: Mapping[str, Any], place: tuple[str, ...]
+    before: Mapping[str, Any], after: Mapping[str, Any], place: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, str, str]]:
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
-        is_word = name in _NOTES or (not place and name in _TITLES)
-        if old == new or is_word or (place[-1:] == ("train",) and name in _PLACES):
+        if old == new or name in _NOTES or (place[-1:] == ("train",) and name in _PLACES):
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping) and old and new:
             yield from _compare(old, new, (*place, name))
