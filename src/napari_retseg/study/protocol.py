@@ -144,7 +144,8 @@ def _describe_split(name: str, spec: SplitSpec, runs: Sequence[RunSpec]) -> str:
     else:
         how = f"{spec.plan} at random by {unit}"
     if spec.validation:
-        how += f"; {spec.validation} {_plural(spec.by, spec.validation)} of the others validate"
+        verb = "validates" if spec.validation == 1 else "validate"
+        how += f"; {spec.validation} {_plural(spec.by, spec.validation)} of the others {verb}"
     if spec.spread:
         how += "; sizes are dealt over all training patients"
     seed = "the run's own seed" if spec.seed == "run" else f"seed {spec.seed}"
