@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from napari_retseg.study.folder import StudyFolder
 from tests.cli.conftest import invoke, only_error
 from tests.study.conftest import Write, scores_of, stamps
 from tests.study.test_execute import study
@@ -71,6 +72,12 @@ def test_a_pack_repeats_and_holds_nothing_of_the_machine(
         assert {Path(name).name for name in names} == {"pack.json", "result.json", "events.jsonl"}
         assert not any(str(tmp_path).encode() in archive.read(name) for name in names)
         events = archive.read(next(name for name in names if name.endswith("events.jsonl")))
+        name = next(name for name in names if name.endswith("result.json"))
+        result = json.loads(archive.read(name))
+    record = StudyFolder(output).run(name.partition("/")[0]).read_result()
+    assert record["scores"] == result["scores"]
+    assert all(bscan.keys() == {"name", "group", "classes"} for bscan in result["scores"]["bscans"])
+    assert "bscans" not in (result["start_scores"] or {})
     kinds = {json.loads(line)["event"] for line in events.splitlines()}
     assert kinds == {"TrainingPlanned", "StepDone", "Scored"}
 

@@ -78,6 +78,7 @@ def test_the_report_is_one_file_with_all_sections(finished: Path) -> None:
     assert not re.search(r"https?://(?!www\.w3\.org)", _without_data(text))
     assert "50/50 at random by patient" in text
     assert "50/50 (recipe: folds:4)" in text
+    assert "are not applied" not in text  # no thresholds are chosen here
     assert "The last iteration is scored: nothing is chosen by a score" in text
     for run in StudyFolder(finished).read_plan().runs:
         assert run.key in text
