@@ -21,7 +21,7 @@ def test_napari_is_asked_for_the_scans_and_the_dock(tmp_path: Path) -> None:
     command = gui_command([tmp_path / "a.tif"])
     assert command[:3] == [sys.executable, "-m", "napari"]
     assert command[3] == str(tmp_path / "a.tif")
-    assert command[-4:] == ["--with", "napari-retseg", "Scores", "Retseg workbench"]
+    assert command[-4:] == ["--with", "napari-retseg", "Retseg workbench", "Scores"]
 
 
 def test_napari_knows_the_docks_under_these_names() -> None:

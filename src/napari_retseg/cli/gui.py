@@ -12,8 +12,8 @@ import typer
 
 from napari_retseg.errors import InputError, UsageError
 
-#: Opened in this order; the last one lies on top.
-DOCKS = ("Scores", "Retseg workbench")
+#: Tabs in this order; napari brings the first one to the front.
+DOCKS = ("Retseg workbench", "Scores")
 
 
 def gui(
