@@ -15,6 +15,10 @@ class InputError(RetsegError):
     """A file or folder that cannot be used as given."""
 
 
+class NotThereError(InputError):
+    """A file that is not there."""
+
+
 class OutsideError(InputError):
     """A data set that refers to scans outside its folder, which nobody has allowed it.
 
