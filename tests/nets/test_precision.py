@@ -71,6 +71,13 @@ def test_where_nothing_can_be_kept_it_is_measured(
     assert choose_compute("cpu").precision == "bf16"
 
 
+def test_no_function_of_newer_torch_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the processor's own answer
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)  # since torch 2.11
+    assert precision._cpu_has_bf16() in (False, True)
+    assert len(precision._name_machine()) == 16
+
+
 def test_a_convolution_is_timed_in_either_precision() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         assert 0 < precision._time_convolution(dtype) < 60

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
+import platform
 import time
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def cache_folder() -> Path:
 
 @functools.cache
 def choose_cpu_dtype() -> torch.dtype:
-    """Choose bf16 only where the processor has it and convolutions are no slower so.
+    """Choose bf16 only where the processor has code for it and convolutions are no slower so.
 
     Some processors have the instructions, and are slower with them.
     """
@@ -63,13 +65,26 @@ def _read(path: Path) -> str | None:
 
 def _name_machine() -> str:
     """Name the processor and torch: a home folder may be shared by several computers."""
-    known = (sorted(torch.cpu.get_capabilities().items()), torch.__version__)
+    capability = torch.backends.cpu.get_cpu_capability()
+    known = (platform.machine(), _name_processor(), capability, torch.__version__)
     return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
 
 
+def _name_processor() -> str:
+    """Name the processor's model; Linux tells it in a file only, and of each core again."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            first = itertools.takewhile(str.strip, lines)
+            return "".join(line for line in first if line.startswith(("model name", "flags")))
+    except OSError:
+        return platform.processor()
+
+
 def _cpu_has_bf16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    """Whether convolutions in bf16 have code of their own here; timing says what it is worth."""
+    # without such code they are a hundred times slower, too slow to be timed
+    has_code = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return has_code is not None and bool(has_code())
 
 
 def _measure() -> str:
