@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_retseg.errors import InputError
-from napari_retseg.io import read_labels, read_scan
+from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.io.paged import PagedPixels
 from napari_retseg.scan import OctScan
 
@@ -328,3 +329,32 @@ def test_what_matters_of_the_library_becomes_a_note(tmp_path: Path, stack: Stack
     scan = read_scan(file)
     np.testing.assert_array_equal(np.asarray(scan.pixels), stack[0])
     assert scan.notes[0].startswith("tifffile says: ")
+
+
+def test_releases_of_tifffile_without_squeezed_series(
+    tmp_path: Path, stack: Stack, same: Same, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 2026.5 on `TiffPageSeries` has neither of the two, and its axes are the full ones."""
+    series = tifffile.TiffPageSeries
+    if hasattr(series, "get_axes"):
+        for name in ("axes", "shape"):
+            monkeypatch.setattr(series, name, property(operator.attrgetter(f"_{name}")))
+            monkeypatch.delattr(series, f"get_{name}")
+    one = OctScan(stack[:1], ("bscan", "depth", "width"))
+    same(read_scan(write_scan(tmp_path / "ours.tif", one)), stack[:1])
+    same(read_scan(save(tmp_path / "plain.tif", stack)), stack)
+
+
+def test_what_the_library_raises_for_another_kind_of_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 2025.10 `TiffFileError` is no `ValueError`."""
+    monkeypatch.setattr(tifffile, "TiffFileError", type("TiffFileError", (Exception,), {}))
+
+    def refuse(*_: Any) -> None:
+        raise tifffile.TiffFileError("not a TIFF file")
+
+    monkeypatch.setattr(tifffile, "TiffFile", refuse)
+    (tmp_path / "a.tif").write_bytes(b"text")
+    with pytest.raises(InputError, match=r"a\.tif: cannot be read as a TIFF image"):
+        read_scan(tmp_path / "a.tif")

@@ -17,6 +17,7 @@ from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, 
 from napari_retseg.io.opening import check_file, collecting, reading
 from napari_retseg.io.paged import PagedPixels, RawPixels, Rearranged
 from napari_retseg.io.tiffscale import LETTERS, TiffFacts, read_facts
+from napari_retseg.io.tiffseries import list_series, list_sizes
 from napari_retseg.scan import Axis, OctScan
 
 _KIND = "a TIFF image"
@@ -83,7 +84,7 @@ class TiffPages(PagedPixels):
         page_number = int(np.ravel_multi_index(leading, file_shape)) if leading else 0
         with (
             collecting("tifffile"),
-            reading(self.source, _KIND),
+            reading(self.source, _KIND, tifffile.TiffFileError),
             tifffile.TiffFile(self.source) as tif,
         ):
             page = _page_at(tif, self._numbers[page_number])
@@ -112,17 +113,17 @@ def open_tiff(path: Path, values: Values) -> OctScan:
     size = check_file(path)
     with (
         collecting("tifffile") as messages,
-        reading(path, _KIND),
+        reading(path, _KIND, tifffile.TiffFileError),
         tifffile.TiffFile(path) as tif,
     ):
-        if not tif.pages or not tif.series:
+        if not tif.pages or not (found := list_series(tif)):
             raise _cut_off(path, "it has no pages")
-        series = tif.series[0]
+        series = found[0]
         _check_whole(path, size, series, messages)
         facts = read_facts(tif)
         stack = _arrange(path, series, facts)
         pixels = _open_pixels(path, series, stack, values)
-        notes = _notes(tif, series, stack, values)
+        notes = _notes(len(found), series, stack, values)
     if messages:
         notes.append(f"tifffile says: {messages[0]}")
     spacing = tuple(facts.spacing_um.get(LETTERS[a]) for a in stack.axes if a != "channel")
@@ -164,7 +165,7 @@ def _cut_off(path: Path, why: str) -> InputError:
 
 def _arrange(path: Path, series: tifffile.TiffPageSeries, facts: TiffFacts) -> _Stack:
     """Name the axes of a stack; axes of length 1 count only in files that name them for us."""
-    sizes = list(zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True))
+    sizes = list_sizes(series)
     n_samples = next((n for letter, n in sizes if letter == "S"), 1)
     samples = _kind_of_samples(series.keyframe) if n_samples > 1 else "none"
     if facts.axes:
@@ -254,7 +255,7 @@ def _reduce(
 
 
 def _notes(
-    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, stack: _Stack, values: Values
+    n_series: int, series: tifffile.TiffPageSeries, stack: _Stack, values: Values
 ) -> list[str]:
     notes = []
     if values == "grey":
@@ -262,6 +263,6 @@ def _notes(
             notes.append(colour_note(f"colour ({_PHOTOMETRIC(series.keyframe.photometric).name})"))
         elif series.keyframe.photometric == _PHOTOMETRIC.PALETTE:
             notes.append(colour_note("palette colour"))
-    if (others := len(tif.series) - 1) > 0:
+    if (others := n_series - 1) > 0:
         notes.append(f"{others} more image(s) of another size or kind in the file were left out")
     return notes
