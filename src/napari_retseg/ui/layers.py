@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.errors import InputError
+from napari_retseg.plaintext import make_visible
 from napari_retseg.scan import Axis, OctScan
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ _NOT_PROVENANCE = ("pixels", "fundus")
 #: The axes of a B-scan and of a volume.
 AXES: dict[int, tuple[Axis, ...]] = {2: ("depth", "width"), 3: ("bscan", "depth", "width")}
 _IGNORE_RGBA = (0.5, 0.5, 0.5, 1.0)
+
+
+def make_name(text: str) -> str:
+    """Write a name for a layer, or a class in one, that napari's widgets take for no markup."""
+    return make_visible(text).replace("<", "‹")
 
 
 def describe_provenance(scan: OctScan) -> dict[str, Any]:
@@ -125,12 +131,12 @@ def make_labels_layer(
     provenance = {**describe_provenance(scan), "axes": scan.spatial_axes}
     return Labels(
         labels,
-        name=name,
+        name=make_name(name),
         opacity=0.5,
         colormap=make_colormap(classes),
         features={
             "index": np.array([c.value for c in classes.classes]),
-            "class": np.array([c.name for c in classes.classes], dtype=object),
+            "class": np.array([make_name(c.name) for c in classes.classes], dtype=object),
         },
         metadata={
             PROVENANCE: provenance,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -10,7 +9,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -19,6 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retseg.models import ModelInfo
+from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.plain import PlainLabel, escape_text, make_rich_text, make_text, make_tip
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
 
@@ -51,11 +51,11 @@ class SegmentPanel(QWidget):
 
     def _make_widgets(self) -> None:
         self.scan_box = _make_box("The image layer that is segmented")
-        self.scan_text = _make_text()
+        self.scan_text = make_text()
         self.model_box = _make_box("The model that segments it")
         self.browse_button = QPushButton("Browse…")
         self.browse_button.setToolTip("Choose a model's folder, or the folder of a training run")
-        self.model_text = _make_text()
+        self.model_text = make_rich_text()
         self.bscan_button = QPushButton("Segment this B-scan")
         self.bscan_button.setToolTip("Segment the B-scan in view")
         self.volume_button = QPushButton("Segment volume")
@@ -64,13 +64,13 @@ class SegmentPanel(QWidget):
         self.bar.setTextVisible(False)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop; the B-scans that are done stay")
-        self.work_text = _make_text()
-        self.notice_text = _make_text()
+        self.work_text = make_text()
+        self.notice_text = make_text()
         for button in (self.browse_button, self.cancel_button):
             button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def _lay_out(self) -> None:
-        scan_name, model_name = QLabel("Scan"), QLabel("Model")
+        scan_name, model_name = PlainLabel("Scan"), PlainLabel("Model")
         for name in (scan_name, model_name):
             name.setMinimumWidth(self.fontMetrics().horizontalAdvance("Model") * 5 // 4)
         column = QVBoxLayout(self)
@@ -123,7 +123,7 @@ class SegmentPanel(QWidget):
         names = [choice.name for choice in self._state.models]
         _fill(self.model_box, names, self._state.model, empty="no model")
         for row, choice in enumerate(self._state.models):
-            tip = _describe_model(choice)
+            tip = make_tip(_describe_model(choice))
             self.model_box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         chosen = self._state.chosen_model
         self.model_text.setText("" if chosen is None else _list_classes(chosen.info))
@@ -168,25 +168,18 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 def _make_box(tip: str) -> QComboBox:
     box = QComboBox()
-    box.setToolTip(tip)
+    box.setToolTip(make_tip(tip))
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(10)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return box
 
 
-def _make_text() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
 def _fill(box: QComboBox, names: list[str] | tuple[str, ...], index: int, *, empty: str) -> None:
     """Show names in a box, or why there are none."""
     with QSignalBlocker(box):
         box.clear()
-        box.addItems(list(names) or [f"({empty})"])
+        box.addItems([make_visible(name) for name in names] or [f"({empty})"])
         box.setCurrentIndex(index if names else 0)
         box.setEnabled(bool(names))
 
@@ -194,7 +187,7 @@ def _fill(box: QComboBox, names: list[str] | tuple[str, ...], index: int, *, emp
 def _list_classes(info: ModelInfo) -> str:
     chips = [
         # no line break within a name
-        f'<span style="color:{c.color}">■</span>&nbsp;{escape(c.name).replace("-", "&#8209;")}'
+        f'<span style="color:{c.color}">■</span>&nbsp;{escape_text(c.name).replace("-", "&#8209;")}'
         for c in info.classes.foreground
     ]
     return "&ensp; ".join(chips)

@@ -9,7 +9,7 @@ from typing import Any
 from napari_retseg.io import is_scan_path, read_scan
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import FUNDUS, PROVENANCE, describe_provenance, place_scan
+from napari_retseg.ui.layers import FUNDUS, PROVENANCE, describe_provenance, make_name, place_scan
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | list[str]], list[LayerData]]
@@ -35,7 +35,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 
 def layers_of_scan(scan: OctScan) -> list[LayerData]:
     """Return the layers of one scan, the scan itself last (on top)."""
-    name = "scan" if scan.source is None else stem_of(scan.source)
+    name = "scan" if scan.source is None else make_name(stem_of(scan.source))
     layers: list[LayerData] = []
     if scan.fundus is not None:
         layers.append((scan.fundus, _place_fundus(scan, name), "image"))

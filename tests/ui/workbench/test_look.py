@@ -12,6 +12,7 @@ from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QWidget
 
 from napari_retseg.classes import PALETTE
+from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.workbench.look import (
     MARK_CONTRAST,
     STATUSES,
@@ -21,7 +22,6 @@ from napari_retseg.ui.workbench.look import (
     make_look,
     make_readable,
     make_swatch,
-    make_text,
     measure_contrast,
     mix,
     name_bscan,

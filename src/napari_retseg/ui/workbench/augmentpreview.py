@@ -13,7 +13,8 @@ from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QSizePolicy, QVBox
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.overlay import stretch_grey
-from napari_retseg.ui.workbench.look import GAP, TIGHT, make_text, read_look
+from napari_retseg.ui.plain import make_text
+from napari_retseg.ui.workbench.look import GAP, TIGHT, read_look
 
 N_SAMPLES = 8
 

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QImage, QShowEvent
 from qtpy.QtWidgets import QDialog, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
+from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.workbench.look import MARGIN
 
 #: Titles of groups, each with pairs of a key and what it does.
@@ -65,7 +66,7 @@ class ModelCard(TextCard):
     """
 
     def __init__(self, name: str, markdown: str, parent: QWidget | None = None) -> None:
-        super().__init__(f"Model {name}", parent)
+        super().__init__(f"Model {make_visible(name)}", parent)
         self.view.setMarkdown(markdown or "This model has no card.")
 
 

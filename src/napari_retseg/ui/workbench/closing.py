@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.ui.plain import make_question
 from napari_retseg.ui.workbench.tabs import find_dock
 
 if TYPE_CHECKING:
@@ -158,10 +159,7 @@ class Closing(QObject):
         return saver.pending
 
     def _ask(self, title: str, text: str, more: str, *, yes: str, no: str) -> bool:
-        box = QMessageBox(self._dock)
-        box.setWindowTitle(title)
-        box.setText(text)
-        box.setInformativeText(more)
+        box = make_question(self._dock, title, text, more)
         agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
         stay = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stay)

@@ -13,7 +13,6 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QStackedLayout,
     QToolButton,
@@ -24,11 +23,11 @@ from qtpy.QtWidgets import (
 from superqt import QFlowLayout
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.ui.plain import PlainLabel, make_caption, make_text, make_tip
 from napari_retseg.ui.workbench.look import (
     GAP,
     TIGHT,
     make_swatch,
-    make_text,
     read_look,
 )
 
@@ -95,8 +94,8 @@ class CurvesPlot(QWidget):
         self._plots: Plots | None = None
         self.measure: Measure = "dice"
         self.hidden: set[str] = set()
-        self.summary: QLabel = make_text()
-        self.empty: QLabel = make_text("The curves show here once a training runs.")
+        self.summary = make_text()
+        self.empty = make_text("The curves show here once a training runs.")
         self._make_switch()
         self._make_legend()
         self._lay_out()
@@ -105,10 +104,10 @@ class CurvesPlot(QWidget):
         self.switch = QButtonGroup(self)
         self.measure_buttons: dict[Measure, QPushButton] = {}
         for measure in MEASURES:
-            button = QPushButton(_WORDS[measure])
+            button = QPushButton(make_caption(_WORDS[measure]))
             button.setCheckable(True)
             button.setChecked(measure == self.measure)
-            button.setToolTip(f"{_WORDS[measure]} of each class on the held-out scans")
+            button.setToolTip(make_tip(f"{_WORDS[measure]} of each class on the held-out scans"))
             button.clicked.connect(lambda _=False, m=measure: self.set_measure(m))
             self.switch.addButton(button)
             self.measure_buttons[measure] = button
@@ -125,7 +124,7 @@ class CurvesPlot(QWidget):
     def _lay_out(self) -> None:
         switch = QHBoxLayout()
         switch.setSpacing(TIGHT)
-        switch.addWidget(QLabel("Held-out scores"))
+        switch.addWidget(PlainLabel("Held-out scores"))
         switch.addStretch(1)
         for button in self.measure_buttons.values():
             switch.addWidget(button)
@@ -214,11 +213,11 @@ class CurvesPlot(QWidget):
         self.legend_buttons = {}
         for name in (MEAN, *(c.name for c in self._classes.foreground)):
             button = QToolButton()
-            button.setText(name)
+            button.setText(make_caption(name))
             button.setCheckable(True)
             button.setChecked(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            button.setToolTip(f"Show or hide {name}")
+            button.setToolTip(make_tip(f"Show or hide {name}"))
             button.toggled.connect(lambda is_shown, n=name: self._on_legend_toggled(n, is_shown))
             self.legend_buttons[name] = button
             self.legend_flow.addWidget(button)
@@ -272,7 +271,7 @@ class CurvesPlot(QWidget):
 
     def _on_view_pointed(self, iteration: float, where: QPoint) -> None:
         text = describe_point(self._scores[self.measure], iteration, hidden=self.hidden)
-        QToolTip.showText(where, text, self)
+        QToolTip.showText(where, make_tip(text), self)
 
 
 #: A flat button is a name in a legend; one that is switched off is faint.

@@ -20,11 +20,12 @@ from napari_retseg.engine import Engine
 from napari_retseg.ui.dock import Postbox
 from napari_retseg.ui.layers import is_scan_layer
 from napari_retseg.ui.leaving import close_at_exit
+from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.keys import bind_keys
-from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
+from napari_retseg.ui.workbench.look import GAP, color_text, read_look
 from napari_retseg.ui.workbench.modelpanel import ModelPanel
 from napari_retseg.ui.workbench.parts import make_button, make_row
 from napari_retseg.ui.workbench.reviewpanel import ReviewPanel

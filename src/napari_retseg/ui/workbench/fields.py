@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.ui.plain import make_tip
 from napari_retseg.ui.workbench.look import TIGHT
 
 _OTHER = "other…"
@@ -92,7 +93,7 @@ class ChoiceField(Field):
         self.box = _make_box()
         for row, (value, words) in enumerate(choices.items()):
             self.box.addItem(words, value)
-            self.box.setItemData(row, value, Qt.ItemDataRole.ToolTipRole)
+            self.box.setItemData(row, make_tip(value), Qt.ItemDataRole.ToolTipRole)
         self._other = self.box.count() if is_open else -1
         if is_open:
             self.box.addItem(_OTHER)

@@ -15,7 +15,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retseg.models import Version
-from napari_retseg.ui.workbench.look import GAP, make_text
+from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.plain import make_text
+from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import make_button
 from napari_retseg.workspace import RestorePoint
 
@@ -48,7 +50,7 @@ class ChoiceWindow(QDialog):
         self.setWindowTitle(title)
         self.list = QListWidget()
         for text, value in rows:
-            item = QListWidgetItem(text)
+            item = QListWidgetItem(make_visible(text))
             item.setData(Qt.ItemDataRole.UserRole, value)
             self.list.addItem(item)
         self.hint = make_text(hint)

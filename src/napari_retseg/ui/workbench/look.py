@@ -164,14 +164,6 @@ def make_swatch(color: str, frame: str, size: int = 12) -> QIcon:
     return QIcon(pixmap)
 
 
-def make_text(text: str = "") -> QLabel:
-    """Return a text that wraps and can be copied."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
 def color_text(label: QLabel, color: str) -> None:
     """Give a text a colour, whatever the theme's style sheet says."""
     sheet = f"color: {color};"

@@ -7,10 +7,11 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
+from napari_retseg.ui.plain import make_text, make_tip
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.state import ModelChoice, Work
 from napari_retseg.ui.workbench.keys import KEYS
-from napari_retseg.ui.workbench.look import GAP, make_text
+from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import (
     fill_box,
     make_box,
@@ -77,7 +78,8 @@ class ModelPanel(QWidget):
         names = [choice.name for choice in self._state.models]
         fill_box(self.model_box, names, self._state.model, empty="no model")
         for row, choice in enumerate(self._state.models):
-            self.model_box.setItemData(row, str(choice.folder), Qt.ItemDataRole.ToolTipRole)
+            tip = make_tip(str(choice.folder))
+            self.model_box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         chosen = self._state.chosen_model
         self.card_button.setEnabled(chosen is not None)
         self.score_text.setText("" if chosen is None else describe_scores(chosen))

@@ -13,20 +13,22 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.plain import make_caption, make_tip
 from napari_retseg.ui.workbench.look import GAP
 
 
 def make_button(text: str, tip: str, *, key: str = "") -> QPushButton:
     """Return a button; the key that does the same stands in its tooltip."""
-    button = QPushButton(text)
-    button.setToolTip(f"{tip} [{key}]" if key else tip)
+    button = QPushButton(make_caption(text))
+    button.setToolTip(make_tip(f"{tip} [{key}]" if key else tip))
     return button
 
 
 def make_box(tip: str) -> QComboBox:
     """Return a box to choose from that may be narrower than its longest name."""
     box = QComboBox()
-    box.setToolTip(tip)
+    box.setToolTip(make_tip(tip))
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -35,10 +37,11 @@ def make_box(tip: str) -> QComboBox:
 
 def fill_box(box: QComboBox, names: Sequence[str], chosen: int, *, empty: str) -> None:
     """Show these names in a box; `empty` says what to do where there are none."""
+    shown = [make_visible(name) for name in names]
     with QSignalBlocker(box):
-        if [box.itemText(k) for k in range(box.count())] != list(names):
+        if [box.itemText(k) for k in range(box.count())] != shown:
             box.clear()
-            box.addItems(list(names))
+            box.addItems(shown)
         box.setPlaceholderText(empty)
         box.setCurrentIndex(chosen)
     box.setEnabled(bool(names))

@@ -6,8 +6,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.ui.plain import make_caption, make_text
 from napari_retseg.ui.workbench.keys import KEYS
-from napari_retseg.ui.workbench.look import GAP, make_text
+from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import make_button, make_row
 from napari_retseg.ui.workbench.state import BenchState
 from napari_retseg.ui.workbench.strip import BscanStrip
@@ -123,7 +124,9 @@ class ReviewPanel(QWidget):
         volume.triggered.connect(self.accept_volume_pressed)
         self.accept_menu.addSeparator()
         for label_class in classes.foreground:
-            action = self.accept_menu.addAction(f"Accept {label_class.name} on this B-scan")
+            action = self.accept_menu.addAction(
+                make_caption(f"Accept {label_class.name} on this B-scan")
+            )
             assert action is not None
             value = label_class.value
             action.triggered.connect(lambda _=False, v=value: self.accept_class_chosen.emit(v))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,10 @@ from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.rounds import Curves, Measure, Verdict, describe_duration
+from napari_retseg.ui.plain import escape_text, make_rich_text, make_text
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.workbench.curves import CurvesPlot, ScoreCurve, StepCurve
-from napari_retseg.ui.workbench.look import GAP, color_text, make_text, read_look
+from napari_retseg.ui.workbench.look import GAP, color_text, read_look
 from napari_retseg.ui.workbench.parts import make_button, make_row
 from napari_retseg.ui.workbench.state import BenchState
 from napari_retseg.ui.workbench.trainform import TrainForm
@@ -115,7 +115,7 @@ class ProgressPanel(QWidget):
         self._draw_again = 0.0
         #: What the plot of the scores shows: how many, the best, and those of the start.
         self._scored: tuple[int, int | None, int] | None = None
-        self.verdict_text = make_text()
+        self.verdict_text = make_rich_text()
         self.new_button = make_button("Keep new", "Segment with the new model from now on")
         self.old_button = make_button("Keep old", "Go on with the model as it was")
         self.history_button = make_button("Models…", "Earlier models, to go back to")
@@ -198,8 +198,8 @@ class ProgressPanel(QWidget):
 
 def describe_verdict(verdict: Verdict) -> str:
     """Write a verdict and what to know about it, as rich text."""
-    remarks = "".join(f"<br>• {escape(text)}" for text in verdict.remarks)
-    return f"<b>{escape(verdict.text)}.</b>{remarks}"
+    remarks = "".join(f"<br>• {escape_text(text)}" for text in verdict.remarks)
+    return f"<b>{escape_text(verdict.text)}.</b>{remarks}"
 
 
 def make_score_curve(curves: Curves, measure: Measure) -> ScoreCurve:

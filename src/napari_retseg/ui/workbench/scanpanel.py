@@ -15,7 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retseg.ui.workbench.look import GAP, make_text
+from napari_retseg.ui.plain import make_caption, make_text, make_tip
+from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import fill_box, make_box, make_button, make_row
 from napari_retseg.ui.workbench.state import BenchState
 
@@ -100,8 +101,8 @@ class ScanPanel(QWidget):
             self.folder_text.setText("No workspace is open: press New and choose a folder.")
         else:
             note = " (read-only)" if self._state.is_read_only else ""
-            self.folder_text.setText(f"<b>{folder.name}</b>{note}")
-            self.folder_text.setToolTip(str(folder))
+            self.folder_text.setText(f"{folder.name}{note}")
+            self.folder_text.setToolTip(make_tip(str(folder)))
         is_open = folder is not None and not self._state.is_read_only
         self.add_button.setEnabled(is_open)
         self.classes_button.setVisible(is_open)
@@ -147,7 +148,7 @@ class ScanPanel(QWidget):
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
         for folder in self._state.recent:
-            action = self.recent_menu.addAction(f"{folder.name}   ({folder.parent})")
+            action = self.recent_menu.addAction(make_caption(f"{folder.name}   ({folder.parent})"))
             assert action is not None
             action.triggered.connect(lambda _=False, f=folder: self.opened.emit(f))
         if not self._state.recent:
@@ -172,7 +173,7 @@ class ScanPanel(QWidget):
     def offer_layers(self, names: list[str]) -> None:
         """Offer the image layers that are open, in the menu that is being shown."""
         for index, name in enumerate(names):
-            action = self.add_menu.addAction(f"Layer: {name}")
+            action = self.add_menu.addAction(make_caption(f"Layer: {name}"))
             assert action is not None
             action.triggered.connect(lambda _=False, k=index: self.layer_added.emit(k))
 

@@ -9,7 +9,9 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QFont
 
 from napari_retseg.classes import LabelClass, LabelSet
+from napari_retseg.plaintext import make_visible
 from napari_retseg.scores import ClassScores, Overlap
+from napari_retseg.ui.plain import make_tip
 from napari_retseg.ui.workbench.look import Look, make_look, make_swatch
 
 _MEAN = "mean"
@@ -132,7 +134,7 @@ class ScoreModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _align(column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return row.tip
+            return make_tip(row.tip)
         if role == Qt.ItemDataRole.ForegroundRole:
             return QColor(self._color(row, column))
         if role == Qt.ItemDataRole.FontRole and row.label_class is None:
@@ -165,7 +167,7 @@ def count_pixels(pixels: int) -> str:
 
 def _show(row: Row, column: int) -> str:
     if column == CLASS:
-        return _MEAN if row.label_class is None else row.label_class.name
+        return _MEAN if row.label_class is None else make_visible(row.label_class.name)
     if column == PIXELS:
         if row.label_class is None:
             return ""

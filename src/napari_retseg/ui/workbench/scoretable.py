@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -22,11 +21,11 @@ from qtpy.QtWidgets import (
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap
+from napari_retseg.ui.plain import PlainLabel, make_caption, make_text, make_tip
 from napari_retseg.ui.workbench.look import (
     GAP,
     TIGHT,
     color_text,
-    make_text,
     name_bscan,
     read_look,
 )
@@ -58,7 +57,7 @@ class ScoreTable(QWidget):
         self._make_scopes()
         self._make_table()
         self.notice = make_text()
-        self.worst_title = QLabel("Worst B-scans")
+        self.worst_title = PlainLabel("Worst B-scans")
         self.worst_title.setToolTip("Lowest mean foreground Dice first; click one to see it")
         self.worst = QListWidget()
         self.worst.setAccessibleName("Worst B-scans")
@@ -72,8 +71,8 @@ class ScoreTable(QWidget):
         self.scope_buttons: dict[Scope, QPushButton] = {}
         group = QButtonGroup(self)
         for scope, (name, tip) in SCOPES.items():
-            button = QPushButton(name)
-            button.setToolTip(tip)
+            button = QPushButton(make_caption(name))
+            button.setToolTip(make_tip(tip))
             button.setCheckable(True)
             button.setChecked(scope == self.scope)
             button.clicked.connect(lambda _=False, s=scope: self._on_scope_clicked(s))
@@ -144,7 +143,7 @@ class ScoreTable(QWidget):
             for bscan, dice in worst:
                 item = QListWidgetItem(f"{name_bscan(bscan)}   {dice:.3f}")
                 item.setData(Qt.ItemDataRole.UserRole, (bscan, dice))
-                item.setToolTip(f"Jump to {name_bscan(bscan)}")
+                item.setToolTip(make_tip(f"Jump to {name_bscan(bscan)}"))
                 self.worst.addItem(item)
         for widget in (self.worst_title, self.worst):
             widget.setVisible(bool(worst))

@@ -6,6 +6,8 @@ from qtpy.QtCore import QPointF, QRectF, QSettings, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QKeyEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.plain import make_tip
 from napari_retseg.ui.workbench.look import GAP, MARGIN, Look, read_look
 
 _OPENING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -102,8 +104,8 @@ class SectionHeader(QAbstractButton):
 
     def set_summary(self, text: str) -> None:
         """Show a few words at the right; a tooltip holds them where they are cut off."""
-        self._summary = text
-        self.setToolTip(text)
+        self._summary = make_visible(text)
+        self.setToolTip(make_tip(text))
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name

@@ -9,14 +9,14 @@ from typing import Protocol
 
 from qtpy.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
-from qtpy.QtWidgets import QLabel, QSizePolicy, QToolTip, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
+from napari_retseg.ui.plain import make_rich_text, make_tip
 from napari_retseg.ui.workbench.look import (
     STATUSES,
     TIGHT,
     BscanStatus,
     Look,
-    make_text,
     name_bscan,
     read_look,
 )
@@ -86,7 +86,7 @@ class BscanStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cells = StripCells()
-        self.legend: QLabel = make_text()
+        self.legend = make_rich_text()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(TIGHT)
@@ -167,7 +167,8 @@ class StripCells(QWidget):
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._tell(self._nearest(event.position().x()))
         where = event.position().toPoint()
-        QToolTip.showText(self.mapToGlobal(QPoint(where.x(), _HEIGHT)), self.describe(where), self)
+        tip = make_tip(self.describe(where))
+        QToolTip.showText(self.mapToGlobal(QPoint(where.x(), _HEIGHT)), tip, self)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
         """Go to a neighbour, or to the first or last."""

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError
+from napari_retseg.ui.plain import PlainLabel, make_text, make_tip
 from napari_retseg.ui.workbench.fields import (
     BudgetField,
     ChoiceField,
@@ -19,7 +20,7 @@ from napari_retseg.ui.workbench.fields import (
     FolderField,
     NumberField,
 )
-from napari_retseg.ui.workbench.look import GAP, TIGHT, color_text, make_text, read_look
+from napari_retseg.ui.workbench.look import GAP, TIGHT, color_text, read_look
 from napari_retseg.ui.workbench.section import CollapsibleSection
 
 BUDGET = ("minutes", "iterations", "epochs")
@@ -138,9 +139,9 @@ class TrainForm(QWidget):
         column.addWidget(self.form_error)
 
     def _add_row(self, grid: QGridLayout, name: str, title: str, field: Field) -> None:
-        label = QLabel(title)
+        label = PlainLabel(title)
         label.setBuddy(field.focused)
-        tip = _describe(name)
+        tip = make_tip(_describe(name))
         for widget in (label, field):
             widget.setToolTip(tip)
         field.set_name(title)

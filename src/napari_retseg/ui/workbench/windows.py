@@ -12,6 +12,7 @@ from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.errors import ModelError
 from napari_retseg.events import SamplesDrawn
 from napari_retseg.models import CARD, Version
+from napari_retseg.ui.plain import make_question
 from napari_retseg.ui.workbench.augmentpreview import PreviewWindow
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.card import KeysCard, ModelCard
@@ -109,13 +110,12 @@ class Windows:
 
     def ask_for_trust(self, question: TrustQuestion) -> None:
         """Ask whether a folder of somebody else may have scans read elsewhere on this computer."""
-        box = QMessageBox(self._dock)
-        box.setWindowTitle("A folder from somebody else")
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"May {question.folder} have files read that lie outside of it?")
-        box.setInformativeText(
+        box = make_question(
+            self._dock,
+            "A folder from somebody else",
+            f"May {question.folder} have files read that lie outside of it?",
             f"It names {question.outside}, and maybe more. What is read is shown here, and what "
-            "is labelled in it is trained on. Agree only if you know who made this folder."
+            "is labelled in it is trained on. Agree only if you know who made this folder.",
         )
         agree = box.addButton("Read them", QMessageBox.ButtonRole.AcceptRole)
         refuse = box.addButton("Do not open it", QMessageBox.ButtonRole.RejectRole)
