@@ -13,11 +13,12 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format gui samples starter wheel clean system
+.PHONY: help demo test test-versions lint format gui samples starter wheel clean system
 
 help:
 	@echo 'make demo     predict, fine-tune and predict again on simulated scans, with scores'
 	@echo 'make test     every check: ruff, mypy, import-linter, npe2, pytest'
+	@echo 'make test-versions  the built wheel with the newest and the oldest versions of what it needs'
 	@echo 'make lint     the same without pytest'
 	@echo 'make format   let ruff format the code'
 	@echo 'make gui      napari with the workbench and the scores'
@@ -32,6 +33,11 @@ demo: $(STAMP)
 
 test: lint
 	$(SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+test-versions: $(STAMP)
+	rm -rf build/versions/wheel
+	$(BIN)/python -m build --wheel --outdir build/versions/wheel
+	$(SCREEN) $(BIN)/python scripts/versions.py build/versions/wheel/*.whl
 
 lint: $(STAMP)
 	$(BIN)/ruff check

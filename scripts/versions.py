@@ -1,0 +1,140 @@
+"""Test the built wheel with the newest and with the oldest versions of what it needs.
+
+``python scripts/versions.py WHEEL`` makes two environments under ``build/versions``:
+
+- ``newest``: the newest Python at hand, and the newest version of everything;
+- ``oldest``: the Python that runs this, and the floors that ``pyproject.toml`` declares.
+
+In each, readers, data sets, the command line, networks and docks are tested: minutes, where
+``make test`` tests everything in the developer's environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = ROOT / "build" / "versions"
+EXTRAS = ("all", "n4", "oct")
+#: What the tests themselves need, in any version.
+TOOLS = ("hypothesis", "psutil", "pytest", "pytest-qt", "pytest-timeout", "pytest-xdist")
+TESTS = (
+    "tests/io",
+    "tests/dataset",
+    "tests/cli",
+    "tests/models",
+    "tests/nets",
+    "tests/ui",
+    "tests/infer",
+)
+_FLOOR = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)$")
+
+
+def read_floors() -> list[str]:
+    """The floor of each package that the wheel and its extras need, as ``name==version``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = list(project["dependencies"])
+    for extra in EXTRAS:
+        wanted += project["optional-dependencies"][extra]
+    found = [_FLOOR.match(text) for text in wanted]
+    missing = [text for text, match in zip(wanted, found, strict=True) if match is None]
+    if missing:
+        sys.exit(f"error: no floor is declared for {', '.join(missing)}")
+    return [f"{match[1]}=={match[2]}" for match in found if match is not None]
+
+
+def find_newest_python() -> str:
+    """The newest Python that runs here, on the path or among those of pyenv."""
+    candidates = [shutil.which(f"python3.{minor}") for minor in range(11, 30)]
+    candidates += [str(p) for p in (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python")]
+    versions = [(_version_of(python), python) for python in candidates if python]
+    return max([(sys.version_info[:2], sys.executable), *versions])[1]
+
+
+def _version_of(python: str) -> tuple[int, int]:
+    code = "import sys, ensurepip, venv; print(*sys.version_info[:2])"
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, check=False, text=True, timeout=60
+    )
+    major, minor = done.stdout.split() if done.returncode == 0 else (0, 0)
+    return int(major), int(minor)
+
+
+def install(name: str, python: str, wheel: Path, floors: list[str]) -> str:
+    """Make an environment with the wheel; what went wrong, or nothing."""
+    place = PLACE / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    constraints = PLACE / f"{name}.txt"
+    constraints.write_text("".join(f"{line}\n" for line in floors))
+    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    wanted = f"{wheel}[{','.join(EXTRAS)}]"
+    for command in (
+        [python, "-m", "venv", str(place)],
+        [*pip, "--constraint", str(constraints), wanted, *TOOLS],
+    ):
+        done = subprocess.run(command, capture_output=True, check=False, text=True)
+        if done.returncode:
+            return f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return ""
+
+
+def test(name: str, jobs: int) -> int:
+    """Run the tests against the installed wheel; pytest's exit code."""
+    python = PLACE / name / "bin" / "python"
+    where = "import napari_retseg as package; print(package.__file__)"
+    away = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-c", where], capture_output=True, text=True, check=True, cwd=PLACE, env=away
+    )
+    if str(PLACE) not in done.stdout:
+        sys.exit(f"error: the wheel is not what is tested: {done.stdout}")
+    command = [
+        *(str(python), "-m", "pytest", "-q", "-n", str(jobs), "--dist", "worksteal"),
+        *("-m", "not slow", "-p", "no:cacheprovider", *TESTS),
+    ]
+    env = {**away, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, check=False, cwd=ROOT, env=env).returncode
+
+
+def main() -> int:
+    """Install both environments at once, then test one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument("--only", choices=("newest", "oldest"), action="append")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--keep", action="store_true", help="test environments made before")
+    given = parser.parse_args()
+    plans = {"newest": (find_newest_python(), []), "oldest": (sys.executable, read_floors())}
+    plans = {name: plan for name, plan in plans.items() if name in (given.only or plans)}
+    begun = time.monotonic()
+    if not given.keep:
+        with ThreadPoolExecutor() as pool:
+            made = {
+                name: pool.submit(install, name, python, given.wheel.resolve(), floors)
+                for name, (python, floors) in plans.items()
+            }
+            failed = {name: text for name, job in made.items() if (text := job.result())}
+        for name, text in failed.items():
+            print(f"{name}: cannot be installed\n{text}", file=sys.stderr)
+        if failed:
+            return 1
+    print(f"installed in {time.monotonic() - begun:.0f} s", flush=True)
+    codes = {}
+    for name, (python, _) in plans.items():
+        print(f"== {name} versions, {python}", flush=True)
+        codes[name] = test(name, given.jobs)
+    return max(codes.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
