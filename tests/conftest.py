@@ -35,6 +35,15 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def check_line(error: Exception, beginning: str = "") -> str:
+    """Make sure that an error is one line for a user; return it."""
+    text = str(error)
+    assert text.startswith(beginning)
+    assert "\n" not in text
+    assert 0 < len(text) < 1500
+    return text
+
+
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, here and in processes started from here.

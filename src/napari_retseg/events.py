@@ -6,13 +6,37 @@ Events are facts in the past tense. They travel between processes and into
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from functools import cache
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictBytes,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+
+from napari_retseg.errors import InputError
+from napari_retseg.records import first_problem
+from napari_retseg.scorerecord import Count, ScoresRecord, Share
+
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Extent = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
+
+#: Labels of one message; a B-scan has less than a thousandth of it.
+_LARGEST = 1 << 30
 
 
 class Cancel(Protocol):
@@ -38,11 +62,42 @@ class CancelToken:
         return self._event.is_set()
 
 
+class _Rehearsed(BaseModel):
+    start: ScoresRecord | None = None
+    last: ScoresRecord | None = None
+
+
+class _ResultRecord(BaseModel):
+    """What is read of a training's result; the results of other jobs have parts of it."""
+
+    start: ScoresRecord | None = None
+    best: ScoresRecord | None = None
+    last: ScoresRecord | None = None
+    best_iteration: Count | None = None
+    promoted: StrictBool | None = None
+    rehearsed: _Rehearsed = _Rehearsed()
+    iterations: Count = 0
+    split: StrictStr = ""
+    model: StrictStr = ""
+    last_model: StrictStr = ""
+
+
+def _check_scores(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    if values is not None:
+        ScoresRecord.model_validate(values)
+    return values
+
+
+def _check_result(values: dict[str, Any]) -> dict[str, Any]:
+    _ResultRecord.model_validate(values)
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something that the user should read."""
 
-    text: str
+    text: StrictStr
     level: Literal["info", "warning"] = "info"
 
 
@@ -50,9 +105,9 @@ class Message:
 class Progress:
     """`done` of `total` units of work are finished."""
 
-    done: int
-    total: int
-    unit: str = "B-scan"
+    done: Count
+    total: Count
+    unit: StrictStr = "B-scan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +157,19 @@ class TrainingPlanned:
     scans were chosen.
     """
 
-    device: str
-    precision: str
-    parameters_trainable: int
-    parameters_frozen: int
-    training_groups: tuple[str, ...]
-    training_bscans: int
-    heldout_groups: tuple[str, ...]
-    heldout_bscans: int
-    iterations: int
-    start_iteration: int = 0
-    minutes: float = 0.0
-    strategy: str = "all"
-    split: str = "by patient"
+    device: StrictStr
+    precision: StrictStr
+    parameters_trainable: Count
+    parameters_frozen: Count
+    training_groups: tuple[StrictStr, ...]
+    training_bscans: Count
+    heldout_groups: tuple[StrictStr, ...]
+    heldout_bscans: Count
+    iterations: Count
+    start_iteration: Count = 0
+    minutes: NotNegative = 0.0
+    strategy: StrictStr = "all"
+    split: StrictStr = "by patient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +179,11 @@ class StepDone:
     `position` is the share of the training that is done, 0 to 1.
     """
 
-    iteration: int
-    loss: float
-    learning_rate: float
-    seconds: float
-    position: float = 0.0
+    iteration: Count
+    loss: Real
+    learning_rate: NotNegative
+    seconds: NotNegative
+    position: Share = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +194,26 @@ class Scored:
     `rehearsed` is the same on the held-out scans of the older data set, where one is mixed in.
     """
 
-    iteration: int
-    scores: dict[str, Any]
-    is_best: bool
-    rehearsed: dict[str, Any] | None = None
+    iteration: Count
+    scores: Annotated[dict[str, Any], AfterValidator(_check_scores)]
+    is_best: StrictBool
+    rehearsed: Annotated[dict[str, Any] | None, AfterValidator(_check_scores)] = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
     """The full state is on disk."""
 
-    iteration: int
-    path: str
+    iteration: Count
+    path: StrictStr
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The last event of a job that did all it had to do, or was stopped on request."""
 
-    cancelled: bool = False
-    result: dict[str, Any] = field(default_factory=dict)
+    cancelled: StrictBool = False
+    result: Annotated[dict[str, Any], AfterValidator(_check_result)] = field(default_factory=dict)
 
 
 Event = (
@@ -207,30 +262,71 @@ def encode(event: Event) -> dict[str, Any]:
     return {**data, **asdict(event)}
 
 
-def decode(data: dict[str, Any]) -> Event:
-    """Turn a dictionary made by :func:`encode` back into its event."""
+def decode(data: Mapping[str, Any]) -> Event:
+    """Turn a dictionary made by :func:`encode` back into its event.
+
+    Values that a later version has added are left out.
+
+    Raises
+    ------
+    InputError
+        Where it is no event of this version, or a value has another type or range than it must.
+    """
     values = dict(data)
-    kind = _KINDS[values.pop("event")]
-    if kind is BscanPredicted:
-        return _decode_bscan(values)
-    if kind is SamplesDrawn:
-        drawn = tuple(values["shape"])
-        return SamplesDrawn(_unpack(values["images"], drawn), _unpack(values["labels"], drawn))
-    if kind is TrainingPlanned:
-        for name in ("training_groups", "heldout_groups"):
-            values[name] = tuple(values[name])
-    event: Event = kind(**values)
+    name = values.pop("event", None)
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise InputError(f"{str(name)[:40]!r} is no event of this version")
+    try:
+        if kind is BscanPredicted:
+            return _decode_bscan(values)
+        if kind is SamplesDrawn:
+            return _decode_samples(values)
+        event: Event = _adapter(name).validate_python(values)
+    except ValidationError as error:
+        raise InputError(f"{name}: {first_problem(error)}") from error
     return event
 
 
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_KINDS[name])
+
+
+def is_known(data: Mapping[str, Any]) -> bool:
+    """Whether a dictionary is of an event that this version knows."""
+    name = data.get("event")
+    return isinstance(name, str) and name in _KINDS
+
+
+class _BscanRecord(BaseModel):
+    index: Count
+    shape: tuple[Extent, Extent]
+    labels: StrictBytes
+    score: Share = 0.0
+    entropy: StrictBytes | None = None
+    descriptor: tuple[Real, ...] = ()
+
+
+class _SamplesRecord(BaseModel):
+    shape: tuple[Extent, ...]
+    images: StrictBytes
+    labels: StrictBytes
+
+
 def _decode_bscan(values: dict[str, Any]) -> BscanPredicted:
-    shape = tuple(values["shape"])
+    record = _BscanRecord.model_validate(values)
     uncertainty = None
-    if "entropy" in values:
-        uncertainty = BscanUncertainty(
-            values["score"], _unpack(values["entropy"], shape), tuple(values["descriptor"])
-        )
-    return BscanPredicted(values["index"], _unpack(values["labels"], shape), uncertainty)
+    if record.entropy is not None:
+        entropy = _unpack(record.entropy, record.shape)
+        uncertainty = BscanUncertainty(record.score, entropy, record.descriptor)
+    return BscanPredicted(record.index, _unpack(record.labels, record.shape), uncertainty)
+
+
+def _decode_samples(values: dict[str, Any]) -> SamplesDrawn:
+    record = _SamplesRecord.model_validate(values)
+    images, labels = (_unpack(one, record.shape) for one in (record.images, record.labels))
+    return SamplesDrawn(images, labels)
 
 
 def _pack(plane: NDArray[np.uint8]) -> bytes:
@@ -238,4 +334,15 @@ def _pack(plane: NDArray[np.uint8]) -> bytes:
 
 
 def _unpack(packed: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(shape)
+    size = math.prod(shape)
+    if size > _LARGEST:
+        raise InputError(f"labels of shape {shape} are too large for a message")
+    try:
+        plain = zlib.decompressobj().decompress(packed, size + 1)
+    except zlib.error as error:
+        raise InputError(f"labels of a message cannot be unpacked ({error})") from error
+    if len(plain) != size:
+        raise InputError(
+            f"a message holds {len(plain)} labels where its shape {shape} needs {size}"
+        )
+    return np.frombuffer(plain, dtype=np.uint8).reshape(shape)

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.regular import open_regular
+
 Axis = Literal["channel", "bscan", "depth", "width", "z", "y", "x"]
 SpacingSource = Literal["file", "user", "unknown"]
 Laterality = Literal["OD", "OS"]
@@ -145,7 +147,7 @@ def hash_path(path: Path) -> str:
     for file in files:
         if path.is_dir():
             digest.update(file.relative_to(path).as_posix().encode())
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()

@@ -204,7 +204,7 @@ def test_links_and_dots_within_the_folder_are_fine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("not json", "is no JSON file"),
+        ("not json", "cannot be read as JSON"),
         ("[]", "is no description of a dataset"),
         ('{"training": {}}', "'training' is no list"),
         ('{"training": []}', "lists no cases"),
@@ -215,7 +215,7 @@ def test_links_and_dots_within_the_folder_are_fine(tmp_path: Path) -> None:
         ('{"training": ["./images/a.png", "./images/a.png"], "labels": ["b"]}', "in it twice"),
         ('{"training": [{"image": "./images/a.png", "split": "dev"}]}', "split"),
         ('{"training": [{"image": "./images/a.png", "group": ""}]}', "group"),
-        ('{"training": [{"image": "./images/a\\u0000.png"}]}', "is no usable path"),
+        ('{"training": [{"image": "./images/a\\u0000.png"}]}', "a text holds a NUL"),
         ('{"training": ["./images/a.png"], "labels": {"0": "b"}, "ignore": 9}', "255, not 9"),
         ('{"training": ["./images/a.png"], "labels": {"1": "x", "2": "x"}}', "distinct"),
         ('{"training": ["./images/a.png"], "labels": {"b": 0, "i": 0}}', "two names"),
@@ -223,7 +223,7 @@ def test_links_and_dots_within_the_folder_are_fine(tmp_path: Path) -> None:
         ('{"training": ["./images/a.png"], "labels": "b"}', "neither an object nor a list"),
         ('{"training": ["./images/a.png"], "labels": {"300": "b"}}', "less than 254"),
         ('{"schema_version": 2}', "schema version 2 is not known here"),
-        ('{"schema_version": "x"}', "schema version x"),
+        ('{"schema_version": "x"}', "schema version 'x'"),
     ],
 )
 def test_a_wrong_description_is_one_clear_line(tmp_path: Path, content: str, message: str) -> None:

@@ -170,7 +170,15 @@ def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
     whole = [json.dumps(encode(e)) for e in (_plan(), _step(1), _step(2))]
     unknown = '{"event": "Invented", "iteration": 3}', '{"event": "StepDone", "speed": 1}', "[]"
     _write(tmp_path / "run", *whole[:2], *unknown[:2], whole[2], whole[2][:20])
-    assert len(read_events(tmp_path / "run")) == 3
+    events = read_events(tmp_path / "run")
+    assert [type(event).__name__ for event in events] == [
+        "TrainingPlanned",
+        "StepDone",
+        "Message",
+        "StepDone",
+    ]
+    assert isinstance(events[2], Message)
+    assert "events.jsonl, line 4: StepDone: iteration: Field required" in events[2].text
     curves = Curves.read(tmp_path / "run")
     assert curves.iterations.tolist() == [1, 2]
     assert curves.seconds_left == pytest.approx(2 * 8)
@@ -182,7 +190,7 @@ def test_no_run_is_one_line(tmp_path: Path) -> None:
     assert Curves.read(tmp_path).iterations.shape == (0,)  # made, and nothing trained in it yet
     assert not Curves.read(tmp_path).is_resumable
     (tmp_path / "events.jsonl").mkdir()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder, where a file is needed"):
         Curves.read(tmp_path)
 
 

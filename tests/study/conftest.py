@@ -78,3 +78,21 @@ def scores_of(folder: Path) -> dict[str, Any]:
     """The scores of each finished run, by key."""
     study = StudyFolder(folder)
     return {key: study.run(key).read_result()["scores"] for key in stamps(folder)}
+
+
+def make_result(*, seconds: float = 1.0) -> dict[str, Any]:
+    """Make the result of a run as it is written."""
+    counts = {"reference_pixels": 50, "predicted_pixels": 50, "false_positive_pixels": 25}
+    scored = {**counts, "dice": 0.5, "iou": 0.3, "bscans_present": 1}
+    scores = {
+        "classes": {"background": scored, "upper": scored},
+        "mean_foreground_dice": 0.5,
+        "mean_foreground_iou": 0.3,
+        "n_bscans": 1,
+        "n_groups": 1,
+        "bscans": [
+            {"name": "a", "group": "P1", "classes": {"background": counts, "upper": counts}}
+        ],
+    }
+    training = {"iterations": 3, "best_iteration": 2, "promoted": None}
+    return {"seconds": seconds, "scores": scores, "start_scores": None, "training": training}

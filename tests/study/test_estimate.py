@@ -10,7 +10,7 @@ import pytest
 from napari_retseg.study import estimate as module
 from napari_retseg.study.estimate import Pace, estimate, measure_left
 from napari_retseg.study.folder import StudyFolder
-from tests.study.conftest import Plan
+from tests.study.conftest import Plan, make_result
 
 
 class Clock:
@@ -43,7 +43,7 @@ def test_the_pace_is_of_the_work_since_the_start(
 ) -> None:
     runs = plan(small_values).unique[:4]
     folder = StudyFolder(tmp_path / "out")
-    folder.run(runs[0].key).finish({"seconds": 1.0})
+    folder.run(runs[0].key).finish(make_result(seconds=1.0))
     pace = Pace(runs, folder)
     assert pace.seconds_left() == 0.0  # nothing is known yet
     clock.now += 10
@@ -76,7 +76,7 @@ def test_the_rest_of_a_study_is_what_is_not_done(
     small_values["train"]["iterations"] = 10
     runs = plan(small_values).unique[:3]
     folder = StudyFolder(tmp_path / "out")
-    folder.run(runs[0].key).finish({"seconds": 60.0})
+    folder.run(runs[0].key).finish(make_result(seconds=60.0))
     assert measure_left(runs, folder) == pytest.approx(120)
     _begin(folder, runs[1].key, steps=5)
     assert measure_left(runs, folder) == pytest.approx(90)

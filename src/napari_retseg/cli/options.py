@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import typer
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from napari_retseg.config import Device, Precision
 from napari_retseg.errors import InputError
+from napari_retseg.records import parse_yaml, read_yaml
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,11 +66,7 @@ def read_config(path: Path) -> dict[str, Any]:
     InputError
         Where the file is not there, or is not a YAML mapping.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a list of options; write one 'name: value' on each line")
     return {str(name).replace("-", "_"): value for name, value in values.items()}
@@ -99,6 +95,6 @@ def _option_type(field: FieldInfo) -> Any:
 
 def _parse(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse_yaml(text, "option")
+    except InputError:
         return text

@@ -16,7 +16,7 @@ from napari_retseg.study.execute import RunTold
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import StudyPlan
 
-_TO_DO = ("waiting", "begun", "failed")
+_TO_DO = ("waiting", "begun", "failed", "unreadable")
 
 
 def show_plan(
@@ -55,7 +55,7 @@ def show_status(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> Cou
     for spec in plan.unique:
         place = folder.run(spec.key)
         row = {"key": spec.key, "run": spec.label, "state": place.state}
-        row |= {"reason": place.failure} if place.state == "failed" else {}
+        row |= {"reason": place.failure} if place.failure else {}
         row |= {"logged": str(place.count_steps())} if place.state == "begun" else {}
         rows.append(row)
         more = row.get("reason") or (row.get("logged", "") and f"{row['logged']} steps")
@@ -106,5 +106,5 @@ def end_study(reporter: Reporter, plan: StudyPlan, folder: StudyFolder) -> None:
 
 
 def _count_states(counts: Mapping[str, int]) -> str:
-    order = ("done", "failed", "begun", "waiting")
+    order = ("done", "failed", "unreadable", "begun", "waiting")
     return ", ".join(f"{counts[state]} {state}" for state in order if counts.get(state))

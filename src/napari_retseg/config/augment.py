@@ -9,7 +9,9 @@ from pydantic import Field, ValidationError
 from napari_retseg.config.frozen import Frozen
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Range = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Range = Annotated[float, Field(ge=0, le=10)]
+Degrees = Annotated[float, Field(ge=0, le=360)]
+Pixels = Annotated[float, Field(ge=0, le=100)]
 
 
 class AugmentConfig(Frozen):
@@ -21,7 +23,7 @@ class AugmentConfig(Frozen):
 
     flip: Share = Field(0.5, description="probability of mirroring the width")
     vertical_flip: Share = Field(0.0, description="probability of mirroring the depth")
-    rotation: Range = Field(0.0, description="degrees either way, in the plane")
+    rotation: Degrees = Field(0.0, description="degrees either way, in the plane")
     scale: Annotated[float, Field(ge=0, lt=1)] = Field(0.15, description="depth, width: 1 -/+ this")
     shift: Share = Field(0.1, description="part of the depth and of the width")
     shear: Share = Field(0.1, description="tilt: part of the depth from centre to edge")
@@ -34,7 +36,7 @@ class AugmentConfig(Frozen):
     contrast: Range = Field(0.2, description="factor 1 -/+ this")
     brightness: Range = Field(0.1, description="offset")
     speckle: Range = Field(0.08, description="standard deviation at most, more in bright tissue")
-    blur: Range = Field(0.0, description="sigma in pixels, of half of the samples")
+    blur: Pixels = Field(0.0, description="sigma in pixels, of half of the samples")
     vessel_shadow: Share = Field(0.0, description="probability of dark columns below vessels")
     low_signal: Share = Field(0.0, description="probability of a weak stretch of A-scans")
     cutout: Share = Field(0.0, description="probability of a box without content")

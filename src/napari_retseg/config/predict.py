@@ -17,7 +17,7 @@ class PredictConfig(Frozen):
 
     device: Device = "auto"
     precision: Precision = "auto"
-    batch_size: Annotated[int, Field(ge=0)] = Field(
+    batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
         0, description="B-scans at once; 0: one on a CPU, eight on a GPU"
     )
     tta: bool = Field(default=False, description="average over the mirrored B-scan, too")

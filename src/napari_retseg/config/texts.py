@@ -6,15 +6,18 @@ a configuration is checked before any work and without torch.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-_SIZE = re.compile(r"^\d+(x\d+){1,2}$")
+#: Digits of a size and of other whole numbers, pixels or folds: a scan has no more.
+_SIZE = re.compile(r"[0-9]{1,5}(x[0-9]{1,5}){1,2}")
+_WHOLE = re.compile(r"[0-9]{1,5}")
 _TERM = re.compile(r"^(?:([0-9.]+)\s*\*\s*)?([a-z]+)(?:\(([^()]*)\))?$")
-_FRACTIONS = re.compile(r"^\d+(/\d+){1,2}$")
-_FOLD = re.compile(r"^fold:(\d+)/(\d+)$")
+_FRACTIONS = re.compile(r"[0-9]{1,3}(/[0-9]{1,3}){1,2}")
+_FOLD = re.compile(r"fold:([0-9]{1,5})/([0-9]{1,5})")
+#: Weights and arguments of losses, and weights of classes, are at most this.
+LARGEST_WEIGHT = 1e6
 
 #: Losses by name, with their own arguments and defaults.
 LOSSES: dict[str, dict[str, float]] = {
@@ -33,7 +36,7 @@ STRATEGIES = ("all", "decoder", "last-three", "head", "scratch")
 
 def parse_size(text: str) -> tuple[int, ...] | None:
     """Read ``DEPTHxWIDTH`` or ``ZxYxX``; None for anything else."""
-    return tuple(int(n) for n in text.split("x")) if _SIZE.match(text) else None
+    return tuple(int(n) for n in text.split("x")) if _SIZE.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,14 @@ def parse_resize(text: str) -> Resize:
     if size is not None and min(size) > 0:
         return Resize("size", size=size)
     kind, _, rest = text.partition(":")
-    if kind == "every" and rest.isdecimal() and int(rest) > 0:
+    if kind == "every" and _is_whole(rest):
         return Resize("every", every=int(rest))
     if kind == "spacing":
         try:
             spacing = tuple(float(part) for part in rest.split("x"))
         except ValueError:
             spacing = ()
-        if len(spacing) in (2, 3) and all(0 < one < math.inf for one in spacing):
+        if len(spacing) in (2, 3) and all(1e-6 < one < LARGEST_WEIGHT for one in spacing):
             return Resize("spacing", spacing_um=spacing)
     raise ValueError(
         f"resize is 'auto', 'none', DEPTHxWIDTH, 'every:2' or 'spacing:3.9x11.6' (um), not {text!r}"
@@ -86,7 +89,7 @@ def parse_fit(text: str) -> Fit:
     if size is not None and min(size) > 0:
         return Fit(size=size)
     kind, _, rest = text.partition(":")
-    if kind == "multiple" and rest.isdecimal() and int(rest) > 0:
+    if kind == "multiple" and _is_whole(rest):
         return Fit(multiple=int(rest))
     raise ValueError(f"fit is 'none', DEPTHxWIDTH or 'multiple:32', not {text!r}")
 
@@ -111,7 +114,7 @@ def parse_window(text: str) -> Window | None:
     if size is not None and len(size) == 2 and min(size) > 0:
         if not stride_text:
             return Window((size[0], size[1]), max(1, 2 * min(size) // 3))
-        if stride_text.isdecimal() and 0 < int(stride_text) <= min(size):
+        if _is_whole(stride_text) and int(stride_text) <= min(size):
             return Window((size[0], size[1]), int(stride_text))
     raise ValueError(
         f"window is 'none' or DEPTHxWIDTH/STRIDE as in '256x256/170', the stride not above the "
@@ -132,7 +135,7 @@ def parse_strategy(text: str) -> Strategy:
     if text in STRATEGIES:
         return Strategy(text)  # type: ignore[arg-type]
     kind, _, rest = text.partition(":")
-    if kind == "encoder-stages" and rest.isdecimal() and int(rest) > 0:
+    if kind == "encoder-stages" and _is_whole(rest):
         return Strategy("encoder-stages", frozen_stages=int(rest))
     known = ", ".join(STRATEGIES)
     raise ValueError(f"strategy is {known} or encoder-stages:N, not {text!r}")
@@ -163,15 +166,18 @@ def _parse_term(text: str) -> LossTerm:
             f"{', '.join(LOSSES)}"
         )
     weight = _number(match[1] or "1", text)
-    if weight <= 0:
-        raise ValueError(f"the weight of {match[2]} must be above 0")
+    if not 0 < weight <= LARGEST_WEIGHT:
+        raise ValueError(f"the weight of {match[2]} must be above 0 and at most {LARGEST_WEIGHT:g}")
     arguments = dict(LOSSES[match[2]])
     for name, value in _parse_arguments(match[3] or "", text).items():
         if name not in arguments:
             known = ", ".join(arguments) or "none"
             raise ValueError(f"{match[2]} has no argument {name!r}; it has: {known}")
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name} of {match[2]} must be 0 or more, not {value:g}")
+        if not 0 <= value <= LARGEST_WEIGHT:
+            raise ValueError(
+                f"{name} of {match[2]} must be 0 or more, and at most {LARGEST_WEIGHT:g}, not "
+                f"{value:g}"
+            )
         arguments[name] = value
     if match[2] == "tversky" and not sum(arguments.values()):
         raise ValueError("alpha and beta of tversky must not both be 0")
@@ -189,6 +195,11 @@ def _parse_arguments(text: str, whole: str) -> dict[str, float]:
     return found
 
 
+def _is_whole(text: str) -> bool:
+    """Whether a text is a whole number above 0, and of no more digits than pixels have."""
+    return _WHOLE.fullmatch(text) is not None and int(text) > 0
+
+
 def _number(text: str, whole: str) -> float:
     try:
         return float(text)
@@ -204,7 +215,7 @@ def parse_class_weights(text: str) -> str | tuple[float, ...]:
         given = tuple(float(part) for part in text.split(","))
     except ValueError:
         given = ()
-    if len(given) > 1 and all(0 <= one < math.inf for one in given) and max(given) > 0:
+    if len(given) > 1 and all(0 <= one <= LARGEST_WEIGHT for one in given) and max(given) > 0:
         return given
     raise ValueError(
         f"class weights are {', '.join(CLASS_WEIGHTS)} or one number for each class, background "
@@ -233,12 +244,12 @@ def parse_split(text: str) -> SplitPlan:
     """Read ``pinned``, shares as ``80/20`` or ``70/15/15``, or ``fold:1/4``."""
     if text == "pinned":
         return SplitPlan()
-    if _FRACTIONS.match(text):
+    if _FRACTIONS.fullmatch(text):
         shares = [int(part) / 100 for part in text.split("/")] + [0.0]
         if abs(sum(shares) - 1) < 1e-9 and shares[0] > 0 and shares[1] > 0:
             return SplitPlan(fractions=(shares[0], shares[1], shares[2]))
         raise ValueError(f"the shares of {text!r} do not add up to 100, or one of them is 0")
-    match = _FOLD.match(text)
+    match = _FOLD.fullmatch(text)
     if match and 1 <= int(match[1]) <= int(match[2]) and int(match[2]) > 1:
         return SplitPlan(fold=int(match[1]), folds=int(match[2]))
     raise ValueError(f"split is 'pinned', shares as '70/15/15', or 'fold:1/4', not {text!r}")

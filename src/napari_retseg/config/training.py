@@ -26,11 +26,14 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "poly", "cosine", "onecycle", "step", "plateau"]
 SplitBy = Literal["patient", "image"]
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+NotNegative = Annotated[float, Field(ge=0, le=1e9)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
-AtLeastOne = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+AtLeastOne = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Odd = Annotated[int, Field(ge=0, le=99)]
+#: Samples of a step.
+Batch = Annotated[int, Field(ge=1, le=4096)]
 
 
 class TrainConfig(Frozen):
@@ -43,7 +46,7 @@ class TrainConfig(Frozen):
     dims: Dims = Field(
         "auto", description="B-scans, with their neighbours as channels, or volumes; auto: 2"
     )
-    neighbours: Count = Field(
+    neighbours: Odd = Field(
         0, description="B-scans in the input of --dims 2.5, odd; 0: the starting model's, or 3"
     )
     arch: str = Field(
@@ -105,7 +108,7 @@ class TrainConfig(Frozen):
         3, description="scores without a better one before plateau drops"
     )
     clip: NotNegative = Field(0.0, description="largest norm of the gradient; 0: any")
-    accumulate: AtLeastOne = Field(1, description="batches in an optimiser step")
+    accumulate: Batch = Field(1, description="batches in an optimiser step")
     iterations: Count = Field(
         0,
         description="optimiser steps; 0: from a model 100 and 3 for each training scan (1000 at "
@@ -113,7 +116,7 @@ class TrainConfig(Frozen):
     )
     epochs: Count = Field(0, description="instead of iterations: passes over the training scans")
     minutes: NotNegative = Field(0.0, description="instead of iterations: time of training steps")
-    batch_size: AtLeastOne = Field(4, description="samples in a batch")
+    batch_size: Batch = Field(4, description="samples in a batch")
     patience: Count = Field(0, description="stop after so many scores without a better one; 0: no")
     ema: Share = Field(
         0.99, description="decay of the averaged weights that are scored and kept; 0: none"

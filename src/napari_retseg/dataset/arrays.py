@@ -6,9 +6,11 @@ from pathlib import Path
 
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset
+from napari_retseg.dataset.files import kind_of
 from napari_retseg.dataset.loading import name_classes
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_labels, write_scan
+from napari_retseg.regular import read_limited
 from napari_retseg.scan import OctScan
 
 IMAGES = "images.npy"
@@ -56,15 +58,15 @@ def import_stacks(source: Path, folder: Path) -> Dataset:
 
 def _read_groups(source: Path, n_bscans: int) -> tuple[list[str], tuple[str, ...]]:
     path = source / GROUPS
-    if not path.is_file():
+    if kind_of(path) is None:
         note = (
             f"{IMAGES} does not say of which patient a B-scan is, so all count as one; "
             f"{GROUPS} beside it (a patient a line) would"
         )
         return ["P1"] * n_bscans, (note,)
     try:
-        groups = path.read_text(encoding="utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
+        groups = read_limited(path).decode("utf-8-sig").split()
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
     if len(groups) != n_bscans:
         raise InputError(f"{path}: names {len(groups)} patients for {n_bscans} B-scans")

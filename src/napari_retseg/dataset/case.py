@@ -20,7 +20,9 @@ from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import Laterality, OctScan
 
 Split = Literal["train", "val", "test"]
-Stamp = tuple[tuple[str, int, int], ...]
+#: Name, time of writing, time of the last change of any kind, size and number of each file.
+Stamp = tuple[tuple[str, int, int, int, int], ...]
+_Bscan = Annotated[int, Field(ge=0, lt=1_000_000)]
 
 
 class BscanState(BaseModel):
@@ -62,11 +64,11 @@ class Case(BaseModel):
 
     image: Path
     label: Path | None = None
-    group: str = Field(min_length=1)
+    group: str = Field(min_length=1, max_length=1000)
     split: Split | None = None
-    bscans: dict[Annotated[int, Field(ge=0)], BscanState] | None = None
-    heldout_bscans: tuple[int, ...] = ()
-    unused_bscans: tuple[int, ...] = ()
+    bscans: dict[_Bscan, BscanState] | None = None
+    heldout_bscans: tuple[_Bscan, ...] = ()
+    unused_bscans: tuple[_Bscan, ...] = ()
     about: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -107,7 +109,9 @@ class Case(BaseModel):
         given = self.about.get("spacing_um")
         sizes = given if isinstance(given, list | tuple) and given else [given]
         if not all(size is None or type(size) in (int, float) for size in sizes):
-            raise InputError(f"{self.image}: spacing_um in dataset.json is {given!r}, no sizes")
+            raise InputError(
+                f"{self.image}: spacing_um in dataset.json is {str(given)[:80]}, no sizes"
+            )
         return tuple(sizes)
 
     def read_labels(
@@ -177,13 +181,20 @@ class Case(BaseModel):
 
 
 def stamp(path: Path) -> Stamp:
-    """Names, times and sizes of a file, or of a folder's: they change with the content."""
+    """Names, times, sizes and numbers of a file, or of a folder's: they change with the content.
+
+    The time of the last change of any kind is set by the system alone: a file that is replaced by
+    one of the same size and time of writing has another one.
+    """
     try:
         files = [entry.path for entry in os.scandir(path)] if path.is_dir() else [str(path)]
         stats = [(file, Path(file).stat()) for file in sorted(files)]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
+    return tuple(
+        (file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+        for file, stat in stats
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Dataset(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     root: Path
-    name: str
+    name: str = Field(max_length=1000)
     labels: LabelSet
     ignore: int = IGNORE
     cases: tuple[Case, ...]
@@ -62,9 +63,9 @@ class Dataset(BaseModel):
             raise ValueError("root is an absolute path")
         if self.ignore != IGNORE:
             raise ValueError(f"pixels that are not annotated hold {IGNORE}, not {self.ignore}")
-        images = [case.image for case in self.cases]
-        if len(set(images)) < len(images):
-            twice = next(image for image in images if images.count(image) > 1)
+        counts = Counter(case.image for case in self.cases)
+        twice, number = counts.most_common(1)[0] if counts else (None, 1)
+        if number > 1:
             raise ValueError(f"{twice} is in it twice")
         return self
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,17 @@ from pydantic import ValidationError
 from napari_retseg.classes import IGNORE, LabelClass, LabelSet
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset, is_unlabelled_test
+from napari_retseg.dataset.files import check_links, check_there, find_inside, shorten
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, OutsideError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.suffixes import stem_of
+from napari_retseg.records import first_problem, read_json
 
 DESCRIPTION = "dataset.json"
 SCHEMA_VERSION = 1
+#: Bytes of a description: a hundred thousand cases.
+LARGEST = 32 * 1024**2
 _OWN_KEYS = {
     "schema_version",
     "name",
@@ -43,21 +46,17 @@ def read_description(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Where it cannot be read, is no JSON object, or its schema is newer than this program's.
+        Where it is not there, cannot be read, is no JSON object, or its schema is newer than this
+        program's.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON file ({error}); correct or replace it") from error
+    data = read_json(path, limit=LARGEST)
     if not isinstance(data, dict):
         raise InputError(f"{path}: is no description of a dataset (a JSON object is needed)")
     version = data.get("schema_version", SCHEMA_VERSION)
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputError(
-            f"{path}: schema version {version} is not known here (up to {SCHEMA_VERSION} is); "
-            "update napari-retseg"
+            f"{path}: schema version {shorten(version)} is not known here (up to {SCHEMA_VERSION} "
+            "is); update napari-retseg"
         )
     return data
 
@@ -84,27 +83,38 @@ def parse_cases(
         Where an entry is wrong, a file is missing, or a path leaves the folder.
     """
     cases = []
+    for key, number, entry in _list_entries(data, path):
+        values = {"image": entry} if isinstance(entry, str) else entry
+        if not isinstance(values, dict) or not isinstance(values.get("image"), str):
+            raise InputError(f"{path}: entry {number} of '{key}' names no image")
+        if key == "test":
+            values = {"split": "test", **values}
+        case = _parse_case(values, path, allow_outside=allow_outside)
+        if check_files:
+            _check_files(case, path, allow_outside=allow_outside)
+        cases.append(case)
+    return tuple(cases)
+
+
+def _list_entries(data: Mapping[str, Any], path: Path) -> Iterator[tuple[str, int, Any]]:
     for key in ("training", "test"):
         entries = data.get(key, [])
         if not isinstance(entries, list):
             raise InputError(f"{path}: '{key}' is no list of cases")
         for number, entry in enumerate(entries):
-            values = {"image": entry} if isinstance(entry, str) else entry
-            if not isinstance(values, dict) or not isinstance(values.get("image"), str):
-                raise InputError(f"{path}: entry {number} of '{key}' names no image")
-            if key == "test":
-                values = {"split": "test", **values}
-            case = _parse_case(values, path, allow_outside=allow_outside)
-            if check_files:
-                _check_files(case, path)
-            cases.append(case)
-    return tuple(cases)
+            yield key, number, entry
 
 
-def _check_files(case: Case, path: Path) -> None:
-    for file, kind in ((case.image, "image"), (case.label, "label")):
-        if file is not None and not file.exists():
-            raise InputError(f"{file}: no such {kind}, but {path.name} lists it")
+def _check_files(case: Case, path: Path, *, allow_outside: bool) -> None:
+    """Make sure that the files are there; of a folder, each must lie where the folder may."""
+    root = path.parent
+    check_there(case.image, "image", path.name)
+    if not allow_outside and case.image.is_dir():
+        check_links(root, case.image)
+    if case.label is not None:
+        check_there(case.label, "label", path.name)
+        if case.label.is_dir():
+            check_links(root, case.label)
 
 
 def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> Case:
@@ -113,7 +123,7 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
     if image is None:
         if not allow_outside:
             raise OutsideError(
-                f"{path}: image {values['image']} is outside the dataset's folder; "
+                f"{path}: image {shorten(values['image'])} is outside the dataset's folder; "
                 f"{_how_to_trust(root)}",
                 values["image"],
             )
@@ -121,12 +131,12 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
     label = None
     if values.get("label") is not None:
         if not isinstance(values["label"], str):
-            raise InputError(f"{path}: the label of {values['image']} is no path")
+            raise InputError(f"{path}: the label of {shorten(values['image'])} is no path")
         label = find_inside(root, values["label"], path)
         if label is None:
             raise InputError(
-                f"{path}: label {values['label']} is outside the dataset's folder; labels lie in "
-                "it, copy them there"
+                f"{path}: label {shorten(values['label'])} is outside the dataset's folder; labels "
+                "lie in it, copy them there"
             )
     known = {key: values[key] for key in _CASE_KEYS - {"image", "label"} if key in values}
     about = {key: value for key, value in values.items() if key not in _CASE_KEYS}
@@ -134,7 +144,7 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
     try:
         return Case(image=image, label=label, about=about, **known)
     except ValidationError as error:
-        raise InputError(f"{path}: {values['image']}: {first_error(error)}") from error
+        raise InputError(f"{path}: {shorten(values['image'])}: {first_problem(error)}") from error
 
 
 def _how_to_trust(root: Path) -> str:
@@ -144,22 +154,6 @@ def _how_to_trust(root: Path) -> str:
         "copy it there, or, where you trust this file, add the data set to a workspace in napari "
         "(in Python: load_dataset with allow_outside=True)"
     )
-
-
-def find_inside(root: Path, given: str, path: Path) -> Path | None:
-    """Return the absolute path of a file that a description names; None outside `root`.
-
-    Links and ``..`` are followed to tell; the name that was given is kept.
-    """
-    raw = root / given
-    try:
-        target = raw.resolve()
-        if not target.is_relative_to(root.resolve()):
-            return None
-        plain = Path(os.path.normpath(raw))
-        return plain if plain.resolve() == target else target
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: {given!r} is no usable path ({error})") from error
 
 
 def parse_labels(data: Mapping[str, Any], path: Path) -> LabelSet | None:
@@ -187,25 +181,31 @@ def parse_labels(data: Mapping[str, Any], path: Path) -> LabelSet | None:
         )
         return LabelSet(classes=classes)
     except ValidationError as error:
-        raise InputError(f"{path}: labels: {first_error(error)}") from error
+        raise InputError(f"{path}: labels: {first_problem(error)}") from error
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: labels: {labels!r} is not a mapping from values to names ({error})"
+            f"{path}: labels: {shorten(labels)} is not a mapping from values to names ({error})"
         ) from error
 
 
 def _name_values(labels: Any) -> dict[int, str]:
     if isinstance(labels, list):
-        return {value: str(name) for value, name in enumerate(labels)}
+        return {value: _name_class(name) for value, name in enumerate(labels)}
     if not isinstance(labels, dict):
         raise TypeError("it is neither an object nor a list")
-    if all(isinstance(value, int) for value in labels.values()):
+    if all(type(value) is int for value in labels.values()):
         if len(set(labels.values())) < len(labels):
             raise ValueError("a value has two names")
         if labels.get("ignore", IGNORE) != IGNORE:
             raise ValueError(f"pixels to ignore hold {IGNORE} here, not {labels['ignore']}")
         return {value: str(name) for name, value in labels.items()}
-    return {int(value): str(name) for value, name in labels.items()}
+    return {int(value): _name_class(name) for value, name in labels.items()}
+
+
+def _name_class(name: Any) -> str:
+    if not isinstance(name, str | int | float) or isinstance(name, bool):
+        raise TypeError(f"{shorten(name)} is no name")
+    return str(name)
 
 
 def build_dataset(
@@ -219,7 +219,7 @@ def build_dataset(
     try:
         return Dataset(root=path.parent, labels=labels, cases=cases, about=about, **given)
     except ValidationError as error:
-        raise InputError(f"{path}: {first_error(error)}") from error
+        raise InputError(f"{path}: {first_problem(error)}") from error
 
 
 def save_dataset(dataset: Dataset) -> Path:
@@ -303,11 +303,3 @@ def _relative(path: Path, root: Path) -> str:
         return Path(os.path.relpath(path, root)).as_posix()
     except ValueError:  # another drive
         return path.as_posix()
-
-
-def first_error(error: ValidationError) -> str:
-    """Put the first thing that a model refuses into one line."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    text = str(first["msg"]).removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text

@@ -135,18 +135,21 @@ def _import_decathlon(source: Path, folder: Path) -> Dataset:
 def _copy(dataset: Dataset, folder: Path) -> Dataset:
     """Copy the files of a data set to the same places below `folder`, once they are checked."""
     cases: list[Case] = []
-    for case in dataset.cases:
+    for number, case in enumerate(dataset.cases, start=1):
         if case.label is not None:
             case.read_labels(dataset.labels)
-        paths = {"image": _copy_path(case.image, dataset.root, folder)}
+        paths = {"image": _copy_path(case.image, dataset.root, folder, number)}
         if case.label is not None:
-            paths["label"] = _copy_path(case.label, dataset.root, folder)
+            paths["label"] = _copy_path(case.label, dataset.root, folder, number)
         cases.append(case.model_copy(update=paths))
     return dataset.model_copy(update={"root": folder, "cases": tuple(cases)})
 
 
-def _copy_path(path: Path, root: Path, folder: Path) -> Path:
-    target = folder / path.relative_to(root)
+def _copy_path(path: Path, root: Path, folder: Path, number: int) -> Path:
+    if path.is_relative_to(root):
+        target = folder / path.relative_to(root)
+    else:  # of a workspace, whose scans may lie anywhere
+        target = folder / "images" / f"{number:04d}" / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         target.mkdir()

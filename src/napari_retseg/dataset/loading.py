@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ from napari_retseg.dataset.description import (
     parse_labels,
     read_description,
 )
+from napari_retseg.dataset.files import kind_of
 from napari_retseg.dataset.pair import find_classes, find_pair, list_pair, list_scans
 from napari_retseg.dataset.registry import is_own
 from napari_retseg.errors import InputError
+from napari_retseg.records import read_json
 
 #: Names of the classes of a folder pair without ``dataset.json``.
 CLASSES = "classes.json"
@@ -45,13 +46,14 @@ def load_dataset(path: Path, *, allow_outside: bool | None = None) -> Dataset:
         Where there is no data set, a file of it is missing, or a path leaves the folder.
     """
     path = Path(path)
-    if path.is_file():
+    kind = kind_of(path)
+    if kind is None:
+        raise InputError(f"{path}: no such dataset; give a folder or its {DESCRIPTION}")
+    if kind == "file":
         source = path.resolve()
         return _load_described(read_description(source), source, allow_outside=allow_outside)
-    if not path.is_dir():
-        raise InputError(f"{path}: no such dataset; give a folder or its {DESCRIPTION}")
     source = path.resolve() / DESCRIPTION
-    data = read_description(source) if source.exists() else {}
+    data = _read_beside(source)
     if "training" in data:
         return _load_described(data, source, allow_outside=allow_outside)
     return load_pair(path)
@@ -67,7 +69,7 @@ def load_pair(folder: Path) -> Dataset:
     """
     root = folder.resolve()
     source = root / DESCRIPTION
-    data = read_description(source) if source.exists() else {}
+    data = _read_beside(source)
     pair = find_pair(root)
     if pair is not None:
         cases, notes = list_pair(*pair)
@@ -112,16 +114,13 @@ def name_classes(folder: Path, label_files: Sequence[Path]) -> LabelSet:
     """
     for name in (DESCRIPTION, CLASSES):
         path = folder / name
-        if path.is_file():
-            data = read_description(path) if name == DESCRIPTION else {"labels": _read_names(path)}
+        if kind_of(path) is not None:
+            data = read_description(path) if name == DESCRIPTION else {"labels": read_json(path)}
             labels = parse_labels(data, path)
             if labels is not None:
                 return labels
     return find_classes(label_files) if label_files else LabelSet.from_names([])
 
 
-def _read_names(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON file of class names ({error})") from error
+def _read_beside(source: Path) -> dict[str, Any]:
+    return {} if kind_of(source) is None else read_description(source)

@@ -11,7 +11,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
 from napari_retseg.dataset.case import Case
-from napari_retseg.dataset.description import find_inside
+from napari_retseg.dataset.files import check_links, find_inside
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path, read_labels
 from napari_retseg.io.suffixes import stem_of
@@ -164,6 +164,8 @@ def _inside(path: Path, root: Path) -> Path:
     found = find_inside(root, str(path.relative_to(root)), path)
     if found is None:
         raise InputError(f"{path}: is a link that leaves {root}; copy the file there")
+    if path.is_dir():
+        check_links(root, path)
     return found
 
 

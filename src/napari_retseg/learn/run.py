@@ -16,17 +16,17 @@ from typing import Any, TextIO
 
 import yaml
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from napari_retseg.config import TrainConfig
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.errors import InputError, NotThereError, UsageError
 from napari_retseg.events import Event, Scored, StepDone, encode
 from napari_retseg.io.atomic import remove_leftovers, write_json, write_text
+from napari_retseg.learn.eventlog import EVENTS, LogLine, read_log
 from napari_retseg.models import ModelInfo, parse_info
+from napari_retseg.records import check_record, read_json, read_yaml
 
 _CONFIG = "config.yaml"
 _MODEL = "run.json"
-_EVENTS = "events.jsonl"
 _METRICS = "metrics.csv"
 _LOCK = ".lock"
 START_MODEL = "model-start"
@@ -131,14 +131,13 @@ class RunFolder:
         """
         remove_leftovers(self.path)
         kept = [
-            line
+            line.values
             for line in self._read_events()
-            if line.get("iteration", -1)
-            <= (scored_until if line["event"] == "Scored" else iteration)
+            if line.values is not None and _is_kept(line, iteration, scored_until)
         ]
-        write_text(self.path / _EVENTS, "".join(json.dumps(line) + "\n" for line in kept))
+        write_text(self.path / EVENTS, "".join(json.dumps(line) + "\n" for line in kept))
         write_text(self.path / _METRICS, _metrics_text(kept))
-        self._events = (self.path / _EVENTS).open("a", encoding="utf-8")
+        self._events = (self.path / EVENTS).open("a", encoding="utf-8")
         self._metrics = (self.path / _METRICS).open("a", encoding="utf-8", newline="")
 
     def log(self, event: Event) -> None:
@@ -181,18 +180,11 @@ class RunFolder:
             options = ", ".join(f"{n} ({before[n]}, now {now[n]})" for n in changed)
             raise UsageError(f"{self.path}: a resumed run keeps its options; changed: {options}")
 
-    def _read_events(self) -> list[dict[str, Any]]:
-        """Read the events that are whole; a line that was cut by a crash is left out."""
-        path = self.path / _EVENTS
-        if not path.is_file():
+    def _read_events(self) -> list[LogLine]:
+        try:
+            return read_log(self.path)
+        except NotThereError:
             return []
-        lines = []
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
-        return lines
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -205,12 +197,10 @@ def read_config(path: Path) -> TrainConfig:
     """
     file = path / _CONFIG
     try:
-        return TrainConfig.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
+        values = read_yaml(file)
+    except NotThereError as error:
         raise InputError(f"{path}: there is no run in this folder") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{file}: cannot be read as a configuration ({reason})") from error
+    return check_record(values, TrainConfig, file)
 
 
 def read_run_model(path: Path) -> ModelInfo:
@@ -223,14 +213,20 @@ def read_run_model(path: Path) -> ModelInfo:
     """
     file = path / _MODEL
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        data = read_json(file)
+    except NotThereError as error:
         raise InputError(
             f"{path}: there is no run to resume; start one without --resume"
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{file}: cannot be read ({error})") from error
     return parse_info(data, file)
+
+
+def _is_kept(line: LogLine, iteration: int, scored_until: int) -> bool:
+    """Whether what a line tells is in the state that is gone on with."""
+    if line.event is None:
+        return False  # of a later version: nobody knows what it belongs to
+    last = scored_until if isinstance(line.event, Scored) else iteration
+    return bool(getattr(line.event, "iteration", -1) <= last)
 
 
 _COLUMNS = ("iteration", "loss", "learning_rate", "mean_foreground_dice", "mean_foreground_iou")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.events import (
     CheckpointSaved,
     Event,
@@ -20,13 +19,12 @@ from napari_retseg.events import (
     Scored,
     StepDone,
     TrainingPlanned,
-    decode,
 )
+from napari_retseg.learn.eventlog import EVENTS, list_events, read_log
 
 Measure = Literal["dice", "iou"]
 Points = NDArray[np.float64]
 
-EVENTS = "events.jsonl"
 CHECKPOINT = Path("checkpoints") / "last.pt"
 #: Share of the smoothed loss that stays at each step.
 _MEMORY = 0.9
@@ -241,20 +239,18 @@ class Curves:
 def find_resumable(runs: Sequence[Path]) -> Path | None:
     """Return the newest run that has begun, where it can be resumed.
 
-    One that failed before its first step does not hide the one before it.
+    One that failed before its first step, or cannot be read, does not hide the one before it.
 
     Parameters
     ----------
     runs
         Folders of runs, in order.
-
-    Raises
-    ------
-    InputError
-        Where a run cannot be read.
     """
     for run in reversed(runs):
-        curves = Curves.read(run)
+        try:
+            curves = Curves.read(run)
+        except InputError:
+            continue  # it cannot be gone on with; opening it says why
         if curves.is_begun:
             return run if curves.is_resumable else None
     return None
@@ -270,30 +266,17 @@ def read_score(scores: dict[str, Any], name: str | None, measure: Measure) -> fl
 
 
 def read_events(run: Path) -> list[Event]:
-    """Read the events of a run; a line that a crash cut, and all after it, are left out.
+    """Read the events of a run.
+
+    A last line that a crash cut is left out. In the place of any other line that cannot be read
+    is a warning that says why; events of later versions are passed over.
 
     Raises
     ------
     InputError
         Where there is no run, or the file cannot be read.
     """
-    path = run / EVENTS
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError as error:
+        return list_events(read_log(run))
+    except NotThereError as error:
         raise InputError(f"{run}: there is no run in this folder; choose another one") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return list(_decode(text))
-
-
-def _decode(text: str) -> Iterator[Event]:
-    for line in text.splitlines():
-        try:
-            data = json.loads(line)
-        except json.JSONDecodeError:
-            return
-        try:
-            yield decode(data)
-        except (KeyError, TypeError):
-            continue  # an event of a later version

@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.errors import UsageError
+from napari_retseg.records import LARGEST_YAML, parse_yaml
+from napari_retseg.regular import read_limited
 from napari_retseg.study.recipe import Recipe
 
 
@@ -39,14 +40,10 @@ def read_recipe(
     InputError
         Where the file cannot be read.
     """
-    text = _read(name_or_path)
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{name_or_path}: is no YAML ({_flat(error)})") from error
+    values = parse_yaml(_read(name_or_path), name_or_path)
     if not isinstance(values, dict):
         raise UsageError(f"{name_or_path}: is no recipe; see docs/studies.md")
-    if quick and not values.get("quick"):
+    if quick and not isinstance(values.get("quick"), dict):
         raise UsageError(f"{name_or_path}: has no quick version")
     wanted = merge(values, values["quick"]) if quick else values
     try:
@@ -73,7 +70,7 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _read(name_or_path: str) -> str:
+def _read(name_or_path: str) -> str | bytes:
     if name_or_path in recipe_names():
         shipped = files("napari_retseg.study") / "recipes" / f"{name_or_path}.yaml"
         return shipped.read_text(encoding="utf-8")
@@ -83,11 +80,4 @@ def _read(name_or_path: str) -> str:
             f"{name_or_path}: no recipe of this name; there are {', '.join(recipe_names())}, or "
             "give a .yaml file"
         )
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({_flat(error)})") from error
-
-
-def _flat(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return read_limited(path, LARGEST_YAML)

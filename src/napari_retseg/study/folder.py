@@ -8,26 +8,28 @@ dies, a run is finished or can go on.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
+from pydantic import BaseModel, StrictStr
 
 from napari_retseg.dataset import Case
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.dataset.case import Stamp, stamp
+from napari_retseg.errors import InputError, NotThereError, UsageError
 from napari_retseg.io import label_path
 from napari_retseg.io.atomic import write_json
+from napari_retseg.records import read_record
 from napari_retseg.scan import OctScan
 from napari_retseg.study.plan import PLACE, RunSpec, StudyPlan
-from napari_retseg.study.recipe import Recipe
+from napari_retseg.study.record import StudyRecord, read_result
 
-State = Literal["done", "failed", "begun", "waiting"]
+State = Literal["done", "failed", "begun", "waiting", "unreadable"]
 
 _STUDY = "study.json"
 _LOCK = ".lock"
@@ -36,6 +38,10 @@ _DONE = "done.json"
 _FAILED = "failed.json"
 #: Seconds to wait for another program that makes data ready.
 _PATIENCE_SECONDS = 60.0
+
+
+class _Failure(BaseModel):
+    reason: StrictStr
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,9 @@ class RunFolder:
 
     @property
     def state(self) -> State:
-        """How far the run is."""
-        if (self.path / _DONE).is_file():
-            return "done"
+        """How far the run is; unreadable: it is done, but its result is damaged."""
+        if (self.path / _DONE).exists():
+            return "unreadable" if self._problem else "done"
         if (self.path / _FAILED).is_file():
             return "failed"
         return "begun" if (self.training / "checkpoints" / "last.pt").is_file() else "waiting"
@@ -78,18 +84,33 @@ class RunFolder:
         """
         path = self.path / _SPEC
         try:
-            return RunSpec.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValidationError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read ({reason}); start the study again") from error
+            spec = read_record(path, RunSpec)
+        except InputError as error:
+            raise InputError(f"{error}; run the study again") from error
+        if spec.key != self.path.name:
+            raise InputError(f"{path}: is of another run ({spec.key}); run the study again")
+        return spec
+
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether the folder is of just this run."""
+        try:
+            return self.read_spec() == spec
+        except InputError:
+            return False
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write what the run is."""
         write_json(self.path / _SPEC, spec.model_dump(mode="json"))
 
     def read_result(self) -> dict[str, Any]:
-        """Read the result of a finished run."""
-        return _read_json(self.path / _DONE)
+        """Read the result of a finished run.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be read.
+        """
+        return read_result(self.path / _DONE)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result: from now on the run is done."""
@@ -102,9 +123,19 @@ class RunFolder:
 
     @property
     def failure(self) -> str:
-        """Why the run failed; empty where it did not."""
+        """Why the run failed, or cannot be read; empty where neither is so."""
+        if (self.path / _DONE).exists():
+            return self._problem
         path = self.path / _FAILED
-        return str(_read_json(path)["reason"]) if path.is_file() else ""
+        try:
+            return read_record(path, _Failure).reason if path.exists() else ""
+        except InputError as error:
+            return str(error)
+
+    @property
+    def _problem(self) -> str:
+        path = self.path / _DONE
+        return _find_problem(path, stamp(path))
 
     def forget_failure(self) -> None:
         """The run is tried again."""
@@ -197,13 +228,13 @@ class StudyFolder:
             Where the folder holds another study.
         """
         before = self._read_about()
-        if before and before["recipe"]["name"] != plan.recipe.name:
+        if before is not None and before.recipe.name != plan.recipe.name:
             raise UsageError(
-                f"{self.path}: holds the study {before['recipe']['name']}; choose another --output"
+                f"{self.path}: holds the study {before.recipe.name}; choose another --output"
             )
         for spec in plan.unique:
             folder = self.run(spec.key)
-            if folder.state != "done" or folder.read_spec() != spec:
+            if folder.state != "done" or not folder.holds(spec):
                 folder.write_spec(spec)
         content = {
             "recipe": plan.recipe.model_dump(mode="json"),
@@ -213,41 +244,55 @@ class StudyFolder:
         }
         write_json(self.path / _STUDY, content)
 
-    def read_about(self) -> dict[str, Any]:
+    def read_about(self) -> StudyRecord:
         """Read what the study is.
 
         Raises
         ------
         InputError
-            Where there is none.
+            Where there is none, or it was written by another version.
         """
         about = self._read_about()
-        if not about:
+        if about is None:
             raise InputError(f"{self.path}: holds no study; run one with --output {self.path}")
         return about
 
     def read_plan(self) -> StudyPlan:
-        """Read the runs of the study as it was last run.
+        """Read the runs of the study as it was last run; a note names those that cannot be read.
 
         Raises
         ------
         InputError
-            Where there is no study, or it was written by another version.
+            Where there is no study, or it was written by another version, or no run can be read.
         """
         about = self.read_about()
-        try:
-            recipe = Recipe.model_validate(about["recipe"])
-        except ValidationError as error:
+        runs: list[RunSpec] = []
+        problems: dict[str, None] = {}
+        for place in about.runs:
+            try:
+                spec = self.run(place.key).read_spec()
+            except InputError as error:
+                problems[f"a run is left out: {error}"] = None
+            else:
+                runs.append(spec.model_copy(update=place.model_dump()))
+        if not runs:
             raise InputError(
-                f"{self.path / _STUDY}: is of another version of napari-retseg; run the study again"
-            ) from error
-        specs = {place["key"]: self.run(place["key"]).read_spec() for place in about["runs"]}
-        runs = tuple(specs[place["key"]].model_copy(update=place) for place in about["runs"])
-        return StudyPlan(recipe, runs, tuple(about["notes"]))
+                f"{self.path}: none of its {len(about.runs)} runs can be read"
+                f"{': ' if problems else ''}{next(iter(problems), '')}; run the study again"
+            )
+        return StudyPlan(about.recipe, tuple(runs), (*about.notes, *problems))
 
-    def _read_about(self) -> dict[str, Any]:
+    def _read_about(self) -> StudyRecord | None:
         path = self.path / _STUDY
-        return _read_json(path) if path.is_file() else {}
+        try:
+            return read_record(path, StudyRecord)
+        except NotThereError:
+            return None
+        except InputError as error:
+            raise InputError(
+                f"{error}; it is damaged, or of another version of napari-retseg: choose another "
+                "--output"
+            ) from error
 
 
 def prediction_path(case: Case, scan: OctScan, folder: Path) -> Path:
@@ -256,9 +301,11 @@ def prediction_path(case: Case, scan: OctScan, folder: Path) -> Path:
     return label_path(scan, folder / hashlib.sha256(place.encode()).hexdigest()[:8])
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _find_problem(path: Path, _stamp: Stamp) -> str:
+    """Say why a result cannot be read; empty where it can. Each is read once."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    return found
+        read_result(path)
+    except InputError as error:
+        return str(error)
+    return ""

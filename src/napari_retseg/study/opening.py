@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset
-from napari_retseg.errors import UsageError
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.records import parse_yaml
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import StudyPlan, plan_study
 from napari_retseg.study.recipe import Recipe
@@ -99,9 +98,9 @@ def open_study(
 
 def _parse(name: str, text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {name}={text}: is no YAML value") from error
+        value = parse_yaml(text, f"--set {name}")
+    except InputError as error:
+        raise UsageError(str(error)) from error
     # on and off are words here, as they are on the command line: n4=off
     is_word = isinstance(value, bool) and text.lower() not in ("true", "false")
     return text if is_word else value

@@ -9,25 +9,28 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io.atomic import write_bytes, write_text
+from napari_retseg.learn.eventlog import LogLine, parse_log, read_log
+from napari_retseg.records import parse_json
 from napari_retseg.study.folder import RunFolder, StudyFolder
 from napari_retseg.study.plan import STUDY_SCHEMA, RunSpec, StudyPlan
-from napari_retseg.study.record import slim_scores, slim_start
+from napari_retseg.study.record import check_result, slim_scores, slim_start
 from napari_retseg.study.versions import list_versions
+from napari_retseg.ziparchive import open_zip, read_member
 
 _HEAD = "pack.json"
 _RESULT, _EVENTS = "result.json", "events.jsonl"
 #: Curves need these; others name files of the machine.
 _KEPT_EVENTS = ("TrainingPlanned", "StepDone", "Scored")
 #: Nothing in a pack is larger, so that a damaged one cannot fill the memory.
-_LARGEST = 200_000_000
+_LARGEST = 64_000_000
+_LARGEST_PACK = 512_000_000
+_MOST_ENTRIES = 100_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -105,12 +108,17 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
 
 
 def _list_events(place: RunFolder) -> Iterator[str]:
-    path = place.training / _EVENTS
-    if not path.is_file():
+    try:
+        log = read_log(place.training)
+    except NotThereError:
         return
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if json.loads(line)["event"] in _KEPT_EVENTS:
-            yield line
+    yield from _keep_events(log)
+
+
+def _keep_events(log: Iterable[LogLine]) -> Iterator[str]:
+    for line in log:
+        if line.event is not None and type(line.event).__name__ in _KEPT_EVENTS:
+            yield json.dumps(line.values) + "\n"
 
 
 def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path) -> int:
@@ -128,13 +136,15 @@ def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path) -> int:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a pack; whatever is wrong with it is told in one way."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            json.loads(_read(archive, _HEAD))
+        with open_zip(path, limit=_LARGEST_PACK, entries=_MOST_ENTRIES) as archive:
+            parse_json(read_member(archive, _HEAD, _LARGEST), _HEAD)
             yield archive
-    except (OSError, KeyError, TypeError, ValueError, zlib.error, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
+    except NotThereError:
+        raise
+    except InputError as error:
+        text = str(error).removeprefix(f"{path}: ")
         raise InputError(
-            f"{path}: no pack of a study's runs ({reason}); 'study pack' makes one"
+            f"{path}: no pack of a study's runs ({text}); 'study pack' makes one"
         ) from error
 
 
@@ -144,25 +154,9 @@ def _list_keys(archive: zipfile.ZipFile) -> set[str]:
 
 def _take_run(archive: zipfile.ZipFile, place: RunFolder, pack: Path) -> None:
     """Write one run's record; its result comes last, so that it is whole or not there."""
-    result = _check(json.loads(_read(archive, f"{place.path.name}/{_RESULT}")))
-    events = _read(archive, f"{place.path.name}/{_EVENTS}").decode("utf-8")
-    write_text(place.training / _EVENTS, events)
+    name = f"{place.path.name}/{_RESULT}"
+    result = check_result(parse_json(read_member(archive, name, _LARGEST), name), name)
+    name = f"{place.path.name}/{_EVENTS}"
+    log = parse_log(read_member(archive, name, _LARGEST).splitlines(keepends=True), name)
+    write_text(place.training / _EVENTS, "".join(_keep_events(log)))
     place.finish({**result, "taken_from": pack.name})
-
-
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > _LARGEST:
-        raise ValueError(f"{name} is too large")
-    return archive.read(name)
-
-
-def _check(result: Any) -> dict[str, Any]:
-    """Return a result that has all that a report reads; a ValueError or KeyError otherwise."""
-    if not isinstance(result, dict):
-        raise ValueError("a result is no mapping")
-    float(result["seconds"])
-    dict(result["scores"]["classes"]), list(result["scores"]["bscans"])
-    if result["start_scores"] is not None:
-        dict(result["start_scores"]["classes"])
-    dict(result["training"])
-    return result

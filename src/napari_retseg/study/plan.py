@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -23,6 +24,7 @@ from napari_retseg.study.roles import Contents
 
 #: Raised when the same options and data would give another result: older runs are then repeated.
 STUDY_SCHEMA = 1
+MOST_RUNS = 100_000
 #: Where a run stands in its study; two runs that differ in this alone are one.
 PLACE = ("grid", "levels", "split", "by", "fold", "size", "seed", "published", "note")
 #: What a run computes does not depend on these.
@@ -71,7 +73,7 @@ class RunSpec(Frozen):
         Those that are scored.
     """
 
-    key: str
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     kind: Literal["run", "pretraining"] = "run"
     grid: str = ""
     levels: dict[str, str]
@@ -82,7 +84,7 @@ class RunSpec(Frozen):
     seed: int = 0
     config: TrainConfig
     start: Path | None = None
-    start_run: str = ""
+    start_run: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
     weights: Weights
     report_on: Part
     keep_model: bool = False
@@ -132,6 +134,19 @@ class _Planner:
     notes: dict[str, None] = field(default_factory=dict)
 
 
+def _check_number(recipe: Recipe) -> None:
+    """Refuse a recipe of more runs than anybody can do: a few lines can cross to billions."""
+    total = 0
+    for grid in recipe.grids.values():
+        levels = math.prod(len(levels) for levels in grid.factors.values())
+        zipped = math.prod(
+            len(grid.factors[group[0]]) ** (len(group) - 1) for group in grid.zip if group
+        )
+        total += levels // zipped * sum(1 for _ in _repetitions(recipe, grid))
+    if total > MOST_RUNS:
+        raise UsageError(f"{recipe.name}: has {total:,} runs; a study has {MOST_RUNS:,} at most")
+
+
 def plan_study(
     recipe: Recipe,
     datasets: Mapping[str, Dataset],
@@ -156,6 +171,7 @@ def plan_study(
     InputError
         Where the data cannot be divided as asked for.
     """
+    _check_number(recipe)
     planner = _Planner(recipe, contents, options or {})
     pretraining = _plan_pretraining(planner, datasets)
     for comparison in recipe.compare:

@@ -18,10 +18,10 @@ START = "start"
 #: What `start` says where the study's own pre-training is meant, or new weights.
 PRETRAINED, NEW = "pretrained", "new"
 
-_FOLDS = re.compile(r"^folds:(\d+)$")
+_FOLDS = re.compile(r"^folds:([0-9]{1,4})\Z")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Part = Literal["val", "test"]
 
 
@@ -155,12 +155,12 @@ class SplitSpec(Frozen):
 class Simulation(Frozen):
     """Simulated scans that stand in where no data are given."""
 
-    count: Annotated[int, Field(ge=2)] = 4
+    count: Annotated[int, Field(ge=2, le=10_000)] = 4
     seed: Count = 0
     device: Literal["A", "B"] = "A"
-    n_bscans: Annotated[int, Field(ge=1)] = 1
-    depth: Annotated[int, Field(ge=64)] = 496
-    width: Annotated[int, Field(ge=64)] = 768
+    n_bscans: Annotated[int, Field(ge=1, le=1024)] = 1
+    depth: Annotated[int, Field(ge=64, le=4096)] = 496
+    width: Annotated[int, Field(ge=64, le=4096)] = 768
     file_format: Literal["png", "tiff", "nifti"] = "png"
 
 

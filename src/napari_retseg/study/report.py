@@ -161,7 +161,7 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
     runs = [run for run in plan.runs if run.kind == "run"]
     page.add_text("Options that all runs share, where they differ from a training's defaults:")
     page.add_pairs(describe_options(runs))
-    changes = outcome.folder.read_about().get("changes", [])
+    changes = outcome.folder.read_about().changes
     if changes:
         page.add_heading("Changed from the recipe")
         page.add_text("These were given with the command. What the recipe says stands in brackets.")
@@ -185,10 +185,8 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
 def _add_origin(page: Page, outcome: _Outcome) -> None:
     about = outcome.folder.read_about()
     page.add_heading("How to repeat it")
-    page.add_code(about["command"])
-    page.add_pairs(
-        [*about["versions"].items(), *((f"data: {k}", v) for k, v in about["data"].items())]
-    )
+    page.add_code(about.command)
+    page.add_pairs([*about.versions.items(), *((f"data: {k}", v) for k, v in about.data.items())])
     taken = Counter(r.taken_from for r in outcome.results if r.taken_from)
     if taken:
         packs = ", ".join(f"{count} from {pack}" for pack, count in taken.items())
@@ -196,10 +194,10 @@ def _add_origin(page: Page, outcome: _Outcome) -> None:
     failed = [
         f"{run.label} ({run.key}): {outcome.folder.run(run.key).failure}"
         for run in outcome.plan.unique
-        if outcome.folder.run(run.key).state == "failed"
+        if outcome.folder.run(run.key).state in ("failed", "unreadable")
     ]
     if failed:
-        page.add_text("Runs that failed:")
+        page.add_text("Runs that failed, or whose result cannot be read:")
         page.add_list(failed, "failed")
     page.add_text(
         "Each run goes by a hash of all that its result depends on: options, cases, classes and "
@@ -236,9 +234,10 @@ def _describe_missing(outcome: _Outcome) -> list[str]:
     missing = sum(n for state, n in states.items() if state != "done")
     if not missing:
         return []
+    unreadable = f", {states['unreadable']} unreadable" if states["unreadable"] else ""
     return [
         f"{missing} of {sum(states.values())} runs are not in this report ({states['failed']} "
-        "failed); the same command goes on with them."
+        f"failed{unreadable}); the same command goes on with them."
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_retseg.dataset.split import rank_groups
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import label_path, write_labels
 from napari_retseg.io.atomic import replace_atomically, write_json
+from napari_retseg.records import read_record
 from napari_retseg.scan import OctScan
 from napari_retseg.study.recipe import DataRole, Recipe, Simulation, parse_part
 
@@ -72,12 +74,9 @@ def read_contents(datasets: Mapping[str, Dataset], folder: Path) -> Contents:
         Where a file cannot be read.
     """
     path = folder / _CONTENTS
-    known: dict[str, list[str]] = {}
-    if path.is_file():
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}  # hashed again: nothing is lost
+    known: dict[str, tuple[str, str]] = {}
+    with suppress(InputError):  # hashed again: nothing is lost
+        known = read_record(path, dict[str, tuple[str, str]])
     contents: Contents = {}
     for dataset in datasets.values():
         for case in dataset.cases:
@@ -86,7 +85,7 @@ def read_contents(datasets: Mapping[str, Dataset], folder: Path) -> Contents:
             about = repr((stamp(case.image), stamp(case.label), case.bscans, case.heldout_bscans))
             before = known.get(str(case.image))
             if before is None or before[0] != about:
-                before = known[str(case.image)] = [about, dataset.fingerprint([case])]
+                before = known[str(case.image)] = (about, dataset.fingerprint([case]))
             contents[case.image] = before[1]
     write_json(path, known)
     return contents
@@ -126,8 +125,9 @@ def make_ready(dataset: Dataset, role: DataRole, folder: Path, name: str) -> Dat
         return dataset
     table, labels = _merge_classes(dataset, role, name)
     wanted = [case for case in dataset.cases if case.has_annotation]
-    rules = json.dumps(role.model_dump(exclude={"description", "simulate"}), sort_keys=True)
-    digest = hashlib.sha256((rules + dataset.fingerprint(wanted)).encode()).hexdigest()
+    rules = role.model_dump(mode="json", exclude={"description", "simulate"})
+    text = json.dumps(rules, sort_keys=True)
+    digest = hashlib.sha256((text + dataset.fingerprint(wanted)).encode()).hexdigest()
     target = folder / f"{name}-{digest[:12]}"
     is_ready = (target / _READY).is_file()
     cases = [
@@ -135,7 +135,7 @@ def make_ready(dataset: Dataset, role: DataRole, folder: Path, name: str) -> Dat
         for number, case in enumerate(wanted)
     ]
     if not is_ready:
-        write_json(target / _READY, {"role": name, "rules": json.loads(rules)})
+        write_json(target / _READY, {"role": name, "rules": rules})
     update = {"root": target.resolve(), "labels": labels, "cases": tuple(cases)}
     return dataset.model_copy(update=update)
 

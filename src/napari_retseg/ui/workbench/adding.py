@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import load_dataset
-from napari_retseg.dataset.description import first_error
 from napari_retseg.io import read_scan
+from napari_retseg.records import first_problem
 from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
 from napari_retseg.ui.workbench.correcting import Correcting
 from napari_retseg.ui.workbench.desk import Desk
@@ -130,7 +130,7 @@ class Adding:
             new = names[len(known) :]
             classes = present.extended(new) if are_kept else LabelSet.from_names(names)
         except ValidationError as error:
-            self._desk.tell(f"These are no classes: {first_error(error)}", "error")
+            self._desk.tell(f"These are no classes: {first_problem(error)}", "error")
             return
         if classes == present:
             return

@@ -1,0 +1,100 @@
+"""The files that a data set names: there, regular, and within its folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+from napari_retseg.containment import resolve_within
+from napari_retseg.errors import InputError, NotThereError
+
+FileKind = Literal["file", "folder"]
+
+#: So much of a text from a file is shown in a message.
+_SHOWN = 200
+
+
+def shorten(text: object) -> str:
+    """Return a text from a file for a message, in quotes and not too long."""
+    shown = repr(text)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+
+
+def kind_of(path: Path) -> FileKind | None:
+    """Whether a file or a folder lies somewhere, links followed; None: nothing.
+
+    Raises
+    ------
+    InputError
+        Where it is a device, pipe or socket, or the system does not tell.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{_name(path)}: cannot be looked at ({reason})") from error
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if stat.S_ISREG(mode):
+        return "file"
+    raise InputError(f"{path}: is not a regular file (a device, pipe or socket); it is not read")
+
+
+def find_inside(root: Path, given: str, path: Path) -> Path | None:
+    """Return the absolute path of a file that a description names; None outside `root`.
+
+    Links and ``..`` are followed to tell; the name that was given is kept.
+    """
+    raw = root / given
+    try:
+        target = raw.resolve()
+        if not target.is_relative_to(root.resolve()):
+            return None
+        plain = Path(os.path.normpath(raw))
+        return plain if plain.resolve() == target else target
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: {shorten(given)} is no usable path ({error})") from error
+
+
+def check_links(root: Path, folder: Path) -> None:
+    """Make sure that no link in a folder, or in the folders in it, leads out of `root`.
+
+    Raises
+    ------
+    InputError
+        Naming the first that does, or what is no regular file.
+    """
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
+        for name in (*folders, *files):
+            path = Path(parent) / name
+            if path.is_symlink():
+                resolve_within(root, path)
+            if name in files and kind_of(path) is None:
+                raise InputError(f"{path}: is a link to nothing; take it out or mend it")
+
+
+def check_there(path: Path, noun: str, lister: str) -> None:
+    """Make sure that a file or folder is there.
+
+    Raises
+    ------
+    NotThereError
+        Where nothing is.
+    InputError
+        Where it is no file and no folder.
+    """
+    if kind_of(path) is None:
+        raise NotThereError(f"{_name(path)}: no such {noun}, but {lister} lists it")
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename}: cannot be listed ({error.strerror})") from error
+
+
+def _name(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN]}..."
