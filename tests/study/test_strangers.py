@@ -198,7 +198,9 @@ def test_settings_beyond_the_limits_are_one_line(
 def test_a_recipe_that_crosses_to_billions_is_refused(
     small_values: dict[str, Any], plan: Plan
 ) -> None:
-    levels = {f"f{i}": {str(k): {} for k in range(10)} for i in range(12)}
+    levels: dict[str, dict[str, dict[str, str]]] = {
+        f"f{i}": {str(k): {} for k in range(10)} for i in range(12)
+    }
     small_values["grids"]["rates"]["factors"] = levels
     with pytest.raises(UsageError, match="a study has 100,000 at most"):
         plan(small_values)
