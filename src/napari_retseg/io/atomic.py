@@ -100,7 +100,7 @@ def write_text(path: Path, text: str) -> Path:
         start = max(error.start - 30, 0)
         near = make_visible(text[start : error.end + 20].splitlines()[0])
         raise InputError(
-            f"{path}: cannot hold a name that is not UTF-8 (near {near}); rename that file or folder"
+            f"{path}: cannot hold a name that is not UTF-8 (near {near}); rename that file"
         ) from error
     return write_bytes(path, data)
 
