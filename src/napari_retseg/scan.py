@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.errors import InputError
 from napari_retseg.regular import open_regular
 
 Axis = Literal["channel", "bscan", "depth", "width", "z", "y", "x"]
@@ -121,6 +122,11 @@ class OctScan:
         -------
         ndarray
             Shape ``(channel, depth, width)``, in the scan's own dtype.
+
+        Raises
+        ------
+        InputError
+            Where it holds values that are not finite, or cannot be read.
         """
         if not 0 <= index < self.n_bscans:
             raise IndexError(f"B-scan {index} of {self.n_bscans}")
@@ -128,6 +134,7 @@ class OctScan:
         if self.is_volume:
             pixels = pixels[:, index] if self.axes[0] == "channel" else pixels[index]
         plane = np.asarray(pixels)
+        check_finite(plane, f"{self.source or 'the scan'}: B-scan {index + 1}")
         return plane if self.axes[0] == "channel" else plane[np.newaxis]
 
     def with_spacing(self, spacing_um: tuple[float | None, ...]) -> OctScan:
@@ -138,6 +145,25 @@ class OctScan:
     def sha256(self) -> str | None:
         """SHA-256 of the source file (or of a folder's names and files); None without one."""
         return None if self.source is None else hash_path(self.source)
+
+
+def check_finite(pixels: NDArray[Any], name: str) -> None:
+    """Refuse grey values that are NaN or infinite: a network turns them to background.
+
+    Raises
+    ------
+    InputError
+        Naming what holds them.
+    """
+    # of all values the least and the largest are finite exactly where all are
+    if pixels.dtype.kind != "f" or pixels.size == 0:
+        return
+    with np.errstate(invalid="ignore"):
+        ends = (pixels.min(), pixels.max())
+    if not np.isfinite(ends).all():
+        raise InputError(
+            f"{name} holds values that are not finite (NaN or infinite); replace them in the file"
+        )
 
 
 def hash_path(path: Path) -> str:

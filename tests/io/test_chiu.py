@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
-from napari_retseg.io.chiu import load_mat
+from napari_retseg.io.matfile import load_mat
 from napari_retseg.scan import OctScan
 
 Same = Callable[[OctScan, Any], None]

@@ -192,11 +192,11 @@ def test_large_volumes_wait_in_a_temporary_file(
     assert isinstance(scan.pixels, SpooledPixels)
     same(scan, DATA.T)
     again = pickle.loads(pickle.dumps(scan))
-    assert len(list((tmp_path / "temporary").iterdir())) == 2
+    assert len(list((tmp_path / "temporary").rglob("*.raw"))) == 2
     del scan
     same(again, DATA.T)
     del again
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list((tmp_path / "temporary").rglob("*.raw")) == []
 
 
 def test_a_cut_large_volume_leaves_no_temporary_file(
@@ -210,7 +210,7 @@ def test_a_cut_large_volume_leaves_no_temporary_file(
     file.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(InputError, match="cut off"):
         read_scan(file)
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list((tmp_path / "temporary").rglob("*.raw")) == []
 
 
 def test_plain_volumes_stay_in_their_file(tmp_path: Path) -> None:

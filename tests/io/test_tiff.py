@@ -234,7 +234,8 @@ def test_a_colour_stack_becomes_grey(
     )
     scan = read_scan(file)
     assert scan.axes == VOLUME
-    assert scan.notes == ("colour (RGB) reduced to grey",)
+    assert scan.notes[0] == "colour (RGB) reduced to grey"
+    assert ("transparency is left out" in scan.notes) == (n_samples == 4)
     same(scan, stack)
     with pytest.raises(InputError, match="colour image, not labels"):
         read_labels(file)

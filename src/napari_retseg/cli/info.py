@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_retseg.cli.group import FAILED, describe_failed_input, name_input
+from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.options import JsonOption
-from napari_retseg.plaintext import make_visible
+from napari_retseg.errors import RetsegError
 
 
 def info(
@@ -29,15 +29,14 @@ def info(
         for path in paths:
             try:
                 about = describe_scan(read_scan(path))
-            except Exception as error:  # noqa: BLE001 - one file's failure is not the others'
+            except RetsegError as error:
                 failed += 1
-                line = name_input(path, describe_failed_input(error))
-                reporter.fail(line)
-                found.append({"path": str(path), "error": line})
+                reporter.fail(str(error))
+                found.append({"path": str(path), "error": str(error)})
                 continue
             found.append({"path": str(path), **about})
             if not as_json:
-                reporter.say_lines(_format(path, about))
+                reporter.say(_format(path, about))
         reporter.finish(found)
     if failed:
         raise typer.Exit(FAILED)
@@ -51,7 +50,7 @@ def _format(path: Path, about: dict[str, Any]) -> str:
             continue
         values = value if name == "notes" else [value]
         lines += [f"  {name.replace('_', ' '):<18} {_write(one)}" for one in values]
-    return "\n".join(make_visible(line) for line in lines)
+    return "\n".join(lines)
 
 
 def _write(value: Any) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-from napari_retseg.cli.terminal import echo
+import typer
+
 from napari_retseg.events import CancelToken
 
 
@@ -24,8 +24,7 @@ def stopping_cleanly() -> Iterator[CancelToken]:
         if token.is_cancelled():
             raise KeyboardInterrupt
         token.cancel()
-        with suppress(RuntimeError):  # it came in the midst of another line
-            echo("stopping as soon as all is saved; Ctrl-C again stops at once", sys.stderr)
+        typer.echo("stopping as soon as all is saved; Ctrl-C again stops at once", err=True)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

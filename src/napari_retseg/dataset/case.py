@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.dataset.planes import is_sparse, read_planes
 from napari_retseg.errors import InputError
-from napari_retseg.io import read_labels, read_scan
+from napari_retseg.io import read_grid, read_labels, read_scan
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import Laterality, OctScan
 
@@ -162,7 +162,8 @@ class Case(BaseModel):
         """
         n_bscans = shape[0] if len(shape) == 3 else 1
         if self.bscans is None or not label.is_dir():
-            return read_labels(label, shape=shape)
+            # a file on another grid is brought to the scan's, or refused
+            return read_labels(label, shape=shape, grid=read_grid(self.image))
         if len(shape) == 3 and not is_sparse(label, n_bscans=n_bscans):
             return read_labels(label, shape=shape)
         return read_planes(label, shape, missing=IGNORE, only=set(self.annotated_bscans()))
@@ -177,7 +178,7 @@ class Case(BaseModel):
             return []
         if self.bscans is not None:
             return sorted(i for i, b in self.bscans.items() if b.state == "confirmed")
-        return list(_find_annotated(self.label, stamp(self.label)))
+        return list(_find_annotated(self.label, self.image, stamp(self.label)))
 
 
 def stamp(path: Path) -> Stamp:
@@ -198,8 +199,8 @@ def stamp(path: Path) -> Stamp:
 
 
 @lru_cache(maxsize=4096)
-def _find_annotated(path: Path, _stamp: Stamp) -> tuple[int, ...]:
+def _find_annotated(path: Path, image: Path, _stamp: Stamp) -> tuple[int, ...]:
     """Read the labels once for each content of the file."""
-    labels = read_labels(path)
+    labels = read_labels(path, grid=read_grid(image))
     planes = labels[np.newaxis] if labels.ndim == 2 else labels
     return tuple(i for i, plane in enumerate(planes) if (plane != IGNORE).any())

@@ -22,7 +22,7 @@ from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset
 from napari_retseg.errors import InputError
 from napari_retseg.io import write_labels, write_scan
-from napari_retseg.io.chiu import load_mat
+from napari_retseg.io.matfile import load_mat
 from napari_retseg.scan import OctScan
 
 N_BOUNDARIES = 8

@@ -92,7 +92,7 @@ def evaluate_predictions(
         path = label_path(scan, folder)
         if path not in read:
             read.clear()
-            read[path] = dataset.labels.to_indices(read_labels(path, shape=scan.spatial_shape))
+            read[path] = dataset.labels.to_indices(read_labels(path, scan=scan))
         return [read[path][i] if scan.is_volume else read[path] for i in bscans]
 
     about = {"predictions": str(folder), "dataset": dataset.name, "split": split}

@@ -36,13 +36,15 @@ def reduce_rgb(rgb: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = (rgb[..., k] for k in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return np.ascontiguousarray(red)
-    luma = sum(
-        weight * part.astype(np.float64)
-        for weight, part in zip(_LUMA, (red, green, blue), strict=True)
-    )
-    if np.issubdtype(rgb.dtype, np.integer):
-        luma = np.rint(luma)
-    return np.asarray(luma, rgb.dtype)
+    grey = np.empty(red.shape, rgb.dtype)
+    rows = (part.reshape(-1, red.shape[-1]) for part in (red, green, blue, grey))
+    # row by row: 64-bit copies of three large planes would take a gigabyte
+    for *parts, target in zip(*rows, strict=True):
+        luma = sum(
+            weight * part.astype(np.float64) for weight, part in zip(_LUMA, parts, strict=True)
+        )
+        target[...] = np.rint(luma) if rgb.dtype.kind in "iu" else luma
+    return grey
 
 
 def colour_note(kind: str) -> str:
@@ -72,6 +74,6 @@ def check_dtype(path: Path, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """
     if dtype.kind == "b":
         return np.dtype(np.uint8)
-    if dtype.kind not in "iuf":
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise InputError(f"{path}: holds values of type {dtype}; grey values or labels are needed")
     return dtype.newbyteorder("=")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.grid import Grid, bring_to_grid, grid_of
 from napari_retseg.io.layout import layout_of_labels
 from napari_retseg.io.opening import is_folder
 from napari_retseg.io.save import save_planes
@@ -17,10 +18,17 @@ from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.scan import OctScan
 
 
-def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
+def read_labels(
+    path: Path,
+    *,
+    shape: tuple[int, ...] | None = None,
+    scan: OctScan | None = None,
+    grid: Grid | None = None,
+) -> NDArray[np.uint8]:
     """Read class values from a file, or from a folder with one file a B-scan.
 
-    Of a palette image the indices are taken. Whole numbers stored as float are accepted.
+    Of a palette image the indices are taken. Whole numbers stored as float are accepted. NIfTI
+    labels whose axes run otherwise than those of a NIfTI scan are turned to its grid.
 
     Parameters
     ----------
@@ -28,6 +36,10 @@ def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[
         PNG, BMP, TIFF, NIfTI, NPY, NPZ, or a folder of images.
     shape
         The spatial shape of the scan that they belong to.
+    scan
+        The scan itself, in place of `shape` and `grid`.
+    grid
+        Where the scan's voxels lie; None: not known.
 
     Returns
     -------
@@ -37,16 +49,19 @@ def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[
     Raises
     ------
     InputError
-        For colour images, fractions, values outside 0-255, channels, another shape.
+        For colour images, fractions, values outside 0-255, channels, another shape, another grid.
     """
     path = Path(path)
+    if scan is not None:
+        shape, grid = scan.spatial_shape, grid_of(scan)
     if not is_folder(path) and suffix_of(path) not in LABEL_SUFFIXES:
         known = " ".join(LABEL_SUFFIXES)
         raise InputError(f"{path}: cannot hold labels ('{suffix_of(path)}'); use one of {known}")
-    found = open_any(path, "indices")
+    found = open_any(path, "indices", expected=shape)
     if "channel" in found.axes:
         raise InputError(f"{path}: has {found.n_channels} channels; labels have none")
-    if shape is not None and found.spatial_shape != tuple(shape):
+    own = None if grid is None else grid_of(found)
+    if shape is not None and own is None and found.spatial_shape != tuple(shape):
         raise InputError(
             f"{path}: labels of shape {found.spatial_shape} do not fit a scan of shape "
             f"{tuple(shape)}"
@@ -55,7 +70,7 @@ def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[
     planes = labels.reshape(-1, *labels.shape[-2:])
     for target, plane in zip(planes, iterate_planes(found.pixels), strict=True):
         target[...] = _to_values(path, plane)
-    return labels
+    return bring_to_grid(path, labels, own, grid)
 
 
 def _to_values(path: Path, plane: NDArray[Any]) -> NDArray[np.uint8]:

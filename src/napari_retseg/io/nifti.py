@@ -8,36 +8,31 @@ in `descrip` and read as OCT again. Both directions keep every voxel at its plac
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast, get_args
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.grey import check_dtype
 from napari_retseg.io.layout import NIFTI_HEADER, Layout
-from napari_retseg.io.opening import check_file, collecting, reading
+from napari_retseg.io.limits import LARGEST_HEADER, check_shape
+from napari_retseg.io.niftiheader import KIND, PLAIN_AXES, NiftiFacts, open_stream, read_facts
+from napari_retseg.io.opening import reading
 from napari_retseg.io.paged import PagedPixels, RawPixels
-from napari_retseg.io.scale import to_um
 from napari_retseg.io.spool import load_stream
 from napari_retseg.io.suffixes import suffix_of
-from napari_retseg.scan import Axis, OctScan
+from napari_retseg.scan import OctScan
 
-_KIND = "a NIfTI file"
 # nibabel has no types
 _HEADER: Any = nib.Nifti1Header
 _HEADER_BYTES = 348
-_PLAIN_AXES: dict[int, tuple[Axis, ...]] = {2: ("y", "x"), 3: ("z", "y", "x")}
-_MARK = re.compile(r"napari-retseg axes=(\S+) known=(\S*)")
 
 
-def read_nifti(path: Path) -> OctScan:
+def read_nifti(path: Path, *, expected: tuple[int, ...] | None = None) -> OctScan:
     """Read a NIfTI file; ``.nii`` stays on disk, ``.nii.gz`` is decompressed once.
 
     Returns
@@ -50,99 +45,40 @@ def read_nifti(path: Path) -> OctScan:
     InputError
         Where the file is missing, empty, cut off, something else, or has too many axes.
     """
-    check_file(path)
-    with (
-        collecting("nibabel.global") as messages,
-        reading(path, _KIND, ImageFileError, HeaderDataError),
-    ):
-        image: Any = nib.load(path)
-        if not isinstance(image, nib.Nifti1Image):
-            raise InputError(f"{path}: holds {type(image).__name__}; a NIfTI image is needed")
-        header = image.header
-        pixels = _open_pixels(path, image)
-        axes = _name_axes(header, pixels.ndim)
-        spacing, source = _spacing(header, axes)
-        affine = np.array(image.affine, np.float64)
-    notes = [f"nibabel says: {messages[0]}"] if messages else []
-    if source == "unknown" and not _MARK.search(_describe(header)):
-        notes.append("the header names no unit of length, so the spacing is unknown")
+    facts = read_facts(path)
+    with reading(path, KIND):
+        pixels = _open_pixels(path, facts, expected)
     return OctScan(
         pixels=pixels,
-        axes=axes,
-        spacing_um=spacing,
-        spacing_source="file" if source == "file" else "unknown",
+        axes=facts.axes,
+        spacing_um=facts.spacing_um,
+        spacing_source="file" if any(facts.spacing_um) else "unknown",
         source=path,
-        affine=affine,
-        notes=tuple(notes),
-        metadata={NIFTI_HEADER: bytes(header.binaryblock)},
+        affine=facts.affine,
+        notes=facts.notes,
+        metadata={NIFTI_HEADER: bytes(facts.header.binaryblock)},
     )
 
 
-def _read_pixels(path: Path) -> Any:
-    return read_nifti(path).pixels
+def _read_pixels(path: Path, expected: tuple[int, ...]) -> Any:
+    return read_nifti(path, expected=expected).pixels
 
 
-def _open_pixels(path: Path, image: Any) -> NDArray[Any] | PagedPixels:
-    header, proxy = image.header, image.dataobj
-    stored = header.get_data_dtype()
-    check_dtype(path, stored)
-    shape = header.get_data_shape()
-    if not _marked_axes(header):
-        shape = _file_shape(path, shape)
-    shape = shape[::-1]
-    slope, intercept = float(proxy.slope), float(proxy.inter)
-    scale = None if (slope, intercept) == (1.0, 0.0) else (slope, intercept)
-    offset = int(proxy.offset)
+def _open_pixels(
+    path: Path, facts: NiftiFacts, expected: tuple[int, ...] | None
+) -> NDArray[Any] | PagedPixels:
+    shape, stored, scale = facts.shape, facts.stored, facts.scale
     if suffix_of(path) == ".nii":
-        pixels = RawPixels(path, shape, stored=stored, offset=offset, scale=scale)
+        pixels = RawPixels(path, shape, stored=stored, offset=facts.offset, scale=scale)
         return np.asarray(pixels) if len(shape) == 2 else pixels
-    with gzip.open(path) as stream:
-        stream.seek(offset)
-        return load_stream(stream, path, shape, stored=stored, scale=scale, again=_read_pixels)
-
-
-def _file_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(x, y[, z[, channel]]) of a file that may have further axes of length 1."""
-    found = list(shape)
-    while len(found) > 3 and found[-1] == 1:
-        found.pop()
-    if len(found) == 5 and found[3] == 1:
-        # vectors are kept on the fifth axis, behind one time
-        found.pop(3)
-    if not 2 <= len(found) <= 4 or 0 in found:
-        raise InputError(f"{path}: has shape {shape}; 2D, 3D or 3D with channels is needed")
-    return tuple(found)
-
-
-def _describe(header: Any) -> str:
-    return bytes(header["descrip"].item()).decode("latin-1")
-
-
-def _marked_axes(header: Any) -> tuple[Axis, ...]:
-    """The axes that this package wrote down; empty for other files."""
-    mark = _MARK.search(_describe(header))
-    named = tuple(mark[1].split(",")) if mark else ()
-    fits = len(named) == len(header.get_data_shape()) and set(named) <= set(get_args(Axis))
-    return cast("tuple[Axis, ...]", named) if fits else ()
-
-
-def _name_axes(header: Any, ndim: int) -> tuple[Axis, ...]:
-    if marked := _marked_axes(header):
-        return marked
-    return _PLAIN_AXES[ndim] if ndim < 4 else ("channel", *_PLAIN_AXES[3])
-
-
-def _spacing(header: Any, axes: tuple[Axis, ...]) -> tuple[tuple[float | None, ...], str]:
-    """Spacing in um for each axis but the channel, and where it came from."""
-    spatial = [axis for axis in axes if axis != "channel"]
-    unit = header.get_xyzt_units()[0].replace("unknown", "")
-    # the shortest decimal of a 32-bit float is the number that was meant
-    zooms = [float(str(np.float32(z))) for z in header["pixdim"][1 : 1 + len(spatial)]]
-    spacing = [to_um(zoom, unit) for zoom in reversed(zooms)]
-    if mark := _MARK.search(_describe(header)):
-        known = mark[2].split(",")
-        spacing = [s if a in known else None for s, a in zip(spacing, spatial, strict=True)]
-    return tuple(spacing), "file" if any(spacing) else "unknown"
+    held = path.stat().st_size
+    check_shape(path, shape, stored.itemsize, held=held, expected=expected)
+    if facts.offset > LARGEST_HEADER:
+        raise InputError(f"{path}: says that its values begin at byte {facts.offset:,}")
+    again = partial(_read_pixels, expected=shape)
+    with open_stream(path) as stream:
+        stream.seek(facts.offset)
+        return load_stream(stream, path, shape, stored=stored, scale=scale, again=again)
 
 
 def write_nifti(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> None:
@@ -214,7 +150,7 @@ def _new_header(layout: Layout) -> Any:
 
 def _mark_axes(header: Any, layout: Layout) -> None:
     """Name the axes and the known spacings, unless another program's header says the same."""
-    plain = _PLAIN_AXES.get(len(layout.axes))
+    plain = PLAIN_AXES.get(len(layout.axes))
     if layout.nifti_header is not None and layout.axes == plain:
         return
     spatial = [axis for axis in layout.axes if axis != "channel"]

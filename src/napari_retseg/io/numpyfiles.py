@@ -7,10 +7,12 @@ package wrote hold their axes and spacing.
 
 from __future__ import annotations
 
+import io
 import json
 import tokenize
 import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -22,15 +24,21 @@ from numpy.typing import NDArray
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, refuse_colour
 from napari_retseg.io.layout import UNNAMED_AXES, Layout
+from napari_retseg.io.limits import check_shape
 from napari_retseg.io.opening import check_file, reading
 from napari_retseg.io.paged import PagedPixels, RawPixels
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.spool import load_stream
-from napari_retseg.scan import OctScan
+from napari_retseg.records import check_record, parse_json
+from napari_retseg.scan import Axis, Laterality, OctScan
 
 #: Names under which the pixels of an NPZ are looked for, before the only array is taken.
 _MEMBERS = ("pixels", "images", "image", "volume", "labels", "label", "arr_0")
+#: What comes before them where labels are read.
+_LABEL_MEMBERS = ("labels", "label")
 _ABOUT = "about.json"
+#: Bytes of a header of NPY, and of the description beside the pixels.
+_LARGEST_HEADER = 10_000
 _LEAST_SIDE = 16
 
 
@@ -51,6 +59,15 @@ def is_colour(shape: tuple[int, ...]) -> bool:
     return len(shape) > 2 and shape[-1] in (3, 4) and min(shape[-3:-1]) >= _LEAST_SIDE
 
 
+@dataclass(frozen=True)
+class _About:
+    """What this package writes beside the pixels of an NPZ."""
+
+    axes: tuple[Axis, ...]
+    spacing_um: tuple[float | None, ...]
+    laterality: Laterality | None = None
+
+
 def read_npy(path: Path, values: Values) -> OctScan:
     """Read an NPY file; three and more axes stay on disk.
 
@@ -67,11 +84,11 @@ def read_npy(path: Path, values: Values) -> OctScan:
     return _make_scan(path, np.asarray(pixels) if len(shape) == 2 else pixels, values)
 
 
-def read_npz(path: Path, values: Values) -> OctScan:
+def read_npz(path: Path, values: Values, *, expected: tuple[int, ...] | None = None) -> OctScan:
     """Read the pixels of an NPZ file.
 
     They are the array ``pixels``, ``images``, ``image``, ``volume``, ``labels``, ``label``,
-    ``arr_0``, or the only array of two to four axes.
+    ``arr_0`` (for labels ``labels`` and ``label`` first), or the only array.
 
     Raises
     ------
@@ -82,53 +99,74 @@ def read_npz(path: Path, values: Values) -> OctScan:
     check_file(path)
     with reading(path, "an NPZ file", zipfile.BadZipFile, tokenize.TokenError):
         with zipfile.ZipFile(path) as archive:
-            member = _choose(path, archive)
-            about = json.loads(archive.read(_ABOUT)) if _ABOUT in archive.namelist() else None
-        pixels = _read_member(path, member)
+            member, others = _choose(path, archive, values)
+            about = _read_about(path, archive)
+        pixels = _read_member(path, member, expected)
+        notes = (f"left out: {', '.join(others[:5])}",) if others else ()
         if about is None:
-            return _make_scan(path, pixels, values)
-        spacing = tuple(about["spacing_um"])
-        if any(size is not None and to_um(size, "um") is None for size in spacing):
-            raise InputError(f"{path}: has a spacing of {spacing} um; write it again")
+            scan = _make_scan(path, pixels, values)
+            return replace(scan, notes=(*scan.notes, *notes))
+        if any(size is not None and to_um(size, "um") is None for size in about.spacing_um):
+            raise InputError(f"{path}: has a spacing of {about.spacing_um} um; write it again")
         return OctScan(
             pixels=pixels,
-            axes=tuple(about["axes"]),
-            spacing_um=spacing,
-            spacing_source="file" if any(spacing) else "unknown",
+            axes=about.axes,
+            spacing_um=about.spacing_um,
+            spacing_source="file" if any(about.spacing_um) else "unknown",
             source=path,
-            laterality=about["laterality"],
+            laterality=about.laterality,
+            notes=notes,
         )
 
 
 def _read_header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     version = npy.read_magic(stream)
+    length_bytes = {(1, 0): 2, (2, 0): 4, (3, 0): 4}.get(version)
+    if length_bytes is None:
+        raise InputError(f"{path}: is of version {version} of NPY, which is not known")
+    length = stream.read(length_bytes)
+    if int.from_bytes(length, "little") > _LARGEST_HEADER:
+        raise InputError(f"{path}: has a header of {int.from_bytes(length, 'little'):,} bytes")
+    header = io.BytesIO(length + stream.read(int.from_bytes(length, "little")))
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_fortran, stored = read(stream)
+    shape, is_fortran, stored = read(header)
     check_dtype(path, stored)
     if len(shape) < 2:
         raise InputError(f"{path}: has shape {shape}; an image or a volume is needed")
-    if 0 in shape:
+    if any(type(n) is not int or n < 1 for n in shape):
         raise InputError(f"{path}: has no pixels (shape {shape})")
     return shape, "F" if is_fortran else "C", stored
 
 
-def _choose(path: Path, archive: zipfile.ZipFile) -> str:
+def _choose(path: Path, archive: zipfile.ZipFile, values: Values) -> tuple[str, list[str]]:
+    """The member that holds the pixels, and the other arrays."""
     members = [name for name in archive.namelist() if name.endswith(".npy")]
-    for name in _MEMBERS:
-        if f"{name}.npy" in members:
-            return f"{name}.npy"
-    if len(members) != 1:
+    names = _MEMBERS if values == "grey" else (*_LABEL_MEMBERS, *_MEMBERS)
+    found = [f"{name}.npy" for name in names if f"{name}.npy" in members]
+    if not found and len(members) != 1:
         raise InputError(
             f"{path}: holds {len(members)} arrays ({', '.join(members[:5])}); "
             "name the one to read 'pixels'"
         )
-    return members[0]
+    chosen = (found or members)[0]
+    return chosen, [name for name in members if name != chosen]
 
 
-def _read_member(path: Path, member: str) -> Any:
+def _read_about(path: Path, archive: zipfile.ZipFile) -> _About | None:
+    if _ABOUT not in archive.namelist():
+        return None
+    with archive.open(_ABOUT) as stream:
+        text = stream.read(_LARGEST_HEADER)
+    source = f"{path}: its {_ABOUT}"
+    return check_record(parse_json(text, source), _About, source)
+
+
+def _read_member(path: Path, member: str, expected: tuple[int, ...] | None = None) -> Any:
     with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
         shape, order, stored = _read_header(path, stream)
-        again = partial(_read_member, member=member)
+        held = min(archive.getinfo(member).compress_size, path.stat().st_size)
+        check_shape(path, shape, stored.itemsize, held=held, expected=expected)
+        again = partial(_read_member, member=member, expected=shape)
         return load_stream(stream, path, shape, stored=stored, order=order, again=again)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_retseg.errors import InputError
+from napari_retseg.regular import open_regular
 
 #: What the format libraries raise on broken files.
 _BROKEN: tuple[type[Exception], ...] = (
@@ -33,20 +34,15 @@ _BROKEN: tuple[type[Exception], ...] = (
 
 
 def check_file(path: Path) -> int:
-    """Make sure that a file is there, not empty and may be read; return its size in bytes.
+    """Make sure that a regular file is there, not empty and may be read; return its size in bytes.
 
     Raises
     ------
     InputError
         With the reason.
     """
-    if is_folder(path):
-        raise InputError(f"{path}: is a folder, where a file is needed")
-    try:
-        size = path.stat().st_size
-        path.open("rb").close()
-    except OSError as error:
-        raise InputError(f"{path}: {_explain(error)}") from error
+    with open_regular(path) as stream:
+        size = stream.seek(0, 2)
     if size == 0:
         raise InputError(f"{path}: the file is empty; copy or export it again")
     return size

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.limits import check_shape, held_bytes
 from napari_retseg.io.opening import reading
 
 _Item = int | slice | NDArray[Any]
@@ -44,7 +45,7 @@ class PagedPixels(ABC):
         self.source = source
         self.shape = tuple(int(n) for n in shape)
         self.dtype = np.dtype(dtype)
-        if math.prod(self.shape) == 0:
+        if min(self.shape) < 1:
             raise InputError(f"{source}: has no pixels (shape {self.shape})")
 
     @property
@@ -80,7 +81,7 @@ class PagedPixels(ABC):
 
     def __getitem__(self, index: Any) -> Any:
         items = _expand(index, self.ndim)
-        numbers = [np.arange(n)[item] for n, item in zip(self.shape, items, strict=True)]
+        numbers = [_pick(n, item) for n, item in zip(self.shape, items, strict=True)]
         leading, inner = numbers[:-2], items[-2:]
         rows = tuple(np.ndim(n) for n in leading)
         blocks = [
@@ -121,6 +122,13 @@ def _checked(item: Any) -> _Item:
     return int(item) if np.ndim(item) == 0 else np.asarray(item)
 
 
+def _pick(length: int, item: _Item) -> Any:
+    """The places on an axis that an item names: a number, a range or an array."""
+    if isinstance(item, slice | int):
+        return range(length)[item]
+    return np.arange(length)[item]
+
+
 class RawPixels(PagedPixels):
     """Uncompressed values at an offset of a file, mapped for the time of one read.
 
@@ -159,14 +167,17 @@ class RawPixels(PagedPixels):
         shown = scaled_dtype(self._stored) if scale else self._stored.newbyteorder("=")
         super().__init__(source, shape, np.uint8 if shown.kind == "b" else shown)
         end = offset + self.size * self._stored.itemsize
-        if (found := self._file.stat().st_size) < end:
+        found = self._file.stat().st_size
+        if offset < 0 or found < end:
             raise InputError(
                 f"{source}: is cut off ({found} of {end} bytes); copy or export it again"
             )
+        held = held_bytes(self._file) if file is None else found
+        check_shape(source, self.shape, self._stored.itemsize, held=held)
 
     def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
         with reading(self.source, "raw pixels"):
-            pixels = np.memmap(
+            pixels: NDArray[Any] = np.memmap(
                 self._file,
                 self._stored,
                 mode="r",

@@ -12,8 +12,10 @@ from pathlib import Path
 import platformdirs
 
 from napari_retseg.errors import InputError
+from napari_retseg.regular import read_limited
 
 _SALT_BYTES = 32
+_LARGEST = 4096
 
 
 def make_patient_key(identity: str) -> str:
@@ -47,7 +49,7 @@ def _read_salt() -> bytes:
     try:
         if not file.exists():
             _make_salt(file)
-        salt = file.read_bytes()
+        salt = read_limited(file, _LARGEST)
     except OSError as error:
         raise InputError(
             f"{file}: cannot keep the salt of patient keys ({error.strerror}); set "

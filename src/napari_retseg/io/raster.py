@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,39 +17,94 @@ from PIL.ImageFile import ImageFile
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values, colour_note, reduce_rgb, refuse_colour
+from napari_retseg.io.limits import check_shape
 from napari_retseg.io.opening import check_file, reading
 from napari_retseg.io.paged import PagedPixels
-from napari_retseg.io.scale import believe_density
+from napari_retseg.io.pngchunks import PngFacts, read_chunks
+from napari_retseg.io.scale import believe_density, believe_sizes
+from napari_retseg.io.turning import (
+    ORIENTATION,
+    UPRIGHT,
+    check_orientation,
+    turn,
+    turn_note,
+    turn_pair,
+)
 from napari_retseg.scan import OctScan
 
 _FORMATS = ("PNG", "JPEG", "BMP")
 _GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
+#: Chunks in which a PNG may have an orientation.
+_TEXTS = {"eXIf", "iTXt", "zTXt", "tEXt"}
 _COLOURS = {"LA": "grey with alpha", "P": "palette colour", "PA": "palette colour"}
 
 
 class RasterPixels(PagedPixels):
-    """One image file, decoded when it is read. Shape (depth, width)."""
+    """One image file, decoded when it is read. Shape (depth, width).
+
+    Parameters
+    ----------
+    path
+        The file.
+    values
+        What is wanted of it.
+
+    Attributes
+    ----------
+    kind
+        "grey", or the kind of colour.
+    spacing_um
+        (axial, lateral), where the file's resolution is believed.
+    notes
+        What the user should know.
+    """
 
     def __init__(self, path: Path, values: Values) -> None:
         self._values = values
-        check_file(path)
+        held = check_file(path)
         with _opened(path) as image:
+            self._facts = read_chunks(path)
+            _check_frames(path, image, self._facts)
             self.kind = _kind(image)
-            self.dpi = image.info.get("dpi")
-            if values == "indices" and image.format != "PNG" and image.format != "BMP":
-                raise InputError(f"{path}: JPEG changes values; save labels as PNG")
-            if values == "indices" and self.kind not in ("grey", "palette colour"):
-                raise refuse_colour(path, self.kind)
+            if values == "indices":
+                _check_labels(path, image, self.kind)
             width, height = image.size
+            # Pillow decodes to as many bands as a pixel has, imagecodecs to 16 bits
+            item_bytes = max(2, 2 * len(image.getbands()))
+            check_shape(path, (height, width), item_bytes, held=held, expected=(height, width))
+            self._orientation = check_orientation(path, _read_orientation(image, self._facts))
             dtype = np.dtype(_stored_dtype(image))
-        super().__init__(path, (height, width), dtype)
+            self.spacing_um = turn_pair(_spacing(image, self._facts), self._orientation)
+            self.notes = [] if values == "indices" else self._collect(image)
+        super().__init__(path, turn_pair((height, width), self._orientation), dtype)
+
+    def _collect(self, image: Image.Image) -> list[str]:
+        notes = [] if self.kind == "grey" else [colour_note(self.kind)]
+        notes += turn_note(self._orientation)
+        if self._facts is not None:
+            notes += self._facts.notes()
+        elif "icc_profile" in image.info:
+            notes.append("the colour profile in the file is not applied")
+        if (n := getattr(image, "n_frames", 1)) > 1:
+            notes.append(f"the first of {n} pictures in the file is read")
+        return notes
 
     def _read(self, _leading: tuple[int, ...]) -> NDArray[Any]:
         with _opened(self.source) as image:
             if _has_deep_colour(image):
-                return _decode_deep(self.source)
-            image.load()
-            return _indices(image) if self._values == "indices" else _grey(image)
+                plane = _decode_deep(self.source)
+            else:
+                image.load()
+                plane = self._indices(image) if self._values == "indices" else _grey(image)
+            return turn(plane, self._orientation)
+
+    def _indices(self, image: Image.Image) -> NDArray[Any]:
+        """Class numbers: of a palette image its indices, of a 1-bit image 0 and 1."""
+        stored = np.asarray(image).astype(_stored_dtype(image))
+        if self._facts is not None and self._facts.is_grey and image.mode == "L":
+            # Pillow spreads samples of 2 and 4 bits over 0 to 255
+            return stored // np.uint8(255 // (2 ** min(self._facts.bit_depth, 8) - 1))
+        return stored
 
 
 def open_raster(path: Path, values: Values) -> OctScan:
@@ -57,23 +113,21 @@ def open_raster(path: Path, values: Values) -> OctScan:
     Returns
     -------
     OctScan
-        Axes (depth, width).
+        Axes (depth, width), turned as the file says (EXIF).
 
     Raises
     ------
     InputError
-        Where the file is missing, empty, cut off or something else.
+        Where the file is missing, empty, cut off, animated or something else.
     """
     pixels = RasterPixels(path, values)
-    spacing = _spacing(pixels.dpi)
-    notes = [] if pixels.kind == "grey" or values == "indices" else [colour_note(pixels.kind)]
     return OctScan(
         pixels=pixels,
         axes=("depth", "width"),
-        spacing_um=spacing,
-        spacing_source="unknown" if None in spacing else "file",
+        spacing_um=pixels.spacing_um,
+        spacing_source="unknown" if None in pixels.spacing_um else "file",
         source=path,
-        notes=tuple(notes),
+        notes=tuple(pixels.notes),
     )
 
 
@@ -81,15 +135,38 @@ def open_raster(path: Path, values: Values) -> OctScan:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image, with the decoder's complaints as one clear line."""
     with (
-        reading(path, "a PNG, JPEG or BMP image", Image.DecompressionBombError),
+        reading(path, "a PNG, JPEG or BMP image", Image.DecompressionBombError, zlib.error),
         warnings.catch_warnings(),
     ):
-        # B-scans of 90 megapixels are odd but no attack; twice that is an error of Pillow's
+        # what a plane may hold is checked by `limits`
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         # a broken EXIF or ICC block says nothing about the pixels
         warnings.simplefilter("ignore", UserWarning)
         with Image.open(path, formats=_FORMATS) as image:
             yield image
+
+
+def _check_frames(path: Path, image: Image.Image, facts: PngFacts | None) -> None:
+    """Refuse an animation: its B-scans would be lost without a word."""
+    n_frames = facts.n_frames if facts else 1
+    if n_frames > 1 or (image.format == "PNG" and getattr(image, "n_frames", 1) > 1):
+        raise InputError(
+            f"{path}: is an animation of {n_frames} pictures; save them as a TIFF stack"
+        )
+
+
+def _check_labels(path: Path, image: Image.Image, kind: str) -> None:
+    """Refuse what does not hold class numbers exactly."""
+    if image.format not in ("PNG", "BMP"):
+        raise InputError(f"{path}: JPEG changes values; save labels as PNG")
+    if kind not in ("grey", "palette colour"):
+        raise refuse_colour(path, kind)
+
+
+def _read_orientation(image: Image.Image, facts: PngFacts | None) -> Any:
+    if image.format == "BMP" or (facts is not None and not _TEXTS & facts.chunks.keys()):
+        return UPRIGHT
+    return image.getexif().get(ORIENTATION, UPRIGHT)
 
 
 def _kind(image: Image.Image) -> str:
@@ -116,11 +193,6 @@ def _decode_deep(path: Path) -> NDArray[Any]:
     return samples[..., 0] if samples.shape[-1] < 3 else reduce_rgb(samples)
 
 
-def _indices(image: Image.Image) -> NDArray[Any]:
-    """Class numbers: of a palette image its indices, of a 1-bit image 0 and 1."""
-    return np.asarray(image).astype(_stored_dtype(image))
-
-
 def _grey(image: Image.Image) -> NDArray[Any]:
     if image.mode == "1":
         return np.asarray(image.convert("L"))
@@ -131,7 +203,11 @@ def _grey(image: Image.Image) -> NDArray[Any]:
     return reduce_rgb(np.asarray(image.convert("RGB")))
 
 
-def _spacing(dpi: Any) -> tuple[float | None, float | None]:
+def _spacing(image: Image.Image, facts: PngFacts | None) -> tuple[float | None, float | None]:
+    """(axial, lateral) in um as the rows and columns are stored."""
+    if facts is not None and (scale := facts.scale_um()) is not None:
+        return believe_sizes(*scale)
+    dpi = image.info.get("dpi")
     if not isinstance(dpi, tuple) or len(dpi) != 2:
         return None, None
     across, down = (float(n) for n in dpi)

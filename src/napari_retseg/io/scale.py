@@ -27,6 +27,9 @@ UNITS_UM = {
 }
 
 
+_LEAST_DENSITY = 1e-12
+
+
 def to_um(value: object, unit: object) -> float | None:
     """A pixel size in um; None where the value or its unit says nothing.
 
@@ -50,7 +53,9 @@ def to_um(value: object, unit: object) -> float | None:
 def density_to_um(per_unit: float, unit: object) -> float | None:
     """A pixel size in um from the number of pixels in a unit; None where it says nothing."""
     # files keep the quotient of two whole numbers: 3.87 comes back as 3.8700000000000006
-    return to_um(float(f"{1 / per_unit:.9g}"), unit) if per_unit else None
+    if not math.isfinite(per_unit) or abs(per_unit) < _LEAST_DENSITY:
+        return None
+    return to_um(float(f"{1 / per_unit:.9g}"), unit)
 
 
 def believe_density(per_unit: tuple[float, float], unit: str) -> tuple[float | None, float | None]:
@@ -71,7 +76,11 @@ def believe_density(per_unit: tuple[float, float], unit: str) -> tuple[float | N
     tuple
         (axial, lateral) in um; both None where not believed.
     """
-    down, across = (density_to_um(n, unit) for n in per_unit)
+    return believe_sizes(*(density_to_um(n, unit) for n in per_unit))
+
+
+def believe_sizes(down: float | None, across: float | None) -> tuple[float | None, float | None]:
+    """Pixel sizes in um, (axial, lateral), where they can be those of OCT; else None."""
     if down is None or across is None:
         return None, None
     axial = AXIAL_UM[0] <= down <= AXIAL_UM[1]

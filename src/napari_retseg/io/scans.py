@@ -27,14 +27,15 @@ from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of
 from napari_retseg.io.tiff import open_tiff
 from napari_retseg.scan import OctScan, check_spacing
 
-_READERS: dict[str, Callable[[Path, Values], OctScan]] = {
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), open_raster),
-    **dict.fromkeys((".tif", ".tiff"), open_tiff),
-    **dict.fromkeys((".nii", ".nii.gz"), lambda path, _: read_nifti(path)),
-    ".npy": read_npy,
-    ".npz": read_npz,
-    ".mat": lambda path, _: read_chiu(path),
-    ".vol": lambda path, _: read_vol(path),
+_Shape = tuple[int, ...] | None
+_READERS: dict[str, Callable[[Path, Values, _Shape], OctScan]] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), lambda path, v, _: open_raster(path, v)),
+    **dict.fromkeys((".tif", ".tiff"), lambda path, v, shape: open_tiff(path, v, expected=shape)),
+    **dict.fromkeys((".nii", ".nii.gz"), lambda path, _, shape: read_nifti(path, expected=shape)),
+    ".npy": lambda path, v, _: read_npy(path, v),
+    ".npz": lambda path, v, shape: read_npz(path, v, expected=shape),
+    ".mat": lambda path, _, __: read_chiu(path),
+    ".vol": lambda path, _, __: read_vol(path),
 }
 
 
@@ -75,8 +76,17 @@ def read_scan(path: Path, *, spacing_um: tuple[float | None, ...] | None = None)
     return replace(scan, notes=(*scan.notes, *check_spacing(scan)))
 
 
-def open_any(path: Path, values: Values) -> OctScan:
+def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = None) -> OctScan:
     """Open a file or folder for its grey values, or for the class numbers that it holds.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    values
+        What is wanted.
+    expected
+        A shape that the caller knows; a small file that unpacks to it is believed.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def open_any(path: Path, values: Values) -> OctScan:
     if reader is None:
         known = " ".join(SCAN_SUFFIXES)
         raise InputError(f"{path}: unknown suffix '{suffix_of(path)}'; known are {known}")
-    return reader(path, values)
+    return reader(path, values, expected)
 
 
 def write_scan(path: Path, scan: OctScan) -> Path:

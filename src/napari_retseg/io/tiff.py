@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, refuse_colour
+from napari_retseg.io.grey import Values, check_dtype, refuse_colour
+from napari_retseg.io.limits import check_shape
 from napari_retseg.io.opening import check_file, collecting, reading
-from napari_retseg.io.paged import PagedPixels, RawPixels, Rearranged
+from napari_retseg.io.paged import PagedPixels, RawPixels, Rearranged, apply_scale, scaled_dtype
+from napari_retseg.io.tiffpages import (
+    PHOTOMETRIC,
+    as_page,
+    check_jpeg,
+    check_pages,
+    cut_off,
+    kind_of_samples,
+    orientation_of,
+    page_notes,
+    reduce_page,
+)
 from napari_retseg.io.tiffscale import LETTERS, TiffFacts, read_facts
-from napari_retseg.io.tiffseries import list_series, list_sizes
+from napari_retseg.io.tiffseries import Pages, choose_pages
+from napari_retseg.io.turning import ORIENTATION, UPRIGHT, turn, turn_note, turn_pair
 from napari_retseg.scan import Axis, OctScan
 
 _KIND = "a TIFF image"
-# a private tag that points into the void is another program's slip; a standard one (up to 349)
-# means that the end of the file, with the description or the offsets, is missing
-_CUT_OFF = re.compile(
-    r"invalid page offset|invalid offset to first|failed to reshape|corrupt"
-    r"|TiffTag (2\d\d|3[0-4]\d) .*invalid value offset"
-)
-_PHOTOMETRIC = tifffile.PHOTOMETRIC
-_GREY = (_PHOTOMETRIC.MINISBLACK, _PHOTOMETRIC.MINISWHITE, _PHOTOMETRIC.PALETTE)
+#: Letters of axes that are B-scans without a word: depth, image, sequence, unknown.
+_STACKED = "ZIQC"
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class _Stack:
     axes: tuple[Axis, ...]
     file_shape: tuple[int, ...]
     order: tuple[int, ...]
-    samples: Literal["none", "colour", "alpha", "channel"]
+    samples: str
+    notes: tuple[str, ...] = ()
 
 
 class TiffPages(PagedPixels):
@@ -59,6 +66,12 @@ class TiffPages(PagedPixels):
         Type after the reduction to grey.
     numbers
         Index of each page in the file.
+    samples
+        What the samples of a pixel are.
+    values
+        What is wanted of them.
+    orientation
+        How the planes are turned.
     """
 
     def __init__(
@@ -70,11 +83,13 @@ class TiffPages(PagedPixels):
         numbers: tuple[Any, ...],
         samples: str,
         values: Values,
+        orientation: int,
     ) -> None:
         super().__init__(path, shape, dtype)
         self._numbers = numbers
         self._samples = samples
         self._values = values
+        self._orientation = orientation
 
     def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
         sample = None
@@ -87,14 +102,31 @@ class TiffPages(PagedPixels):
             reading(self.source, _KIND, tifffile.TiffFileError),
             tifffile.TiffFile(self.source) as tif,
         ):
-            page = _page_at(tif, self._numbers[page_number])
+            page = as_page(tif.pages[self._numbers[page_number]])
+            check_jpeg(self.source, page)
             stored = page.asarray()
             if sample is not None:
-                return np.asarray(np.take(stored, sample, axis=page.axes.index("S")))
-            return _reduce(stored, page, self._samples, self._values)
+                plane = np.asarray(np.take(stored, sample, axis=page.axes.index("S")))
+            else:
+                plane = reduce_page(
+                    self.source, stored, page, samples=self._samples, values=self._values
+                )
+        return turn(plane, self._orientation)
 
 
-def open_tiff(path: Path, values: Values) -> OctScan:
+class Calibrated(PagedPixels):
+    """Planes whose values are taken through the slope and intercept of the file."""
+
+    def __init__(self, pixels: PagedPixels, scale: tuple[float, float]) -> None:
+        self._pixels = pixels
+        self._scale = scale
+        super().__init__(pixels.source, pixels.shape, scaled_dtype(pixels.dtype))
+
+    def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
+        return apply_scale(self._pixels[leading], self._scale)
+
+
+def open_tiff(path: Path, values: Values, *, expected: tuple[int, ...] | None = None) -> OctScan:
     """Open a TIFF file; its pixels are decoded on demand.
 
     A stack without names for its axes is (bscan, depth, width); Z, T or an unnamed axis are
@@ -103,12 +135,13 @@ def open_tiff(path: Path, values: Values) -> OctScan:
     Returns
     -------
     OctScan
-        With the spacing of OME or ImageJ metadata, or of a plausible resolution tag.
+        With the spacing of OME or ImageJ metadata, or of a plausible resolution tag; turned and
+        calibrated as the file says.
 
     Raises
     ------
     InputError
-        Where the file is missing, empty, cut off, something else, or has too many axes.
+        Where the file is missing, empty, cut off, something else, or has too many axes or images.
     """
     size = check_file(path)
     with (
@@ -116,17 +149,25 @@ def open_tiff(path: Path, values: Values) -> OctScan:
         reading(path, _KIND, tifffile.TiffFileError),
         tifffile.TiffFile(path) as tif,
     ):
-        if not tif.pages or not (found := list_series(tif)):
-            raise _cut_off(path, "it has no pages")
-        series = found[0]
-        _check_whole(path, size, series, messages)
+        found = choose_pages(path, tif, values) if tif.pages else None
+        if found is None:
+            raise cut_off(path, "it has no pages")
+        if found.series.is_multifile:
+            raise InputError(f"{path}: its B-scans lie in several files; save them as one TIFF")
+        page = check_pages(path, size, found.pages, values, messages)
         facts = read_facts(tif)
-        stack = _arrange(path, series, facts)
-        pixels = _open_pixels(path, series, stack, values)
-        notes = _notes(len(found), series, stack, values)
+        stack = _arrange(path, found, page, facts)
+        orientation = orientation_of(path, page)
+        pixels = _open_pixels(path, found, page, stack, (values, orientation))
+        check_shape(path, pixels.shape, pixels.dtype.itemsize, held=size, expected=expected)
+        if facts.calibration is not None:
+            pixels = _calibrate(path, pixels, facts.calibration, values)
+        notes = [*page_notes(page, stack.samples, values), *found.notes, *facts.notes]
+        notes += [*stack.notes, *turn_note(orientation)]
     if messages:
         notes.append(f"tifffile says: {messages[0]}")
-    spacing = tuple(facts.spacing_um.get(LETTERS[a]) for a in stack.axes if a != "channel")
+    sizes = [facts.spacing_um.get(LETTERS[a]) for a in stack.axes if a != "channel"]
+    spacing = (*sizes[:-2], *turn_pair((sizes[-2], sizes[-1]), orientation))
     return OctScan(
         pixels=pixels,
         axes=stack.axes,
@@ -138,36 +179,22 @@ def open_tiff(path: Path, values: Values) -> OctScan:
     )
 
 
-def _page_at(tif: tifffile.TiffFile, number: Any) -> tifffile.TiffPage:
-    page = tif.pages[number]
-    return page if isinstance(page, tifffile.TiffPage) else page.aspage()
+def _calibrate(
+    path: Path, pixels: PagedPixels, scale: tuple[float, float], values: Values
+) -> PagedPixels:
+    if values == "indices":
+        raise InputError(
+            f"{path}: calibrates its values (slope {scale[0]:g}, intercept {scale[1]:g}); "
+            "save labels without"
+        )
+    return Calibrated(pixels, scale)
 
 
-def _check_whole(
-    path: Path, size: int, series: tifffile.TiffPageSeries, messages: list[str]
-) -> None:
-    """Find a cut-off file before its pixels are read: directories and data must lie inside."""
-    if any(_CUT_OFF.search(message) for message in messages):
-        raise _cut_off(path, messages[0])
-    if series.is_multifile:
-        raise InputError(f"{path}: its B-scans lie in several files; save them as one TIFF")
-    for number, page in enumerate(series.pages):
-        if page is None:
-            raise _cut_off(path, f"page {number + 1} is missing")
-        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
-        if max(ends, default=0) > size:
-            raise _cut_off(path, f"the pixels of page {number + 1} end behind it")
-
-
-def _cut_off(path: Path, why: str) -> InputError:
-    return InputError(f"{path}: is cut off or broken ({why}); copy or export it again")
-
-
-def _arrange(path: Path, series: tifffile.TiffPageSeries, facts: TiffFacts) -> _Stack:
+def _arrange(path: Path, pages: Pages, page: tifffile.TiffPage, facts: TiffFacts) -> _Stack:
     """Name the axes of a stack; axes of length 1 count only in files that name them for us."""
-    sizes = list_sizes(series)
+    sizes = pages.sizes
     n_samples = next((n for letter, n in sizes if letter == "S"), 1)
-    samples = _kind_of_samples(series.keyframe) if n_samples > 1 else "none"
+    samples = kind_of_samples(page) if n_samples > 1 else "none"
     if facts.axes:
         names = {LETTERS[name]: cast("Axis", name) for name in facts.axes}
         leading = [(k, n) for k, n in sizes if k in names and k not in "YX"]
@@ -188,81 +215,61 @@ def _arrange(path: Path, series: tifffile.TiffPageSeries, facts: TiffFacts) -> _
     order = sorted(range(len(found)), key=lambda k: found[k] != "channel")
     plane: tuple[Axis, ...] = ("y", "x") if names.get("Y") == "y" else ("depth", "width")
     axes = (*(found[k] for k in order), *plane)
-    return _Stack(axes, tuple(file_shape), tuple(order), samples)
+    odd = [letter for letter, _ in leading if letter not in _STACKED and letter not in names]
+    notes = tuple(f"the axis {letter} of the file is taken as the B-scans" for letter in odd)
+    return _Stack(axes, tuple(file_shape), tuple(order), samples, notes)
 
 
 def _name(letter: str) -> Axis:
     return "channel" if letter == "C" else "bscan"
 
 
-def _kind_of_samples(page: tifffile.TiffPage) -> Literal["colour", "alpha", "channel"]:
-    if page.photometric not in _GREY:
-        return "colour"
-    return "alpha" if page.extrasamples and page.samplesperpixel == 2 else "channel"
-
-
 def _open_pixels(
-    path: Path, series: tifffile.TiffPageSeries, stack: _Stack, values: Values
+    path: Path,
+    found: Pages,
+    page: tifffile.TiffPage,
+    stack: _Stack,
+    wanted: tuple[Values, int],
 ) -> PagedPixels:
-    page = series.keyframe
+    values, orientation = wanted
     if values == "indices" and stack.samples in ("colour", "alpha"):
         raise refuse_colour(path, "colour")
-    if page.dtype is None or series.dtype is None:
-        raise InputError(f"{path}: has samples of {page.bitspersample} bits, which cannot be read")
-    shape = (*stack.file_shape, page.imagelength, page.imagewidth)
+    dtype = check_dtype(path, np.dtype(page.dtype))
+    plane = turn_pair((page.imagelength, page.imagewidth), orientation)
+    shape = (*stack.file_shape, *plane)
     n_pages = math.prod(stack.file_shape)
     if stack.samples == "channel":
         n_pages //= page.samplesperpixel
     pixels: PagedPixels
-    if len(series.pages) == n_pages:
-        dtype = check_dtype(path, page.dtype)
-        if page.photometric == _PHOTOMETRIC.PALETTE and values == "grey":
+    if len(found.pages) == n_pages:
+        if page.photometric == PHOTOMETRIC.PALETTE and values == "grey":
             dtype = np.dtype(np.uint8)
-        numbers = tuple(p.index for p in series.pages if p is not None)
         pixels = TiffPages(
-            path, shape, dtype, numbers=numbers, samples=stack.samples, values=values
+            path,
+            shape,
+            dtype,
+            numbers=tuple(p.index for p in found.pages),
+            samples=stack.samples,
+            values=values,
+            orientation=orientation,
         )
-    elif series.dataoffset is not None and stack.samples == "none":
+    elif found.series.dataoffset is not None and stack.samples == "none" and _is_plain(page):
         # ImageJ writes one directory for a stack of more than 4 GB
-        check_dtype(path, series.dtype)
-        stored = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
-        pixels = RawPixels(path, shape, stored=stored, offset=series.dataoffset)
+        stored = np.dtype(found.series.dtype).newbyteorder(page.parent.byteorder)
+        pixels = RawPixels(path, shape, stored=stored, offset=found.series.dataoffset)
     else:
         raise InputError(
-            f"{path}: has {len(series.pages)} pages where {n_pages} B-scans are named; "
+            f"{path}: has {len(found.pages)} pages where {n_pages} B-scans are named; "
             "save it as a plain stack"
         )
     return pixels if len(stack.order) < 2 else Rearranged(pixels, stack.order)
 
 
-def _reduce(
-    stored: NDArray[Any], page: tifffile.TiffPage, samples: str, values: Values
-) -> NDArray[Any]:
-    """One page as grey values, or as the numbers that it holds."""
-    if samples == "colour":
-        return reduce_rgb(np.moveaxis(stored, page.axes.index("S"), -1))
-    if samples == "alpha":
-        return np.asarray(np.take(stored, 0, axis=page.axes.index("S")))
-    if values == "indices":
-        return stored.astype(np.uint8) if stored.dtype == bool else stored
-    if page.photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:
-        return reduce_rgb((np.moveaxis(page.colormap, 0, -1) >> 8).astype(np.uint8)[stored])
-    if stored.dtype == bool:
-        stored = stored.astype(np.uint8) * np.uint8(255)
-    if page.photometric == _PHOTOMETRIC.MINISWHITE and stored.dtype.kind == "u":
-        return np.asarray(np.iinfo(stored.dtype).max - stored, stored.dtype)
-    return stored
-
-
-def _notes(
-    n_series: int, series: tifffile.TiffPageSeries, stack: _Stack, values: Values
-) -> list[str]:
-    notes = []
-    if values == "grey":
-        if stack.samples in ("colour", "alpha"):
-            notes.append(colour_note(f"colour ({_PHOTOMETRIC(series.keyframe.photometric).name})"))
-        elif series.keyframe.photometric == _PHOTOMETRIC.PALETTE:
-            notes.append(colour_note("palette colour"))
-    if (others := n_series - 1) > 0:
-        notes.append(f"{others} more image(s) of another size or kind in the file were left out")
-    return notes
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Whether values lie in the file as they are shown."""
+    return (
+        page.photometric == PHOTOMETRIC.MINISBLACK
+        and page.tags.valueof(ORIENTATION, UPRIGHT) == UPRIGHT
+        and page.predictor == 1
+        and page.fillorder == 1
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,17 @@ class TiffFacts:
         Names of the axes, in files that this package wrote.
     laterality
         OD or OS, in files that this package wrote.
+    calibration
+        Slope and intercept that ImageJ takes stored values through.
+    notes
+        What of it is not applied.
     """
 
     spacing_um: dict[str, float]
     axes: tuple[str, ...] = ()
     laterality: str | None = None
+    calibration: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_facts(tif: tifffile.TiffFile) -> TiffFacts:
@@ -48,7 +55,9 @@ def read_facts(tif: tifffile.TiffFile) -> TiffFacts:
     if tif.ome_metadata:
         return _read_ome(tif.ome_metadata)
     if tif.imagej_metadata is not None:
-        return TiffFacts(_read_imagej(tif, tif.imagej_metadata))
+        calibration, notes = _read_calibration(tif.imagej_metadata)
+        spacing = _read_imagej(tif, tif.imagej_metadata)
+        return TiffFacts(spacing, calibration=calibration, notes=notes)
     return TiffFacts(_read_resolution(tif))
 
 
@@ -97,12 +106,29 @@ def _read_imagej(tif: tifffile.TiffFile, about: dict[str, Any]) -> dict[str, flo
             # ImageJ takes 72 or 96 dpi of a screenshot for a scale
             found = believe_density((down, across), "inch")
         else:
-            found = density_to_um(down, unit), density_to_um(across, unit)
+            found = density_to_um(down, about.get("yunit", unit)), density_to_um(across, unit)
         spacing = {k: v for k, v in zip("YX", found, strict=True) if v is not None}
-    between = to_um(about.get("spacing"), unit)
+    between = to_um(about.get("spacing"), about.get("zunit", unit))
     if between is not None and spacing:
         spacing["Z"] = between
     return spacing
+
+
+def _read_calibration(about: dict[str, Any]) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """Slope and intercept of ImageJ's calibration of values, and a note on any other function.
+
+    ij.measure.Calibration: function 0 is the straight line c0 + c1 * value.
+    """
+    if "cf" not in about:
+        return None, ()
+    try:
+        intercept, slope = float(about.get("c0", 0)), float(about.get("c1", 1))
+        is_line = int(about["cf"]) == 0
+    except (TypeError, ValueError):
+        is_line = False
+    if not is_line or not math.isfinite(slope) or not math.isfinite(intercept) or slope == 0:
+        return None, (f"ImageJ's calibration of values ({about['cf']!s:.20}) is not applied",)
+    return (None, ()) if (slope, intercept) == (1.0, 0.0) else ((slope, intercept), ())
 
 
 def _read_resolution(tif: tifffile.TiffFile) -> dict[str, float]:

@@ -15,7 +15,7 @@ from napari_retseg.nets.bias import correct_bias
 from napari_retseg.nets.greylevels import GreyLevels, ImageLevels, count_levels
 from napari_retseg.nets.landmarks import average_percentiles, find_percentiles
 from napari_retseg.nets.normalise import GreyMap, apply_maps, normalise, plan_maps
-from napari_retseg.scan import OctScan
+from napari_retseg.scan import OctScan, check_finite
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -205,6 +205,7 @@ class ScanInput:
         scan = self._scan
         shape = scan.spatial_shape if scan.is_volume else (1, *scan.spatial_shape)
         if isinstance(scan.pixels, np.ndarray):
+            check_finite(scan.pixels, f"{scan.source or 'the scan'}:")
             there: NDArray[Any] = scan.pixels.reshape(scan.n_channels, *shape)
             return there
         pixels = np.empty((scan.n_channels, *shape), scan.pixels.dtype)

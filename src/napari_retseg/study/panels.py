@@ -166,7 +166,7 @@ def _open(case: Case, labels: LabelSet, folder: Path) -> _Opened | None:
     """Read a case with what was predicted for it; None where it cannot be read any more."""
     try:
         scan = case.read_scan()
-        predicted = read_labels(prediction_path(case, scan, folder), shape=scan.spatial_shape)
+        predicted = read_labels(prediction_path(case, scan, folder), scan=scan)
         return _Opened(scan, case.read_labels(labels, shape=scan.spatial_shape), predicted)
     except (RetsegError, OSError):
         return None
