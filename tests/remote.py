@@ -35,6 +35,11 @@ class Remote:
             )
 
     @property
+    def pid(self) -> int:
+        """The scheduler's process."""
+        return self._processes[0].pid
+
+    @property
     def address(self) -> str:
         deadline = time.monotonic() + TIMEOUT
         while not self._file.exists():

@@ -83,9 +83,9 @@ def run_demo(
     if after is None:
         return
     yield Message(
-        f"Held-out simulated patients {', '.join(samples.groups('val'))}, before and after:\n"
-        + format_table(after, before=before)
+        f"Held-out simulated patients {', '.join(samples.groups('val'))}, before and after:"
     )
+    yield from map(Message, format_table(after, before=before).splitlines())
     yield Message(f"Overlays: {output / 'overlays'}. Run: {output / 'run'}.")
     yield Finished(result={"before": before, "after": after, "model": str(tuned)})
 

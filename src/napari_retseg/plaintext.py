@@ -38,6 +38,18 @@ def make_cell(value: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def escape_json(text: str) -> str:
+    """Write the control characters in a JSON text as JSON's own escapes.
+
+    The document stays the same: it holds them within texts only, but for the ends of its lines.
+    """
+    return _ACTING.sub(lambda found: _escape_json(found[0]), text)
+
+
+def _escape_json(character: str) -> str:
+    return character if character == "\n" else f"\\u{ord(character):04x}"
+
+
 def _escape(character: str, keep: str) -> str:
     if character in keep:
         return character

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
+from napari_retseg.plaintext import make_visible
 
 
 def confusion_matrix(
@@ -351,7 +352,7 @@ def format_table(scores: dict[str, Any], *, before: dict[str, Any] | None = None
     for name, own in list(scores["classes"].items())[1:]:
         old = None if before is None else before["classes"].get(name, {})
         numbers = _cells(own, old, "dice") + _cells(own, old, "iou")
-        rows.append([name, *numbers, str(own["bscans_present"]), _remark(own)])
+        rows.append([make_visible(name), *numbers, str(own["bscans_present"]), _remark(own)])
     numbers = [
         *_cells(scores, before, "mean_foreground_dice"),
         *_cells(scores, before, "mean_foreground_iou"),

@@ -84,3 +84,8 @@ def only_error(result: Result) -> str:
     assert "Traceback" not in result.output
     assert "a fault of napari-retseg" not in lines[0]
     return lines[0]
+
+
+def visible(folder: Path) -> list[str]:
+    """Return the names in a folder that are not hidden, sorted."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

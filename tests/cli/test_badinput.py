@@ -23,7 +23,16 @@ from safetensors.torch import load_file, save_file
 
 from napari_retseg.io import write_scan
 from napari_retseg.scan import Axis, OctScan
-from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, invoke, only_error, save_bscan
+from tests.cli.conftest import (
+    DEPTH,
+    WIDTH,
+    Run,
+    draw_bscan,
+    invoke,
+    only_error,
+    save_bscan,
+    visible,
+)
 
 SHARES = (2, 50, 97)
 
@@ -85,7 +94,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory, steady_model: Path) -> dict[
     result = invoke("predict", *inputs, "--model", steady_model, "--output", out)
     assert result.exit_code == 1, result.output
     assert "Traceback" not in result.output
-    assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
+    assert visible(out) == ["a.png", "z.png"]
     assert f"2 labelled, {len(BAD)} failed" in result.stdout
     said = result.stderr.splitlines()
     assert len(said) == len(BAD)
@@ -116,7 +125,7 @@ def test_damaged_vol_files(
     out = tmp_path / "out"
     result = run("predict", cut, empty, bscan, "--model", steady_model, "--output", out)
     assert result.exit_code == 1
-    assert [path.name for path in out.iterdir()] == ["good.png"]
+    assert visible(out) == ["good.png"]
     said = result.stderr.splitlines()
     assert len(said) == 2
     assert str(cut) in said[0]
@@ -312,4 +321,4 @@ def test_a_full_disk(
     assert lines[0].startswith("error: ")
     assert name in lines[0]
     assert "cannot be written" in lines[0]
-    assert [path.name for path in folder.iterdir()] == ["good.png"]
+    assert visible(folder) == ["good.png"]

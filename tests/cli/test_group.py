@@ -67,9 +67,14 @@ def test_a_fault_of_ours_is_one_line_that_says_so() -> None:
     )
 
 
-@pytest.mark.parametrize("error", [InputError("a.tif: cut off"), ZeroDivisionError("x")])
-def test_debug_lets_the_traceback_through(error: Exception) -> None:
-    assert _fail_with(error, "--debug").exception is error
+@pytest.mark.parametrize("error", [InputError("a\x1b[2J.tif: cut"), ZeroDivisionError("\x1b[2J")])
+def test_debug_shows_the_traceback(error: Exception) -> None:
+    result = _fail_with(error, "--debug")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Traceback")
+    assert "test_group.py" in result.stderr
+    assert "\\x1b[2J" in result.stderr
+    assert "\x1b" not in result.stderr
 
 
 def test_no_arguments_show_the_help(run: Run) -> None:

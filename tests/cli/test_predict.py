@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -16,15 +15,17 @@ import torch
 from PIL import Image
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.cli.batch import Batch, list_scans
+from napari_retseg.cli.batch import Batch
 from napari_retseg.cli.interrupt import stopping_cleanly
 from napari_retseg.cli.labeller import Labeller
+from napari_retseg.cli.listing import Place, list_scans
+from napari_retseg.cli.origin import Origin
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.events import BscanPredicted, Event, Finished
 from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
-from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, only_error, save_bscan
+from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, only_error, save_bscan, visible
 
 CLASSES = {0, 1, 2, 3}
 
@@ -54,7 +55,7 @@ def test_a_folder_stands_for_its_scans(
     out = tmp_path / "out"
     result = run("predict", study, "--model", tiny_bundle, "--output", out, "--json")
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in out.iterdir()) == ["eye1.png", "eye10.png", "eye2.png"]
+    assert visible(out) == ["eye1.png", "eye10.png", "eye2.png"]
     summary = json.loads(result.stdout)
     inputs = [Path(entry["input"]).name for entry in summary["predicted"]]
     assert inputs == ["eye1.png", "eye2.png", "eye10.png"]
@@ -85,7 +86,7 @@ def test_a_volume_keeps_its_stem(
     out = tmp_path / "out"
     result = run("predict", volume, "--model", tiny_bundle, "--output", out, "--precision", "fp32")
     assert result.exit_code == 0, result.output
-    assert [path.name for path in out.iterdir()] == [written]
+    assert visible(out) == [written]
     scan = read_scan(volume)
     assert read_labels(out / written, shape=scan.spatial_shape).shape == scan.spatial_shape
 
@@ -98,29 +99,6 @@ def test_a_folder_can_be_one_volume(
     result = run("predict", study, "--as-volume", "--model", tiny_bundle, "--output", out)
     assert result.exit_code == 0, result.output
     assert read_labels(out / "study.tif").shape == (3, DEPTH, WIDTH)
-
-
-def test_resume_does_only_what_is_missing_old_or_damaged(
-    run: Run, study: Path, tiny_bundle: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-
-    def labelled() -> list[str]:
-        arguments = ("--model", tiny_bundle, "--output", out, "--resume", "--json")
-        summary = json.loads(run("predict", study, *arguments).stdout)
-        return [Path(entry["input"]).name for entry in summary["predicted"]]
-
-    assert labelled() == ["eye1.png", "eye2.png", "eye10.png"]
-    assert labelled() == []
-    (out / "eye1.png").unlink()
-    later = (out / "eye2.png").stat().st_mtime + 10
-    os.utime(study / "eye2.png", (later, later))
-    assert labelled() == ["eye1.png", "eye2.png"]
-    os.utime(study / "eye2.png", (0, 0))
-    (out / "eye10.png").write_bytes((out / "eye10.png").read_bytes()[:40])
-    assert labelled() == ["eye10.png"]
-    os.utime(tiny_bundle / "model.json", (later, later))
-    assert labelled() == ["eye1.png", "eye2.png", "eye10.png"]
 
 
 def test_overlays_are_pictures_of_each_bscan(
@@ -158,7 +136,7 @@ def test_scans_of_one_stem_whose_labels_differ_in_name_are_fine(
     second = save_volume(tmp_path / "eye.tif")
     result = run("predict", first, second, "--model", tiny_bundle, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"eye.png", "eye.tif"}
+    assert visible(tmp_path / "out") == ["eye.png", "eye.tif"]
 
 
 def test_a_scan_is_never_replaced_by_its_labels(run: Run, study: Path, tiny_bundle: Path) -> None:
@@ -188,12 +166,12 @@ def test_fail_fast_stops_at_the_first_failure(
     summary = json.loads(result.stdout)
     assert [Path(entry["input"]).name for entry in summary["failed"]] == ["eye1.png"]
     assert len(summary["not_tried"]) == 2
-    assert list(out.iterdir()) == []
+    assert visible(out) == []
 
 
 def test_hidden_files_are_no_scans(study: Path) -> None:
     shutil.copy(study / "eye1.png", study / "._eye1.png")
-    assert "._eye1.png" not in [path.name for path in list_scans([study], as_volume=False)]
+    assert "._eye1.png" not in [one.path.name for one in list_scans([study]).places]
 
 
 def test_ctrl_c_leaves_whole_files_only(tiny_info: ModelInfo, tmp_path: Path) -> None:
@@ -211,10 +189,12 @@ def test_ctrl_c_leaves_whole_files_only(tiny_info: ModelInfo, tmp_path: Path) ->
                 yield BscanPredicted(index, np.ones(scan.spatial_shape[1:], dtype=np.uint8))
             yield Finished()
 
-        labeller = Labeller(tmp_path, tiny_info, label)
-        summary = Batch(output=out, labeller=labeller, reporter=reporter).run(volumes)
+        origin = Origin(scan="", weights="", model="", options={}, program="")
+        labeller = Labeller(tmp_path, tiny_info, label, lambda _: origin)
+        batch = Batch(output=out, labeller=labeller, reporter=reporter)
+        summary = batch.run([Place(volume) for volume in volumes])
     assert summary.exit_code == 130
-    assert [path.name for path in out.iterdir()] == ["first.tif"]
+    assert visible(out) == ["first.tif"]
     assert summary.not_tried == [str(volumes[2])]
     assert summary.failed == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,3 +115,12 @@ def test_no_room_leaves_the_old_file(tmp_path: Path) -> None:
         write_bytes(file, bytes(10_000))
     assert file.read_bytes() == b"old"
     assert list(tmp_path.glob(".retseg*")) == []
+
+
+@pytest.mark.parametrize("write", [write_text, write_json])
+def test_a_name_that_is_not_utf_8_is_named(
+    tmp_path: Path, write: Callable[[Path, str], Path]
+) -> None:
+    with pytest.raises(InputError, match=r"a\.json: .* not UTF-8 .*caf\\xe9\.png.*rename"):
+        write(tmp_path / "a.json", os.fsdecode(b"caf\xe9.png"))
+    assert list(tmp_path.iterdir()) == []

@@ -13,8 +13,14 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset, load_dataset, save_dataset
 from napari_retseg.errors import RetsegError
-from napari_retseg.models import ModelInfo
-from napari_retseg.rounds import check_round, describe_round, list_remarks, plan_split
+from napari_retseg.models import ModelInfo, TrainedOn
+from napari_retseg.rounds import (
+    check_round,
+    describe_round,
+    foresee_judging,
+    list_remarks,
+    plan_split,
+)
 from tests.rounds.conftest import MakeDataset
 
 CONFIG = TrainConfig(iterations=400)
@@ -258,3 +264,24 @@ def test_asking_changes_no_file(make_dataset: MakeDataset, tmp_path: Path) -> No
     assert path.read_bytes() == before
     assert "split" not in json.loads(before)["training"][0]
     shutil.rmtree(path.parent)
+
+
+def test_how_well_a_training_can_be_judged_is_said_before(
+    make_dataset: MakeDataset, tiny_info: ModelInfo
+) -> None:
+    config = TrainConfig()
+    nothing = foresee_judging(make_dataset({"P1": []}), config, None)
+    assert nothing.level == "not"
+    assert nothing.text.startswith("Nothing is confirmed yet")
+    alone = foresee_judging(make_dataset({"P1": range(0, 10, 2)}), config, None)
+    assert alone.level == "barely"
+    assert "There is one patient only (P1)" in alone.text
+    assert "held out: small differences of the scores will be chance" in alone.text
+    good = make_dataset({"P1": range(6), "P2": range(6)}, {"P1": "train", "P2": "val"})
+    assert foresee_judging(good, config, None).level == "well"
+    trained = TrainedOn(
+        dataset="d", sha256="", groups=("P2",), heldout_groups=("P1",), bscans=1, iterations=1
+    )
+    seen = foresee_judging(good, config, tiny_info.model_copy(update={"trained_on": trained}))
+    assert seen.level == "barely"
+    assert "was trained on P2, who is held out now" in seen.text

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_retseg.dataset import load_dataset
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import BscanUncertainty
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.workspace import Workspace
@@ -180,3 +180,30 @@ def test_damaged_predictions_say_what_to_do(workspace: Workspace) -> None:
     about.unlink()
     with Workspace.open(workspace.folder) as opened:
         assert opened.predictions("P1") == {}
+
+
+def test_who_is_held_out_can_be_seen_and_chosen(workspace: Workspace) -> None:
+    for name in ("P1", "P2"):
+        workspace.write_labels(name, 0, draw_plane(), state="confirmed")
+    uses = {side.group: side.use for side in workspace.sides()}
+    assert sorted(uses.values()) == ["none", "train", "val"]
+    for chosen in ("P1", "P2"):
+        workspace.hold_out([chosen])
+        uses = {side.group: side.use for side in workspace.sides()}
+        assert uses["P1"] == ("val" if chosen == "P1" else "train")
+        assert workspace.heldout(chosen)
+        read = load_dataset(workspace.folder, allow_outside=True)
+        assert read.groups("val") == (chosen,)
+    workspace.hold_out_by_name()
+    assert not any(side.is_chosen for side in workspace.sides())
+    with pytest.raises(UsageError, match="there are several patients"):
+        workspace.hold_out_bscans("P1", [0])
+
+
+def test_bscans_of_the_only_patient_can_be_held_out(workspace: Workspace) -> None:
+    for bscan in (0, 2):
+        workspace.write_labels("P1", bscan, draw_plane(), state="confirmed")
+    workspace.hold_out_bscans("P1", [0])
+    (side,) = (side for side in workspace.sides() if side.group == "P1")
+    assert (side.use, side.training, side.heldout, side.is_chosen) == ("both", 1, 1, True)
+    assert workspace.heldout("P1") == {0}

@@ -3,81 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from natsort import natsorted, ns
-
-from napari_retseg.cli.group import FAILED, INTERRUPTED, describe_os_error
+from napari_retseg.cli.group import describe_failed_input, name_input
 from napari_retseg.cli.labeller import Labeller
-from napari_retseg.cli.ranking import RankedBscan, Ranking, describe_next
+from napari_retseg.cli.listing import Place, check_targets
+from napari_retseg.cli.origin import FOLDER, Found, Origin, Record, Records, hash_plane, hash_planes
+from napari_retseg.cli.outputs import make_folder, shared
+from napari_retseg.cli.ranking import FOLDER as MAPS
+from napari_retseg.cli.ranking import Ranking
 from napari_retseg.cli.reporting import Reporter, count, format_seconds
-from napari_retseg.errors import InputError, JobError, RetsegError, UsageError
+from napari_retseg.cli.summary import Summary
+from napari_retseg.errors import InputError, JobError
 from napari_retseg.events import BscanPredicted, Finished
-from napari_retseg.io import (
-    is_scan_path,
-    label_path,
-    open_label_writer,
-    read_labels,
-    read_scan,
-)
+from napari_retseg.failures import release_memory
+from napari_retseg.io import label_path, open_label_writer, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of
-from napari_retseg.models import DESCRIPTION
 from napari_retseg.overlay import draw_overlay, encode_png
 from napari_retseg.scan import OctScan
 
 OVERLAYS = "overlays"
-
-
-@dataclass
-class Summary:
-    """What became of each scan."""
-
-    model: str
-    output: Path
-    predicted: list[dict[str, Any]] = field(default_factory=list)
-    skipped: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, Any]] = field(default_factory=list)
-    not_tried: list[str] = field(default_factory=list)
-    ranking: list[RankedBscan] | None = None
-    interrupted: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """The command's exit code."""
-        if self.interrupted:
-            return INTERRUPTED
-        return FAILED if self.failed else 0
-
-    def describe(self) -> str:
-        """Name what to label next, and count the scans in one line."""
-        parts = [f"{len(self.predicted)} labelled"]
-        for name, scans in (("up to date", self.skipped), ("failed", self.failed)):
-            if scans:
-                parts.append(f"{len(scans)} {name}")
-        if self.not_tried:
-            parts.append(f"{len(self.not_tried)} not tried")
-        line = f"{', '.join(parts)}; labels in {self.output}"
-        return f"{describe_next(self.ranking)}\n{line}" if self.ranking else line
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        data: dict[str, Any] = {
-            "model": self.model,
-            "output": str(self.output),
-            "predicted": self.predicted,
-            "skipped": self.skipped,
-            "failed": self.failed,
-            "not_tried": self.not_tried,
-        }
-        if self.ranking is not None:
-            data["label_next"] = [one.to_json() for one in self.ranking]
-        return data
+_WHAT_NOW = "delete it, move it away, or replace it with --overwrite"
 
 
 class _Stopped(Exception):  # noqa: N818 - a request, not an error
@@ -96,7 +46,10 @@ class Batch:
     reporter
         Tells the user.
     resume
-        Leave scans alone whose labels are readable and newer than scan and model.
+        Leave scans alone whose labels are there and made from the same scan, model and options,
+        and those whose labels somebody has changed.
+    overwrite
+        Replace labels also where they were changed by hand, or nothing is known of them.
     overlay
         Draw pictures, too.
     uncertainty
@@ -110,6 +63,7 @@ class Batch:
         labeller: Labeller,
         reporter: Reporter,
         resume: bool = False,
+        overwrite: bool = False,
         overlay: bool = False,
         uncertainty: bool = False,
     ) -> None:
@@ -117,11 +71,13 @@ class Batch:
         self._labeller = labeller
         self._reporter = reporter
         self._resume = resume
+        self._overwrite = overwrite
         self._overlay = overlay
         self._ranking = Ranking(output) if uncertainty else None
+        self._records = Records(output)
         self._summary = Summary(model=labeller.info.name, output=output)
 
-    def run(self, paths: Sequence[Path], *, fail_fast: bool = False) -> Summary:
+    def run(self, places: Sequence[Place], *, fail_fast: bool = False) -> Summary:
         """Label scans one after the other.
 
         Raises
@@ -131,38 +87,65 @@ class Batch:
         InputError
             Where the folder cannot be made.
         """
-        check_targets(paths, self._output)
+        check_targets(places, self._output)
         if self._ranking is not None:
-            self._ranking.check_sources(paths)
+            self._ranking.check_sources([one.path for one in places])
         make_folder(self._output)
-        for number, path in enumerate(paths, start=1):
-            try:
-                self._label(path)
-            except _Stopped:
-                self._summary.interrupted = True
-            except (RetsegError, OSError) as error:
-                self._reporter.end_progress()
-                self._fail(path, error)
-            if self._summary.interrupted or (fail_fast and self._summary.failed):
-                self._summary.not_tried = [str(rest) for rest in paths[number:]]
-                break
-        if self._ranking is not None:
-            self._summary.ranking = self._ranking.write()
+        with shared(self._output / FOLDER / "lock", self._list_folders(places)):
+            for number, place in enumerate(places, start=1):
+                self._try(place)
+                if self._summary.interrupted or (fail_fast and self._summary.failed):
+                    self._summary.not_tried = [str(rest.path) for rest in places[number:]]
+                    break
+            self._rank()
         return self._summary
 
-    def _label(self, path: Path) -> None:
+    def _list_folders(self, places: Sequence[Place]) -> set[Path]:
+        """Where files are written."""
+        roots = [self._output / name for name in ("", MAPS, OVERLAYS, FOLDER)]
+        return {root / inside for root in roots for inside in {one.inside for one in places}}
+
+    def _try(self, place: Place) -> None:
+        """Label a scan; whatever goes wrong is told, and is no reason to leave the others."""
+        try:
+            self._label(place)
+            return
+        except _Stopped:
+            self._summary.interrupted = True
+        except Exception as error:  # noqa: BLE001 - a fault of ours is told as such
+            self._fail(place.path, error)
+        # after the exception, whose frames hold the arrays, is gone
+        release_memory()
+
+    def _rank(self) -> None:
+        if self._ranking is None:
+            return
+        try:
+            self._summary.ranking = self._ranking.write()
+        except Exception as error:  # noqa: BLE001 - the labels are there all the same
+            self._fail(self._ranking.table, error)
+
+    def _label(self, place: Place) -> None:
+        path = place.path
         scan = read_scan(path)
-        target = label_path(scan, self._output)
+        target = label_path(scan, self._output / place.inside)
         entry: dict[str, Any] = {"input": str(path), "labels": str(target)}
         if self._ranking is not None:
             entry["uncertainty"] = str(self._ranking.map_path(target))
-        if self._resume and self._is_done(path, scan, target):
+        found = self._records.look(target)
+        origin = self._labeller.origin(path)
+        if self._resume and self._is_done(path, scan, target, found, origin):
             self._summary.skipped.append(entry)
             return
+        if self._resume and found.state == "changed" and not self._overwrite:
+            self._reporter.say(f"{target}: was changed since it was predicted; left as it is")
+            self._summary.kept.append(entry)
+            return
+        self._check_free(target, found)
         for note in scan.notes:
             self._reporter.say(f"{path}: {note}")
         began = time.monotonic()
-        self._write(path, scan, target)
+        self._write(place, scan, target, (origin, found.digest))
         seconds = time.monotonic() - began
         self._reporter.end_progress()
         size = count(scan.n_bscans, "B-scan")
@@ -170,9 +153,37 @@ class Batch:
         entry |= {"bscans": scan.n_bscans, "seconds": round(seconds, 3)}
         self._summary.predicted.append(entry)
 
-    def _write(self, path: Path, scan: OctScan, target: Path) -> None:
+    def _check_free(self, target: Path, found: Found) -> None:
+        """Refuse to replace what predict did not write as it is."""
+        if self._overwrite or found.state in ("none", "ours"):
+            return
+        if found.state == "unreadable":
+            raise InputError(f"{found.reason}; it is not replaced: {_WHAT_NOW}")
+        why = {
+            "changed": "was changed since it was predicted",
+            "unknown": "is there already, and nothing says that predict made it",
+        }
+        raise InputError(f"{target}: {why[found.state]}; {_WHAT_NOW}")
+
+    def _is_done(
+        self, path: Path, scan: OctScan, target: Path, found: Found, origin: Origin
+    ) -> bool:
+        """Whether labels, and what else is asked for, are there and made from the same."""
+        record = found.record
+        if found.state != "ours" or record is None or record.made_from != origin:
+            return False
+        if self._overlay and not record.overlay:
+            return False
+        if self._ranking is not None:
+            return record.uncertainty and self._ranking.recall(path, target, n_bscans=scan.n_bscans)
+        return True
+
+    def _write(
+        self, place: Place, scan: OctScan, target: Path, known: tuple[Origin, str | None]
+    ) -> None:
         """Predict and write B-scan by B-scan; the file appears when it is whole."""
-        written = 0
+        path = place.path
+        planes: dict[int, str] = {}
         with (
             open_label_writer(target, scan=scan) as writer,
             self._open_map(path, scan, target) as write_map,
@@ -183,11 +194,21 @@ class Batch:
                     writer.write(event.index, event.labels)
                     write_map(event)
                     self._draw(scan, target, event)
-                    written += 1
+                    planes[event.index] = hash_plane(event.labels)
                 elif isinstance(event, Finished) and event.cancelled:
                     raise _Stopped
-            if written != scan.n_bscans:
-                raise JobError(f"{path}: only {written} of {scan.n_bscans} B-scans were labelled")
+            if len(planes) != scan.n_bscans:
+                raise JobError(
+                    f"{path}: only {len(planes)} of {scan.n_bscans} B-scans were labelled"
+                )
+            record = Record(
+                made_from=known[0],
+                labels=hash_planes(scan.spatial_shape, planes),
+                before=known[1],
+                uncertainty=self._ranking is not None,
+                overlay=self._overlay,
+            )
+            self._records.write(target, record)
 
     def _open_map(
         self, path: Path, scan: OctScan, target: Path
@@ -199,7 +220,7 @@ class Batch:
     def _draw(self, scan: OctScan, target: Path, event: BscanPredicted) -> None:
         if not self._overlay:
             return
-        folder = self._output / OVERLAYS
+        folder = self._output / OVERLAYS / target.parent.relative_to(self._output)
         stem = stem_of(target)
         path = folder / f"{stem}.png"
         if scan.is_volume:
@@ -210,94 +231,8 @@ class Batch:
         picture = draw_overlay(scan.read_bscan(event.index), event.labels, classes)
         write_bytes(path, encode_png(picture))
 
-    def _is_done(self, path: Path, scan: OctScan, target: Path) -> bool:
-        """Whether the labels are newer than scan and model, and can be read."""
-        if not target.is_file():
-            return False
-        made_from = (_newest(path), (self._labeller.folder / DESCRIPTION).stat().st_mtime_ns)
-        if target.stat().st_mtime_ns < max(made_from):
-            return False
-        try:
-            read_labels(target, scan=scan)
-        except InputError as error:
-            self._reporter.say(f"{error}: labelled again")
-            return False
-        if self._ranking is not None:
-            return self._ranking.recall(path, target, n_bscans=scan.n_bscans)
-        return True
-
     def _fail(self, path: Path, error: Exception) -> None:
-        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        line = reason if str(path) in reason else f"{path}: {reason}"
+        line = name_input(path, describe_failed_input(error))
         self._reporter.end_progress()
         self._reporter.fail(line)
         self._summary.failed.append({"input": str(path), "error": line})
-
-
-def list_scans(inputs: Sequence[Path], *, as_volume: bool) -> list[Path]:
-    """Put the scans of a folder in its place, in natural order; each scan comes once."""
-    found: list[Path] = []
-    for path in inputs:
-        inside: list[Path] = []
-        if path.is_dir() and not as_volume:
-            inside = [entry for entry in path.iterdir() if _is_visible_scan(entry)]
-            inside = natsorted(inside, key=lambda entry: entry.name, alg=ns.IGNORECASE)
-        found += inside or [path]
-    return list({path.resolve(): path for path in found}.values())
-
-
-def _is_visible_scan(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and is_scan_path(path)
-
-
-def check_targets(paths: Sequence[Path], output: Path) -> None:
-    """Refuse scans whose labels would fall on each other, or on a scan.
-
-    Raises
-    ------
-    UsageError
-        Naming both.
-    """
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        by_stem[stem_of(path)].append(path)
-    inside = {path for path in paths if path.resolve().parent == output.resolve()}
-    sources = {path.resolve() for path in paths}
-    taken: dict[Path, Path] = {}
-    for path in paths:
-        if len(by_stem[stem_of(path)]) == 1 and path not in inside:
-            continue
-        try:
-            target = label_path(read_scan(path), output)
-        except (RetsegError, OSError):
-            continue  # named when its turn comes
-        if target.resolve() in sources:
-            raise UsageError(f"{path}: its labels would replace {target}; choose another --output")
-        if target in taken:
-            raise UsageError(
-                f"{path}: its labels would replace those of {taken[target]}, both {target.name}; "
-                "label them in two runs with different --output"
-            )
-        taken[target] = path
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder.
-
-    Raises
-    ------
-    InputError
-        Where the system refuses.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: this folder cannot be made ({error.strerror}); choose another"
-        ) from error
-
-
-def _newest(path: Path) -> int:
-    """Return the latest modification of a file, or of a folder's files, in ns."""
-    files = [entry for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path]
-    return max(file.stat().st_mtime_ns for file in [*files, path])

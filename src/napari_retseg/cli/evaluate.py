@@ -70,7 +70,7 @@ def evaluate(
             write_json(output, result)
         if not as_json:
             reporter.say(_headline(result, split))
-            reporter.say(format_table(result))
+            reporter.say_lines(format_table(result))
         reporter.finish(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from napari_retseg.errors import RetsegError, UsageError
+from napari_retseg.cli.terminal import echo
+from napari_retseg.errors import UsageError
+from napari_retseg.failures import explain, is_foreseen, one_line
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -47,10 +50,13 @@ class CommandGroup(TyperGroup):
                 **extra,
             )
         except Exception as error:
-            if DEBUG in given:
+            if DEBUG in given and not standalone_mode:
                 raise
             line, code = describe_failure(error)
-            typer.echo(f"error: {line}", err=True)
+            if DEBUG in given:
+                echo("".join(traceback.format_exception(error)).rstrip(), sys.stderr, keep="\n")
+            else:
+                echo(f"error: {line}", sys.stderr)
         code = code if isinstance(code, int) else 0
         if standalone_mode:
             sys.exit(code)
@@ -72,20 +78,24 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
     """Return one line that says what went wrong, and the exit code that goes with it."""
     if isinstance(error, UsageError):
         return one_line(error), WRONG_USAGE
-    if isinstance(error, RetsegError):
-        return one_line(error), FAILED
     if isinstance(error, ValidationError):
         return describe_invalid(error), WRONG_USAGE
     if isinstance(error, typer.Abort):
         return "interrupted", INTERRUPTED
     if hasattr(error, "format_message"):
         return _describe_usage(error)
-    if isinstance(error, OSError):
-        return describe_os_error(error), FAILED
-    if isinstance(error, MemoryError):
-        return "out of memory; free some, or work on fewer or smaller scans", FAILED
-    kind = type(error).__name__
-    return f"{kind}: {one_line(error)} (a fault of napari-retseg: {DEBUG} shows where)", FAILED
+    return describe_failed_input(error), FAILED
+
+
+def describe_failed_input(error: BaseException) -> str:
+    """Return one line that says why an input failed; one that nobody foresaw is called a fault."""
+    line = explain(error)
+    return line if is_foreseen(error) else f"{line} (a fault of napari-retseg: {DEBUG} shows where)"
+
+
+def name_input(path: object, line: str) -> str:
+    """Put the input before a line that does not name it."""
+    return line if one_line(path) in line else f"{path}: {line}"
 
 
 def describe_invalid(error: ValidationError) -> str:
@@ -98,17 +108,6 @@ def describe_invalid(error: ValidationError) -> str:
             reason = f"{option} {problem['input']!r}: {reason}"
         found.append(reason)
     return one_line("; ".join(found))
-
-
-def describe_os_error(error: OSError) -> str:
-    """Say what the system refused, and for which file."""
-    where = f"{error.filename}: " if error.filename else ""
-    return one_line(f"{where}{error.strerror or error}")
-
-
-def one_line(message: object) -> str:
-    """Put a message on one line."""
-    return " ".join(str(message).split())
 
 
 def _describe_usage(error: Any) -> tuple[str, int]:

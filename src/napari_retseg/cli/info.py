@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_retseg.cli.group import FAILED
+from napari_retseg.cli.group import FAILED, describe_failed_input, name_input
 from napari_retseg.cli.options import JsonOption
-from napari_retseg.errors import RetsegError
+from napari_retseg.plaintext import make_visible
 
 
 def info(
@@ -29,14 +29,15 @@ def info(
         for path in paths:
             try:
                 about = describe_scan(read_scan(path))
-            except RetsegError as error:
+            except Exception as error:  # noqa: BLE001 - one file's failure is not the others'
                 failed += 1
-                reporter.fail(str(error))
-                found.append({"path": str(path), "error": str(error)})
+                line = name_input(path, describe_failed_input(error))
+                reporter.fail(line)
+                found.append({"path": str(path), "error": line})
                 continue
             found.append({"path": str(path), **about})
             if not as_json:
-                reporter.say(_format(path, about))
+                reporter.say_lines(_format(path, about))
         reporter.finish(found)
     if failed:
         raise typer.Exit(FAILED)
@@ -50,7 +51,7 @@ def _format(path: Path, about: dict[str, Any]) -> str:
             continue
         values = value if name == "notes" else [value]
         lines += [f"  {name.replace('_', ' '):<18} {_write(one)}" for one in values]
-    return "\n".join(lines)
+    return "\n".join(make_visible(line) for line in lines)
 
 
 def _write(value: Any) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import typer
-
+from napari_retseg.cli.terminal import echo
 from napari_retseg.events import CancelToken
 
 
@@ -24,7 +24,8 @@ def stopping_cleanly() -> Iterator[CancelToken]:
         if token.is_cancelled():
             raise KeyboardInterrupt
         token.cancel()
-        typer.echo("stopping as soon as all is saved; Ctrl-C again stops at once", err=True)
+        with suppress(RuntimeError):  # it came in the midst of another line
+            echo("stopping as soon as all is saved; Ctrl-C again stops at once", sys.stderr)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_retseg.cli.origin import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
 from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.events import Cancel, Event
@@ -27,11 +28,14 @@ class Labeller:
         What is known about it.
     label
         Gives the events of one scan's prediction.
+    origin
+        Says what the labels of a scan are made from.
     """
 
     folder: Path
     info: ModelInfo
     label: Callable[[OctScan], Iterator[Event]]
+    origin: Callable[[Path], Origin]
 
 
 @contextmanager
@@ -51,15 +55,17 @@ def open_labeller(
     info = read_info(folder)
     if config.repair:
         layer_order(info.classes)  # refused before any work, also where a worker does it
+    origin = ModelOrigin(folder, info, config).of_scan
     if scheduler is None:
         from napari_retseg.infer.predict import load_predictor, predict
 
         predictor = load_predictor(folder, config)
-        yield Labeller(folder, info, lambda scan: predict(scan, predictor, cancel=cancel))
+        yield Labeller(folder, info, lambda scan: predict(scan, predictor, cancel=cancel), origin)
         return
     with Engine(scheduler) as engine:
         yield Labeller(
             folder,
             info,
             lambda scan: engine.run(PredictJob(scan, folder, config), cancel=cancel),
+            origin,
         )

@@ -10,6 +10,7 @@ import typer
 from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.options import JsonOption
 from napari_retseg.errors import ModelError, UsageError
+from napari_retseg.plaintext import make_visible
 
 if TYPE_CHECKING:
     from napari_retseg.models import Change, ModelInfo, Version
@@ -56,7 +57,7 @@ def show(model: ModelArgument, as_json: JsonOption = False) -> None:
     info = read_info(folder)
     with Reporter(as_json=as_json) as reporter:
         if not as_json:
-            reporter.say(_describe(folder, info))
+            reporter.say_lines(_describe(folder, info))
         reporter.finish({"path": str(folder), **info.model_dump(mode="json")})
 
 
@@ -216,7 +217,7 @@ def _describe(folder: Path, info: ModelInfo) -> str:
 
     lines = [
         f"{info.name}: {folder}",
-        *([f"  {info.about}"] if info.about else []),
+        *(f"  {line}" for line in info.about.splitlines()),
         f"  network   {describe_network(info)}",
         f"  classes   {', '.join(info.classes.names)}",
         *_describe_training(info),
@@ -226,11 +227,11 @@ def _describe(folder: Path, info: ModelInfo) -> str:
     if info.thresholds:
         lines.append(f"  decides   by thresholds: {describe_thresholds(info)}; 0.5 for the others")
     if info.scores is not None:
-        lines += ["", format_table(info.scores, before=info.start_scores)]
+        lines += ["", *format_table(info.scores, before=info.start_scores).splitlines()]
     for one in info.measured:
         dice = ", ".join(f"{name} {value:.3f}" for name, value in one.dice.items())
         lines += ["", f"measured on {one.data}:", f"Dice {dice}"]
-    return "\n".join(lines)
+    return "\n".join(make_visible(line) for line in lines)
 
 
 def _describe_training(info: ModelInfo) -> list[str]:

@@ -33,8 +33,25 @@ def predict(
     as_volume: Annotated[
         bool, typer.Option("--as-volume", help="Read each folder as one volume of B-scans.")
     ] = False,
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "--recursive", help="Go into sub-folders; the labels get the same sub-folders."
+        ),
+    ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip scans whose labels are there and up to date.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Skip scans whose labels are there, from the same scan, model and options.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace label files even if they were changed by hand, or are of unknown origin.",
+        ),
     ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first scan that fails.")
@@ -65,16 +82,20 @@ def predict(
 ) -> None:
     """Label scans. One that fails is named, and the others are done.
 
+    Labels that were changed by hand, or that predict did not make, are not replaced.
+
     A B-scan becomes STEM.png of class values, a NIfTI STEM.nii.gz on the same grid, any other
     volume STEM.tif. With --uncertainty, OUTPUT/uncertainty holds a map for each scan under the
     same name, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
-    from napari_retseg.cli.batch import Batch, list_scans
+    from napari_retseg.cli.batch import Batch
     from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.labeller import open_labeller
+    from napari_retseg.cli.listing import list_scans
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.config import PredictConfig
 
+    listing = list_scans(inputs, as_volume=as_volume, recursive=recursive, output=output)
     config = PredictConfig(
         device=device,
         precision=precision,
@@ -95,10 +116,15 @@ def predict(
             labeller=labeller,
             reporter=reporter,
             resume=resume,
+            overwrite=overwrite,
             overlay=overlay,
             uncertainty=uncertainty,
         )
-        summary = batch.run(list_scans(inputs, as_volume=as_volume), fail_fast=fail_fast)
-        reporter.say(summary.describe())
+        for left_out in listing.left_out:
+            reporter.say(left_out.describe())
+        summary = batch.run(listing.places, fail_fast=fail_fast)
+        summary.left_out = listing.left_out
+        for line in summary.describe():
+            reporter.say(line)
         reporter.finish(summary.to_json())
     raise typer.Exit(summary.exit_code)

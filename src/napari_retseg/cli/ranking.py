@@ -15,6 +15,7 @@ from napari_retseg.errors import JobError, UsageError
 from napari_retseg.events import BscanPredicted
 from napari_retseg.io import open_label_writer
 from napari_retseg.io.atomic import write_json, write_text
+from napari_retseg.plaintext import make_cell
 from napari_retseg.ranking import rank_bscans
 from napari_retseg.scan import OctScan
 
@@ -55,6 +56,11 @@ class Ranking:
         self._output = output
         self._bscans: list[tuple[str, int, float, Sequence[float]]] = []
 
+    @property
+    def table(self) -> Path:
+        """Where the ranking goes."""
+        return self._output / TABLE
+
     def check_sources(self, paths: Sequence[Path]) -> None:
         """Refuse scans that a map could replace.
 
@@ -64,7 +70,7 @@ class Ranking:
             Naming the first.
         """
         folder = (self._output / FOLDER).resolve()
-        inside = [path for path in paths if path.resolve().parent == folder]
+        inside = [path for path in paths if path.resolve().is_relative_to(folder)]
         if inside:
             raise UsageError(
                 f"{inside[0]}: lies in the folder of uncertainty maps; choose another --output"
@@ -72,7 +78,7 @@ class Ranking:
 
     def map_path(self, target: Path) -> Path:
         """Where the map goes that belongs to a label file; it has the same format."""
-        return self._output / FOLDER / target.name
+        return self._output / FOLDER / target.relative_to(self._output)
 
     @contextmanager
     def open_map(
@@ -128,12 +134,15 @@ class Ranking:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["file", "bscan", "score", "rank"])
-        writer.writerows([one.file, one.bscan, f"{one.score:.6f}", one.rank] for one in ranked)
-        write_text(self._output / TABLE, text.getvalue())
+        writer.writerows(
+            [make_cell(one.file), one.bscan, f"{one.score:.6f}", one.rank] for one in ranked
+        )
+        write_text(self.table, text.getvalue())
         return ranked
 
     def _scores_path(self, target: Path) -> Path:
-        return self._output / FOLDER / f"{target.name}.json"
+        place = self.map_path(target)
+        return place.with_name(f"{place.name}.json")
 
     def _take(self, path: Path, bscans: Sequence[dict[str, Any]]) -> None:
         self._bscans += [

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
-from napari_retseg.cli.group import one_line
+from napari_retseg.cli.terminal import echo, echo_json, make_printable
 from napari_retseg.events import Event, Message, Progress, Scored, StepDone, TrainingPlanned
+from napari_retseg.failures import one_line
+from napari_retseg.plaintext import make_visible
 from napari_retseg.scores import format_table
 
 #: Without a terminal, a line is printed each time this share of the work is done, and after so
@@ -85,25 +86,30 @@ class Reporter:
         self.end_progress()
 
     def say(self, text: str) -> None:
-        """Print for the reader."""
-        if self._bar is not None:
-            self._bar.console.print(text, soft_wrap=True)
-        else:
-            typer.echo(text, file=self._stream)
+        """Print one line for the reader."""
+        self._print(text, self._stream)
+
+    def say_lines(self, text: str) -> None:
+        """Print a table or another text of several lines, whose ends are the program's own."""
+        for line in text.split("\n"):
+            self.say(line)
 
     def fail(self, text: str) -> None:
         """Print one line on standard error about an input that failed."""
-        line = f"error: {one_line(text)}"
-        if self._bar is not None and self._as_json:
-            self._bar.console.print(line, soft_wrap=True)
-        else:
-            typer.echo(line, err=True)
+        self._print(f"error: {one_line(text)}", sys.stderr)
 
     def finish(self, document: Any) -> None:
         """Print the JSON document where one was asked for."""
         self.end_progress()
         if self._as_json:
-            typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            echo_json(document, sys.stdout)
+
+    def _print(self, text: str, stream: TextIO) -> None:
+        if self._bar is not None and stream is self._stream:
+            # above the bar; a plain Text, so that nothing in it is markup or an emoji
+            self._bar.console.print(Text(make_printable(text, stream)), soft_wrap=True)
+        else:
+            echo(text, stream)
 
     def show(self, event: Event, *, subject: str = "") -> None:
         """Show one event of a job.
@@ -120,7 +126,7 @@ class Reporter:
                 self._advance(done, total, unit, subject, subject)
             case TrainingPlanned():
                 self._plan = event
-                self.say(describe_plan(event))
+                self.say_lines(describe_plan(event))
             case StepDone():
                 self._show_step(event)
             case Scored():
@@ -153,6 +159,7 @@ class Reporter:
             del self._tracks[key]
 
     def _draw(self, track: _Track, done: int, total: int, text: str) -> None:
+        text = make_printable(text, self._stream)
         if self._bar is None:
             columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             text_column = TextColumn("{task.description}", markup=False)
@@ -179,11 +186,12 @@ class Reporter:
     def _show_scores(self, event: Scored) -> None:
         best = " (the best so far)" if event.is_best else ""
         name = f"after {event.iteration} iterations" if event.iteration else "of the starting model"
-        self.say(f"\nheld-out scores {name}{best}")
-        self.say(format_table(event.scores, before=self._start_scores))
+        self.say("")
+        self.say(f"held-out scores {name}{best}")
+        self.say_lines(format_table(event.scores, before=self._start_scores))
         if event.rehearsed is not None:
             self.say(f"on the held-out scans of the older data set, {name}")
-            self.say(format_table(event.rehearsed, before=self._start_rehearsed))
+            self.say_lines(format_table(event.rehearsed, before=self._start_rehearsed))
         self.say("")
         if event.iteration == 0:
             self._start_scores, self._start_rehearsed = event.scores, event.rehearsed
@@ -195,16 +203,15 @@ def describe_plan(plan: TrainingPlanned) -> str:
     frozen = plan.parameters_frozen / 1e6
     start = f", going on after {plan.start_iteration}" if plan.start_iteration else ""
     length = f"{plan.iterations} iterations" if plan.iterations else f"{plan.minutes:g} minutes"
-    return "\n".join(
-        (
-            f"training on {plan.device} in {plan.precision}, strategy {plan.strategy}: "
-            f"{millions:.2f} M parameters trained, {frozen:.2f} M frozen",
-            f"  learns from {plan.training_bscans} B-scans of {_name_groups(plan.training_groups)}",
-            f"  scored on   {plan.heldout_bscans} B-scans of {_name_groups(plan.heldout_groups)}",
-            f"  held out    {plan.split}",
-            f"  {length}{start}",
-        )
+    lines = (
+        f"training on {plan.device} in {plan.precision}, strategy {plan.strategy}: "
+        f"{millions:.2f} M parameters trained, {frozen:.2f} M frozen",
+        f"  learns from {plan.training_bscans} B-scans of {_name_groups(plan.training_groups)}",
+        f"  scored on   {plan.heldout_bscans} B-scans of {_name_groups(plan.heldout_groups)}",
+        f"  held out    {plan.split}",
+        f"  {length}{start}",
     )
+    return "\n".join(make_visible(line) for line in lines)
 
 
 def format_seconds(seconds: float) -> str:

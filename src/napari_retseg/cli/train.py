@@ -104,7 +104,7 @@ def _summarise(reporter: Reporter, result: dict[str, Any]) -> None:
     best = result.get("best")
     if best is not None:
         reporter.say(f"best on the held-out patients: iteration {result['best_iteration']}")
-        reporter.say(format_table(best, before=result.get("start")))
+        reporter.say_lines(format_table(best, before=result.get("start")))
     verdict = {True: " (promoted)", False: " (not promoted: worse than the starting model)"}
     promoted = result.get("promoted")
     reporter.say(f"model: {result['model']}{'' if promoted is None else verdict[promoted]}")

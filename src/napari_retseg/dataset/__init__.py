@@ -16,18 +16,24 @@ from napari_retseg.dataset.planes import (
     write_plane,
 )
 from napari_retseg.dataset.registry import is_own
+from napari_retseg.dataset.sides import Side, forget_choice, hold_out, hold_out_bscans, list_sides
 from napari_retseg.dataset.split import pin_split
 
 __all__ = [
     "BscanState",
     "Case",
     "Dataset",
+    "Side",
     "Split",
     "describe_split",
     "divide",
+    "forget_choice",
+    "hold_out",
+    "hold_out_bscans",
     "import_dataset",
     "is_own",
     "list_planes",
+    "list_sides",
     "load_dataset",
     "pin_split",
     "plane_path",

@@ -9,12 +9,13 @@ fall on one side or into the gap, and none moves.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from natsort import natsort_keygen, ns
 
 from napari_retseg.dataset.case import Case
+from napari_retseg.errors import UsageError
 
 #: Share of the B-scans that lies in the gap; at least one B-scan does.
 GAP = 0.05
@@ -72,6 +73,57 @@ def add_bscans(new: Sequence[Case], pinned: Sequence[Case]) -> list[Case]:
         else:
             found.append(_place_between(case, length, pinned))
     return found
+
+
+def choose_bscans(cases: Sequence[Case], chosen: Mapping[Path, Collection[int]]) -> list[Case]:
+    """Pin the B-scans of the only patient: those that the user names are held out.
+
+    Those beside them are neither trained nor scored on, where that leaves something to train on.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such image or B-scan, or nothing is left on one side.
+    """
+    lengths = {case.image: case.read_scan().n_bscans for case in cases}
+    for image, bscans in chosen.items():
+        if image not in lengths:
+            raise UsageError(f"{image}: there is no such scan to hold out")
+        if bad := [b for b in bscans if not 0 <= b < lengths[image]]:
+            raise UsageError(f"{image}: has no B-scan {bad[0] + 1} of {lengths[image]}")
+    row = [(case, b) for case in sorted(cases, key=_natural) for b in range(lengths[case.image])]
+    heldout = {n for n, (case, b) in enumerate(row) if b in chosen.get(case.image, ())}
+    if not heldout or len(heldout) == len(row):
+        raise UsageError("hold out at least one B-scan, and not all of them")
+    for width in (max(1, round(GAP * len(row))), 0):
+        beside = _list_beside(row, heldout, width)
+        if not width or _count_labelled(row, heldout | beside):
+            break
+    return [_pin_chosen(case, row, heldout, beside) for case in cases]
+
+
+def _list_beside(row: Sequence[tuple[Case, int]], heldout: set[int], width: int) -> set[int]:
+    """Places beside held-out ones: in the same volume, or in a row of single B-scans."""
+    near = {n + step for n in heldout for step in range(-width, width + 1)}
+    return {n for n in near - heldout if 0 <= n < len(row)}
+
+
+def _count_labelled(row: Sequence[tuple[Case, int]], taken: set[int]) -> int:
+    left = {(case.image, b) for n, (case, b) in enumerate(row) if n not in taken}
+    cases = {case.image: case for case, _ in row}
+    return sum((c.image, b) in left for c in cases.values() for b in c.annotated_bscans())
+
+
+def _pin_chosen(
+    case: Case, row: Sequence[tuple[Case, int]], heldout: set[int], beside: set[int]
+) -> Case:
+    own = {n: b for n, (other, b) in enumerate(row) if other.image == case.image}
+    held = tuple(sorted(own[n] for n in own.keys() & heldout))
+    unused = tuple(sorted(own[n] for n in own.keys() & beside))
+    if len(held) == len(own):
+        return case.model_copy(update={"split": "val", "heldout_bscans": (), "unused_bscans": ()})
+    update = {"split": "train", "heldout_bscans": held, "unused_bscans": unused}
+    return case.model_copy(update=update)
 
 
 def _find_cut(volumes: Sequence[Case], lengths: dict[Path, int], share: float) -> float | None:

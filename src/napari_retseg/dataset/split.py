@@ -11,6 +11,8 @@ from napari_retseg.dataset.collection import Dataset
 from napari_retseg.dataset.gap import add_bscans, hold_out_bscans
 from napari_retseg.errors import UsageError
 
+#: What a case's `about` says under ``split_source`` where the user has chosen its place.
+CHOSEN = "user"
 #: Shares of the patients that are trained on, held out while training, and kept for a test.
 FRACTIONS = (0.8, 0.2, 0.0)
 
@@ -28,7 +30,8 @@ def pin_split(
     more), the next ones are for the test, the others are trained on. A new scan of a known
     patient goes where the patient is. Where all labelled scans are of one patient,
     B-scans are held out instead (:func:`napari_retseg.dataset.gap.hold_out_bscans`), and
-    :attr:`Dataset.warnings` says so.
+    :attr:`Dataset.warnings` says so. Where the user has chosen who is held out
+    (:func:`napari_retseg.dataset.sides.hold_out`), new patients are trained on.
 
     Cases without labels that count stay without a split until they have some.
 
@@ -61,6 +64,8 @@ def pin_split(
         if case.split is not None:
             pinned.setdefault(case.group, []).append(case)
     strangers = {case.group for case in new} - set(pinned)
+    if any(is_chosen(case) for case in dataset.cases) and "val" in _splits(pinned):
+        fractions = (1.0, 0.0, 0.0)  # who is held out is the user's own choice
     if len(strangers) == 1 and not {"train", "val"} & _splits(pinned):
         changed = hold_out_bscans(new, share=fractions[1])
     else:
@@ -75,6 +80,11 @@ def pin_split(
     by_image = {case.image: case for case in changed}
     cases = tuple(by_image.get(case.image, case) for case in dataset.cases)
     return dataset.model_copy(update={"cases": cases, "split_seed": seed})
+
+
+def is_chosen(case: Case) -> bool:
+    """Whether the user has chosen the place of a case's patient in the split."""
+    return case.about.get("split_source") == CHOSEN
 
 
 def rank_groups(groups: Iterable[str], seed: int) -> list[str]:

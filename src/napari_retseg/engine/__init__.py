@@ -5,7 +5,8 @@ machine (training gets a second one, retired at its end); with an address the sa
 workers of that dask scheduler. Nothing starts before the first job.
 """
 
-from napari_retseg.engine.dispatch import Engine, JobHandle
+from napari_retseg.engine.dispatch import Engine
+from napari_retseg.engine.handle import JobHandle
 from napari_retseg.engine.jobs import (
     WORKER_DIED,
     EvaluateJob,

@@ -14,6 +14,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from napari_retseg.engine.connecting import Connecting
+from napari_retseg.engine.handle import JobHandle
 from napari_retseg.engine.jobs import (
     WORKER_DIED,
     Job,
@@ -24,76 +26,15 @@ from napari_retseg.engine.jobs import (
     cancel_flag,
     explain_failure,
 )
-from napari_retseg.engine.workers import LocalWorkers, RemoteWorkers, Workers, send_job
+from napari_retseg.engine.reach import complete_address, explain_silence
+from napari_retseg.engine.workers import LocalWorkers, Workers, send_job
 from napari_retseg.errors import JobError, RetsegError
 from napari_retseg.events import Cancel, Event, Finished, Message, decode
 
 logger = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.1
-
-
-class JobHandle:
-    """A job that was submitted."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        job: Job,
-        *,
-        on_event: Callable[[Event], None],
-        on_done: Callable[[JobOutcome], None],
-    ) -> None:
-        self.id = f"retseg-{uuid.uuid4().hex}"
-        self.job = job
-        self._engine = engine
-        self._on_event = on_event
-        self._on_done = on_done
-        self._ended = threading.Event()
-        self._outcome: JobOutcome | None = None
-        # the rest is used on the engine's thread only
-        self.future: Any = None
-        self.has_started = False
-        self.finished: Finished | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the job has not ended yet (it may still wait for its turn)."""
-        return not self._ended.is_set()
-
-    def cancel(self) -> None:
-        """Ask the job to stop; returns at once."""
-        self._engine.cancel(self)
-
-    def wait(self, timeout: float | None = None) -> JobOutcome:
-        """Wait for the end.
-
-        Raises
-        ------
-        TimeoutError
-            Where it has not ended after `timeout` seconds.
-        """
-        if not self._ended.wait(timeout):
-            raise TimeoutError(f"the job has not ended after {timeout} s")
-        assert self._outcome is not None
-        return self._outcome
-
-    def tell(self, event: Event) -> None:
-        """Pass an event on (on the engine's thread)."""
-        try:
-            self._on_event(event)
-        except Exception:
-            logger.exception("on_event of %s failed", self.id)
-
-    def end(self, outcome: JobOutcome) -> None:
-        """Pass the outcome on (on the engine's thread)."""
-        self._outcome = outcome
-        try:
-            self._on_done(outcome)
-        except Exception:
-            logger.exception("on_done of %s failed", self.id)
-        finally:
-            self._ended.set()
+_LEAVE_SECONDS = 3.0
 
 
 class Engine:
@@ -110,7 +51,7 @@ class Engine:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        self._address = address
+        self._address = None if address is None else complete_address(address)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -119,6 +60,7 @@ class Engine:
         self._topic = f"retseg-{uuid.uuid4().hex}"
         self._jobs: dict[str, JobHandle] = {}
         self._workers: Workers | None = None
+        self._connecting: Connecting | None = None
         self._watched = 0.0
         self._idle_deaths: Counter[Lane] = Counter()
         self._stop_at: float | None = None
@@ -183,6 +125,7 @@ class Engine:
             Where the job failed.
         """
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        has_finished = False
         handle = self.submit(job, on_event=events.put, on_done=lambda _: events.put(None))
         try:
             while True:
@@ -195,6 +138,7 @@ class Engine:
                     continue
                 if event is None:
                     break
+                has_finished = isinstance(event, Finished)
                 yield event
         finally:
             handle.cancel()
@@ -204,6 +148,8 @@ class Engine:
             if outcome.traceback:
                 error.add_note(outcome.traceback)
             raise error
+        if outcome.status == "cancelled" and not has_finished:  # it had not begun
+            yield Finished(cancelled=True)
 
     def cancel(self, handle: JobHandle) -> None:
         """Ask a job to stop; returns at once."""
@@ -226,7 +172,8 @@ class Engine:
         if first:
             self._inbox.put(partial(self._prepare_stop, grace))
         if thread is not threading.current_thread():
-            thread.join()
+            # a scheduler elsewhere may never answer again; processes of our own always end
+            thread.join(None if self._address is None else _LEAVE_SECONDS)
 
     # The rest runs on the engine's thread.
 
@@ -252,33 +199,55 @@ class Engine:
 
     def _begin(self, handle: JobHandle) -> None:
         self._jobs[handle.id] = handle
-        try:
+        if self._workers is not None or self._address is None:
             self._send(handle)
+        elif self._connecting is None:
+            self._connecting = Connecting(
+                self._address, lambda one: self._inbox.put(partial(self._meet, one))
+            )
+
+    def _meet(self, connecting: Connecting) -> None:
+        """Send the jobs that waited for the scheduler, or say why it cannot be reached."""
+        if connecting is not self._connecting:  # it came too late
+            return
+        self._connecting = None
+        if connecting.error is not None:
+            self._end_all(explain_failure(connecting.error))
+            return
+        self._workers = connecting.workers
+        self._listen()
+        for handle in list(self._jobs.values()):
+            self._send(handle)
+
+    def _send(self, handle: JobHandle) -> None:
+        try:
+            self._hand_over(handle)
         except RetsegError as error:
             self._end(handle, explain_failure(error))
+        except TimeoutError:
+            self._lose_scheduler()
         except Exception as error:
             logger.exception("%s could not be sent to a worker", handle.id)
             self._end(handle, explain_failure(error))
 
-    def _send(self, handle: JobHandle) -> None:
-        workers = self._connect()
-        if self._address is not None and not workers.client.scheduler_info()["workers"]:
+    def _hand_over(self, handle: JobHandle) -> None:
+        if self._workers is None:
+            self._workers = LocalWorkers()
+            self._listen()
+        if not self._workers.has_worker():
             text = f"no worker is connected to {self._address} yet; the job waits for one"
             handle.tell(Message(text, "warning"))
         handle.future = send_job(
-            workers,
+            self._workers,
             handle.job,
             job_id=handle.id,
             topic=self._topic,
             on_end=lambda: self._inbox.put(partial(self._settle, handle)),
         )
 
-    def _connect(self) -> Workers:
-        if self._workers is None:
-            address = self._address
-            self._workers = LocalWorkers() if address is None else RemoteWorkers(address)
-            self._workers.client.subscribe_topic(self._topic, self._on_message)
-        return self._workers
+    def _listen(self) -> None:
+        assert self._workers is not None
+        self._workers.client.subscribe_topic(self._topic, self._on_message)
 
     def _on_message(self, stamped: tuple[float, dict[str, Any]]) -> None:
         """Take a message over from dask's thread to the engine's."""
@@ -323,7 +292,10 @@ class Engine:
         handle.end(outcome)
 
     def _cancel(self, handle: JobHandle) -> None:
-        if handle.id not in self._jobs or self._workers is None:
+        if handle.id not in self._jobs:
+            return
+        if self._workers is None:  # it still waits for the scheduler
+            self._end(handle, JobOutcome("cancelled"))
             return
         from distributed import Event as Flag
 
@@ -340,6 +312,10 @@ class Engine:
 
     def _watch(self) -> None:
         """Notice what died: an own worker process, or the connection to a scheduler."""
+        if self._connecting is not None and self._connecting.is_late:
+            self._connecting.leave()
+            self._connecting = None
+            self._end_all(JobOutcome("failed", explain_silence(str(self._address))))
         now = time.monotonic()
         if self._workers is None or now - self._watched < _TICK_SECONDS:
             return
@@ -368,10 +344,13 @@ class Engine:
         """Fail all jobs; the next one connects again."""
         workers, self._workers = self._workers, None
         line = f"{self._address}: the connection to the scheduler was lost; try again"
-        for handle in list(self._jobs.values()):
-            self._end(handle, JobOutcome("failed", line))
+        self._end_all(JobOutcome("failed", line))
         if workers is not None:
             workers.close()
+
+    def _end_all(self, outcome: JobOutcome) -> None:
+        for handle in list(self._jobs.values()):
+            self._end(handle, outcome)
 
     def _shut_down(self) -> None:
         with self._lock:
@@ -379,6 +358,8 @@ class Engine:
         for handle in list(self._jobs.values()):
             del self._jobs[handle.id]
             handle.end(JobOutcome("cancelled"))
+        if self._connecting is not None:
+            self._connecting.leave()
         if self._workers is not None:
             self._workers.close()
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,15 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from napari_retseg.engine.jobs import Job, Lane, run_job
 from napari_retseg.engine.keys import Keys
+from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, knock
 from napari_retseg.errors import JobError
 
 #: How often a scheduler elsewhere is asked for its workers.
 _ASK_SECONDS = 1.0
-_CONNECT_SECONDS = 5.0
 #: How long a worker of ours looks for its scheduler.
 _MEET_SECONDS = 20.0
 #: The scheduler lives in the caller's process: it keeps few of the events that pass through it.
@@ -178,6 +176,18 @@ class RemoteWorkers:
         """Return the resources to ask for: none; any worker will do."""
         return None
 
+    def has_worker(self) -> bool:
+        """Whether a worker is connected to the scheduler.
+
+        Raises
+        ------
+        OSError
+            Where it does not answer.
+        """
+        # as client.scheduler_info(), which would wait for ever
+        told = self.client.sync(self.client.scheduler.identity, callback_timeout=ANSWER_SECONDS)
+        return bool(told["workers"])
+
     def retire(self, lane: Lane) -> None:
         """Do nothing: the workers are others' own."""
 
@@ -191,7 +201,7 @@ class RemoteWorkers:
             return {}
         self._asked = now
         try:
-            has_workers = bool(self.client.scheduler_info()["workers"])
+            has_workers = self.has_worker()
         except OSError:  # no scheduler: its status says so
             return {}
         had, self._had_workers = self._had_workers, has_workers
@@ -243,6 +253,10 @@ class LocalWorkers:
             )
         return {lane: 1}
 
+    def has_worker(self) -> bool:
+        """Whether there is one: a job's process is started with it."""
+        return True
+
     def retire(self, lane: Lane) -> None:
         """End the process of training, so that its memory returns; others stay warm."""
         if lane == "train" and lane in self._processes:
@@ -287,24 +301,14 @@ def send_job(
 
 
 def _connect(address: str) -> Any:
+    knock(address)
     try:
-        _knock(address)
         return _make_client(address)
     except (OSError, ValueError) as error:
-        raise JobError(
-            f"{address}: no dask scheduler answers there; check the address, and that "
-            "'dask scheduler' runs"
-        ) from error
+        raise JobError(explain_silence(address)) from error
 
 
 def _make_client(target: Any) -> Any:
     from distributed import Client
 
-    return Client(target, timeout=_CONNECT_SECONDS, set_as_default=False)
-
-
-def _knock(address: str) -> None:
-    """Raise OSError where nothing listens: dask's client would leave a thread behind."""
-    place = urlsplit(address)
-    if place.hostname is not None and place.port is not None:
-        socket.create_connection((place.hostname, place.port), timeout=_CONNECT_SECONDS).close()
+    return Client(target, timeout=ANSWER_SECONDS, set_as_default=False)

@@ -14,6 +14,7 @@ from typing import Any
 from napari_retseg.errors import InputError
 from napari_retseg.io.opening import first_line
 from napari_retseg.io.suffixes import suffix_of
+from napari_retseg.plaintext import make_visible
 
 _PREFIX = ".retseg-"
 _ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -90,9 +91,18 @@ def write_text(path: Path, text: str) -> Path:
     Raises
     ------
     InputError
-        Where the system refuses to write.
+        Where the system refuses to write, or the text holds a file name that is not UTF-8: nobody
+        could read it again.
     """
-    return write_bytes(path, text.encode())
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        start = max(error.start - 30, 0)
+        near = make_visible(text[start : error.end + 20].splitlines()[0])
+        raise InputError(
+            f"{path}: cannot hold a name that is not UTF-8 (near {near}); rename that file"
+        ) from error
+    return write_bytes(path, data)
 
 
 def write_json(path: Path, obj: Any) -> Path:

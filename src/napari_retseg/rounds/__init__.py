@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from napari_retseg.rounds.command import train_command
 from napari_retseg.rounds.curves import Curves, Measure, find_resumable, read_events
-from napari_retseg.rounds.describe import check_round, describe_round, list_remarks, plan_split
+from napari_retseg.rounds.describe import (
+    Judging,
+    check_round,
+    describe_round,
+    foresee_judging,
+    list_remarks,
+    plan_split,
+)
 from napari_retseg.rounds.duration import describe_duration, seconds_per_step
 from napari_retseg.rounds.parameters import count_for_round, count_parameters
 from napari_retseg.rounds.verdict import (
@@ -21,6 +28,7 @@ from napari_retseg.rounds.verdict import (
 
 __all__ = [
     "Curves",
+    "Judging",
     "Measure",
     "Verdict",
     "VerdictRow",
@@ -30,6 +38,7 @@ __all__ = [
     "describe_duration",
     "describe_round",
     "find_resumable",
+    "foresee_judging",
     "judge_round",
     "keep_new",
     "keep_old",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from napari_retseg.config import TrainConfig, parse_split
 from napari_retseg.dataset import Case, Dataset, divide, pin_split
@@ -85,16 +87,56 @@ def check_round(dataset: Dataset, config: TrainConfig, start: ModelInfo | None) 
 def list_remarks(dataset: Dataset, config: TrainConfig, start: ModelInfo | None) -> tuple[str, ...]:
     """Say what to know before a training that can start: sentences, the weightiest first.
 
-    One patient only, few held-out B-scans, and which classes the starting model does not know.
+    One patient only, few held-out B-scans, held-out patients that the starting model was trained
+    on, and which classes it does not know.
     """
     try:
         divided = plan_split(dataset, config)
     except RetsegError:
         return ()  # check_round says why
-    found = [_remark_on_patients(divided), _remark_on_number(divided)]
+    found = [
+        _remark_on_patients(divided),
+        _remark_on_number(divided),
+        _remark_on_seen(divided, start),
+    ]
     if start is not None and config.strategy != "scratch":
         found.append(_remark_on_classes(divided, start))
     return tuple(text for text in found if text)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How well the next training can be judged.
+
+    Attributes
+    ----------
+    level
+        ``well``; ``barely``: a score will say little; ``not``: nothing is held out to score on,
+        so that no training starts.
+    text
+        Why, and what to do about it: sentences; empty where all is well.
+    """
+
+    level: Literal["well", "barely", "not"]
+    text: str = ""
+
+
+def foresee_judging(dataset: Dataset, config: TrainConfig, start: ModelInfo | None) -> Judging:
+    """Say before a training how well its result can be judged."""
+    try:
+        divided = plan_split(dataset, config)
+    except RetsegError as error:
+        return Judging("not", _as_sentence(error))
+    missing = _check_labels(dataset) or _check_sides(divided)
+    if missing is not None:
+        return Judging("not", missing)
+    remarks = [
+        _remark_on_patients(divided),
+        _remark_on_number(divided),
+        _remark_on_seen(divided, start),
+    ]
+    text = " ".join(filter(None, remarks))
+    return Judging("barely" if text else "well", text)
 
 
 def plan_split(dataset: Dataset, config: TrainConfig) -> Dataset:
@@ -232,6 +274,22 @@ def _remark_on_number(divided: Dataset) -> str:
     )
 
 
+def _remark_on_seen(divided: Dataset, start: ModelInfo | None) -> str:
+    """Say which held-out patients the starting model was trained on: it looks better there."""
+    trained = None if start is None else start.trained_on
+    if start is None or trained is None:
+        return ""
+    only = {*divided.groups("val")} - {*divided.groups("train")}
+    seen = sorted(only & {*trained.groups})
+    if not seen:
+        return ""
+    verb = "is" if len(seen) == 1 else "are"
+    return (
+        f"Model {start.name} was trained on {_name_patients(seen)}, who {verb} held out now: its "
+        "own scores there flatter it. Start from a model that has not seen them."
+    )
+
+
 def _remark_on_classes(divided: Dataset, start: ModelInfo) -> str:
     """Say which classes come over from the starting model: they are matched by name."""
     here = [c.name for c in divided.labels.foreground]
@@ -261,14 +319,24 @@ def _name_heldout_places(divided: Dataset) -> str:
         if len(volumes) > 1:
             return "the last B-scans of each volume"
         case = volumes[0]
-        first, last = case.heldout_bscans[0] + 1, case.heldout_bscans[-1] + 1
-        text = f"B-scan {first}" if first == last else f"B-scans {first} to {last}"
-        return f"{text} of {_name_scan(case)}"
+        noun = "B-scan" if len(case.heldout_bscans) == 1 else "B-scans"
+        return f"{noun} {_name_ranges(case.heldout_bscans)} of {_name_scan(case)}"
     names = [_name_scan(case) for case in divided.of_split("val")]
     groups = {case.group for case in divided.cases if case.split}
     if len(groups) == 1 and names:
         return _join(names)
     return _name_patients(divided.groups("val"))
+
+
+def _name_ranges(bscans: Sequence[int]) -> str:
+    """Write B-scans, counted from 1: ``3, 5 to 7``."""
+    parts: list[tuple[int, int]] = []
+    for bscan in bscans:
+        if parts and parts[-1][1] == bscan:
+            parts[-1] = (parts[-1][0], bscan + 1)
+        else:
+            parts.append((bscan + 1, bscan + 1))
+    return _join([f"{a}" if a == b else f"{a} to {b}" for a, b in parts])
 
 
 def _name_scan(case: Case) -> str:

@@ -62,11 +62,13 @@ class Segmenter:
         #: Which model gave a layer's labels, to which layer's scan.
         self._made: WeakKeyDictionary[Labels, tuple[Prediction, Any, str]] = WeakKeyDictionary()
         layers = viewer.layers.events
-        for signal in (layers.inserted, layers.reordered, layers.renamed):
-            signal.connect(self._update_scans)
+        layers.inserted.connect(self._on_layer_inserted)
+        layers.reordered.connect(self._update_scans)
         layers.removed.connect(self._on_layer_removed)
         viewer.layers.selection.events.active.connect(self._on_active_changed)
         viewer.dims.events.current_step.connect(self._update_bscan)
+        for layer in viewer.layers:
+            layer.events.name.connect(self._update_scans)
         self._update_scans()
         self.refresh_models()
 
@@ -289,7 +291,12 @@ class Segmenter:
             self._scan_layer = layer
             self._update_scans()
 
+    def _on_layer_inserted(self, event: Any) -> None:
+        event.value.events.name.connect(self._update_scans)
+        self._update_scans()
+
     def _on_layer_removed(self, event: Any) -> None:
+        event.value.events.name.disconnect(self._update_scans)
         run = self._run
         if run is not None and event.value in (run.layer, run.source):
             self._run = None

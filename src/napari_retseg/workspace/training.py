@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.dataset import Case, Dataset, pin_split
+from napari_retseg.dataset import (
+    Case,
+    Dataset,
+    Side,
+    forget_choice,
+    hold_out,
+    hold_out_bscans,
+    list_sides,
+    pin_split,
+)
 from napari_retseg.dataset.planes import list_planes
 from napari_retseg.errors import InputError
 from napari_retseg.workspace import adding, layout, transfer
@@ -63,6 +73,58 @@ class TrainingData(OpenedWorkspace):
             cases = [c for c in whole.cases if c.split is not None or c.image not in absent]
             pinned = pin_split(whole.model_copy(update={"cases": tuple(cases)}))
             changed = [c for c in pinned.cases if c != self._book.get(c.about["name"])]
+            if changed:
+                self._book.change(*changed)
+
+    def sides(self) -> tuple[Side, ...]:
+        """Say for each patient how the next training uses it, and why.
+
+        Raises
+        ------
+        InputError
+            Where the only patient's scans have to be read and cannot be.
+        """
+        return list_sides(self._book.dataset())
+
+    def hold_out(self, groups: Collection[str]) -> None:
+        """Hold out these patients and no others, from the next training on.
+
+        Raises
+        ------
+        UsageError
+            Where that leaves nobody on one side, or there is no such patient.
+        InputError
+            Where it cannot be written.
+        """
+        self._choose(lambda whole: hold_out(whole, groups))
+
+    def hold_out_bscans(self, name: str, bscans: Collection[int]) -> None:
+        """Hold out B-scans of a scan of the only patient; those beside them are left out.
+
+        Raises
+        ------
+        UsageError
+            Where there are more patients, or nothing is left on one side.
+        InputError
+            Where there is no such scan, it cannot be read, or the choice cannot be written.
+        """
+        image = self._book.get(name).image
+        self._choose(lambda whole: hold_out_bscans(whole, {image: bscans}))
+
+    def hold_out_by_name(self) -> None:
+        """Let the patients' names and the seed decide again who is held out.
+
+        Raises
+        ------
+        InputError
+            Where the only patient's scans cannot be read, or it cannot be written.
+        """
+        self._choose(forget_choice)
+
+    def _choose(self, choose: Callable[[Dataset], Dataset]) -> None:
+        with self._changing():
+            chosen = choose(self._book.dataset(with_missing=True))
+            changed = [c for c in chosen.cases if c != self._book.get(c.about["name"])]
             if changed:
                 self._book.change(*changed)
 

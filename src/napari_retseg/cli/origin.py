@@ -1,0 +1,189 @@
+"""What predicted labels were made from: kept beside them, so that nobody guesses it from times."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg import __version__
+from napari_retseg.config import Frozen, PredictConfig
+from napari_retseg.errors import InputError
+from napari_retseg.io import read_labels
+from napari_retseg.io.atomic import write_json
+from napari_retseg.io.suffixes import list_bscans
+from napari_retseg.models import WEIGHTS, ModelInfo
+from napari_retseg.records import read_record
+from napari_retseg.scan import hash_path
+
+#: The folder of the records, in that of the labels.
+FOLDER = ".retseg"
+
+#: What of a model's description decides on the labels; the rest is about the model.
+_DECIDING = {"network", "classes", "preprocess", "thresholds"}
+#: What of the options does not: how many B-scans at once, and what else is written.
+_INDIFFERENT = {"batch_size", "uncertainty"}
+
+State = Literal["none", "ours", "changed", "unknown", "unreadable"]
+
+
+class Origin(Frozen):
+    """What labels are made from, by content.
+
+    Attributes
+    ----------
+    scan
+        SHA-256 of the scan's file, or of the pictures of a folder.
+    weights
+        SHA-256 of the model's weights file.
+    model
+        SHA-256 of what else of the model decides: network, classes, preprocessing, thresholds.
+    options
+        How it was predicted, device and precision included.
+    program
+        The version of napari-retseg.
+    """
+
+    scan: str
+    weights: str
+    model: str
+    options: dict[str, Any]
+    program: str
+
+
+class Record(Frozen):
+    """What is known of a label file.
+
+    Attributes
+    ----------
+    made_from
+        Scan, model and options.
+    labels
+        Of the class values, see :func:`hash_planes`.
+    before
+        Of the labels that lay there when this record was written. It is written before the labels
+        take their place: whenever the program dies, the file is one of the two.
+    uncertainty, overlay
+        Whether these were written, too.
+    """
+
+    schema_version: Literal[1] = 1
+    made_from: Origin
+    labels: str
+    before: str | None = None
+    uncertainty: bool = False
+    overlay: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies where labels shall go.
+
+    Attributes
+    ----------
+    state
+        ``ours``: as predict wrote it; ``changed``: by somebody since; ``unknown``: nothing is
+        known of it; ``unreadable``: not whole, or no labels.
+    record
+        What it was made from; None also for an older prediction than the record is about.
+    digest
+        Of its class values.
+    """
+
+    state: State
+    record: Record | None = None
+    digest: str | None = None
+    reason: str = ""
+
+
+class ModelOrigin:
+    """The part of an origin that all scans of a batch share."""
+
+    def __init__(self, folder: Path, info: ModelInfo, config: PredictConfig) -> None:
+        about = info.model_dump(mode="json", include=_DECIDING)
+        self._model = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        self._weights = hash_path(folder / WEIGHTS)
+        self._options = config.model_dump(mode="json", exclude=_INDIFFERENT)
+
+    def of_scan(self, path: Path) -> Origin:
+        """Return the origin of a scan's labels; the whole scan is read for it."""
+        return Origin(
+            scan=_hash_scan(path),
+            weights=self._weights,
+            model=self._model,
+            options=self._options,
+            program=__version__,
+        )
+
+
+class Records:
+    """The records of an output folder, one small file for each label file.
+
+    Parameters
+    ----------
+    output
+        The folder of the labels.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+
+    def look(self, target: Path) -> Found:
+        """Say what lies at a label file's place."""
+        if not target.exists() and not target.is_symlink():
+            return Found("none")
+        try:
+            digest = hash_labels(read_labels(target))
+        except InputError as error:
+            return Found("unreadable", reason=str(error))
+        try:
+            record = read_record(self._path(target), Record)
+        except InputError:
+            return Found("unknown", digest=digest)
+        if digest == record.labels:
+            return Found("ours", record, digest)
+        if digest == record.before:  # the program died before the new labels were in place
+            return Found("ours", None, digest)
+        return Found("changed", record, digest)
+
+    def write(self, target: Path, record: Record) -> None:
+        """Keep a record; call it when the labels are known and before they are in place."""
+        write_json(self._path(target), record.model_dump(mode="json"))
+
+    def _path(self, target: Path) -> Path:
+        return self._output / FOLDER / target.relative_to(self._output).parent / _name(target)
+
+
+def _name(target: Path) -> str:
+    return f"{target.name}.json"
+
+
+def hash_labels(labels: NDArray[np.uint8]) -> str:
+    """Hash the class values of a B-scan or volume."""
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    return hash_planes(labels.shape, {k: hash_plane(one) for k, one in enumerate(planes)})
+
+
+def hash_plane(plane: NDArray[np.uint8]) -> str:
+    """Hash the class values of one B-scan."""
+    return hashlib.sha256(np.ascontiguousarray(plane).tobytes()).hexdigest()
+
+
+def hash_planes(shape: Iterable[int], planes: Mapping[int, str]) -> str:
+    """Join the hashes of all B-scans, which may have come in any order."""
+    parts = [*(str(size) for size in shape), *(planes[index] for index in sorted(planes))]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _hash_scan(path: Path) -> str:
+    """Hash a file, or the names and contents of the pictures in a folder."""
+    if not path.is_dir():
+        return hash_path(path)
+    parts = [f"{file.name}\0{hash_path(file)}" for file in list_bscans(path)]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,53 @@
+"""Text on a console: nothing in it acts on the terminal, and none stops the program."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any, TextIO
+
+from napari_retseg.plaintext import escape_json, make_visible
+
+
+def make_printable(text: object, stream: TextIO, *, keep: str = "") -> str:
+    r"""Return a text as a stream can take it.
+
+    Control characters are made visible. What the stream's encoding lacks (``LANG=C``) becomes an
+    escape, such as ``\xe4``.
+
+    Parameters
+    ----------
+    keep
+        Control characters that stay.
+    """
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return make_visible(text, keep=keep).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def echo(text: object, stream: TextIO, *, keep: str = "") -> None:
+    """Print one line.
+
+    A console that is gone (a closed pipe, a terminal that hung up) does not end the work: what is
+    told about it is lost, the files are not.
+    """
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
+        stream.write(make_printable(text, stream, keep=keep) + "\n")
+        stream.flush()
+
+
+def echo_json(document: Any, stream: TextIO) -> None:
+    """Print a JSON document; it is exact, also for a name that is not UTF-8.
+
+    Raises
+    ------
+    OSError
+        Where the stream takes nothing: then there is no result.
+    """
+    text = escape_json(json.dumps(document, indent=2, ensure_ascii=False))
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = escape_json(json.dumps(document, indent=2))
+    stream.write(text + "\n")
+    stream.flush()
