@@ -167,7 +167,15 @@ def check_finite(pixels: NDArray[Any], name: str) -> None:
 
 
 def hash_path(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder's files in order."""
+    """SHA-256 of a file, or of the names and contents of a folder's files in order.
+
+    Raises
+    ------
+    InputError
+        Where a file is no regular one, or may not be read.
+    OSError
+        Where the system fails to read it.
+    """
     digest = hashlib.sha256()
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:

@@ -15,7 +15,9 @@ from napari_retseg.dataset import BscanState, Case, Dataset, load_dataset, save_
 from napari_retseg.errors import InputError
 from tests.dataset.conftest import quick, write_pair, write_png
 
-texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=8)
+texts = st.text(
+    st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=8
+)
 states = st.builds(
     BscanState,
     state=st.sampled_from(["predicted", "corrected", "confirmed"]),
@@ -90,6 +92,16 @@ def test_a_saved_dataset_loads_equal(root: Path, data: st.DataObject) -> None:
     )
     assert save_dataset(dataset) == root / "dataset.json"
     assert load_dataset(root) == dataset
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud83d"])
+def test_what_could_not_be_read_again_is_not_written(root: Path, name: str) -> None:
+    case = Case(image=root / "images" / "a.png", group="a", about={"note": name})
+    before = (root / "dataset.json").read_bytes() if (root / "dataset.json").exists() else None
+    with pytest.raises(InputError, match=r"dataset\.json: cannot hold this"):
+        save_dataset(Dataset(root=root, name="x", labels=LabelSet.from_names([]), cases=(case,)))
+    after = (root / "dataset.json").read_bytes() if (root / "dataset.json").exists() else None
+    assert after == before
 
 
 def test_saving_keeps_plain_decathlon_readable(decathlon: Path) -> None:

@@ -55,7 +55,9 @@ def test_a_workspace_that_was_moved_stays_the_users(tmp_path: Path) -> None:
     registry.remember(folder, "A")
     moved = folder.rename(tmp_path / "elsewhere")
     assert registry.is_own(moved)
-    assert registry.last_place("A") == folder
+    known = registry.find("A")
+    assert known is not None
+    assert known.folder == folder
     registry.remember(moved, "A")
     assert registry.recent() == [moved]
     assert not registry.is_own(make_workspace(tmp_path / "foreign", "F"))
@@ -104,8 +106,10 @@ def test_programs_that_write_the_list_at_once_lose_nothing(tmp_path: Path) -> No
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "abc"
     ]
     assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
-    known = {registry.last_place(f"{name}{n}") for name in "abc" for n in range(10)}
-    assert known == {tmp_path / f"{name}{n}" for name in "abc" for n in range(10)}
+    known = [registry.find(f"{name}{n}") for name in "abc" for n in range(10)]
+    assert {one.folder for one in known if one} == {
+        tmp_path / f"{name}{n}" for name in "abc" for n in range(10)
+    }
 
 
 def test_scans_outside_are_read_where_the_workspace_is_the_users(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import Scored, StepDone
+from napari_retseg.io.atomic import write_json
+from napari_retseg.learn.checkpoint import save_checkpoint
 from napari_retseg.learn.run import RunFolder, read_config, read_run_model
 from napari_retseg.models import ModelInfo
 
@@ -118,3 +122,51 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, tiny_info: ModelI
         RunFolder(tmp_path / "file" / "run", CONFIG, tiny_info, resume=False),
     ):
         pass
+
+
+@pytest.mark.parametrize("what", ["renamed", "removed", "replaced"])
+def test_a_folder_that_goes_away_is_not_made_again(
+    tmp_path: Path, tiny_info: ModelInfo, what: str
+) -> None:
+    path = tmp_path / "run"
+    with RunFolder(path, CONFIG, tiny_info, resume=False) as run:
+        run.start_log(0, scored_until=-1)
+        run.log(StepDone(1, 0.5, 0.1, 1.0))
+        if what == "removed":
+            shutil.rmtree(path)
+        else:
+            path.rename(tmp_path / "elsewhere")
+        if what == "replaced":
+            path.mkdir()
+        for write in (
+            lambda: run.log(StepDone(2, 0.5, 0.1, 1.0)),
+            lambda: save_checkpoint(run.checkpoint, {}),
+            lambda: write_json(run.model / "model.json", {}),
+        ):
+            with pytest.raises(InputError, match="was moved, renamed or removed") as caught:
+                write()
+            assert str(path) in str(caught.value)
+    assert not path.exists() or list(path.iterdir()) == []
+
+
+@pytest.mark.parametrize("link", ["checkpoints", "model", ".lock", "events.jsonl", "config.yaml"])
+def test_links_in_a_strangers_run_change_nothing_elsewhere(
+    tmp_path: Path, tiny_info: ModelInfo, link: str
+) -> None:
+    path, outside = tmp_path / "run", tmp_path / "outside"
+    _begin(path, tiny_info)
+    (path / "model").mkdir()
+    (path / "events.jsonl").touch()
+    (path / "model" / "model.json").write_text("{}")
+    (path / link).rename(outside)
+    (path / link).symlink_to(outside)
+    places = [outside, *outside.rglob("*")] if outside.is_dir() else [outside]
+    before = {p: p.read_bytes() for p in places if p.is_file()}
+    with suppress(InputError), RunFolder(path, CONFIG, tiny_info, resume=True) as run:
+        run.start_log(0, scored_until=-1)
+        run.log(StepDone(1, 0.5, 0.1, 1.0))
+        for file in (run.checkpoint, run.model / "model.json"):
+            with suppress(InputError):
+                write_json(file, {"a": 1})
+    places = [outside, *outside.rglob("*")] if outside.is_dir() else [outside]
+    assert {p: p.read_bytes() for p in places if p.is_file()} == before

@@ -144,7 +144,7 @@ def test_a_newer_schema_is_refused_in_one_kind_line(workspace: Workspace, file: 
     ("content", "message"),
     [
         (None, "is no workspace"),
-        ("{", "is no JSON file"),
+        ("{", "cannot be read as JSON"),
         ("[]", "describes no workspace"),
         ('{"schema_version": 1}', "describes no workspace"),
         ('{"schema_version": "1", "id": "a"}', "describes no workspace"),
@@ -165,10 +165,10 @@ def test_a_description_that_is_gone_or_damaged_is_said(workspace: Workspace) -> 
     workspace.close()
     path = workspace.folder / "dataset.json"
     path.write_text("{")
-    with pytest.raises(InputError, match=r"dataset\.json: is no JSON file"):
+    with pytest.raises(InputError, match=r"dataset\.json: cannot be read as JSON"):
         Workspace.open(workspace.folder)
     path.unlink()
-    with pytest.raises(InputError, match=r"dataset\.json: cannot be read"):
+    with pytest.raises(InputError, match=r"dataset\.json: no such file"):
         Workspace.open(workspace.folder)
 
 

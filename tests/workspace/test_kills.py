@@ -76,7 +76,7 @@ def test_no_kill_loses_a_confirmed_bscan_or_more_than_the_last_second(
             now = found.get(bscan)
             assert now in allowed, f"kill {kill}, B-scan {bscan}: {now}, not one of {allowed}"
             told[bscan] = Told(sure=now)
-    assert n_sure > n_kills
+    assert n_sure > n_kills / 2
 
 
 def run_until_killed(

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from napari_retseg.classes import IGNORE, LabelClass, LabelSet
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset, is_unlabelled_test
-from napari_retseg.dataset.files import check_links, check_there, find_inside, shorten
+from napari_retseg.dataset.files import check_links, check_there, find_inside, kind_of, shorten
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, OutsideError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.suffixes import stem_of
-from napari_retseg.records import first_problem, read_json
+from napari_retseg.records import check_plain, first_problem, read_json
 
 DESCRIPTION = "dataset.json"
 SCHEMA_VERSION = 1
@@ -91,7 +91,7 @@ def parse_cases(
             values = {"split": "test", **values}
         case = _parse_case(values, path, allow_outside=allow_outside)
         if check_files:
-            _check_files(case, path, allow_outside=allow_outside)
+            _check_files(case, path)
         cases.append(case)
     return tuple(cases)
 
@@ -105,16 +105,21 @@ def _list_entries(data: Mapping[str, Any], path: Path) -> Iterator[tuple[str, in
             yield key, number, entry
 
 
-def _check_files(case: Case, path: Path, *, allow_outside: bool) -> None:
-    """Make sure that the files are there; of a folder, each must lie where the folder may."""
-    root = path.parent
+def _check_files(case: Case, path: Path) -> None:
+    """Make sure that the files are there; a folder of labels holds no way out."""
     check_there(case.image, "image", path.name)
-    if not allow_outside and case.image.is_dir():
-        check_links(root, case.image)
     if case.label is not None:
         check_there(case.label, "label", path.name)
         if case.label.is_dir():
-            check_links(root, case.label)
+            check_links(path.parent, case.label)
+
+
+def _check_folder(image: Path, given: str, path: Path) -> None:
+    """Refuse a folder of B-scans with a link out of the data set's folder: it is outside, too."""
+    try:
+        check_links(path.parent, image)
+    except InputError as error:
+        raise OutsideError(f"{error}; {_how_to_trust(path.parent)}", given) from error
 
 
 def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> Case:
@@ -128,6 +133,8 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
                 values["image"],
             )
         image = Path(os.path.normpath(root / values["image"]))
+    elif not allow_outside and kind_of(image) == "folder":
+        _check_folder(image, values["image"], path)
     label = None
     if values.get("label") is not None:
         if not isinstance(values["label"], str):
@@ -230,7 +237,8 @@ def save_dataset(dataset: Dataset) -> Path:
     Raises
     ------
     InputError
-        Where a label lies outside the data set's folder, or the file cannot be written.
+        Where a label lies outside the data set's folder, a name cannot be kept as text, or the
+        file cannot be written.
     """
     path = dataset.root / DESCRIPTION
     training = [case for case in dataset.cases if not is_unlabelled_test(case)]
@@ -251,6 +259,10 @@ def save_dataset(dataset: Dataset) -> Path:
         "training": [describe_case(case, dataset.root) for case in training],
         "test": [_describe_test(case, dataset.root) for case in test],
     }
+    try:
+        check_plain(content)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: cannot hold this ({error}); change the name") from error
     return write_json(path, content)
 
 

@@ -1,8 +1,7 @@
-"""Which workspaces this user made or opened: theirs may refer to scans outside."""
+"""Which workspaces this user made or opened, and which of them may refer to scans outside."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,11 @@ from typing import Any
 
 import platformdirs
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field
 
-from napari_retseg.errors import InputError
-from napari_retseg.io.atomic import write_json
+from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.io.atomic import remove_leftovers, write_json
+from napari_retseg.records import check_record, read_json, read_record
 
 #: Describes a workspace, beside its ``dataset.json``.
 WORKSPACE = "workspace.json"
@@ -27,13 +28,35 @@ _KEPT = 1000
 _DEPTH = 3
 
 
+class Known(BaseModel):
+    """A workspace that this user made or opened.
+
+    Attributes
+    ----------
+    id, folder
+        Which one it is, and where it lay when it was last opened.
+    may_lead_out
+        Whether it may refer to scans outside: the user made it, or agreed to it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    folder: Path
+    may_lead_out: bool = True
+
+
+class _Identity(BaseModel):
+    id: str
+
+
 def state_folder() -> Path:
     """Where the list of workspaces is kept; ``NAPARI_RETSEG_STATE`` moves it."""
     moved = os.environ.get("NAPARI_RETSEG_STATE")
     return Path(moved) if moved else platformdirs.user_data_path("napari-retseg")
 
 
-def remember(folder: Path, workspace_id: str) -> None:
+def remember(folder: Path, workspace_id: str, *, may_lead_out: bool = True) -> None:
     """Put a workspace first in the list; where it was moved, its old place is forgotten.
 
     Raises
@@ -41,10 +64,10 @@ def remember(folder: Path, workspace_id: str) -> None:
     InputError
         Where the list cannot be written.
     """
-    place = str(folder.resolve())
-    with _locked():
-        others = [e for e in _read() if workspace_id != e["id"] and place != e["folder"]]
-        _write([{"id": workspace_id, "folder": place}, *others])
+    place = folder.resolve()
+    with writing_state():
+        others = [k for k in _read() if workspace_id != k.id and place != k.folder]
+        _write([Known(id=workspace_id, folder=place, may_lead_out=may_lead_out), *others])
 
 
 def forget(folder: Path) -> None:
@@ -55,77 +78,110 @@ def forget(folder: Path) -> None:
     InputError
         Where the list cannot be written.
     """
-    place = str(folder.resolve())
-    with _locked():
-        _write([entry for entry in _read() if entry["folder"] != place])
+    place = folder.resolve()
+    with writing_state():
+        _write([known for known in _read() if known.folder != place])
 
 
 def recent() -> list[Path]:
     """Return the workspaces that exist, the one opened last first; at most 20."""
-    folders = (Path(entry["folder"]) for entry in _read())
+    folders = (known.folder for known in _read())
     return [folder for folder in folders if _has_workspace(folder)][:_SHOWN]
 
 
-def last_place(workspace_id: str) -> Path | None:
-    """Return where a workspace lay when it was last opened; None where it is not known."""
-    places = (Path(entry["folder"]) for entry in _read() if entry["id"] == workspace_id)
-    return next(places, None)
+def find(workspace_id: str) -> Known | None:
+    """Return what is known of a workspace; None where this user has not opened it yet."""
+    return next((known for known in _read() if known.id == workspace_id), None)
+
+
+def find_problem() -> str:
+    """Return one sentence, why the list cannot be read; empty where all is well."""
+    try:
+        _read_list()
+    except NotThereError:
+        return ""
+    except InputError as error:
+        return f"{error}; until then the list of workspaces is empty"
+    return ""
 
 
 def is_own(folder: Path) -> bool:
-    """Whether a folder is a workspace of this user, or the data of one of its rounds.
+    """Whether a folder is a workspace that may refer to scans outside, or data of its rounds.
 
-    Told by the workspace's id, so that one that was moved stays theirs.
+    Told by the workspace's id, so that one that was moved stays the user's.
     """
     folder = folder.resolve()
     for place in (folder, *folder.parents[:_DEPTH]):
         if _has_workspace(place):
-            found = _read_id(place / WORKSPACE)
-            return any(entry["id"] == found for entry in _read())
+            known = find(_read_id(place / WORKSPACE))
+            return known is not None and known.may_lead_out
     return False
 
 
 def _has_workspace(folder: Path) -> bool:
     try:
         return (folder / WORKSPACE).is_file()
-    except OSError:  # a folder above it may not be entered
+    except (OSError, ValueError):  # a folder above it may not be entered; no path at all
         return False
 
 
-def _read_id(path: Path) -> str | None:
-    content = _read_json(path)
-    found = content.get("id") if isinstance(content, dict) else None
-    return found if isinstance(found, str) else None
-
-
-def _read() -> list[dict[str, str]]:
-    """Read the list; one that is damaged counts as empty, since it can be made again."""
-    content = _read_json(state_folder() / _FILE)
-    entries = content.get("workspaces") if isinstance(content, dict) else None
-    return [
-        {"id": entry["id"], "folder": entry["folder"]}
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-        and isinstance(entry.get("id"), str)
-        and isinstance(entry.get("folder"), str)
-    ]
-
-
-def _read_json(path: Path) -> Any:
+def _read_id(path: Path) -> str:
+    """Return a workspace's id; empty where it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
+        return read_record(path, _Identity).id
+    except InputError:
+        return ""
 
 
-def _write(entries: list[dict[str, str]]) -> None:
-    content = {"schema_version": 1, "workspaces": entries[:_KEPT]}
-    write_json(state_folder() / _FILE, content)
+def _read() -> list[Known]:
+    """Read the list; one that is damaged counts as empty, and `find_problem` says so."""
+    try:
+        entries = _read_list()
+    except InputError:
+        return []
+    found = []
+    for entry in entries:
+        try:
+            found.append(check_record(entry, Known, _FILE))
+        except InputError:  # an entry that says nothing keeps no other from being read
+            continue
+    return found
+
+
+def _read_list() -> list[Any]:
+    path = state_folder() / _FILE
+    content = read_json(path)
+    entries = content.get("workspaces") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: is no list of workspaces; restore it from a copy, or delete it")
+    return entries
+
+
+def _write(known: list[Known]) -> None:
+    path = state_folder() / _FILE
+    if find_problem():
+        _set_aside(path)
+    entries = [one.model_dump(mode="json") for one in known[:_KEPT]]
+    write_json(path, {"schema_version": 1, "workspaces": entries})
+
+
+def _set_aside(path: Path) -> None:
+    """Keep a list that cannot be read, so that its user can still mend it."""
+    try:
+        path.replace(path.with_suffix(".unreadable"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be moved away ({error.strerror or error})") from error
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
-    """Let one program at a time change the list."""
+def writing_state() -> Iterator[None]:
+    """Let one program at a time write into the user's folder; leftovers there are removed first.
+
+    Raises
+    ------
+    InputError
+        Where another one does not end, or the folder cannot be written.
+    """
     folder = state_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +195,7 @@ def _locked() -> Iterator[None]:
             "NAPARI_RETSEG_STATE to a folder that can be written"
         ) from error
     try:
+        remove_leftovers(folder, below=False)
         yield
     finally:
         lock.release()

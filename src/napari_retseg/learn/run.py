@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import yaml
 from filelock import FileLock, Timeout
 
+from napari_retseg.anchor import Anchor
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, NotThereError, UsageError
 from napari_retseg.events import Event, Scored, StepDone, encode
@@ -24,6 +25,7 @@ from napari_retseg.io.atomic import remove_leftovers, write_json, write_text
 from napari_retseg.learn.eventlog import EVENTS, LogLine, read_log
 from napari_retseg.models import ModelInfo, parse_info
 from napari_retseg.records import check_record, read_json, read_yaml
+from napari_retseg.workspace.lock import check_lock
 
 _CONFIG = "config.yaml"
 _MODEL = "run.json"
@@ -62,6 +64,7 @@ class RunFolder:
         self._info = info
         self._resume = resume
         self._lock = FileLock(path / _LOCK, timeout=0)
+        self._anchor: Anchor | None = None
         self._events: TextIO | None = None
         self._metrics: TextIO | None = None
 
@@ -87,20 +90,33 @@ class RunFolder:
 
     def __enter__(self) -> RunFolder:
         try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            check_lock(self.path / _LOCK)
             self._lock.acquire()
         except Timeout as error:
             raise UsageError(f"{self.path}: another training writes into this folder") from error
         except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); choose another folder"
-            ) from error
+            raise self._refusal(error) from error
         try:
+            self._hold()
             self._check()
         except BaseException:
-            self._lock.release()
+            self._release()
             raise
         return self
+
+    def _hold(self) -> None:
+        """From now on the folder is never made again, and nothing leads out of it."""
+        self._anchor = Anchor(self.path.absolute())
+        self._anchor.hold()
+        try:
+            self._anchor.make_folder(self.checkpoint.parent.absolute())
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> InputError:
+        where = error.filename or self.path
+        return InputError(f"{where}: cannot be written ({error.strerror}); choose another folder")
 
     def __exit__(
         self,
@@ -111,6 +127,11 @@ class RunFolder:
         for stream in (self._events, self._metrics):
             if stream is not None:
                 stream.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._anchor is not None:
+            self._anchor.release()
         self._lock.release()
 
     def keep_info(self, info: ModelInfo) -> None:
@@ -144,6 +165,8 @@ class RunFolder:
         """Append an event to the files."""
         if self._events is None or self._metrics is None:
             raise RuntimeError("start_log comes first")
+        if self._anchor is not None:
+            self._anchor.check()
         line = encode(event)
         try:
             self._events.write(json.dumps(line) + "\n")
@@ -153,7 +176,8 @@ class RunFolder:
             self._metrics.flush()
         except OSError as error:
             raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); make room and --resume"
+                f"{self.path / EVENTS}: cannot be written ({error.strerror}); make room and "
+                "--resume"
             ) from error
 
     def _check(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,12 +9,12 @@ from typing import Self
 from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.dataset import Dataset, registry, save_dataset
 from napari_retseg.errors import InputError
-from napari_retseg.io.atomic import remove_leftovers
 from napari_retseg.workspace import layout
 from napari_retseg.workspace.cases import CaseBook
 from napari_retseg.workspace.labelling import Labelling
+from napari_retseg.workspace.leftovers import clean
 from napari_retseg.workspace.lock import take_lock
-from napari_retseg.workspace.opening import read_contents
+from napari_retseg.workspace.opening import check_trust, read_contents
 from napari_retseg.workspace.shelf import ScanShelf
 from napari_retseg.workspace.training import TrainingData
 
@@ -79,23 +78,25 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         """
         folder = Path(folder).resolve()
         header = layout.read_header(folder)
-        former = registry.last_place(header.id)
+        known = registry.find(header.id)
+        is_trusted = trust or (known is not None and known.may_lead_out)
+        # nothing is touched, not even the lock, before it is known whose files may be read
+        check_trust(folder, is_trusted=is_trusted)
         lock, why = take_lock(folder)
         workspace = cls(folder, header, lock, why)
         try:
-            workspace._load(is_trusted=trust or former is not None, former=former)
+            workspace._load(is_trusted=is_trusted, former=None if known is None else known.folder)
         except BaseException:
             workspace.close()
             raise
         return workspace
 
     def _load(self, *, is_trusted: bool, former: Path | None) -> None:
+        self._may_lead_out = is_trusted
+        found = read_contents(self.anchor, is_trusted=is_trusted, former=former)
         if not self.is_read_only:
-            # a round may be running: its folder is not looked at
-            for kind in (layout.LABELS, layout.PREDICTIONS, layout.SCANS):
-                with suppress(OSError):
-                    remove_leftovers(self.folder / kind)
-        found = read_contents(self.folder, is_trusted=is_trusted, former=former)
+            self.anchor.hold()
+            clean(self.anchor)
         self._book = CaseBook(found.dataset, found.cases, found.missing)
         self.notes = found.notes
         try:
@@ -104,7 +105,7 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         except InputError as error:  # what is in memory is right, and is written with a change
             self.notes = (*self.notes, str(error))
         try:
-            registry.remember(self.folder, self.id)
+            registry.remember(self.folder, self.id, may_lead_out=is_trusted)
         except InputError as error:
             self.notes = (*self.notes, str(error))
 
@@ -112,6 +113,7 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         """Let others write to the workspace; to do it twice does no harm."""
         with self._lock:
             if self._file_lock is not None:
+                self.anchor.release()
                 self._file_lock.release()
                 self._file_lock = None
                 self.why_read_only = f"{self.folder} was closed: open it again to change it"

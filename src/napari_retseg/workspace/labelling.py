@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from napari_retseg.workspace.entry import (
     StoredPrediction,
     count_bscans,
 )
+from napari_retseg.workspace.layout import LABELS
 from napari_retseg.workspace.opened import OpenedWorkspace
 from napari_retseg.workspace.predictions import Predicted
 
@@ -89,7 +91,7 @@ class Labelling(OpenedWorkspace):
             if before is not None and model is None:
                 model = before.model
             now = BscanState(state=state, model=model, when=datetime.now(UTC))
-            path = plane_path(self.label_folder(name), bscan)
+            path = plane_path(self.anchor.folder(Path(LABELS, name)), bscan)
             states = {**(case.bscans or {}), bscan: now}
             changed = case.model_copy(update={"label": path.parent, "bscans": states})
             was_confirmed = before is not None and before.state == "confirmed"
@@ -114,15 +116,11 @@ class Labelling(OpenedWorkspace):
             case = self._book.get(name)
             gone = set(bscans)
             states = {i: b for i, b in (case.bscans or {}).items() if i not in gone}
-            folder = self.label_folder(name)
+            folder = self.anchor.folder(Path(LABELS, name))
             update = {"label": folder if states else None, "bscans": states or None}
             self._book.change(case.model_copy(update=update))
             for bscan in gone.intersection(list_planes(folder)):
-                path = plane_path(folder, bscan)
-                try:
-                    path.unlink(missing_ok=True)
-                except OSError as error:
-                    raise InputError(f"{path}: cannot be removed ({error.strerror})") from error
+                self.anchor.remove(plane_path(folder, bscan))
 
     def predictions(self, name: str) -> Mapping[int, PredictedBscan]:
         """Return what models said of each predicted B-scan but the labels, from memory.

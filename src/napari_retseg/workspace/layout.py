@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_retseg.anchor import Anchor
+from napari_retseg.containment import resolve_within
 from napari_retseg.dataset.registry import WORKSPACE
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io.atomic import write_json
+from napari_retseg.records import check_record, read_json
 
 SCHEMA_VERSION = 1
 LABELS = "labels"
@@ -22,6 +25,7 @@ SCANS = "scans"
 REMOVED = "removed"
 RESTORE = "restore"
 ROUNDS = "rounds"
+KINDS = (LABELS, PREDICTIONS, SCANS, REMOVED, RESTORE, ROUNDS)
 LOCK = ".lock"
 
 _LONGEST = 80
@@ -30,12 +34,13 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(BaseModel):
     """What ``workspace.json`` says."""
 
-    id: str
-    settings: dict[str, Any] = field(default_factory=dict)
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 def make_header() -> Header:
@@ -55,16 +60,12 @@ def read_header(folder: Path) -> Header:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; it may have been moved or renamed")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
+        content = read_json(resolve_within(folder, path))
+    except NotThereError as error:
         raise InputError(
             f"{folder}: is no workspace (it holds no {WORKSPACE}); choose another folder, or make "
             "a new workspace"
         ) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON file ({error}); correct or replace it") from error
     return _check_header(content, path)
 
 
@@ -76,11 +77,10 @@ def _check_header(content: Any, path: Path) -> Header:
             f"{version}, this program knows {SCHEMA_VERSION}); update napari-retseg to open it, "
             "nothing was changed"
         )
-    known = content if isinstance(version, int) else {}
-    settings = known.get("settings", {})
-    if not isinstance(known.get("id"), str) or not isinstance(settings, dict):
-        raise InputError(f"{path}: describes no workspace; restore it from a copy")
-    return Header(id=known["id"], settings=settings)
+    try:
+        return check_record(content if isinstance(version, int) else None, Header, path)
+    except InputError as error:
+        raise InputError(f"{error}; it describes no workspace, restore it from a copy") from error
 
 
 def write_header(folder: Path, header: Header) -> None:
@@ -146,19 +146,25 @@ def list_names(folder: Path) -> list[str]:
         raise InputError(f"{folder}: cannot be listed ({error.strerror})") from error
 
 
-def list_rounds(folder: Path) -> list[Path]:
+def list_rounds(anchor: Anchor) -> list[Path]:
     """Return the run folders of a workspace, in order."""
-    numbers = sorted(int(name) for name in list_names(folder / ROUNDS) if name.isdecimal())
-    return [folder / ROUNDS / f"{number:04d}" for number in numbers]
+    folder = anchor.folder(Path(ROUNDS))
+    # one that is a link may lie anywhere
+    paths = (folder / f"{number:04d}" for number in _number_rounds(folder))
+    return [path for path in paths if not path.is_symlink()]
 
 
-def next_round(folder: Path) -> Path:
+def _number_rounds(folder: Path) -> list[int]:
+    return sorted(int(name) for name in list_names(folder) if name.isdecimal())
+
+
+def next_round(anchor: Anchor) -> Path:
     """Return where the next round comes to lie; nothing is made."""
-    known = list_rounds(folder)
-    return folder / ROUNDS / f"{int(known[-1].name) + 1 if known else 1:04d}"
+    folder = anchor.folder(Path(ROUNDS))
+    return folder / f"{max(_number_rounds(folder), default=0) + 1:04d}"
 
 
-def make_round(folder: Path) -> Path:
+def make_round(anchor: Anchor) -> Path:
     """Make the folder of the next round.
 
     Raises
@@ -166,9 +172,10 @@ def make_round(folder: Path) -> Path:
     InputError
         Where it cannot be made.
     """
-    path = next_round(folder)
+    path = next_round(anchor)
     try:
-        path.mkdir(parents=True)
+        anchor.make_folder(path.parent)
+        path.mkdir()
     except OSError as error:
         raise InputError(f"{path}: cannot be made ({error.strerror})") from error
     return path

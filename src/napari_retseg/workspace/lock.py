@@ -29,7 +29,13 @@ def take_lock(folder: Path) -> tuple[BaseFileLock | None, str]:
         None where the workspace can only be read.
     why
         One sentence, why it can only be read; empty otherwise.
+
+    Raises
+    ------
+    InputError
+        Where the lock's file is a link or something else that must not be emptied.
     """
+    check_lock(folder / LOCK)
     for place in (folder, folder / DESCRIPTION, folder / LABELS):
         if place.exists() and not _may_write(place):
             return None, f"{place} is write-protected: make it writable to change the workspace"
@@ -67,6 +73,26 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_lock(path: Path) -> None:
+    """Refuse a lock that is not a plain, empty file of its own: to take it empties the file.
+
+    Raises
+    ------
+    InputError
+        Where something else lies there.
+    """
+    try:
+        status = path.lstat()
+    except OSError:  # nothing lies there yet, or the folder says why when the lock is taken
+        return
+    is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_size == 0
+    if not is_plain:
+        raise InputError(
+            f"{path}: is not the empty file by which programs take turns, so nothing was changed; "
+            "move it away"
+        )
 
 
 def _may_write(path: Path) -> bool:

@@ -6,14 +6,14 @@ import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock
 
+from napari_retseg.anchor import Anchor
 from napari_retseg.classes import LabelSet
-from napari_retseg.dataset import Case
+from napari_retseg.dataset import Case, registry
 from napari_retseg.errors import InputError
 from napari_retseg.workspace import layout
 from napari_retseg.workspace.cases import CaseBook
@@ -35,9 +35,12 @@ class OpenedWorkspace:
         self.why_read_only = why
         self.notes: tuple[str, ...] = ()
         self._header = header
+        self._may_lead_out = False
         self._file_lock = lock
         self._lock = threading.RLock()
-        self._predictions = Predictions(folder / layout.PREDICTIONS)
+        #: Every path of the workspace that is read or written goes through it.
+        self.anchor = Anchor(folder)
+        self._predictions = Predictions(self.anchor)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -45,6 +48,7 @@ class OpenedWorkspace:
         with self._lock:
             if self.is_read_only:
                 raise InputError(self.why_read_only)
+            self.anchor.check()
             yield
 
     @property
@@ -63,8 +67,14 @@ class OpenedWorkspace:
         return self._book.head.labels
 
     def label_folder(self, name: str) -> Path:
-        """Return where the labels of a scan lie; the folder need not be there."""
-        return self.folder / layout.LABELS / name
+        """Return where the labels of a scan lie; the folder need not be there.
+
+        Raises
+        ------
+        InputError
+            Where a link leads out of the workspace, or the workspace was moved.
+        """
+        return self.anchor.listed(Path(layout.LABELS, name))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -80,9 +90,22 @@ class OpenedWorkspace:
             Where they cannot be written.
         """
         with self._changing():
-            header = replace(self._header, settings={**self._header.settings, **changes})
+            settings = {**self._header.settings, **changes}
+            header = self._header.model_copy(update={"settings": settings})
             layout.write_header(self.folder, header)
             self._header = header
+
+    def _note_outside(self, path: Path) -> None:
+        """Note that the user has added a scan that lies outside: the next time it may be read.
+
+        Raises
+        ------
+        InputError
+            Where the list of workspaces cannot be written.
+        """
+        if not self._may_lead_out and not path.is_relative_to(self.folder):
+            registry.remember(self.folder, self.id)
+            self._may_lead_out = True
 
     def _shape(self, case: Case) -> tuple[int, ...]:
         return shape_of(case) or case.read_scan().spatial_shape

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_retseg.anchor import Anchor
 from napari_retseg.classes import LabelSet
+from napari_retseg.containment import resolve_within
 from napari_retseg.dataset import BscanState, Case, Dataset
 from napari_retseg.dataset.description import (
     DESCRIPTION,
@@ -18,10 +20,11 @@ from napari_retseg.dataset.description import (
     read_description,
 )
 from napari_retseg.dataset.planes import list_planes
+from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, RetsegError
 from napari_retseg.workspace.cases import MISSING
 from napari_retseg.workspace.entry import shape_of
-from napari_retseg.workspace.layout import LABELS, choose_name, list_names
+from napari_retseg.workspace.layout import KINDS, LABELS, choose_name, list_names
 from napari_retseg.workspace.relocation import holds_scan, is_there
 
 _LISTED = 3
@@ -52,12 +55,33 @@ class Contents:
     notes: tuple[str, ...]
 
 
-def read_contents(folder: Path, *, is_trusted: bool, former: Path | None) -> Contents:
+def check_trust(folder: Path, *, is_trusted: bool) -> None:
+    """Make sure that a workspace may be opened; it is only read.
+
+    Raises
+    ------
+    InputError
+        Where links lead out of it, ``dataset.json`` cannot be used, or it refers to scans outside
+        and is not trusted.
+    """
+    for name in (WORKSPACE, DESCRIPTION):
+        resolve_within(folder, Path(name))
+    for kind in KINDS:
+        if (folder / kind).is_symlink():
+            raise InputError(
+                f"{folder / kind}: is a link, where a folder of its own is needed, so the "
+                "workspace was not opened; replace the link with the folder that it names"
+            )
+    path = folder / DESCRIPTION
+    _list_cases(read_description(path), path, is_trusted=is_trusted)
+
+
+def read_contents(anchor: Anchor, *, is_trusted: bool, former: Path | None) -> Contents:
     """Read a workspace's data set, and set right what a killed program left half done.
 
     Parameters
     ----------
-    folder
+    anchor
         The workspace.
     is_trusted
         Whether scans may lie outside it.
@@ -69,6 +93,7 @@ def read_contents(folder: Path, *, is_trusted: bool, former: Path | None) -> Con
     InputError
         Where ``dataset.json`` cannot be used, or refers to scans outside and is not trusted.
     """
+    folder = anchor.root
     path = folder / DESCRIPTION
     data = read_description(path)
     listed = _name_cases(_list_cases(data, path, is_trusted=is_trusted))
@@ -77,7 +102,7 @@ def read_contents(folder: Path, *, is_trusted: bool, former: Path | None) -> Con
     dataset = build_dataset(data, path, labels=labels, cases=())
     about = {key: value for key, value in dataset.about.items() if key != MISSING}
     found = [_find_scan(case, folder, former) for case in listed]
-    repaired, notes = _repair(found, folder)
+    repaired, notes = _repair(found, anchor)
     missing = frozenset(c.about["name"] for c in repaired if not is_there(c, folder, former))
     repaired = [c if c.about["name"] in missing else _measure(c) for c in repaired]
     return Contents(
@@ -145,12 +170,13 @@ def _find_scan(case: Case, folder: Path, former: Path | None) -> Case:
     return case.model_copy(update={"image": before}) if holds_scan(before, case) else case
 
 
-def _repair(cases: list[Case], folder: Path) -> tuple[list[Case], tuple[str, ...]]:
+def _repair(cases: list[Case], anchor: Anchor) -> tuple[list[Case], tuple[str, ...]]:
     """Bring the states of B-scans together with the files of labels.
 
     A file without a state was painted, and the program died before it could say so. A state
     without a file says nothing.
     """
+    folder = anchor.root
     repaired, lost, adopted = [], 0, 0
     for case in cases:
         name = case.about["name"]
@@ -161,7 +187,7 @@ def _repair(cases: list[Case], folder: Path) -> tuple[list[Case], tuple[str, ...
                 f"they lie in {LABELS}/{name}; add that data set to a new workspace"
             )
         states = {i: b for i, b in (case.bscans or {}).items() if b.state != "predicted"}
-        there = list_planes(labels)
+        there = list_planes(anchor.listed(labels))
         kept = {i: states.get(i, BscanState(state="corrected")) for i in there}
         lost += len(states.keys() - kept.keys())
         adopted += len(kept.keys() - states.keys())

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from napari_retseg.anchor import Anchor
 from napari_retseg.errors import InputError
-from napari_retseg.io.atomic import write_bytes, write_json
+from napari_retseg.io.atomic import write_json
+from napari_retseg.records import read_record
 from napari_retseg.workspace.entry import State
+from napari_retseg.workspace.layout import RESTORE, list_names
 
 POINT = "point.json"
 #: Folders that are not whole yet, or not any more.
@@ -70,13 +72,23 @@ class RestorePoint(BaseModel):
 class PointFolder:
     """The folder of all restore points of a workspace; one thread at a time uses it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, anchor: Anchor) -> None:
+        self._anchor = anchor
         self._known: dict[int, RestorePoint] = {}
 
+    @property
+    def _folder(self) -> Path:
+        return self._anchor.folder(Path(RESTORE))
+
     def path_of(self, number: int) -> Path:
-        """Where a point's files lie."""
-        return self._folder / f"{number:06d}"
+        """Where a point's files lie.
+
+        Raises
+        ------
+        InputError
+            Where links lead out of the workspace.
+        """
+        return self._anchor.listed(Path(RESTORE, f"{number:06d}"))
 
     def list(self) -> list[RestorePoint]:
         """Return the points, newest first, without damaged ones and those of newer programs."""
@@ -114,8 +126,7 @@ class PointFolder:
         """
         stage = self._folder / f"{_STAGED}{secrets.token_hex(6)}"
         try:
-            stage.mkdir(parents=True)
-            yield stage
+            yield self._anchor.make_folder(stage)
         except OSError as error:
             why = error.strerror or "the system refuses"
             raise InputError(
@@ -123,7 +134,8 @@ class PointFolder:
                 "make room or make the folder writable"
             ) from error
         finally:
-            shutil.rmtree(stage, ignore_errors=True)
+            with suppress(InputError):
+                self._anchor.remove(stage)
 
     def publish(self, stage: Path, point: RestorePoint) -> None:
         """Describe a staged point and give it its place; it is there as a whole then."""
@@ -133,43 +145,24 @@ class PointFolder:
 
     def remove_leftovers(self) -> None:
         """Remove what a killed program left."""
-        for leftover in self._folder.glob(f"{_STAGED}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(InputError):
+            for name in list_names(self._folder):
+                if name.startswith(_STAGED):
+                    self._anchor.remove(Path(RESTORE, name))
 
     def remove_oldest(self, *, keep: int) -> None:
         """Remove all but the newest points."""
         for number in sorted(self.list_numbers(), reverse=True)[keep:]:
             doomed = self._folder / f"{_STAGED}{secrets.token_hex(6)}"
             # one that cannot be removed now is the next time
-            with suppress(OSError):
+            with suppress(OSError, InputError):
                 self.path_of(number).rename(doomed)
-                shutil.rmtree(doomed, ignore_errors=True)
-
-
-def keep_file(path: Path, target: Path) -> bool:
-    """Link a file, or copy it where the disk knows no links; False where there is none.
-
-    Raises
-    ------
-    OSError, InputError
-        Where the system refuses.
-    """
-    try:
-        target.hardlink_to(path)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        try:
-            write_bytes(target, path.read_bytes())
-        except FileNotFoundError:
-            return False
-    return True
+                self._anchor.remove(doomed)
 
 
 def _read_point(folder: Path) -> RestorePoint | None:
     try:
-        text = (folder / POINT).read_text(encoding="utf-8")
-        point = RestorePoint.model_validate_json(text)
-    except (OSError, ValueError, ValidationError):
+        point = read_record(folder / POINT, RestorePoint)
+    except InputError:
         return None
     return point if point.number == int(folder.name) else None

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.anchor import Anchor
 from napari_retseg.classes import BACKGROUND
 from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
 from napari_retseg.errors import InputError
 from napari_retseg.events import BscanUncertainty
 from napari_retseg.io.atomic import write_json
 from napari_retseg.workspace.entry import PredictedBscan, PredictingModel, StoredPrediction
+from napari_retseg.workspace.layout import PREDICTIONS
 
 _ABOUT = "about.json"
 _UNCERTAINTY = "uncertainty"
@@ -40,12 +42,12 @@ class Predictions:
 
     Parameters
     ----------
-    folder
-        Holds a folder for each scan.
+    anchor
+        The workspace's folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, anchor: Anchor) -> None:
+        self._anchor = anchor
         self._known: dict[str, _About] = {}
         self._lock = threading.Lock()
 
@@ -65,12 +67,12 @@ class Predictions:
         if not about.bscans:
             return None
         only = set(about.bscans)
-        labels = read_planes(self._folder / name, shape, missing=BACKGROUND, only=only)
+        labels = read_planes(self._folder(name), shape, missing=BACKGROUND, only=only)
         return StoredPrediction(labels, about.bscans, about.weights_id, about.model)
 
     def read_uncertainty(self, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
         """Read the entropy of each pixel, 0 where it is not known; None where it nowhere is."""
-        folder = self._folder / name / _UNCERTAINTY
+        folder = self._anchor.listed(self._folder(name) / _UNCERTAINTY)
         return read_planes(folder, shape, missing=0) if list_planes(folder) else None
 
     def write(self, name: str, planes: Mapping[int, Predicted], model: PredictingModel) -> None:
@@ -81,14 +83,14 @@ class Predictions:
         InputError
             Where a file cannot be written.
         """
-        folder = self._folder / name
+        folder = self._folder(name)
         bscans = dict(self._about(name).bscans)
         for bscan, (plane, uncertainty) in planes.items():
             write_plane(plane_path(folder, bscan), plane)
             bscans[bscan] = PredictedBscan(weights_id=model.weights_id, model=model.name)
             entropy = plane_path(folder / _UNCERTAINTY, bscan)
             if uncertainty is None:
-                entropy.unlink(missing_ok=True)
+                self._anchor.remove(entropy)
                 continue
             write_plane(entropy, uncertainty.entropy)
             descriptor = tuple(float(value) for value in uncertainty.descriptor)
@@ -108,8 +110,11 @@ class Predictions:
     def _about(self, name: str) -> _About:
         with self._lock:
             if name not in self._known:
-                self._known[name] = _read_about(self._folder / name)
+                self._known[name] = _read_about(self._folder(name))
             return self._known[name]
+
+    def _folder(self, name: str) -> Path:
+        return self._anchor.listed(Path(PREDICTIONS, name))
 
 
 def _encode(about: _About) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def holds_scan(path: Path, case: Case) -> bool:
         if size is not None and path.is_file() and path.stat().st_size != size:
             return False
         return expected is None or hash_path(path) == expected
-    except OSError:  # it may not be read, so it is not known to be the scan
+    except (OSError, InputError):  # it may not be read, so it is not known to be the scan
         return False
 
 
@@ -132,7 +132,7 @@ def _hash(path: Path, known: dict[Path, str | None]) -> str | None:
     if path not in known:
         try:
             known[path] = hash_path(path)
-        except OSError:
+        except (OSError, InputError):
             known[path] = None
     return known[path]
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 
+from napari_retseg.anchor import Anchor
 from napari_retseg.dataset import BscanState, Case
 from napari_retseg.dataset.description import describe_case
 from napari_retseg.dataset.planes import list_planes, plane_path
 from napari_retseg.errors import InputError
-from napari_retseg.io.atomic import write_json
+from napari_retseg.io.atomic import write_bytes, write_json
+from napari_retseg.records import read_record
+from napari_retseg.regular import read_limited
 from napari_retseg.workspace.layout import LABELS, PREDICTIONS, REMOVED, choose_name, list_names
 
 _ENTRY = "case.json"
-_STATES = TypeAdapter(dict[int, BscanState])
 
 
-def note_removal(folder: Path, case: Case) -> Path:
+class _Entry(BaseModel):
+    """Of what was noted of a case, what brings it back."""
+
+    sha256: str | None = None
+    bscans: dict[Annotated[int, Field(ge=0)], BscanState] | None = None
+
+
+def note_removal(anchor: Anchor, case: Case) -> Path:
     """Make the place for what is kept of a case, and say there what it was.
 
     Raises
@@ -28,12 +35,13 @@ def note_removal(folder: Path, case: Case) -> Path:
     InputError
         Where it cannot be written.
     """
-    kept = folder / REMOVED / choose_name(case.about["name"], list_names(folder / REMOVED))
-    write_json(kept / _ENTRY, describe_case(case, folder))
+    folder = anchor.folder(Path(REMOVED))
+    kept = anchor.folder(folder / choose_name(case.about["name"], list_names(folder)))
+    write_json(kept / _ENTRY, describe_case(case, anchor.root))
     return kept
 
 
-def move_away(folder: Path, name: str, kept: Path) -> None:
+def move_away(anchor: Anchor, name: str, kept: Path) -> None:
     """Move labels and predictions of a case that is taken out to the place made for them.
 
     Raises
@@ -42,15 +50,15 @@ def move_away(folder: Path, name: str, kept: Path) -> None:
         Where the system refuses.
     """
     for kind in (LABELS, PREDICTIONS):
-        source = folder / kind / name
+        source, target = anchor.folder(Path(kind, name)), anchor.folder(kept / kind)
         try:
             if source.is_dir():
-                source.replace(kept / kind)
+                source.replace(target)
         except OSError as error:
             raise InputError(f"{source}: cannot be moved to {kept} ({error.strerror})") from error
 
 
-def bring_back(folder: Path, case: Case) -> tuple[Case, Path | None]:
+def bring_back(anchor: Anchor, case: Case) -> tuple[Case, Path | None]:
     """Copy labels that were kept for the same scan to a case that has none yet.
 
     Returns
@@ -66,15 +74,19 @@ def bring_back(folder: Path, case: Case) -> tuple[Case, Path | None]:
         Where they cannot be copied.
     """
     expected = case.about.get("sha256")
-    for name in reversed(list_names(folder / REMOVED)):
-        kept = folder / REMOVED / name
-        entry = _read_entry(kept)
-        if expected is None or entry.get("sha256") != expected:
+    for name in reversed(list_names(anchor.folder(Path(REMOVED)))):
+        kept = anchor.root / REMOVED / name
+        if expected is None or kept.is_symlink():
             continue
-        states = _read_states(entry)
-        labels = folder / LABELS / case.about["name"]
-        there = list_planes(kept / LABELS)
-        _copy(kept / LABELS, labels, there)
+        entry = _read_entry(kept)
+        if entry is None or entry.sha256 != expected:
+            continue
+        states = entry.bscans or {}
+        labels = anchor.folder(Path(LABELS, case.about["name"]))
+        source = anchor.listed(kept / LABELS)
+        there = list_planes(source)
+        for bscan in there:
+            write_bytes(plane_path(labels, bscan), read_limited(plane_path(source, bscan)))
         bscans = {i: states.get(i, BscanState(state="corrected")) for i in there}
         if not bscans:
             return case, None
@@ -82,26 +94,9 @@ def bring_back(folder: Path, case: Case) -> tuple[Case, Path | None]:
     return case, None
 
 
-def _read_entry(kept: Path) -> dict[str, Any]:
+def _read_entry(kept: Path) -> _Entry | None:
     """Read what was noted; where that is damaged nothing is brought back, and all stays."""
     try:
-        content = json.loads((kept / _ENTRY).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _read_states(entry: dict[str, Any]) -> dict[int, BscanState]:
-    try:
-        return _STATES.validate_python(entry.get("bscans") or {})
-    except ValidationError:
-        return {}
-
-
-def _copy(source: Path, target: Path, bscans: list[int]) -> None:
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for bscan in bscans:
-            shutil.copyfile(plane_path(source, bscan), plane_path(target, bscan))
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}); make room") from error
+        return read_record(kept / _ENTRY, _Entry)
+    except InputError:
+        return None

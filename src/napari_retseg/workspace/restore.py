@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from napari_retseg.dataset.planes import list_planes, plane_path
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io import read_labels
+from napari_retseg.io.atomic import link_file
 from napari_retseg.workspace.entry import State
 from napari_retseg.workspace.folder import Workspace
-from napari_retseg.workspace.layout import LABELS, RESTORE
-from napari_retseg.workspace.point import Kind, PointFolder, RestorePoint, keep_file
+from napari_retseg.workspace.point import Kind, PointFolder, RestorePoint
 
 __all__ = ["RestorePoint", "RestorePoints"]
 
@@ -44,7 +44,7 @@ class RestorePoints:
         self._workspace = workspace
         self._keep = keep
         self._flush = flush
-        self._folder = PointFolder(workspace.folder / RESTORE)
+        self._folder = PointFolder(workspace.anchor)
         self._lock = threading.RLock()
         if not workspace.is_read_only:
             self._folder.remove_leftovers()
@@ -164,7 +164,7 @@ class RestorePoints:
         return {entry.name for entry in self._workspace.scans}
 
     def _labels_of(self, name: str) -> Path:
-        return self._workspace.folder / LABELS / name
+        return self._workspace.label_folder(name)
 
     def _make(
         self,
@@ -196,7 +196,7 @@ class RestorePoints:
         folder = self._labels_of(name)
         before = self._workspace.states(name)
         bscans = list_planes(folder) if scope is None else scope
-        there = {b: keep_file(plane_path(folder, b), plane_path(stage, b)) for b in bscans}
+        there = {b: _keep(plane_path(folder, b), plane_path(stage, b)) for b in bscans}
         after = self._workspace.states(name)
 
         def settle(bscan: int) -> State:
@@ -251,6 +251,15 @@ class RestorePoints:
             self._workspace.clear_labels(point.name, gone)
         self._folder.remove_oldest(keep=self._keep)
         return made
+
+
+def _keep(path: Path, target: Path) -> bool:
+    """Keep a file of labels; False where there is none."""
+    try:
+        link_file(path, target)
+    except NotThereError:
+        return False
+    return True
 
 
 def _replay(points: Iterable[RestorePoint]) -> tuple[_Stacks, _Stacks]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,15 @@ class ScanShelf(OpenedWorkspace):
         self, scan: OctScan, path: Path | None, group: str | None, name: str | None
     ) -> ScanEntry:
         case = adding.make_case(self._book, scan, path, group=group, name=name)
-        case, kept = bring_back(self.folder, case)
+        self._note_outside(case.image)
+        case, kept = bring_back(self.anchor, case)
         changed = [case]
         if case.about.get(SOURCE) == GUESSED:
             changed = join_groups(case, self._book.cases.values())
         self._book.change(*changed)
         if kept is not None:
-            shutil.rmtree(kept, ignore_errors=True)
+            with suppress(InputError):  # they are kept twice then
+                self.anchor.remove(kept)
         return self._book.entry(case.about["name"])
 
     def add_dataset(self, dataset: Dataset, *, with_labels: bool) -> tuple[ScanEntry, ...]:
@@ -149,9 +151,9 @@ class ScanShelf(OpenedWorkspace):
             Where there is no such scan, or the workspace cannot be written.
         """
         with self._changing():
-            kept = note_removal(self.folder, self._book.get(name))
+            kept = note_removal(self.anchor, self._book.get(name))
             self._book.change(drop=name)
-            move_away(self.folder, name, kept)
+            move_away(self.anchor, name, kept)
             self._predictions.forget(name)
 
     def describe_scan(
@@ -213,6 +215,7 @@ class ScanShelf(OpenedWorkspace):
             known = adding.find_known(self._book, path)
             if known not in (None, name):
                 raise InputError(f"{path}: is in the workspace already, as {known}")
+            self._note_outside(path)
             about = dict(case.about)
             if not check_hash or "sha256" not in about:
                 about |= adding.identify(path)

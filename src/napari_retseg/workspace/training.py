@@ -144,6 +144,7 @@ class TrainingData(OpenedWorkspace):
             Where something lies in `folder`, or it cannot be written.
         """
         with self._changing():
+            self._check_labels()
             return transfer.save_snapshot(self._book.dataset(), adding.absolute(Path(folder)))
 
     def set_classes(self, classes: LabelSet) -> None:
@@ -188,18 +189,24 @@ class TrainingData(OpenedWorkspace):
                 )
             wanted.append((name, case))
         with self._lock:
+            self._check_labels()
             written = transfer.export_cases(wanted, Path(folder), only_confirmed=only_confirmed)
             return list(written)
+
+    def _check_labels(self) -> None:
+        """Refuse links that lead out of the workspace before labels are copied."""
+        for name in self._book.cases:
+            self.label_folder(name)
 
     @property
     def rounds(self) -> list[Path]:
         """The run folders of all rounds of training, in order."""
-        return layout.list_rounds(self.folder)
+        return layout.list_rounds(self.anchor)
 
     @property
     def next_round(self) -> Path:
         """The folder that the next round gets; it is not made yet."""
-        return layout.next_round(self.folder)
+        return layout.next_round(self.anchor)
 
     def new_round(self) -> Path:
         """Make the folder of the next round.
@@ -210,7 +217,7 @@ class TrainingData(OpenedWorkspace):
             Where it cannot be made.
         """
         with self._changing():
-            return layout.make_round(self.folder)
+            return layout.make_round(self.anchor)
 
 
 def _all_bscans(case: Case, known: frozenset[int]) -> frozenset[int]:

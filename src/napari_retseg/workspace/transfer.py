@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from napari_retseg.dataset import BscanState, Case, Dataset, save_dataset
 from napari_retseg.dataset.planes import plane_path, read_planes, write_plane
 from napari_retseg.errors import InputError
 from napari_retseg.io import label_path, write_labels
+from napari_retseg.io.atomic import link_file
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.workspace.layout import LABELS
 
@@ -119,8 +118,7 @@ def save_snapshot(dataset: Dataset, folder: Path) -> Path:
     InputError
         Where something lies in `folder`, or it cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder}: holds something already; name a new folder")
+    _check_empty(folder)
     cases = []
     for case in dataset.cases:
         confirmed = {} if case.bscans is None else dict(case.bscans)
@@ -130,17 +128,14 @@ def save_snapshot(dataset: Dataset, folder: Path) -> Path:
             continue
         target = folder / LABELS / case.about["name"]
         for bscan in confirmed:
-            _link(plane_path(case.label, bscan), plane_path(target, bscan))
+            link_file(plane_path(case.label, bscan), plane_path(target, bscan))
         cases.append(case.model_copy(update={"label": target, "bscans": confirmed}))
     return save_dataset(dataset.model_copy(update={"root": folder, "cases": tuple(cases)}))
 
 
-def _link(source: Path, target: Path) -> None:
+def _check_empty(folder: Path) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:  # a file system without links
-            shutil.copyfile(source, target)
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder}: holds something already; name a new folder")
     except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}); make room") from error
+        raise InputError(f"{folder}: cannot be listed ({error.strerror or error})") from error
