@@ -74,7 +74,10 @@ def test_notes_are_told_once(folder: Path, stack: Stack, same: Same) -> None:
     for name, plane in (("B1.png", stack[0]), ("B11.PNG", stack[3])):
         Image.fromarray(np.dstack([plane] * 3)).save(folder / name)
     scan = read_scan(folder)
-    assert scan.notes == ("colour (RGB) reduced to grey",)
+    assert scan.notes == (
+        "colour (RGB) reduced to grey (2 of 5 B-scans)",
+        "2 other files left out: notes.txt, sub",
+    )
     same(scan, stack)
 
 
@@ -104,3 +107,18 @@ def test_real_bscans_of_one_patient(shared_data: Path, tmp_path: Path) -> None:
     for file in sorted(images.glob("S07_*.png"))[:3]:
         (tmp_path / file.name).symlink_to(file)
     assert read_scan(tmp_path).pixels.shape == (3, 496, 768)
+
+
+def test_gaps_in_the_numbers_are_noted(tmp_path: Path, stack: Stack) -> None:
+    for number, plane in zip((1, 2, 3, 5, 7), stack, strict=True):
+        Image.fromarray(plane).save(tmp_path / f"B{number:02d}.png")
+    assert read_scan(tmp_path).notes == (
+        "the names of the B-scans leave out 4, 6; are files missing?",
+    )
+
+
+def test_one_bscan_twice_is_refused(tmp_path: Path, stack: Stack) -> None:
+    for name in ("B1.png", "B1.bmp", "B2.png"):
+        Image.fromarray(stack[0]).save(tmp_path / name)
+    with pytest.raises(InputError, match=r"B1\.(png|bmp) and B1\.(png|bmp) have the same name"):
+        read_scan(tmp_path)

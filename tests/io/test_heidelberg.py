@@ -197,3 +197,33 @@ def test_block_headers_of_their_own_length(
     scan = read_scan(file)
     assert scan.pixels.shape == (10, 40, 50)
     same(scan, HeVolReader(file).volume.data)
+
+
+def test_a_gap_between_bscans_is_noted(vol: Path) -> None:
+    data = bytearray(vol.read_bytes())
+    start, step = 2048 + 20, 400 + 6 * 8 * 4
+    for number, place in enumerate((0.0, 0.12, 0.36)):
+        struct.pack_into("<4d", data, start + number * step + 16, 0.1, place, 5.1, place)
+    vol.write_bytes(data)
+    notes = read_scan(vol).notes
+    assert any("B-scans 2 and 3 lie 240 um apart where the header says 120" in n for n in notes)
+
+
+def test_radial_bscans_have_no_distance(vol: Path) -> None:
+    data = bytearray(vol.read_bytes())
+    struct.pack_into("<i", data, 96, 5)
+    struct.pack_into("<f", data, 2048 + 20 + 64, 0.5)
+    vol.write_bytes(data)
+    scan = read_scan(vol)
+    assert (scan.scan_pattern, scan.spacing_um[0]) == ("radial", None)
+    assert any("do not lie beside each other" in note for note in scan.notes)
+    assert any("shifts between B-scans" in note for note in scan.notes)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_intensities_that_make_no_sense_are_refused(vol: Path, value: float) -> None:
+    data = bytearray(vol.read_bytes())
+    struct.pack_into("<f", data, 2048 + 20 + 400 + 40, value)
+    vol.write_bytes(data)
+    with pytest.raises(InputError, match="B-scan 1 holds intensities"):
+        read_scan(vol).read_bscan(0)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,14 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values
+from napari_retseg.io.limits import check_shape, held_bytes
 from napari_retseg.io.paged import PagedPixels
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.suffixes import list_bscans, suffix_of
 from napari_retseg.io.tiff import open_tiff
 from napari_retseg.scan import OctScan
+
+_NUMBERED = re.compile(r"(.*?)(\d{1,9})")
 
 
 class FolderPixels(PagedPixels):
@@ -28,7 +35,9 @@ class FolderPixels(PagedPixels):
         return np.asarray(self._planes[leading[0]])
 
 
-def open_folder(folder: Path, values: Values) -> OctScan:
+def open_folder(
+    folder: Path, values: Values, *, expected: tuple[int, ...] | None = None
+) -> OctScan:
     """Open a folder of PNG, JPEG, BMP and single-page TIFF files as one volume.
 
     Returns
@@ -44,6 +53,11 @@ def open_folder(folder: Path, values: Values) -> OctScan:
     files = list_bscans(folder)
     if not files:
         raise InputError(f"{folder}: no B-scans (PNG, JPEG, BMP, TIFF) in this folder")
+    for one, other in itertools.pairwise(sorted(files, key=lambda file: file.stem)):
+        if one.stem == other.stem:
+            raise InputError(
+                f"{folder}: {one.name} and {other.name} have the same name; keep one of them"
+            )
     scans = [_open_bscan(file, values) for file in files]
     first = scans[0].pixels
     for file, scan in zip(files, scans, strict=True):
@@ -60,6 +74,9 @@ def open_folder(folder: Path, values: Values) -> OctScan:
                 f"{folder}: B-scans of different types: {files[0].name} is {first.dtype}, "
                 f"{file.name} is {found.dtype}; save them alike"
             )
+    held = sum(held_bytes(file) for file in files)
+    shape = (len(files), *first.shape)
+    check_shape(folder, shape, first.dtype.itemsize, held=held, expected=expected)
     spacings = {scan.spacing_um for scan in scans}
     plane = spacings.pop() if len(spacings) == 1 else (None, None)
     return OctScan(
@@ -68,8 +85,36 @@ def open_folder(folder: Path, values: Values) -> OctScan:
         spacing_um=(None, *plane),
         spacing_source="file" if any(plane) else "unknown",
         source=folder,
-        notes=tuple(dict.fromkeys(note for scan in scans for note in scan.notes)),
+        notes=(*_merge_notes(scans), *_folder_notes(folder, files)),
     )
+
+
+def _merge_notes(scans: list[OctScan]) -> Iterator[str]:
+    """Each note once, with how many B-scans it is about where it is not all."""
+    counts = Counter(note for scan in scans for note in scan.notes)
+    for note, count in counts.items():
+        yield note if count == len(scans) else f"{note} ({count} of {len(scans)} B-scans)"
+
+
+def _folder_notes(folder: Path, files: list[Path]) -> Iterator[str]:
+    """Numbers that are missing among the names, and files that are no B-scans."""
+    found = [_NUMBERED.fullmatch(file.stem) for file in files]
+    names = {match[1] for match in found if match}
+    if len(names) == 1 and all(found):
+        numbers = {int(match[2]) for match in found if match}
+        missing = sorted(set(range(min(numbers), max(numbers))) - numbers, key=int)
+        # more gaps than files are another way of counting
+        if 0 < len(missing) < len(numbers):
+            shown = ", ".join(str(n) for n in missing[:5]) + (", ..." if len(missing) > 5 else "")
+            yield f"the names of the B-scans leave out {shown}; are files missing?"
+    others = [
+        entry.name
+        for entry in folder.iterdir()
+        if entry not in files and not entry.name.startswith(".")
+    ]
+    if others:
+        more = ", ..." if len(others) > 3 else ""
+        yield f"{len(others)} other files left out: {', '.join(sorted(others)[:3])}{more}"
 
 
 def _open_bscan(file: Path, values: Values) -> OctScan:

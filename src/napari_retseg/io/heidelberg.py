@@ -7,7 +7,7 @@ shows; the B-scans stay in the file. Names, birth dates and times are not taken 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.limits import LARGEST_PLANE
 from napari_retseg.io.opening import check_file, collecting, reading
 from napari_retseg.io.paged import PagedPixels
 from napari_retseg.io.patient import make_patient_key
@@ -35,6 +36,13 @@ _PATIENT = struct.Struct("<I24s")
 #: Numbers and text of patient and visit, birth date.
 _PERSON = slice(_PATIENT_AT, 200)
 _BSCAN_HEADER = struct.Struct("<12xI4dIIf")
+_SHIFT_AT = 64
+_SHIFT = struct.Struct("<6f")
+_BLOCK_BYTES = _SHIFT_AT + _SHIFT.size
+#: Patterns whose B-scans lie beside each other.
+_RASTERS = ("volume (ART)", "volume (fast)")
+#: Shift of each B-scan that is stored where the device did not align them.
+_NO_SHIFT = ((0.0,) * 6, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (1.0, 0.0, 0.0, 1.0, 0.0, 0.0))
 
 #: What the vendor writes where a boundary was not found.
 _INVALID = 3.0e38
@@ -57,6 +65,7 @@ class _Block:
     n_boundaries: int
     quality: float
     position_mm: tuple[float, float, float, float]
+    shift: tuple[float, ...]
 
 
 class VolPixels(PagedPixels):
@@ -73,6 +82,11 @@ class VolPixels(PagedPixels):
             data = stream.read(4 * shape[0] * shape[1])
             # eyepy works in place
             raw = np.frombuffer(data, "<f4").reshape(shape).copy()
+            if not (raw >= 0).all() or np.isinf(raw).any():
+                raise InputError(
+                    f"{self.source}: B-scan {leading[0] + 1} holds intensities below zero or that "
+                    "are not finite; export it again"
+                )
             return np.asarray(_import_eyepy(self.source).to_grey(raw))
 
 
@@ -127,8 +141,12 @@ def read_vol(path: Path) -> OctScan:
         plane = int(header.size_y), int(header.size_x)
         blocks = _find_blocks(path, stream, (size, len(head)), declared, plane)
         boundaries = _read_boundaries(stream, blocks, plane[1])
+    pattern = _PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown"
     spacing = _spacing(header)
+    if pattern not in (*_RASTERS, "unknown"):
+        spacing = (None, *spacing[1:])
     key, notes = _patient_key(head)
+    notes += tuple(_geometry_notes(pattern, blocks, spacing[0]))
     return OctScan(
         pixels=VolPixels(path, plane, tuple(block.data_at for block in blocks)),
         axes=("bscan", "depth", "width"),
@@ -137,7 +155,7 @@ def read_vol(path: Path) -> OctScan:
         source=path,
         laterality=_laterality(header.scan_position),
         device="Heidelberg Spectralis",
-        scan_pattern=_PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown",
+        scan_pattern=pattern,
         patient_key=key,
         fundus=np.array(header.localizer) if len(head) > _HEADER_BYTES else None,
         bscans_declared=declared,
@@ -182,21 +200,24 @@ def _find_blocks(
     """Walk through the B-scans; each says itself how long its header is."""
     size, start = ends
     data_bytes = 4 * plane[0] * plane[1]
+    if data_bytes > LARGEST_PLANE:
+        raise InputError(f"{path}: claims B-scans of {plane[0]} x {plane[1]} pixels; is it broken?")
     if declared == 0 or data_bytes == 0:
         raise InputError(f"{path}: holds no B-scan; export it from HEYEX again")
     blocks: list[_Block] = []
     for number in range(declared):
         stream.seek(start)
-        head = stream.read(_BSCAN_HEADER.size)
-        if len(head) < _BSCAN_HEADER.size:
+        head = stream.read(_BLOCK_BYTES)
+        if len(head) < _BLOCK_BYTES:
             raise _cut_off(path, f"B-scan {number + 1} of {declared}")
-        length, *position, n_boundaries, offset, quality = _BSCAN_HEADER.unpack(head)
-        if length < _BSCAN_HEADER.size or offset + 4 * n_boundaries * plane[1] > length:
+        length, *position, n_boundaries, offset, quality = _BSCAN_HEADER.unpack_from(head)
+        shift = _SHIFT.unpack_from(head, _SHIFT_AT)
+        if length < _BLOCK_BYTES or offset + 4 * n_boundaries * plane[1] > length:
             raise InputError(f"{path}: B-scan {number + 1} has a broken header; export it again")
         if start + length + data_bytes > size:
             raise _cut_off(path, f"B-scan {number + 1} of {declared}")
         where = cast("tuple[float, float, float, float]", tuple(position))
-        blocks.append(_Block(start + length, start + offset, n_boundaries, quality, where))
+        blocks.append(_Block(start + length, start + offset, n_boundaries, quality, where, shift))
         start += length + data_bytes
     return blocks
 
@@ -213,6 +234,27 @@ def _read_boundaries(
         found = np.frombuffer(stream.read(4 * count * width), "<f4").reshape(count, width)
         rows[:count, number] = np.where(np.abs(found) < _INVALID, found, np.nan)
     return dict(zip(BOUNDARIES, rows, strict=False))
+
+
+def _geometry_notes(pattern: str, blocks: list[_Block], between_um: float | None) -> Iterator[str]:
+    """What the places of the B-scans say that the header does not."""
+    if len(blocks) > 1 and pattern in ("circle", "radial"):
+        yield f"the B-scans of a {pattern} scan do not lie beside each other"
+    if any(block.shift not in _NO_SHIFT for block in blocks):
+        yield "the shifts between B-scans that the device stored are not applied"
+    places = np.array([block.position_mm for block in blocks])
+    if pattern not in _RASTERS or between_um is None or len(blocks) < 2:
+        return
+    if not np.isfinite(places).all():
+        yield "the places of the B-scans are not all known"
+        return
+    steps = 1000 * np.hypot(*np.diff(places[:, :2], axis=0).T)
+    odd = np.flatnonzero(np.abs(steps - between_um) > between_um / 2)
+    if odd.size:
+        yield (
+            f"B-scans {odd[0] + 1} and {odd[0] + 2} lie {steps[odd[0]]:.4g} um apart where the "
+            f"header says {between_um:.4g}; is one missing?"
+        )
 
 
 def _spacing(header: Any) -> tuple[float | None, ...]:

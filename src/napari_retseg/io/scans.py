@@ -94,7 +94,7 @@ def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
         Where the suffix is unknown or the file cannot be read.
     """
     if is_folder(path):
-        return open_folder(path, values)
+        return open_folder(path, values, expected=expected)
     reader = _READERS.get(suffix_of(path))
     if reader is None:
         known = " ".join(SCAN_SUFFIXES)

@@ -27,9 +27,9 @@ def check_orientation(path: Path, value: Any) -> int:
     """
     if value in (0, None):
         return UPRIGHT
-    if type(value) is not int or not UPRIGHT <= value <= 8:
+    if not isinstance(value, int) or not UPRIGHT <= value <= 8:
         raise InputError(f"{path}: has the orientation {value!r:.20}; 1 to 8 are known")
-    return value
+    return int(value)
 
 
 def turn(plane: NDArray[Any], orientation: int) -> NDArray[Any]:

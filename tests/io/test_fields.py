@@ -1,0 +1,441 @@
+"""What a file says about its pixels is honoured, named in a note, or refused."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import nibabel as nib
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from napari_retseg.errors import InputError
+from napari_retseg.io import read_labels, read_scan
+from napari_retseg.scan import OctScan
+
+Stack = NDArray[np.uint8]
+MAKE: Any = nib.Nifti1Image
+HEADER: Any = nib.Nifti1Header
+
+
+def png(path: Path, plane: Stack, *chunks: tuple[bytes, bytes]) -> Path:
+    """A PNG with further chunks behind its header."""
+    Image.fromarray(plane).save(path)
+    data = path.read_bytes()
+    added = b""
+    for kind, body in chunks:
+        crc = zlib.crc32(kind + body)
+        added += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
+    path.write_bytes(data[:33] + added + data[33:])
+    return path
+
+
+def write_tiff(path: Path, pages: list[Any], **options: Any) -> Path:
+    """One write for each page, as programs do that save B-scans one by one."""
+    with tifffile.TiffWriter(path) as writer:
+        for page in pages:
+            own = {"photometric": "minisblack", **options}
+            values, more = page if isinstance(page, tuple) else (page, {})
+            writer.write(values, **own | more)
+    return path
+
+
+def pixels(scan: OctScan) -> NDArray[Any]:
+    return np.asarray(scan.pixels)
+
+
+# Orientation
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "tif-stack"])
+def test_orientation(tmp_path: Path, stack: Stack, orientation: int, suffix: str) -> None:
+    plane = np.repeat(stack[0][::8, ::8] // 128 * 200, 8, 0).repeat(8, 1)
+    exif = Image.Exif()
+    exif[274] = orientation
+    file = tmp_path / f"a.{suffix[:3]}"
+    if suffix.startswith("tif"):
+        tag = (274, "H", 1, orientation, True)
+        stored = [plane, plane] if suffix == "tif-stack" else [plane]
+        write_tiff(file, stored, extratags=[tag], metadata=None)
+    else:
+        Image.fromarray(plane).save(file, exif=exif, quality=98)
+    Image.fromarray(plane).save(tmp_path / "b.png", exif=exif)
+    with Image.open(tmp_path / "b.png") as image:
+        wanted = np.asarray(ImageOps.exif_transpose(image))
+    scan = read_scan(file)
+    found = pixels(scan)[1] if suffix == "tif-stack" else pixels(scan)
+    assert np.abs(found.astype(int) - wanted).mean() < 3
+    assert any("turned or mirrored" in note for note in scan.notes) == (orientation > 1)
+    if suffix != "jpg":
+        labels = read_labels(file)
+        np.testing.assert_array_equal(labels[1] if suffix == "tif-stack" else labels, wanted)
+
+
+def test_an_orientation_exchanges_the_spacing(tmp_path: Path) -> None:
+    tag = (274, "H", 1, 6, True)
+    plane = np.zeros((400, 40), np.uint8)
+    sizes = (1 / 3.87, 1 / 11.5)
+    write_tiff(
+        tmp_path / "a.tif", [plane], extratags=[tag], resolution=sizes, metadata=None,
+        description="ImageJ=1.53t\nunit=um\n",
+    )  # fmt: skip
+    scan = read_scan(tmp_path / "a.tif")
+    assert scan.spatial_shape == (40, 400)
+    assert scan.spacing_um == pytest.approx((3.87, 11.5), rel=1e-5)
+
+
+def test_an_unknown_orientation_is_refused(tmp_path: Path, stack: Stack) -> None:
+    file = write_tiff(tmp_path / "a.tif", [stack[0]], extratags=[(274, "H", 1, 9, True)])
+    with pytest.raises(InputError, match=r"a\.tif: has the orientation 9"):
+        read_scan(file)
+
+
+# PNG, BMP and JPEG
+
+
+@pytest.mark.parametrize(
+    ("chunk", "note"),
+    [
+        ((b"gAMA", struct.pack(">I", 100_000)), "gamma in the file (1)"),
+        ((b"iCCP", b"name\0\0" + zlib.compress(b"x" * 200)), "colour profile"),
+        ((b"pCAL", b"name\0" + bytes(10)), "pCAL"),
+        ((b"sBIT", b"\x05"), "5 of 8 bits"),
+        ((b"tRNS", b"\0\x07"), "transparent"),
+        ((b"cICP", b"\x09\x10\x00\x01"), "colour space"),
+        ((b"oFFs", bytes(9)), "oFFs"),
+    ],
+    ids=lambda value: value[0].decode() if isinstance(value, tuple) else "",
+)
+def test_what_a_png_says_and_is_not_applied_is_noted(
+    tmp_path: Path, stack: Stack, chunk: tuple[bytes, bytes], note: str
+) -> None:
+    scan = read_scan(png(tmp_path / "a.png", stack[0], chunk))
+    assert [note in found for found in scan.notes] == [True]
+    np.testing.assert_array_equal(pixels(scan), stack[0])
+
+
+def test_what_nearly_every_png_says_is_not_noted(tmp_path: Path, stack: Stack) -> None:
+    common = (b"gAMA", struct.pack(">I", 45_455)), (b"sRGB", b"\0"), (b"sBIT", b"\x08")
+    assert read_scan(png(tmp_path / "a.png", stack[0], *common)).notes == ()
+
+
+def test_the_scale_of_a_png_is_read(tmp_path: Path) -> None:
+    plane = np.zeros((40, 400), np.uint8)
+    scale = (b"sCAL", b"\x01" + b"1.15e-5\0" + b"3.87e-6")
+    assert read_scan(png(tmp_path / "a.png", plane, scale)).spacing_um == (3.87, 11.5)
+
+
+def test_an_animation_is_refused(tmp_path: Path, stack: Stack) -> None:
+    first, *others = (Image.fromarray(plane) for plane in stack)
+    first.save(tmp_path / "a.png", save_all=True, append_images=others)
+    for read in (read_scan, read_labels):
+        with pytest.raises(InputError, match=r"a\.png: is an animation of 5 pictures"):
+            read(tmp_path / "a.png")
+
+
+def test_several_pictures_in_a_jpeg_are_noted(tmp_path: Path, stack: Stack) -> None:
+    first, *others = (Image.fromarray(plane) for plane in stack[:2])
+    first.save(tmp_path / "a.mpo", save_all=True, append_images=others)
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    assert "the first of 2 pictures" in read_scan(tmp_path / "a.jpg").notes[0]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_labels_of_few_bits_are_the_stored_numbers(tmp_path: Path, bits: int) -> None:
+    """Pillow spreads 2 and 4 bits over 0 to 255."""
+    values = np.arange(64, dtype=np.uint16).reshape(8, 8) % min(2**bits, 200)
+    width = 8
+    rows = [
+        b"\0" + int("".join(f"{v:0{bits}b}" for v in row), 2).to_bytes(width * bits // 8, "big")
+        for row in values
+    ]
+    header = struct.pack(">IIBBBBB", width, 8, bits, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b"")):
+        data += struct.pack(">I", len(body)) + kind + body
+        data += struct.pack(">I", zlib.crc32(kind + body))
+    (tmp_path / "a.png").write_bytes(data)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), values)
+
+
+@pytest.mark.parametrize("top_down", [False, True])
+def test_bmp_rows_run_either_way(tmp_path: Path, stack: Stack, top_down: bool) -> None:
+    plane = np.ascontiguousarray(stack[0][:, :48])
+    Image.fromarray(plane).save(tmp_path / "a.bmp")
+    data = bytearray((tmp_path / "a.bmp").read_bytes())
+    if top_down:
+        (start,) = struct.unpack_from("<I", data, 10)
+        struct.pack_into("<i", data, 22, -plane.shape[0])
+        data[start:] = plane.tobytes()
+    (tmp_path / "a.bmp").write_bytes(data)
+    np.testing.assert_array_equal(pixels(read_scan(tmp_path / "a.bmp")), plane)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.bmp"), plane)
+
+
+# TIFF: several images
+
+
+def test_bscans_saved_one_by_one_are_a_volume(tmp_path: Path, stack: Stack) -> None:
+    scan = read_scan(write_tiff(tmp_path / "a.tif", list(stack)))
+    np.testing.assert_array_equal(pixels(scan), stack)
+    assert scan.axes == ("bscan", "depth", "width")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), stack)
+
+
+def test_bscans_with_other_compressions_are_a_volume(tmp_path: Path, stack: Stack) -> None:
+    pages = [
+        (plane, {"compression": "zlib" if k % 2 else None, "description": f"B-scan {k}"})
+        for k, plane in enumerate(stack)
+    ]
+    scan = read_scan(write_tiff(tmp_path / "a.tif", pages, metadata=None))
+    np.testing.assert_array_equal(pixels(scan), stack)
+
+
+def test_ome_images_of_one_size_are_a_volume_with_a_note(tmp_path: Path, stack: Stack) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif", ome=True) as writer:
+        for plane in stack:
+            writer.write(plane, photometric="minisblack")
+    scan = read_scan(tmp_path / "a.tif")
+    np.testing.assert_array_equal(pixels(scan), stack)
+    assert "5 images of the same size" in scan.notes[0]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_thumbnail_hides_nothing(
+    tmp_path: Path, stack: Stack, marked: bool, first: bool, n: int
+) -> None:
+    small = (stack[0, ::4, ::4], {"subfiletype": 1} if marked else {})
+    pages: list[Any] = [stack[:n]]
+    pages.insert(0 if first else 1, small)
+    scan = read_scan(write_tiff(tmp_path / "a.tif", pages))
+    np.testing.assert_array_equal(pixels(scan), stack[:n].squeeze())
+    assert "left out" in scan.notes[0]
+    if not marked:
+        with pytest.raises(InputError, match="save one volume a file"):
+            read_labels(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("other", [(3, 40, 50), (3, 30, 50), (5, 40, 60)])
+def test_two_volumes_are_refused(tmp_path: Path, stack: Stack, other: tuple[int, ...]) -> None:
+    file = write_tiff(tmp_path / "a.tif", [stack, np.zeros(other, np.uint8)])
+    with pytest.raises(InputError, match=r"a\.tif: holds 2 images of which none is the only scan"):
+        read_scan(file)
+
+
+def test_three_bscans_that_are_called_colour_are_refused(tmp_path: Path, stack: Stack) -> None:
+    """The default of some programs that write three planes."""
+    tifffile.imwrite(tmp_path / "a.tif", stack[:3], photometric="rgb", planarconfig="separate")
+    with pytest.raises(InputError, match=r"a\.tif: stores three different planes as red, green"):
+        read_scan(tmp_path / "a.tif")
+
+
+def test_pages_that_differ_are_refused(tmp_path: Path, stack: Stack) -> None:
+    """Of a stack that names its shape, tifffile gives all pages the tags of the first."""
+    file = write_tiff(tmp_path / "a.tif", [stack])
+    with tifffile.TiffFile(file) as tif:
+        number = tif.pages.index if isinstance(tif.pages, int) else 2
+        page = tif.pages[number]
+        page = page if isinstance(page, tifffile.TiffPage) else page.aspage()
+        place = page.tags["PhotometricInterpretation"].valueoffset
+    data = bytearray(file.read_bytes())
+    data[place : place + 2] = b"\0\0"
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="page 3 has another meaning of values"):
+        read_scan(file)
+
+
+# TIFF: values
+
+
+@pytest.mark.parametrize(
+    "compression", ["jpeg", "jpeg2000", "webp", "jpegxl", "lerc", "png", "jpegxr"]
+)
+def test_labels_are_exact_or_refused(tmp_path: Path, stack: Stack, compression: str) -> None:
+    try:
+        file = write_tiff(tmp_path / "a.tif", [stack[0]], compression=compression)
+    except (ValueError, imagecodecs.DelayedImportError):
+        pytest.skip(f"this imagecodecs does not write {compression}")
+    with pytest.raises(InputError, match="compression may change values; save labels with ZIP"):
+        read_labels(file)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "packbits", "lzma", "zstd"])
+def test_lossless_labels_are_read(tmp_path: Path, stack: Stack, compression: str | None) -> None:
+    file = write_tiff(tmp_path / "a.tif", [stack[0]], compression=compression)
+    np.testing.assert_array_equal(read_labels(file), stack[0])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16])
+def test_white_is_zero_at_any_number_of_bits(tmp_path: Path, bits: int) -> None:
+    values = np.arange(64).reshape(8, 8) % 2**bits
+    stored = values.astype(np.uint8 if bits <= 8 else np.uint16)
+    photometric = "miniswhite"
+    if bits == 1:
+        write_tiff(tmp_path / "a.tif", [stored.astype(bool)], photometric=photometric)
+        wanted = (1 - values) * 255
+    else:
+        write_tiff(
+            tmp_path / "a.tif", [stored], photometric=photometric, bitspersample=bits,
+            compression=None,
+        )  # fmt: skip
+        wanted = 2**bits - 1 - values
+    np.testing.assert_array_equal(pixels(read_scan(tmp_path / "a.tif")), wanted)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), values)
+
+
+def test_the_straight_line_of_imagej_is_applied(tmp_path: Path, stack: Stack) -> None:
+    values = stack.astype(np.uint16) + 32_768
+    text = "ImageJ=1.53t\nimages=5\nslices=5\nunit=um\ncf=0\nc0=-32768\nc1=1\n"
+    file = write_tiff(tmp_path / "a.tif", [values], metadata=None, description=text)
+    np.testing.assert_array_equal(pixels(read_scan(file)), stack.astype(np.float32))
+    with pytest.raises(InputError, match="calibrates its values"):
+        read_labels(file)
+
+
+def test_other_calibrations_of_imagej_are_noted(tmp_path: Path, stack: Stack) -> None:
+    text = "ImageJ=1.53t\nimages=5\nslices=5\ncf=4\nc0=1\nc1=2\n"
+    file = write_tiff(tmp_path / "a.tif", [stack], metadata=None, description=text)
+    assert "calibration of values (4) is not applied" in read_scan(file).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "note"),
+    [(291, "H", "grey response"), (340, "H", "least sample value"), (42113, "s", "GDAL")],
+)
+def test_tags_that_are_not_applied_are_noted(
+    tmp_path: Path, stack: Stack, code: int, kind: str, note: str
+) -> None:
+    tag = (code, kind, 1 if kind == "H" else 3, 5 if kind == "H" else "12\0", True)
+    file = write_tiff(tmp_path / "a.tif", [stack[0]], extratags=[tag], metadata=None)
+    assert note in read_scan(file).notes[0]
+
+
+@pytest.mark.parametrize("photometric", ["cielab", "separated", "logl"])
+def test_colours_that_are_not_red_green_and_blue_are_refused(
+    tmp_path: Path, stack: Stack, photometric: str
+) -> None:
+    samples = np.stack([stack[0]] * (4 if photometric == "separated" else 3), -1)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", planarconfig="contig",
+                     extrasamples=["unassalpha"] if samples.shape[-1] == 4 else None)  # fmt: skip
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as tif:
+        code = {"cielab": 8, "separated": 5, "logl": 32844}[photometric]
+        tif.pages.first.tags["PhotometricInterpretation"].overwrite(code)
+    with pytest.raises(InputError, match="save it as grey"):
+        read_scan(tmp_path / "a.tif")
+
+
+def test_an_axis_of_another_kind_is_noted(tmp_path: Path, stack: Stack) -> None:
+    file = write_tiff(tmp_path / "a.tif", [stack], metadata={"axes": "TYX"})
+    assert "axis T of the file" in read_scan(file).notes[0]
+
+
+# NIfTI
+
+
+def nifti(path: Path, stack: Stack, **fields: Any) -> Path:
+    image = MAKE(stack.T, np.eye(4))
+    image.header.set_xyzt_units("mm")
+    for name, value in fields.items():
+        image.header[name] = value
+    nib.save(image, path)
+    data = bytearray(path.read_bytes())
+    # nibabel writes its own slope
+    for name, place in (("scl_slope", 112), ("scl_inter", 116)):
+        if name in fields:
+            struct.pack_into("<f", data, place, fields[name])
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("slope", "inter", "fine"), [(2, 0, True), (1, 3, True), (0.5, 0, False)])
+def test_scaled_labels_are_whole_numbers_or_refused(
+    tmp_path: Path, stack: Stack, slope: float, inter: float, fine: bool
+) -> None:
+    values = stack // 4
+    file = nifti(tmp_path / "a.nii", values, scl_slope=slope, scl_inter=inter)
+    if fine:
+        np.testing.assert_array_equal(read_labels(file), values * slope + inter)
+    else:
+        with pytest.raises(InputError, match="fractions"):
+            read_labels(file)
+
+
+def test_a_display_range_is_noted(tmp_path: Path, stack: Stack) -> None:
+    scan = read_scan(nifti(tmp_path / "a.nii", stack, cal_min=10, cal_max=90))
+    assert "range for display in the header (10 to 90)" in scan.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"magic": b"ni1"}, "header of a pair"),
+        ({"magic": b"abc"}, "no NIfTI file"),
+        ({"intent_code": 3001}, "CIFTI"),
+        ({"datatype": 128, "bitpix": 24}, "holds values of type"),
+        ({"datatype": 32, "bitpix": 64}, "holds values of type"),
+    ],
+)
+def test_other_kinds_of_nifti_are_refused(
+    tmp_path: Path, stack: Stack, fields: dict[str, Any], message: str
+) -> None:
+    file = nifti(tmp_path / "a.nii", stack)
+    header = HEADER(file.read_bytes()[:348], check=False)
+    for name, value in fields.items():
+        header[name] = value
+    file.write_bytes(header.binaryblock + file.read_bytes()[348:])
+    with pytest.raises(InputError, match=message):
+        read_scan(file)
+
+
+def test_four_axes_are_noted(tmp_path: Path, stack: Stack) -> None:
+    scan = read_scan(nifti(tmp_path / "a.nii", np.stack([stack, stack])))
+    assert scan.axes[0] == "channel"
+    assert "2 volumes of the fourth axis are read as channels" in scan.notes[0]
+
+
+# NPZ
+
+
+def test_an_npz_of_scan_and_labels_gives_either(tmp_path: Path, stack: Stack) -> None:
+    labels = stack // 100
+    np.savez(tmp_path / "a.npz", images=stack, labels=labels)
+    scan = read_scan(tmp_path / "a.npz")
+    np.testing.assert_array_equal(pixels(scan), stack)
+    assert scan.notes == ("left out: labels.npy",)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.npz"), labels)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".npy", ".npz", ".tif", "array"])
+def test_values_that_are_not_finite_are_refused_where_they_are_read(
+    tmp_path: Path, stack: Stack, suffix: str, bad: float, kind: str
+) -> None:
+    if kind == "f2" and suffix.startswith(".nii"):
+        pytest.skip("NIfTI has no floats of 16 bits")
+    values = stack.astype(kind)
+    values[2, 3, 4] = bad
+    file = tmp_path / f"a{suffix}"
+    if suffix == "array":
+        scan = OctScan(values, ("bscan", "depth", "width"))
+    else:
+        writers: dict[str, Callable[[], Any]] = {
+            ".npy": lambda: np.save(file, values),
+            ".npz": lambda: np.savez(file, values),
+            ".tif": lambda: write_tiff(file, [values]),
+        }
+        writers.get(suffix, lambda: nib.save(MAKE(values.T, np.eye(4)), file))()
+        scan = read_scan(file)
+    np.testing.assert_array_equal(scan.read_bscan(1)[0], values[1])
+    with pytest.raises(InputError, match=r"B-scan 3 holds values that are not finite"):
+        scan.read_bscan(2)
