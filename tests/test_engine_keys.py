@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from distributed import Client
 from distributed.security import Security
@@ -51,3 +54,29 @@ def test_only_the_owner_may_read_the_keys(tmp_path: Path) -> None:
     assert len(files) == 3
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert "PRIVATE KEY" not in str(settings)
+
+
+def test_nothing_listens_but_scheduler_and_worker(workers: LocalWorkers) -> None:
+    """No web server, whatever the port; the two that listen want keys."""
+    scheduler = workers.client.scheduler.address
+    told = workers.client.scheduler_info()
+    assert told["services"] == {}
+    (worker,) = told["workers"].values()
+    assert worker["services"] == {}
+    expected = {int(address.rpartition(":")[2]) for address in (scheduler, *told["workers"])}
+    own = psutil.Process()
+    children = own.children(recursive=True)
+    listening = {
+        connection.laddr.port
+        for process in (own, *children)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert expected <= listening
+    for port in listening:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as stream:
+            stream.sendall(b"GET /info/main/workers.html HTTP/1.0\r\n\r\n")
+            stream.settimeout(5)
+            with suppress(OSError):
+                assert b"HTTP" not in stream.recv(1000)
+    assert listening == expected

@@ -21,6 +21,7 @@ from napari_retseg.cli.info import info
 from napari_retseg.cli.predict import predict
 from napari_retseg.cli.simulate import simulate
 from napari_retseg.cli.train import train
+from napari_retseg.scratch import clear_dead
 
 __all__ = ["app", "main"]
 
@@ -72,4 +73,5 @@ app.command("gui")(gui)
 
 def main() -> None:
     """Run the command line; the console script."""
+    clear_dead()
     app()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from napari_retseg.config import PredictConfig, TrainConfig
-from napari_retseg.errors import JobError, RetsegError
+from napari_retseg.errors import JobError
 from napari_retseg.events import Cancel, Event, Finished, encode
+from napari_retseg.failures import explain
 from napari_retseg.models import DESCRIPTION, WEIGHTS, find_model
 from napari_retseg.scan import OctScan
 
@@ -230,9 +231,7 @@ def explain_failure(error: BaseException) -> JobOutcome:
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, KilledWorker):
         return JobOutcome("failed", WORKER_DIED, traceback=trace)
-    text = " ".join(str(error).split())
-    line = text if isinstance(error, RetsegError) else f"{type(error).__name__}: {text}"
-    return JobOutcome("failed", line, traceback=trace)
+    return JobOutcome("failed", explain(error), traceback=trace)
 
 
 def cancel_flag(job_id: str) -> str:

@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from napari_retseg.engine.jobs import Job, Lane, run_job
 from napari_retseg.engine.keys import Keys
 from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, knock
 from napari_retseg.errors import JobError
+from napari_retseg.scratch import Scratch
 
 #: How often a scheduler elsewhere is asked for its workers.
 _ASK_SECONDS = 1.0
@@ -112,7 +112,7 @@ class WorkerProcess:
             "death_timeout": _MEET_SECONDS,
             "local_directory": str(folder),
         }
-        spec = json.dumps({"cls": "distributed.Worker", "opts": options})
+        spec = json.dumps({"cls": "napari_retseg.engine.quiet.QuietWorker", "opts": options})
         module = "distributed.cli.dask_spec"
         # what this process can import, the worker can, as with a spawned process
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
@@ -217,23 +217,24 @@ class LocalWorkers:
 
     def __init__(self) -> None:
         import dask
-        from distributed import LocalCluster
+        from distributed import SpecCluster
+
+        from napari_retseg.engine.quiet import QuietScheduler
 
         self._processes: dict[Lane, WorkerProcess] = {}
         with contextlib.ExitStack() as stack, dask.config.set(_SCHEDULER_SETTINGS):
             stack.enter_context(_SILENCE)
-            self._folder = tempfile.TemporaryDirectory(prefix="napari-retseg-")
-            stack.callback(self._folder.cleanup)
-            self._keys = Keys(Path(self._folder.name))
-            self._cluster = LocalCluster(
-                n_workers=0,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                protocol="tls://",
+            self._scratch = stack.enter_context(Scratch())
+            self._keys = Keys(self._scratch.path)
+            options = {
+                "host": "127.0.0.1",
+                "protocol": "tls://",
+                "security": self._keys.security,
+                "dashboard": False,
+            }
+            self._cluster = SpecCluster(
+                scheduler={"cls": QuietScheduler, "options": options},
                 security=self._keys.security,
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 silence_logs=False,
             )
             stack.callback(self._cluster.close)
@@ -247,7 +248,7 @@ class LocalWorkers:
         process = self._processes.get(lane)
         if process is None or not process.is_alive:
             address = self._cluster.scheduler_address
-            folder = Path(self._folder.name)
+            folder = self._scratch.path
             self._processes[lane] = WorkerProcess(
                 address, lane=lane, folder=folder, keys=self._keys
             )

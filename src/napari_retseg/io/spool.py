@@ -1,42 +1,27 @@
-"""Compressed values without random access: small ones to memory, large ones to a temporary file.
-
-The temporary files of a process lie in a folder of its own, which only its user may enter, and
-which it holds locked for as long as it lives. What a killed process left is removed when the next
-one makes such a folder: the system has taken its lock away.
-"""
+"""Compressed values without random access: small ones to memory, large ones to a temporary file."""
 
 from __future__ import annotations
 
-import atexit
 import gzip
 import math
 import os
-import shutil
-import stat
 import tempfile
-import time
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import DTypeLike, NDArray
 
 from napari_retseg.io.limits import check_room
 from napari_retseg.io.paged import RawPixels, apply_scale
+from napari_retseg.scratch import scratch_folder
 
 #: Volumes up to this many bytes are kept in memory.
 MEMORY_LIMIT = 64 * 2**20
 
 _BLOCK = 2**20
-_PREFIX = "napari-retseg-spool-"
-_LOCK = "lock"
-#: A folder without a lock is being made, unless it has been there for so long.
-_MAKING_S = 600
 
 
 class SpooledPixels(RawPixels):
@@ -113,7 +98,7 @@ def load_stream(
         shown = np.uint8 if dtype.kind == "b" else dtype.newbyteorder("=")
         return apply_scale(array.astype(shown), scale)
     check_room(source, n_bytes)
-    number, name = tempfile.mkstemp(dir=spool_folder(), suffix=".raw")
+    number, name = tempfile.mkstemp(dir=scratch_folder(), suffix=".raw")
     try:
         with os.fdopen(number, "wb") as file:
             written = 0
@@ -133,49 +118,3 @@ def _check_end(stream: IO[bytes] | gzip.GzipFile, found: int, wanted: int) -> No
         raise EOFError(f"ends after {found} of {wanted} bytes")
     # the checksum lies behind the last value
     stream.read(1)
-
-
-def spool_folder() -> Path:
-    """The folder for temporary files of this process; only its user may enter it."""
-    parent, process = tempfile.gettempdir(), os.getpid()
-    if not _make_folder(parent, process).exists():  # somebody has tidied up
-        _make_folder.cache_clear()
-    return _make_folder(parent, process)
-
-
-@cache
-def _make_folder(parent: str, process: int) -> Path:
-    """Make the folder, once for each process, and remove those of dead ones."""
-    remove_dead(Path(parent))
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    lock = FileLock(folder / _LOCK)
-    lock.acquire()
-    atexit.register(_remove_own, lock, folder, process)
-    return folder
-
-
-def _remove_own(lock: FileLock, folder: Path, process: int) -> None:
-    """Remove the folder at the end of the process that made it, not of its children."""
-    if os.getpid() == process:
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_dead(parent: Path) -> None:
-    """Remove the folders that processes of this user left when they were killed."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError, Timeout):
-            status = folder.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != _user():
-                continue
-            if not (folder / _LOCK).exists():
-                if time.time() - status.st_mtime > _MAKING_S:
-                    shutil.rmtree(folder)
-                continue
-            with FileLock(folder / _LOCK, timeout=0):
-                pass
-            shutil.rmtree(folder)
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
