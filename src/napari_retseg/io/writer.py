@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +41,17 @@ class LabelWriter:
         self._n_bscans = scan.n_bscans
         self._plane = scan.spatial_shape[-2:]
         self._written: set[int] = set()
-        self._spool = self.path.with_name(f".retseg-{secrets.token_hex(6)}.raw")
         self._stream: IO[bytes] | None = None
         check_target(self.path, self._layout)
 
     def __enter__(self) -> Self:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # unbuffered: what a full disk refuses is known at once, and not again at the close
-            self._stream = self._spool.open("x+b", buffering=0)
+            # without a name: nothing is left of it when the program is killed, and nobody else
+            # can open it; unbuffered: what a full disk refuses is known at once
+            self._stream = cast(
+                "IO[bytes]", tempfile.TemporaryFile(dir=self.path.parent, buffering=0)
+            )
         except OSError as error:
             raise self._refusal(error) from error
         return self
@@ -99,7 +101,6 @@ class LabelWriter:
             if self._stream is not None:
                 self._stream.close()
                 self._stream = None
-                self._spool.unlink()
 
     def _planes(self) -> Iterator[NDArray[np.uint8]]:
         assert self._stream is not None
