@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,10 +144,11 @@ def test_predictions_are_kept_apart_from_labels(workspace: Workspace) -> None:
         workspace = Workspace.open(workspace.folder)
     np.testing.assert_array_equal(workspace.read_labels("P1")[2], draw_plane(9))
     about = json.loads((workspace.folder / "predictions" / "P1" / "about.json").read_text())
+    scan = {"scan": workspace.content_of("P1")}
     assert about == {
         "weights_id": "id-1",
         "model": "mine",
-        "bscans": {"0": {}, "2": {"score": 0.25, "descriptor": [1.0, 2.5]}},
+        "bscans": {"0": scan, "2": {"score": 0.25, "descriptor": [1.0, 2.5], **scan}},
     }
     workspace.close()
 
@@ -172,11 +174,14 @@ def test_damaged_predictions_say_what_to_do(workspace: Workspace) -> None:
     about = workspace.folder / "predictions" / "P1" / "about.json"
     for content in ("{", "[]", '{"weights_id": "a", "model": "b", "bscans": {"x": {}}}'):
         about.write_text(content)
-        with (
-            Workspace.open(workspace.folder) as opened,
-            pytest.raises(InputError, match="delete it and predict again"),
-        ):
-            opened.predictions("P1")
+        with Workspace.open(workspace.folder) as opened:
+            assert opened.predictions("P1") == {}
+            assert opened.read_prediction("P1") is None
+            assert opened.read_uncertainty("P1") is None
+            assert re.search(
+                r"about\.json: .*; segment the scan again$", opened.prediction_problem("P1")
+            )
+            assert opened.prediction_problem("P1") in opened.read_scan("P1").notes
     about.unlink()
     with Workspace.open(workspace.folder) as opened:
         assert opened.predictions("P1") == {}

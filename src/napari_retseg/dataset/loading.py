@@ -9,6 +9,7 @@ from typing import Any
 from napari_retseg.classes import LabelSet
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.collection import Dataset
+from napari_retseg.dataset.content import doubt_replaced
 from napari_retseg.dataset.description import (
     DESCRIPTION,
     build_dataset,
@@ -92,7 +93,9 @@ def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool |
     if not cases:
         raise InputError(f"{source}: lists no cases under 'training' and 'test'")
     labels = _name_classes(data, source, cases)
-    return build_dataset(data, source, labels=labels, cases=cases)
+    cases, notes = doubt_replaced(cases)
+    dataset = build_dataset(data, source, labels=labels, cases=cases)
+    return dataset.model_copy(update={"notes": (*dataset.notes, *notes)})
 
 
 def _name_classes(data: dict[str, Any], source: Path, cases: tuple[Case, ...]) -> LabelSet:

@@ -11,10 +11,11 @@ from typing import Any, get_args
 import numpy as np
 
 from napari_retseg.dataset import Case
+from napari_retseg.dataset.content import identify
 from napari_retseg.errors import InputError, RetsegError
 from napari_retseg.io import is_scan_path, read_scan, write_scan
 from napari_retseg.io.suffixes import stem_of
-from napari_retseg.scan import Laterality, OctScan, hash_path
+from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.workspace.cases import CaseBook
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.grouping import GUESSED, SOURCE, guess_group
@@ -96,21 +97,6 @@ def _describe(scan: OctScan, image: Path) -> dict[str, Any]:
     if scan.laterality is not None:
         about["laterality"] = scan.laterality
     return about
-
-
-def identify(path: Path) -> dict[str, Any]:
-    """Return what tells a scan's file from all others: its SHA-256, and its size.
-
-    Raises
-    ------
-    InputError
-        Where it cannot be read.
-    """
-    try:
-        size = measure(path)
-        return {"sha256": hash_path(path), **({} if size is None else {"size": size})}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _write_copy(path: Path, scan: OctScan) -> Path:

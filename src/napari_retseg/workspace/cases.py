@@ -125,6 +125,11 @@ class CaseBook:
         missing = (self._known.missing & known.keys()) - set(found)
         self._write(self._dataset, known, missing)
 
+    def show(self, case: Case) -> None:
+        """Put a case in the place of the one of its name, in memory only."""
+        cases = {**self._known.cases, case.about["name"]: case}
+        self._known = _Known(cases, self._known.missing)
+
     def change_head(self, dataset: Dataset) -> None:
         """Take over what a data set says but its cases; write, then show.
 

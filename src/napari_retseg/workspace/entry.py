@@ -81,12 +81,18 @@ class PredictedBscan:
         What the B-scan looks like to the model; empty where it was not asked.
     weights_id, model
         Which model it was.
+    options
+        With what options it was asked, as one text.
+    scan
+        SHA-256 of the scan that it was shown; empty where that was not noted.
     """
 
     score: float | None = None
     descriptor: tuple[float, ...] = ()
     weights_id: str = ""
     model: str = ""
+    options: str = ""
+    scan: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from napari_retseg.workspace.labelling import Labelling
 from napari_retseg.workspace.leftovers import clean
 from napari_retseg.workspace.lock import take_lock
 from napari_retseg.workspace.opening import check_trust, read_contents
+from napari_retseg.workspace.restore import RestorePoints
 from napari_retseg.workspace.shelf import ScanShelf
 from napari_retseg.workspace.training import TrainingData
 
@@ -99,6 +100,7 @@ class Workspace(ScanShelf, Labelling, TrainingData):
             clean(self.anchor)
         self._book = CaseBook(found.dataset, found.cases, found.missing)
         self.notes = found.notes
+        self.notes = (*self.notes, *self._check_content())
         try:
             if found.is_changed and not self.is_read_only:
                 self._book.save()
@@ -108,6 +110,15 @@ class Workspace(ScanShelf, Labelling, TrainingData):
             registry.remember(self.folder, self.id, may_lead_out=is_trusted)
         except InputError as error:
             self.notes = (*self.notes, str(error))
+
+    def _check_content(self) -> tuple[str, ...]:
+        try:
+            return self.check_scans()
+        except InputError as error:  # it is tried again when the scan is read
+            return (str(error),)
+
+    def _keep_labels(self, why: str, name: str) -> None:
+        RestorePoints(self).make(why, name=name)
 
     def close(self) -> None:
         """Let others write to the workspace; to do it twice does no harm."""

@@ -128,21 +128,26 @@ class Labelling(OpenedWorkspace):
         Raises
         ------
         InputError
-            Where there is no such scan, or what is stored is damaged.
+            Where there is no such scan.
         """
+        return self._predictions.bscans(name, self.content_of(name))
+
+    def prediction_problem(self, name: str) -> str:
+        """Return one sentence, why a scan's predictions cannot be read; empty where they can."""
         self._book.get(name)
-        return self._predictions.bscans(name)
+        return self._predictions.problem(name)
 
     def read_prediction(self, name: str) -> StoredPrediction | None:
-        """Read what models said of a scan; None where none was asked.
+        """Read what models said of a scan; None where none was asked, or it cannot be read.
 
         Raises
         ------
         InputError
-            Where a file is damaged or does not fit.
+            Where there is no such scan.
         """
         with self._lock:
-            return self._predictions.read(name, self._shape(self._book.get(name)))
+            shape = self._shape(self._book.get(name))
+            return self._predictions.read(name, shape, self.content_of(name))
 
     def read_uncertainty(self, name: str) -> NDArray[np.uint8] | None:
         """Read the entropy of each predicted pixel, 0 to 255; None where none is stored.
@@ -153,7 +158,8 @@ class Labelling(OpenedWorkspace):
             Where a file is damaged or does not fit.
         """
         with self._lock:
-            return self._predictions.read_uncertainty(name, self._shape(self._book.get(name)))
+            shape = self._shape(self._book.get(name))
+            return self._predictions.read_uncertainty(name, shape, self.content_of(name))
 
     def write_prediction(
         self,
@@ -163,6 +169,7 @@ class Labelling(OpenedWorkspace):
         *,
         model: PredictingModel,
         uncertainty: BscanUncertainty | None = None,
+        options: str = "",
     ) -> None:
         """Write what a model said of one B-scan.
 
@@ -171,12 +178,19 @@ class Labelling(OpenedWorkspace):
         InputError
             Where it does not fit, or cannot be written.
         """
-        self.write_predictions(name, {bscan: (plane, uncertainty)}, model=model)
+        self.write_predictions(name, {bscan: (plane, uncertainty)}, model=model, options=options)
 
     def write_predictions(
-        self, name: str, planes: Mapping[int, Predicted], *, model: PredictingModel
+        self,
+        name: str,
+        planes: Mapping[int, Predicted],
+        *,
+        model: PredictingModel,
+        options: str = "",
     ) -> None:
         """Write what a model said of several B-scans: labels, and uncertainty or None.
+
+        `options` tells with what options it was asked, as one text.
 
         Raises
         ------
@@ -187,7 +201,8 @@ class Labelling(OpenedWorkspace):
             case = self._book.get(name)
             for bscan, (plane, _) in planes.items():
                 self._check_plane(case, bscan, plane)
-            self._predictions.write(name, planes, model)
+            scan = self.content_of(name)
+            self._predictions.write(name, planes, model, scan=scan, options=options)
 
     def _check_plane(self, case: Case, bscan: int, plane: NDArray[np.uint8]) -> None:
         shape = self._shape(case)

@@ -27,6 +27,8 @@ RESTORE = "restore"
 ROUNDS = "rounds"
 KINDS = (LABELS, PREDICTIONS, SCANS, REMOVED, RESTORE, ROUNDS)
 LOCK = ".lock"
+#: Restore points that are not whole yet, or not any more.
+STAGED = ".staged-"
 
 _LONGEST = 80
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')

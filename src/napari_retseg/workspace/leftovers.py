@@ -17,6 +17,8 @@ from napari_retseg.workspace.layout import (
     REMOVED,
     RESTORE,
     SCANS,
+    STAGED,
+    list_names,
     list_rounds,
 )
 
@@ -30,6 +32,10 @@ def clean(anchor: Anchor) -> None:
     for kind in (LABELS, PREDICTIONS, REMOVED, RESTORE, SCANS):
         with suppress(InputError):
             remove_leftovers(anchor.folder(Path(kind)))
+    with suppress(InputError):
+        for name in list_names(anchor.folder(Path(RESTORE))):
+            if name.startswith(STAGED):
+                anchor.remove(Path(RESTORE, name))
     with suppress(InputError):
         for run in list_rounds(anchor):
             _clean_round(run)

@@ -14,11 +14,15 @@ from filelock import BaseFileLock
 from napari_retseg.anchor import Anchor
 from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import Case, registry
+from napari_retseg.dataset.content import HASH
 from napari_retseg.errors import InputError
 from napari_retseg.workspace import layout
 from napari_retseg.workspace.cases import CaseBook
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.predictions import Predictions
+
+#: Key of a case's `about`: the scan's file was replaced.
+REPLACED = "replaced"
 
 
 class OpenedWorkspace:
@@ -94,6 +98,21 @@ class OpenedWorkspace:
             header = self._header.model_copy(update={"settings": settings})
             layout.write_header(self.folder, header)
             self._header = header
+
+    def content_of(self, name: str) -> str | None:
+        """Return the SHA-256 of a scan as its labels know it; None where it was never read.
+
+        Raises
+        ------
+        InputError
+            Where there is no such scan.
+        """
+        found = self._book.get(name).about.get(HASH)
+        return found if isinstance(found, str) else None
+
+    def was_replaced(self, name: str) -> bool:
+        """Whether the file of a scan was replaced while it was in the workspace."""
+        return bool(self._book.get(name).about.get(REPLACED))
 
     def _note_outside(self, path: Path) -> None:
         """Note that the user has added a scan that lies outside: the next time it may be read.

@@ -15,11 +15,9 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.records import read_record
 from napari_retseg.workspace.entry import State
-from napari_retseg.workspace.layout import RESTORE, list_names
+from napari_retseg.workspace.layout import RESTORE, STAGED
 
 POINT = "point.json"
-#: Folders that are not whole yet, or not any more.
-_STAGED = ".staged-"
 
 Kind = Literal["action", "undo", "redo"]
 
@@ -41,6 +39,8 @@ class RestorePoint(BaseModel):
         Whether it stands for the whole scan: B-scans that it does not name had no labels.
     labels
         For each B-scan its state; None where it had no labels.
+    scan
+        SHA-256 of the scan that they were made of, where noted.
     models
         ``weights_id`` of the models that predicted them first, where noted.
     kind
@@ -59,6 +59,7 @@ class RestorePoint(BaseModel):
     name: str
     is_whole: bool = False
     labels: Mapping[Annotated[int, Field(ge=0)], State | None]
+    scan: str | None = None
     models: Mapping[int, str] = Field(default_factory=dict)
     kind: Kind = "action"
     target: int | None = None
@@ -72,9 +73,13 @@ class RestorePoint(BaseModel):
 class PointFolder:
     """The folder of all restore points of a workspace; one thread at a time uses it."""
 
+    #: Why points cannot be read, by their numbers; those of newer programs are among them.
+    problems: dict[int, str]
+
     def __init__(self, anchor: Anchor) -> None:
         self._anchor = anchor
         self._known: dict[int, RestorePoint] = {}
+        self.problems = {}
 
     @property
     def _folder(self) -> Path:
@@ -91,13 +96,15 @@ class PointFolder:
         return self._anchor.listed(Path(RESTORE, f"{number:06d}"))
 
     def list(self) -> list[RestorePoint]:
-        """Return the points, newest first, without damaged ones and those of newer programs."""
+        """Return the points, newest first; `problems` says why others cannot be read."""
         numbers = self.list_numbers()
         self._known = {n: point for n, point in self._known.items() if n in numbers}
+        self.problems = {}
         for number in numbers - self._known.keys():
-            point = _read_point(self.path_of(number))
-            if point is not None:
-                self._known[number] = point
+            try:
+                self._known[number] = _read_point(self.path_of(number))
+            except InputError as error:
+                self.problems[number] = str(error)
         return [self._known[number] for number in sorted(self._known, reverse=True)]
 
     def list_numbers(self) -> set[int]:
@@ -124,7 +131,7 @@ class PointFolder:
         InputError
             Where the system refuses something in there.
         """
-        stage = self._folder / f"{_STAGED}{secrets.token_hex(6)}"
+        stage = self._folder / f"{STAGED}{secrets.token_hex(6)}"
         try:
             yield self._anchor.make_folder(stage)
         except OSError as error:
@@ -143,26 +150,19 @@ class PointFolder:
         stage.rename(self.path_of(point.number))
         self._known[point.number] = point
 
-    def remove_leftovers(self) -> None:
-        """Remove what a killed program left."""
-        with suppress(InputError):
-            for name in list_names(self._folder):
-                if name.startswith(_STAGED):
-                    self._anchor.remove(Path(RESTORE, name))
-
     def remove_oldest(self, *, keep: int) -> None:
         """Remove all but the newest points."""
         for number in sorted(self.list_numbers(), reverse=True)[keep:]:
-            doomed = self._folder / f"{_STAGED}{secrets.token_hex(6)}"
+            doomed = self._folder / f"{STAGED}{secrets.token_hex(6)}"
             # one that cannot be removed now is the next time
             with suppress(OSError, InputError):
                 self.path_of(number).rename(doomed)
                 self._anchor.remove(doomed)
 
 
-def _read_point(folder: Path) -> RestorePoint | None:
-    try:
-        point = read_record(folder / POINT, RestorePoint)
-    except InputError:
-        return None
-    return point if point.number == int(folder.name) else None
+def _read_point(folder: Path) -> RestorePoint:
+    path = folder / POINT
+    point = read_record(path, RestorePoint)
+    if point.number != int(folder.name):
+        raise InputError(f"{path}: says that it is number {point.number}; move the folder away")
+    return point

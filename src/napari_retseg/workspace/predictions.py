@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from napari_retseg.anchor import Anchor
 from napari_retseg.classes import BACKGROUND
 from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.events import BscanUncertainty
 from napari_retseg.io.atomic import write_json
+from napari_retseg.records import read_record
 from napari_retseg.workspace.entry import PredictedBscan, PredictingModel, StoredPrediction
 from napari_retseg.workspace.layout import PREDICTIONS
 
@@ -28,17 +29,47 @@ _UNCERTAINTY = "uncertainty"
 Predicted = tuple[NDArray[np.uint8], BscanUncertainty | None]
 
 
+class _Bscan(BaseModel):
+    """What ``about.json`` says of one B-scan."""
+
+    score: Annotated[float, Field(ge=0, le=1)] | None = None
+    descriptor: Annotated[tuple[float, ...], Field(max_length=4096)] = ()
+    weights_id: str | None = None
+    model: str | None = None
+    options: str = ""
+    scan: str = ""
+
+
+class _About(BaseModel):
+    """``about.json``: the last model, and what is known of each B-scan."""
+
+    weights_id: str = ""
+    model: str = ""
+    bscans: dict[Annotated[int, Field(ge=0)], _Bscan] = Field(default_factory=dict)
+
+
 @dataclass(frozen=True)
-class _About:
-    """The last model, and what is known of each B-scan."""
+class _Stored:
+    """What is known of a scan's predictions.
+
+    Attributes
+    ----------
+    problem
+        Why nothing is known of what lies there; empty where all is well.
+    """
 
     weights_id: str = ""
     model: str = ""
     bscans: Mapping[int, PredictedBscan] = field(default_factory=dict)
+    problem: str = ""
 
 
 class Predictions:
     """The predictions of a workspace; what was read once is kept in memory, but for the labels.
+
+    A prediction is known by the content of its scan, by its model's weights and its options. One
+    that was made of another scan, or of which nobody noted what it is, does not count. What cannot
+    be read does not, either, and :meth:`problem` says why.
 
     Parameters
     ----------
@@ -48,34 +79,48 @@ class Predictions:
 
     def __init__(self, anchor: Anchor) -> None:
         self._anchor = anchor
-        self._known: dict[str, _About] = {}
+        self._known: dict[str, _Stored] = {}
         self._lock = threading.Lock()
 
-    def bscans(self, name: str) -> Mapping[int, PredictedBscan]:
-        """Return what is known of the predicted B-scans of a scan."""
-        return self._about(name).bscans
+    def bscans(self, name: str, scan: str | None) -> Mapping[int, PredictedBscan]:
+        """Return what is known of the predicted B-scans of a scan of a content (SHA-256)."""
+        known = self._stored(name).bscans
+        return {b: p for b, p in known.items() if not p.scan or scan is None or p.scan == scan}
 
-    def read(self, name: str, shape: tuple[int, ...]) -> StoredPrediction | None:
-        """Read a scan's prediction; None where there is none.
+    def problem(self, name: str) -> str:
+        """Return why the predictions of a scan cannot be read; empty where they can."""
+        return self._stored(name).problem
 
-        Raises
-        ------
-        InputError
-            Where a file is damaged or does not fit the scan.
-        """
-        about = self._about(name)
-        if not about.bscans:
+    def read(self, name: str, shape: tuple[int, ...], scan: str | None) -> StoredPrediction | None:
+        """Read a scan's prediction; None where there is none that can be read."""
+        stored, bscans = self._stored(name), self.bscans(name, scan)
+        if not bscans:
             return None
-        only = set(about.bscans)
-        labels = read_planes(self._folder(name), shape, missing=BACKGROUND, only=only)
-        return StoredPrediction(labels, about.bscans, about.weights_id, about.model)
+        try:
+            labels = read_planes(self._folder(name), shape, missing=BACKGROUND, only=set(bscans))
+        except InputError as error:
+            self._keep(name, _Stored(problem=str(error)))
+            return None
+        return StoredPrediction(labels, bscans, stored.weights_id, stored.model)
 
-    def read_uncertainty(self, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    def read_uncertainty(
+        self, name: str, shape: tuple[int, ...], scan: str | None
+    ) -> NDArray[np.uint8] | None:
         """Read the entropy of each pixel, 0 where it is not known; None where it nowhere is."""
         folder = self._anchor.listed(self._folder(name) / _UNCERTAINTY)
-        return read_planes(folder, shape, missing=0) if list_planes(folder) else None
+        only = {b for b, p in self.bscans(name, scan).items() if p.score is not None}
+        there = only.intersection(list_planes(folder))
+        return read_planes(folder, shape, missing=0, only=there) if there else None
 
-    def write(self, name: str, planes: Mapping[int, Predicted], model: PredictingModel) -> None:
+    def write(
+        self,
+        name: str,
+        planes: Mapping[int, Predicted],
+        model: PredictingModel,
+        *,
+        scan: str | None,
+        options: str,
+    ) -> None:
         """Write the labels of B-scans, then what is known of them.
 
         Raises
@@ -83,78 +128,85 @@ class Predictions:
         InputError
             Where a file cannot be written.
         """
-        folder = self._folder(name)
-        bscans = dict(self._about(name).bscans)
+        folder, stored = self._folder(name), self._stored(name)
+        made = PredictedBscan(
+            weights_id=model.weights_id, model=model.name, options=options, scan=scan or ""
+        )
+        bscans = {b: p for b, p in stored.bscans.items() if b not in planes}
+        if len(bscans) < len(stored.bscans):
+            # whenever the program dies, labels are not taken for those of another model
+            self._write_about(name, folder, replace(stored, bscans=bscans, problem=""))
         for bscan, (plane, uncertainty) in planes.items():
             write_plane(plane_path(folder, bscan), plane)
-            bscans[bscan] = PredictedBscan(weights_id=model.weights_id, model=model.name)
             entropy = plane_path(folder / _UNCERTAINTY, bscan)
             if uncertainty is None:
+                bscans[bscan] = made
                 self._anchor.remove(entropy)
                 continue
             write_plane(entropy, uncertainty.entropy)
             descriptor = tuple(float(value) for value in uncertainty.descriptor)
-            bscans[bscan] = replace(
-                bscans[bscan], score=float(uncertainty.score), descriptor=descriptor
-            )
-        about = _About(model.weights_id, model.name, bscans)
-        write_json(folder / _ABOUT, _encode(about))
-        with self._lock:
-            self._known[name] = about
+            score = float(uncertainty.score)
+            bscans[bscan] = replace(made, score=score, descriptor=descriptor)
+        self._write_about(name, folder, _Stored(model.weights_id, model.name, bscans))
 
     def forget(self, name: str) -> None:
         """Read a scan's files again when they are asked for."""
         with self._lock:
             self._known.pop(name, None)
 
-    def _about(self, name: str) -> _About:
+    def _write_about(self, name: str, folder: Path, stored: _Stored) -> None:
+        write_json(folder / _ABOUT, _encode(stored))
+        self._keep(name, stored)
+
+    def _keep(self, name: str, stored: _Stored) -> None:
+        with self._lock:
+            self._known[name] = stored
+
+    def _stored(self, name: str) -> _Stored:
         with self._lock:
             if name not in self._known:
-                self._known[name] = _read_about(self._folder(name))
+                self._known[name] = self._read_stored(name)
             return self._known[name]
+
+    def _read_stored(self, name: str) -> _Stored:
+        """Read ``about.json``; B-scans without a file of labels do not count."""
+        try:
+            folder = self._folder(name)
+            about = read_record(folder / _ABOUT, _About)
+            there = set(list_planes(folder))
+        except NotThereError:
+            return _Stored()
+        except InputError as error:
+            return _Stored(problem=f"{error}; segment the scan again")
+        known = {b: _decode(found, about) for b, found in about.bscans.items() if b in there}
+        return _Stored(about.weights_id, about.model, known)
 
     def _folder(self, name: str) -> Path:
         return self._anchor.listed(Path(PREDICTIONS, name))
 
 
-def _encode(about: _About) -> dict[str, Any]:
+def _encode(stored: _Stored) -> dict[str, Any]:
     """Name the model of a B-scan only where it is another than the last."""
     bscans = {}
-    for bscan, found in sorted(about.bscans.items()):
+    for bscan, found in sorted(stored.bscans.items()):
         values: dict[str, Any] = {}
         if found.score is not None:
             values |= {"score": found.score, "descriptor": list(found.descriptor)}
-        if (found.weights_id, found.model) != (about.weights_id, about.model):
+        if (found.weights_id, found.model) != (stored.weights_id, stored.model):
             values |= {"weights_id": found.weights_id, "model": found.model}
+        for key in ("options", "scan"):
+            if value := getattr(found, key):
+                values[key] = value
         bscans[str(bscan)] = values
-    return {"weights_id": about.weights_id, "model": about.model, "bscans": bscans}
+    return {"weights_id": stored.weights_id, "model": stored.model, "bscans": bscans}
 
 
-def _read_about(folder: Path) -> _About:
-    """Read ``about.json``; B-scans without a file of labels do not count."""
-    path = folder / _ABOUT
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        weights_id, model = str(content["weights_id"]), str(content["model"])
-        plain = PredictedBscan(weights_id=weights_id, model=model)
-        stored = {int(k): _decode(v, plain) for k, v in content["bscans"].items()}
-    except FileNotFoundError:
-        return _About()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: describes no prediction ({error}); delete it and predict again"
-        ) from error
-    there = list_planes(folder)
-    return _About(weights_id, model, {bscan: stored.get(bscan, plain) for bscan in there})
-
-
-def _decode(values: Mapping[str, Any], plain: PredictedBscan) -> PredictedBscan:
-    score = values.get("score")
+def _decode(found: _Bscan, about: _About) -> PredictedBscan:
     return PredictedBscan(
-        score=None if score is None else float(score),
-        descriptor=tuple(float(value) for value in values.get("descriptor", ())),
-        weights_id=str(values.get("weights_id", plain.weights_id)),
-        model=str(values.get("model", plain.model)),
+        score=found.score,
+        descriptor=found.descriptor,
+        weights_id=about.weights_id if found.weights_id is None else found.weights_id,
+        model=about.model if found.model is None else found.model,
+        options=found.options,
+        scan=found.scan,
     )

@@ -7,14 +7,17 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_retseg.dataset.planes import list_planes, plane_path
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import link_file
 from napari_retseg.workspace.entry import State
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.point import Kind, PointFolder, RestorePoint
+
+if TYPE_CHECKING:
+    from napari_retseg.workspace.folder import Workspace
 
 __all__ = ["RestorePoint", "RestorePoints"]
 
@@ -46,8 +49,6 @@ class RestorePoints:
         self._flush = flush
         self._folder = PointFolder(workspace.anchor)
         self._lock = threading.RLock()
-        if not workspace.is_read_only:
-            self._folder.remove_leftovers()
 
     def make(self, why: str, *, name: str, bscans: Iterable[int] | None = None) -> RestorePoint:
         """Keep the labels of a scan as they are now.
@@ -77,6 +78,13 @@ class RestorePoints:
         """Return the points that can be gone back to, newest first."""
         with self._lock:
             return self._folder.list()
+
+    def list_unreadable(self) -> tuple[str, ...]:
+        """Say of each point that cannot be read why, newest first."""
+        with self._lock:
+            self._folder.list()
+            problems = self._folder.problems
+            return tuple(problems[number] for number in sorted(problems, reverse=True))
 
     def restore(self, number: int) -> RestorePoint:
         """Go back to a point: its files and states are put back, all others stay.
@@ -184,6 +192,7 @@ class RestorePoints:
                 name=name,
                 is_whole=scope is None,
                 labels=labels,
+                scan=self._workspace.content_of(name),
                 models={b: models[b] for b, state in labels.items() if state and b in models},
                 kind=kind,
                 target=target,
@@ -223,7 +232,7 @@ class RestorePoints:
         scope = {*point.labels, *there, *states} if point.is_whole else set(point.labels)
 
         def is_same(bscan: int) -> bool:
-            state = point.labels.get(bscan)
+            state = self._state_of(point, bscan)
             if state is None:
                 return bscan not in there and bscan not in states
             now, then = plane_path(folder, bscan), plane_path(kept, bscan)
@@ -233,6 +242,13 @@ class RestorePoints:
 
         return tuple(sorted(b for b in scope if not is_same(b)))
 
+    def _state_of(self, point: RestorePoint, bscan: int) -> State | None:
+        """Return the state that a B-scan gets back: what was confirmed of another scan is not."""
+        state = point.labels.get(bscan)
+        is_known = point.scan is not None or not self._workspace.was_replaced(point.name)
+        is_same = is_known and point.scan in (None, self._workspace.content_of(point.name))
+        return "corrected" if state == "confirmed" and not is_same else state
+
     def _go_back(self, point: RestorePoint, why: str, kind: Kind = "action") -> RestorePoint | None:
         """Keep what differs from a point and put it back; None where nothing does."""
         bscans = self._find_changes(point)
@@ -241,7 +257,7 @@ class RestorePoints:
         made = self._make(why, point.name, bscans, kind, point.number)
         kept = self._folder.path_of(point.number)
         for bscan in bscans:
-            state = point.labels.get(bscan)
+            state = self._state_of(point, bscan)
             if state is not None:
                 plane = read_labels(plane_path(kept, bscan))
                 model = point.models.get(bscan)

@@ -231,8 +231,8 @@ def _most_uncertain(parts: Sequence[_Part]) -> NextBscan | None:
     return NextBscan(scan.name, bscan, why)
 
 
-def _kind(said: PredictedBscan) -> tuple[str | None, str, int]:
-    return said.weights_id, said.model, len(said.descriptor)
+def _kind(said: PredictedBscan) -> tuple[str, str, str, int]:
+    return said.weights_id, said.model, said.options, len(said.descriptor)
 
 
 def _say_uncertain(scores: Sequence[float], best: int) -> str:

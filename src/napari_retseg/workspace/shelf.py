@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.dataset import Case, Dataset
+from napari_retseg.dataset.content import identify
 from napari_retseg.errors import InputError
 from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.workspace import adding, transfer
@@ -18,12 +20,12 @@ from napari_retseg.workspace.entry import (
     shape_of,
 )
 from napari_retseg.workspace.grouping import GUESSED, SOURCE, join_groups
-from napari_retseg.workspace.opened import OpenedWorkspace
 from napari_retseg.workspace.relocation import check_content, find_moved
 from napari_retseg.workspace.removal import bring_back, move_away, note_removal
+from napari_retseg.workspace.replacement import Replacement
 
 
-class ScanShelf(OpenedWorkspace):
+class ScanShelf(Replacement):
     """The part of a workspace that knows its scans."""
 
     @property
@@ -218,7 +220,7 @@ class ScanShelf(OpenedWorkspace):
             self._note_outside(path)
             about = dict(case.about)
             if not check_hash or "sha256" not in about:
-                about |= adding.identify(path)
+                about |= identify(path)
             changed = case.model_copy(update={"image": path, "about": about})
             self._book.change(changed, found=[name])
             return self._book.entry(name)
@@ -240,19 +242,22 @@ class ScanShelf(OpenedWorkspace):
         return find_moved([known.get(name) for name in known.missing], Path(folder))
 
     def read_scan(self, name: str) -> OctScan:
-        """Read a scan, with what the user said about it.
+        """Read a scan, with what the user said about it; its notes say where it was replaced.
 
         Raises
         ------
         InputError
             Where it cannot be read, or is of another shape than its labels.
         """
+        note = self.check_scan(name)
         case = self._book.get(name)
         scan = case.read_scan()
         shape = shape_of(case)
         if shape is not None and scan.spatial_shape != shape:
             raise InputError(
                 f"{case.image}: was of shape {shape} when it was added and is "
-                f"{scan.spatial_shape} now; add the changed file under another name"
+                f"{scan.spatial_shape} now; put the file back as it was, or take the scan out and "
+                "add it again (its labels are kept)"
             )
-        return scan
+        notes = [text for text in (note, self._predictions.problem(name)) if text]
+        return replace(scan, notes=(*scan.notes, *notes)) if notes else scan

@@ -23,10 +23,10 @@ from napari_retseg.workspace.entry import (
     count_bscans,
     shape_of,
 )
-from napari_retseg.workspace.opened import OpenedWorkspace
+from napari_retseg.workspace.replacement import Replacement
 
 
-class TrainingData(OpenedWorkspace):
+class TrainingData(Replacement):
     """The part of a workspace that training reads."""
 
     def dataset(self) -> Dataset:
@@ -145,6 +145,7 @@ class TrainingData(OpenedWorkspace):
         """
         with self._changing():
             self._check_labels()
+            self.check_scans()
             return transfer.save_snapshot(self._book.dataset(), adding.absolute(Path(folder)))
 
     def set_classes(self, classes: LabelSet) -> None:

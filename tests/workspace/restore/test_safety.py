@@ -129,10 +129,17 @@ def test_leftovers_and_damaged_points_do_no_harm(workspace: Workspace) -> None:
         described = folder / f"{number:06d}" / "point.json"
         content = json.loads(described.read_text()) | {"number": number, "schema_version": 2}
         described.write_text(json.dumps(content) if text is None else text)
-    again = RestorePoints(workspace)
-    assert again.list() == [good]
-    assert not (folder / ".staged-0123456789ab").exists()
-    assert again.make("after", name="first").number == 10
+    workspace.close()
+    with Workspace.open(workspace.folder) as opened:
+        again = RestorePoints(opened)
+        assert again.list() == [good]
+        unreadable = again.list_unreadable()
+        assert [
+            f"restore/{number:06d}/point.json: " in why
+            for number, why in zip((9, 8, 7), unreadable, strict=True)
+        ] == [True] * 3
+        assert not (folder / ".staged-0123456789ab").exists()
+        assert again.make("after", name="first").number == 10
 
 
 def test_a_point_that_is_gone_or_of_a_removed_scan_is_refused(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
+from typing import Any
 
-from napari_retseg.dataset.registry import state_folder
+from pydantic import BaseModel, Field
+
+from napari_retseg.dataset.registry import state_folder, writing_state
+from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import write_json
+from napari_retseg.records import read_record
 
 _FILE = "schedulers.json"
 _KEPT = 50
@@ -18,14 +22,20 @@ def is_address(text: str) -> bool:
     return bool(_ADDRESS.fullmatch(text))
 
 
+class _Addresses(BaseModel):
+    schedulers: list[Any] = Field(default_factory=list)
+
+
 def list_addresses() -> list[str]:
-    """Return the addresses that the user has chosen, the last one first."""
+    """Return the addresses that the user has chosen, the last one first; what is none is left out.
+
+    A list that cannot be read counts as empty: nothing is sent anywhere then.
+    """
     try:
-        content = json.loads((state_folder() / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        known = read_record(state_folder() / _FILE, _Addresses).schedulers
+    except InputError:
         return []
-    known = content.get("schedulers") if isinstance(content, dict) else None
-    return [a for a in known if isinstance(a, str)] if isinstance(known, list) else []
+    return [one for one in known if isinstance(one, str) and is_address(one)]
 
 
 def remember_address(address: str) -> None:
@@ -36,5 +46,6 @@ def remember_address(address: str) -> None:
     InputError
         Where the list cannot be written.
     """
-    known = [address, *(one for one in list_addresses() if one != address)]
-    write_json(state_folder() / _FILE, {"schema_version": 1, "schedulers": known[:_KEPT]})
+    with writing_state():
+        known = [address, *(one for one in list_addresses() if one != address)]
+        write_json(state_folder() / _FILE, {"schema_version": 1, "schedulers": known[:_KEPT]})

@@ -136,7 +136,7 @@ class Workbench:
                 "warning",
             )
         else:
-            desk.tell("")
+            desk.tell(" ".join(f"{note}." for note in workspace.notes), "warning")
         self.training.find_resumable()
         self.training.describe()
         self.scans.begin()

@@ -30,7 +30,7 @@ class ChoiceWindow(QDialog):
     title, hint
         Of the window; what choosing does.
     rows
-        A line, and what is emitted where it is chosen.
+        A line, and what is emitted where it is chosen; None where it cannot be.
     verb
         On the button.
     """
@@ -52,6 +52,8 @@ class ChoiceWindow(QDialog):
         for text, value in rows:
             item = QListWidgetItem(make_visible(text))
             item.setData(Qt.ItemDataRole.UserRole, value)
+            if value is None:
+                item.setFlags(Qt.ItemFlag.NoItemFlags)
             self.list.addItem(item)
         self.hint = make_text(hint)
         self.take_button = make_button(verb, hint)
@@ -85,12 +87,18 @@ class ChoiceWindow(QDialog):
 class PointsWindow(ChoiceWindow):
     """Earlier states of the labels; emits the number of a restore point."""
 
-    def __init__(self, points: Sequence[RestorePoint], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        points: Sequence[RestorePoint],
+        unreadable: Sequence[str] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        rows: list[tuple[str, object]] = [(describe_point(one), one.number) for one in points]
         super().__init__(
             "History of the labels",
             "Each line is the labels as they were before something was done. Going back keeps "
             "what is there now in a line of its own.",
-            [(describe_point(point), point.number) for point in points],
+            [*rows, *((f"Cannot be read: {why}", None) for why in unreadable)],
             verb="Go back",
             parent=parent,
         )

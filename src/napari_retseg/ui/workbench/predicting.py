@@ -24,6 +24,8 @@ from napari_retseg.ui.workbench.desk import Desk
 from napari_retseg.ui.workbench.opened import OpenScan, plane
 
 _CONFIG = PredictConfig(uncertainty=True)
+#: As it is kept with what was predicted.
+_OPTIONS = _CONFIG.model_dump_json(exclude_defaults=True)
 
 
 @dataclass(eq=False)
@@ -207,6 +209,7 @@ class Predicting:
                     labels,
                     model=run.choice.info,
                     uncertainty=found,
+                    options=_OPTIONS,
                 )
             )
 

@@ -80,10 +80,13 @@ class Windows:
         """Show the restore points of the labels."""
         points = self._bench.desk.points
         if points is not None:
-            self._bench.desk.do(points.list, self._open_points)
+            self._bench.desk.do(
+                lambda: (points.list(), points.list_unreadable()), self._open_points
+            )
 
-    def _open_points(self, points: list[RestorePoint]) -> None:
-        window = PointsWindow(points, parent=self._dock)
+    def _open_points(self, found: tuple[list[RestorePoint], tuple[str, ...]]) -> None:
+        points, unreadable = found
+        window = PointsWindow(points, unreadable, parent=self._dock)
         window.chosen.connect(self._bench.correcting.restore)
         self._show(window)
 
