@@ -9,6 +9,8 @@ import re
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+#: What Markdown reads within a line; an underscore or a star between letters is none.
+_MARKS = re.compile(r"[\\`\[\]|]|(?<!\w)[*_]|[*_](?!\w)|&(?=\w|#)|(?<=!)(?=\[)")
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -36,6 +38,11 @@ def make_cell(value: object) -> object:
         return value
     text = make_visible(value, keep="\n\t\r")
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def make_markdown(text: object) -> str:
+    """Return a text for a line of Markdown: it neither acts as HTML nor as a mark, link or cell."""
+    return _MARKS.sub(r"\\\g<0>", make_visible(text)).replace("<", "&lt;")
 
 
 def escape_json(text: str) -> str:

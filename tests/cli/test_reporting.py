@@ -167,3 +167,23 @@ def test_what_came_to_no_end_is_shown_no_longer(monkeypatch: pytest.MonkeyPatch)
 )
 def test_durations(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+class AsciiTerminal(Terminal):
+    """A terminal of ASCII."""
+
+    encoding = "ascii"
+
+
+def test_names_do_not_act_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = AsciiTerminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    name = "\x1b[2J[red]:smile:\udcff größe"
+    with Reporter() as reporter:
+        for done in range(3):
+            reporter.show(Progress(done, 3), subject=name)
+            reporter.say(name)
+            reporter.show(Message(name))
+    shown = terminal.getvalue()
+    assert "\x1b[2J" not in shown
+    assert shown.count("\\x1b[2J[red]:smile:\\xff gr\\xf6\\xdfe\n") == 6

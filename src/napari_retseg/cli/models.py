@@ -10,6 +10,7 @@ import typer
 from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.options import JsonOption
 from napari_retseg.errors import ModelError, UsageError
+from napari_retseg.failures import one_line
 from napari_retseg.plaintext import make_visible
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _describe(folder: Path, info: ModelInfo) -> str:
 
     lines = [
         f"{info.name}: {folder}",
-        *(f"  {line}" for line in info.about.splitlines()),
+        *([f"  {one_line(info.about)}"] if info.about else []),
         f"  network   {describe_network(info)}",
         f"  classes   {', '.join(info.classes.names)}",
         *_describe_training(info),

@@ -24,6 +24,7 @@ from napari_retseg.events import Event, Scored, StepDone, encode
 from napari_retseg.io.atomic import remove_leftovers, write_json, write_text
 from napari_retseg.learn.eventlog import EVENTS, LogLine, read_log
 from napari_retseg.models import ModelInfo, parse_info
+from napari_retseg.plaintext import make_cell
 from napari_retseg.records import check_record, read_json, read_yaml
 from napari_retseg.workspace.lock import check_lock
 
@@ -264,5 +265,5 @@ def _metrics_text(lines: list[dict[str, Any]]) -> str:
 def _metrics_row(line: dict[str, Any]) -> str:
     values = {**line, **line.get("scores", {})}
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([values.get(name) for name in _COLUMNS])
+    csv.writer(text, lineterminator="\n").writerow([make_cell(values.get(n)) for n in _COLUMNS])
     return text.getvalue()

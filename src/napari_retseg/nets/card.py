@@ -15,18 +15,19 @@ from napari_retseg.models.wording import (
     describe_verdict,
     warn_of_split,
 )
+from napari_retseg.plaintext import make_markdown
 
 
 def write_card(info: ModelInfo, *, version: str) -> str:
     """Write the text of ``MODEL_CARD.md``."""
     parts = [
-        f"# {info.name}",
+        f"# {make_markdown(info.name)}",
         "",
         f"A segmentation model for retinal OCT, written by napari-retseg {version}.",
         "",
-        *([info.about, ""] if info.about else []),
+        *([*map(make_markdown, info.about.splitlines()), ""] if info.about else []),
         f"- Network: {describe_network(info)}",
-        f"- Classes: {', '.join(info.classes.names)}",
+        f"- Classes: {make_markdown(', '.join(info.classes.names))}",
         f"- Input: {describe_input(info)}",
         f"- Started from: {info.parent or 'new weights'}",
         f"- Weights: SHA-256 {info.weights_id}",
@@ -55,9 +56,9 @@ def _describe_training(info: ModelInfo) -> list[str]:
     if trained is None:
         return ["Not recorded."]
     return [
-        f"- Data set: {trained.dataset} (SHA-256 {trained.sha256})",
+        f"- Data set: {make_markdown(trained.dataset)} (SHA-256 {trained.sha256})",
         f"- {describe_training(trained)}",
-        f"- Held out: {describe_held_out(trained)}",
+        f"- Held out: {make_markdown(describe_held_out(trained))}",
     ]
 
 
@@ -101,7 +102,7 @@ def _cells(scores: dict[str, Any], before: dict[str, Any] | None, prefix: str) -
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(make_markdown, cells))} |"
 
 
 def _describe_measurements(info: ModelInfo) -> list[str]:
@@ -124,10 +125,11 @@ def _describe_measurements(info: ModelInfo) -> list[str]:
 def _describe_operating_point(info: ModelInfo) -> list[str]:
     if not info.thresholds:
         return []
+    thresholds = make_markdown(describe_thresholds(info))
     return [
         "## Operating point",
         "",
-        f"Thresholds, used in every prediction: {describe_thresholds(info)}; 0.5 for the others. "
+        f"Thresholds, used in every prediction: {thresholds}; 0.5 for the others. "
         "They were chosen on the held-out scans. The scores above are without them; those with "
         "them, on scans that chose nothing, are to be measured (`evaluate --split test`).",
         "",

@@ -39,6 +39,8 @@ STYLE: dict[Any, Any] = {
     "ytick.color": "#444444",
     "legend.frameon": False,
     "svg.fonttype": "path",
+    # names of classes and runs may hold dollar signs
+    "text.parse_math": False,
     # the same file for the same study
     "svg.hashsalt": "napari-retseg",
 }

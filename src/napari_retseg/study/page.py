@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as escape_html
 from importlib.resources import files
 
+from napari_retseg.plaintext import make_visible
 from napari_retseg.study.drawing import StudyFigure
 from napari_retseg.study.panels import Gallery
 from napari_retseg.study.statistics import PairedTest
@@ -166,6 +167,11 @@ class Page:
             f'alt="{escape(caption, quote=True)}"><figcaption>{escape(caption)}</figcaption>'
             "</figure>"
         )
+
+
+def escape(text: str, *, quote: bool = True) -> str:
+    """Return a text for HTML, with its control characters made visible."""
+    return escape_html(make_visible(text, keep="\n"), quote=quote)
 
 
 def _data_url(content: bytes, kind: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from napari_retseg.plaintext import make_cell
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import RunSpec, StudyPlan
 
@@ -166,7 +167,7 @@ def format_csv(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows([{name: make_cell(value) for name, value in row.items()} for row in rows])
     return text.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_retseg.plaintext import make_markdown, make_visible
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import (
     ALL,
@@ -19,6 +20,16 @@ from napari_retseg.study.results import (
 from napari_retseg.study.statistics import Estimate, estimate_mean
 
 _METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
+#: What TeX does not take for a letter.
+_TEX = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "&%#_{}$"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+    }
+)
 _DASH = "-"
 #: Up to so many classes have all metrics in a table.
 _FEW_CLASSES = 3
@@ -82,11 +93,11 @@ def make_table(recipe: Recipe, grid: str, combinations: Sequence[Combination]) -
 
 def format_markdown(table: Table) -> str:
     """Lay a table out as Markdown."""
-    lines = [f"**{table.title}**", "", "| " + " | ".join(table.head) + " |"]
+    lines = [f"**{make_markdown(table.title)}**", "", _row(table.head)]
     rule = ["---"] * table.n_words + ["--:"] * (len(table.head) - table.n_words)
     lines.append("|" + "|".join(rule) + "|")
-    lines += ["| " + " | ".join(_escape(c.text, "|") for c in row) + " |" for row in table.rows]
-    lines += [""] * bool(table.notes) + [f"- {note}" for note in table.notes]
+    lines += [_row([cell.text for cell in row]) for row in table.rows]
+    lines += [""] * bool(table.notes) + [f"- {make_markdown(note)}" for note in table.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -182,11 +193,9 @@ def _number_cell(value: float | None) -> Cell:
     return Cell(_DASH if value is None else f"{value:.3f}", value)
 
 
-def _escape(text: str, mark: str) -> str:
-    return text.replace(mark, "\\" + mark)
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(make_markdown, cells))} |"
 
 
 def _tex(text: str) -> str:
-    for mark in ("&", "%", "#", "_"):
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("±", r"$\pm$")
+    return make_visible(text).translate(_TEX)
