@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -107,8 +107,11 @@ def copy_placement(layer: Image, *, n_axes: int) -> dict[str, Any]:
     }
 
 
-def make_colormap(classes: LabelSet) -> DirectLabelColormap:
-    """Return the classes' colours; background and unknown values are transparent, 255 is grey."""
+def make_colormap(classes: LabelSet, *, hidden: Container[int] = ()) -> DirectLabelColormap:
+    """Return the classes' colours; background and unknown values are transparent, 255 is grey.
+
+    Classes whose value is `hidden` are transparent, too.
+    """
     from napari.utils.colormaps import DirectLabelColormap
 
     clear = np.zeros(4, dtype=np.float32)
@@ -117,33 +120,56 @@ def make_colormap(classes: LabelSet) -> DirectLabelColormap:
     colors[0] = clear
     for label_class in classes.foreground:
         rgb = np.array(label_class.rgb, dtype=np.float32) / 255
-        colors[label_class.value] = np.append(rgb, np.float32(1))
-    colors[IGNORE] = np.array(_IGNORE_RGBA, dtype=np.float32)
+        seen = clear if label_class.value in hidden else np.append(rgb, np.float32(1))
+        colors[label_class.value] = seen
+    colors[IGNORE] = clear if IGNORE in hidden else np.array(_IGNORE_RGBA, dtype=np.float32)
     return DirectLabelColormap(color_dict=colors)
 
 
 def make_labels_layer(
-    labels: NDArray[np.uint8], *, name: str, scan: OctScan, source: Image, classes: LabelSet
+    labels: NDArray[np.uint8],
+    *,
+    name: str,
+    scan: OctScan,
+    source: Image,
+    classes: LabelSet,
+    kind: type[Labels] | None = None,
 ) -> Labels:
-    """Lay labels over a scan's layer, with the classes' colours, and names in the status bar."""
+    """Lay labels over a scan's layer, with the classes' colours, and names in the status bar.
+
+    Parameters
+    ----------
+    kind
+        Of the layer; napari's own by default.
+    """
     from napari.layers import Labels
 
-    provenance = {**describe_provenance(scan), "axes": scan.spatial_axes}
-    return Labels(
+    make = Labels if kind is None else kind
+    return make(
         labels,
         name=make_name(name),
         opacity=0.5,
         colormap=make_colormap(classes),
-        features={
-            "index": np.array([c.value for c in classes.classes]),
-            "class": np.array([make_name(c.name) for c in classes.classes], dtype=object),
-        },
-        metadata={
-            PROVENANCE: provenance,
-            CLASSES: {c.value: c.name for c in classes.classes},
-        },
+        features=describe_features(classes),
+        metadata=describe_labels(scan, classes),
         **copy_placement(source, n_axes=labels.ndim),
     )
+
+
+def describe_features(classes: LabelSet) -> dict[str, NDArray[Any]]:
+    """Return the features of a labels layer: its classes' names, for the status bar."""
+    return {
+        "index": np.array([c.value for c in classes.classes]),
+        "class": np.array([make_name(c.name) for c in classes.classes], dtype=object),
+    }
+
+
+def describe_labels(scan: OctScan, classes: LabelSet) -> dict[str, Any]:
+    """Return the metadata of a labels layer: what its scan is, and its classes."""
+    return {
+        PROVENANCE: {**describe_provenance(scan), "axes": scan.spatial_axes},
+        CLASSES: {c.value: c.name for c in classes.classes},
+    }
 
 
 @cache

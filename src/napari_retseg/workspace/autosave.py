@@ -66,9 +66,11 @@ class Autosaver:
         Where the planes go.
     on_error
         Told one line when writing begins to fail; not again until all could be written.
-        Like `on_saved`, it is called in the saver's thread.
+        Like `on_saved` and `on_idle`, it is called in the saver's thread.
     on_saved
         Called when all that had failed is on disk.
+    on_idle
+        Called when all that was put is on disk.
     delay
         Seconds for which strokes are gathered; the first one of them waits no longer.
     """
@@ -79,11 +81,13 @@ class Autosaver:
         *,
         on_error: Callable[[str], None],
         on_saved: Callable[[], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
         delay: float = 0.25,
     ) -> None:
         self._sink = workspace
         self._on_error = on_error
         self._on_saved = on_saved
+        self._on_idle = on_idle
         self._delay = delay
         self._queues: dict[_Key, deque[_Write]] = {}
         self._changed = threading.Condition()
@@ -263,12 +267,14 @@ class Autosaver:
             was_failing = self._is_failing
             # only the first of a B-scan's planes was ever tried
             self._is_failing = any(write.failures for write in self._heads().values())
-            is_failing = self._is_failing
+            is_failing, is_idle = self._is_failing, not self._queues
             self._changed.notify_all()
         if is_failing and not was_failing and error is not None:
             _tell(self._on_error, error)
         if was_failing and not is_failing and self._on_saved is not None:
             _tell(self._on_saved)
+        if is_idle and self._on_idle is not None:
+            _tell(self._on_idle)
 
 
 def _replace(earlier: _Write, later: _Write) -> None:

@@ -42,6 +42,19 @@ class Labelling(OpenedWorkspace):
             i: "confirmed" if b.state == "confirmed" else "corrected" for i, b in bscans.items()
         }
 
+    def begun_with(self, name: str) -> dict[int, str]:
+        """Return the ``weights_id`` of the prediction that a B-scan's labels began with.
+
+        B-scans whose labels began with none are left out.
+
+        Raises
+        ------
+        InputError
+            Where there is no such scan.
+        """
+        bscans = self._book.get(name).bscans or {}
+        return {i: b.model for i, b in bscans.items() if b.model}
+
     def read_labels(self, name: str) -> NDArray[np.uint8]:
         """Read class values of the scan's spatial shape; 0 in B-scans without labels.
 

@@ -86,6 +86,12 @@ class RestorePoints:
             problems = self._folder.problems
             return tuple(problems[number] for number in sorted(problems, reverse=True))
 
+    @property
+    def newest(self) -> int:
+        """Number of the newest point; 0: there is none."""
+        with self._lock:
+            return max(self._folder.list_numbers(), default=0)
+
     def restore(self, number: int) -> RestorePoint:
         """Go back to a point: its files and states are put back, all others stay.
 
@@ -116,13 +122,15 @@ class RestorePoints:
                 )
             return self._go_back(point, f"before going back to {number}") or point
 
-    def undo(self, name: str | None = None) -> RestorePoint | None:
+    def undo(self, name: str | None = None, *, until: int | None = None) -> RestorePoint | None:
         """Go back to the newest point that differs from what is there; again: further back.
 
         Parameters
         ----------
         name
             Only points of this scan; None: of any.
+        until
+            Only points up to this number; None: all.
 
         Returns
         -------
@@ -135,22 +143,23 @@ class RestorePoints:
         InputError
             As of :meth:`restore`.
         """
-        return self._step("undo", name)
+        return self._step("undo", name, until)
 
     def redo(self, name: str | None = None) -> RestorePoint | None:
         """Take back the last :meth:`undo` that no action has followed; again: further forward.
 
-        Parameters, returns and errors are those of :meth:`undo`.
+        Returns and errors are those of :meth:`undo`.
         """
         return self._step("redo", name)
 
-    def _step(self, kind: Kind, name: str | None) -> RestorePoint | None:
+    def _step(self, kind: Kind, name: str | None, until: int | None = None) -> RestorePoint | None:
         with self._lock:
             self._settle()
             back, forward = _replay(self.list())
             stacks = back if kind == "undo" else forward
             names = self._names() if name is None else self._names() & {name}
             points = [p for scan in names for p in stacks.get(scan, [])]
+            points = [p for p in points if until is None or p.number <= until]
             for point in sorted(points, key=lambda p: p.number, reverse=True):
                 why = f"{_UNDO}{point.why}" if kind == "undo" else point.why.removeprefix(_UNDO)
                 made = self._go_back(point, why, kind)

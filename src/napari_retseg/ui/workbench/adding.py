@@ -79,6 +79,7 @@ class Adding:
 
     def _on_added(self, entries: list[ScanEntry]) -> None:
         self._desk.tell("")
+        self._desk.written.emit()
         self._scans.refresh()
         names = [entry.name for entry in self._state.scans]
         if entries:
@@ -97,6 +98,7 @@ class Adding:
             return len(found)
 
         def done(count: int) -> None:
+            self._desk.written.emit()
             self._scans.refresh()
             left = len(workspace.missing)
             rest = f"; {left} are still missing" if left else ""
@@ -113,8 +115,9 @@ class Adding:
             return
 
         def done(_entry: ScanEntry) -> None:
+            self._desk.written.emit()
             self._scans.refresh()
-            self._scans.choose_scan(self._state.scan)
+            self._scans.describe_anew()
 
         self._desk.do(partial(workspace.describe_scan, entry.name, **what), done)
 
@@ -141,10 +144,10 @@ class Adding:
             return states.count("confirmed")
 
         def done(confirmed: int) -> None:
-            self._scans.choose_scan(self._state.scan)
+            self._desk.written.emit()
+            self._scans.describe_anew()
             self._desk.tell(_describe_older(new, confirmed), "warning" if confirmed else "info")
 
-        self._correcting.check()
         self._correcting.flush_then(work, done)
 
 

@@ -95,6 +95,7 @@ class Workbench:
     def leave(self) -> None:
         """Close the open workspace, with all that is painted on disk."""
         self.scans.close_scan()
+        self.correcting.forget()
         saver, workspace = self.desk.saver, self.desk.workspace
         self.desk.saver, self.desk.workspace, self.desk.points = None, None, None
         self.state.folder, self.state.is_read_only, self.state.scans = None, False, ()
@@ -112,6 +113,7 @@ class Workbench:
             workspace,
             on_error=lambda text: desk.post(partial(desk.tell, text, "error")),
             on_saved=lambda: desk.post(self._on_saved),
+            on_idle=lambda: desk.post(desk.written.emit),
         )
         desk.saver = saver
         desk.points = RestorePoints(workspace, flush=lambda: saver.flush(_FLUSH_SECONDS))

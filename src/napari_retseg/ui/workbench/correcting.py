@@ -1,130 +1,116 @@
-"""Review: what is painted is kept; accept, confirm, clear, undo, and which B-scan comes next."""
+"""Review: accept, confirm, clear, undo, and what is painted with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.planewatch import Changes
 from napari_retseg.ui.workbench.desk import Desk, T
+from napari_retseg.ui.workbench.drawing import Hand
 from napari_retseg.ui.workbench.opened import OpenScan, plane
-from napari_retseg.ui.workbench.strokes import Strokes
-from napari_retseg.workspace import State, make_strip
+from napari_retseg.ui.workbench.stepping import Stepping
+from napari_retseg.ui.workbench.tracking import Tracking
+from napari_retseg.workspace import State
 
-if TYPE_CHECKING:
-    from napari_retseg.workspace import RestorePoint
+_NONE_YET = "There is no prediction of this B-scan yet; press Segment first."
+#: Modes of the labels layer that a class is used with.
+_DRAWING = ("paint", "fill", "polygon")
 
 
 class Correcting:
-    """Keeps what the user paints, and moves labels between prediction, hand and disk.
+    """Moves labels between prediction, hand and disk, as the user says.
 
     All methods are called on the GUI's thread. No labels that were made by hand are replaced
-    without a restore point before it.
+    without a step that can be taken back.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._strokes: Strokes | None = None
-        self._states: dict[int, State] = {}
-        #: B-scans of the open scan that have a restore point since they came into view.
-        self._kept: set[int] = set()
-        #: B-scans that were painted on since labels were asked to go back.
-        self._touched: set[int] = set()
-        self._bscan = -1
-        desk.viewer.dims.events.current_step.connect(self._on_step)
+        self._tracking = Tracking(desk)
+        self._stepping = Stepping(desk, self._tracking)
 
     # The open scan.
 
     def begin(self, opened: OpenScan) -> None:
-        """Follow the strokes in a scan that was opened."""
-        workspace = self._desk.workspace
-        assert workspace is not None
-        self._states = dict(workspace.states(opened.name))
-        self._kept.clear()
-        self._strokes = Strokes(
-            opened.labels, current=opened.current_bscan, on_change=self._on_change
+        """Follow a scan that was opened."""
+        self._tracking.begin(opened)
+        opened.labels.hand = Hand(
+            self._tracking.before_edit, self.undo, self.redo, partial(self._name_pixel, opened)
         )
-        opened.labels.editable = not workspace.is_read_only
-        self._desk.state.n_bscans = opened.n_bscans
-        self._on_step()
-        self.show_strip()
-
-    def close(self) -> None:
-        """Follow strokes and the viewer no longer."""
-        self._desk.viewer.dims.events.current_step.disconnect(self._on_step)
-        self._leave()
-
-    def _leave(self) -> None:
-        self.check()
-        if self._strokes is not None:
-            self._strokes.close()
-        self._strokes = None
+        self._stepping.begin(opened)
+        opened.labels.events.selected_label.connect(self._show_picked)
+        self.show_classes()
 
     def end(self) -> None:
         """Follow it no longer, and show nothing of it."""
-        self._leave()
-        self._states = {}
-        self._bscan = -1
-        self._desk.state.n_bscans, self._desk.state.strip = 0, ()
+        opened, state = self._desk.opened, self._desk.state
+        if opened is not None:
+            opened.labels.events.selected_label.disconnect(self._show_picked)
+        self._tracking.end()
+        state.classes, state.picked, state.hidden = None, -1, frozenset()
+
+    def forget(self) -> None:
+        """Forget the steps: another workspace is opened."""
+        self._tracking.forget_steps()
+        self._stepping.forget()
+
+    def close(self) -> None:
+        """Follow strokes and the viewer no longer."""
+        self._tracking.close()
 
     @property
     def states(self) -> dict[int, State]:
         """The state of each B-scan of the open scan that has labels."""
-        return dict(self._states)
+        return dict(self._tracking.states)
 
     def show_strip(self) -> None:
         """Make the strip anew."""
-        opened, workspace = self._desk.opened, self._desk.workspace
-        if opened is None or workspace is None:
-            return
-        self._desk.state.strip = make_strip(
-            opened.n_bscans,
-            states=self._states,
-            predicted=opened.loaded.predicted,
-            heldout=workspace.heldout(opened.name),
-        )
+        self._tracking.show_strip()
 
     def check(self) -> None:
         """Keep what was painted since the last time; called a few times a second."""
-        if self._strokes is not None:
-            self._strokes.check()
+        self._tracking.check()
 
-    # What the user does.
+    def flush_then(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> None:
+        """Have the strokes so far written, then do some work with the files."""
+        self._tracking.settle()
+        self._tracking.flush_then(work, done)
+
+    # Accept, confirm, clear.
 
     def accept_bscan(self) -> None:
-        """Take the prediction of the B-scan in view as labels, where there are none by hand."""
+        """Take the prediction of the B-scan in view as labels, where nothing is labelled."""
         opened = self._editable()
         if opened is None:
             return
         bscan = opened.current_bscan()
         if bscan not in opened.loaded.predicted:
-            self._desk.tell("There is no prediction of this B-scan yet; press Segment first.")
-        elif bscan in self._states:
-            self._desk.tell(
-                "This B-scan has labels of yours, which a prediction never replaces; accept one "
-                "class, or clear the B-scan first."
-            )
-        else:
-            self._accept(opened, [bscan], f"accept B-scan {bscan + 1}")
+            self._desk.tell(_NONE_YET)
+        elif self._is_settled(bscan):
+            self._desk.tell(self._why_settled(bscan))
+        elif not self._accept(opened, [bscan], f"accepting B-scan {bscan + 1}"):
+            self._desk.tell("The prediction has no pixel where nothing is labelled.")
 
     def accept_volume(self) -> None:
-        """Take the prediction as labels of all B-scans that have none by hand."""
+        """Take the prediction as labels in all B-scans, where nothing is labelled."""
         opened = self._editable()
         if opened is None:
             return
-        free = sorted(set(opened.loaded.predicted) - set(self._states))
-        if not free:
-            self._desk.tell("No B-scan has a prediction and no labels of yours: nothing to accept.")
+        free = [b for b in sorted(opened.loaded.predicted) if not self._is_settled(b)]
+        accepted = self._accept(opened, free, "accepting the volume") if free else 0
+        if not accepted:
+            self._desk.tell(
+                "No B-scan has a prediction where nothing is labelled: nothing to accept."
+            )
             return
-        self._accept(opened, free, "accept the volume")
-        left = opened.n_bscans - len(free)
+        left = opened.n_bscans - accepted
         rest = f"; {left} others were left as they are" if left else ""
-        self._desk.tell(f"Accepted {len(free)} B-scans{rest}.")
+        self._desk.tell(f"Accepted {accepted} B-scans{rest}.")
 
     def accept_class(self, value: int) -> None:
         """Add one class of the prediction to the B-scan in view, where the labels hold nothing."""
@@ -133,16 +119,16 @@ class Correcting:
             return
         bscan = opened.current_bscan()
         if bscan not in opened.loaded.predicted:
-            self._desk.tell("There is no prediction of this B-scan yet; press Segment first.")
+            self._desk.tell(_NONE_YET)
             return
-        target = plane(opened.loaded.labels, bscan)
-        added = (plane(opened.loaded.prediction, bscan) == value) & (target == 0)
+        added = self._find_free(opened, bscan) & (opened.prediction_of(bscan) == value)
         if not added.any():
             self._desk.tell("The prediction has no pixel of this class where nothing is labelled.")
             return
-        self._keep(opened, [bscan], f"accept a class on B-scan {bscan + 1}")
-        target[added] = value
-        self._store(opened, [bscan], "corrected")
+        self._tracking.note(f"accepting a class on B-scan {bscan + 1}", [bscan])
+        self._tracking.keep([bscan], f"accept a class on B-scan {bscan + 1}")
+        plane(opened.loaded.labels, bscan)[added] = value
+        self._tracking.store(opened, [bscan], "corrected")
 
     def confirm(self) -> None:
         """Confirm the B-scan in view: it is trained on, or scored on where it is held out."""
@@ -150,28 +136,11 @@ class Correcting:
         if opened is None:
             return
         bscan = opened.current_bscan()
-        if bscan not in self._states:
-            if bscan not in opened.loaded.predicted:
-                self._desk.tell("Nothing is labelled on this B-scan; segment it or paint first.")
-                return
-            if not opened.prediction.visible:
-                self._desk.tell(
-                    "The prediction of this B-scan is hidden: show it (H) and confirm it, or paint "
-                    "first.",
-                    "warning",
-                )
-                return
-            self._accept(opened, [bscan], f"confirm B-scan {bscan + 1}")
-        unknown = opened.loaded.classes.unknown_values(plane(opened.loaded.labels, bscan))
-        if unknown:
-            listed = ", ".join(str(value) for value in unknown[:5])
-            self._desk.tell(
-                f"This B-scan holds label values that are no class ({listed}); paint over them "
-                "first.",
-                "warning",
-            )
+        why_not = self._why_not_seen(opened, bscan)
+        if why_not:
+            self._desk.tell(why_not, "warning")
             return
-        self._store(opened, [bscan], "confirmed")
+        self._confirm(opened, bscan)
         if self._desk.saver is not None and self._desk.saver.is_failing:
             self._desk.tell(
                 f"B-scan {bscan + 1} is confirmed here, but not on disk yet; make room there.",
@@ -180,44 +149,148 @@ class Correcting:
             return
         self._desk.tell(f"B-scan {bscan + 1} is confirmed.")
 
+    def _confirm(self, opened: OpenScan, bscan: int) -> None:
+        if self._tracking.states.get(bscan) == "confirmed":
+            return
+        is_labelled = bscan in self._tracking.states
+        self._tracking.note(f"confirming B-scan {bscan + 1}", [bscan], are_painted=not is_labelled)
+        if not is_labelled:
+            self._tracking.keep([bscan], f"confirm B-scan {bscan + 1}")
+            self._fill(opened, bscan)
+        self._tracking.store(opened, [bscan], "confirmed")
+
+    def _why_not_seen(self, opened: OpenScan, bscan: int) -> str:
+        """Say why what would be confirmed is not what is seen; empty where it is."""
+        if self._desk.viewer.dims.ndisplay == 3:
+            return "In 3D no B-scan is seen alone: go back to 2D, and confirm it there."
+        if bscan not in self._tracking.states:
+            if bscan not in opened.loaded.predicted:
+                return "Nothing is labelled on this B-scan; segment it or paint first."
+            if not self._tracking.showing.is_seen(bscan):
+                return (
+                    "The prediction of this B-scan is hidden: show it (H) and confirm it, or "
+                    "paint first."
+                )
+            seen = opened.prediction_of(bscan)
+        elif not opened.labels.visible:
+            return "The labels are hidden: show their layer, and confirm what you see."
+        else:
+            seen = plane(opened.loaded.labels, bscan)
+        return self._find_unseen(opened, seen)
+
+    def _find_unseen(self, opened: OpenScan, seen: NDArray[np.uint8]) -> str:
+        classes, present = opened.loaded.classes, set(np.unique(seen).tolist())
+        unknown = classes.unknown_values(seen)
+        if unknown:
+            listed = ", ".join(str(value) for value in unknown[:5])
+            return (
+                f"This B-scan holds label values that are no class ({listed}); paint over them "
+                "first."
+            )
+        hidden = present & self._desk.state.hidden
+        names = [c.name for c in classes.foreground if c.value in hidden]
+        if names:
+            return (
+                f"{', '.join(names)}: hidden, and labelled on this B-scan. Show all classes, and "
+                "confirm what you see."
+            )
+        return ""
+
     def clear(self) -> None:
         """Take the labels of the B-scan in view away; they stay in a restore point."""
         opened = self._editable()
         if opened is None:
             return
         bscan = opened.current_bscan()
-        if bscan not in self._states:
+        if bscan not in self._tracking.states:
             self._desk.tell("This B-scan has no labels.")
             return
-        self._keep(opened, [bscan], f"clear B-scan {bscan + 1}")
+        self._tracking.note(f"clearing B-scan {bscan + 1}", [bscan])
+        self._tracking.keep([bscan], f"clear B-scan {bscan + 1}")
         plane(opened.loaded.labels, bscan)[...] = 0
-        del self._states[bscan]
-        workspace, name = self._desk.workspace, opened.name
-        assert workspace is not None
-        self.flush_then(partial(workspace.clear_labels, name, [bscan]))
-        self._show(opened, [bscan])
+        self._tracking.set_state(bscan, None)
+        self._tracking.clear_on_disk(opened, [bscan])
+        self._tracking.show(opened, [bscan])
+
+    def _is_settled(self, bscan: int) -> bool:
+        """Whether all of a B-scan was decided: confirmed, or begun with a prediction."""
+        tracking = self._tracking
+        return tracking.states.get(bscan) == "confirmed" or bool(tracking.models.get(bscan))
+
+    def _why_settled(self, bscan: int) -> str:
+        if self._tracking.states.get(bscan) == "confirmed":
+            return "This B-scan is confirmed; clear it first where the prediction is to replace it."
+        return (
+            "The labels of this B-scan began with a prediction, and another one never replaces "
+            "them; accept one class, or clear the B-scan first."
+        )
+
+    def _find_free(self, opened: OpenScan, bscan: int) -> NDArray[np.bool_]:
+        """Find where nothing is labelled, and nothing was erased by hand."""
+        free: NDArray[np.bool_] = plane(opened.loaded.labels, bscan) == 0
+        erased = self._tracking.erased(bscan)
+        return free if erased is None else free & ~erased
+
+    def _fill(self, opened: OpenScan, bscan: int) -> bool:
+        """Take the prediction over where nothing is labelled; return whether there was any."""
+        target, prediction = plane(opened.loaded.labels, bscan), opened.prediction_of(bscan)
+        free = self._find_free(opened, bscan) & (prediction != 0)
+        is_blank = bscan not in self._tracking.states
+        np.copyto(target, prediction, where=free)
+        self._tracking.set_state(bscan, "corrected", model=self._tracking.model_of(bscan))
+        return is_blank or bool(free.any())
+
+    def _accept(self, opened: OpenScan, bscans: Sequence[int], what: str) -> int:
+        """Take predictions over where nothing is labelled; return in how many B-scans."""
+        states = self._tracking.states
+        bscans = [
+            bscan
+            for bscan in bscans
+            if bscan not in states
+            or (self._find_free(opened, bscan) & (opened.prediction_of(bscan) != 0)).any()
+        ]
+        if bscans:
+            self._tracking.note(what, bscans)
+            self._tracking.keep(bscans, what.replace("accepting", "accept"))
+            for bscan in bscans:
+                self._fill(opened, bscan)
+            self._tracking.store(opened, bscans, "corrected")
+        return len(bscans)
+
+    # Back and forth.
 
     def undo(self) -> None:
-        """Go back to the restore point before; on any B-scan, also after it was left."""
-        self._travel("undo")
+        """Take one step back; on any B-scan, also after it was left."""
+        if self._editable() is not None:
+            self._stepping.travel("undo")
 
     def redo(self) -> None:
-        """Go forward again."""
-        self._travel("redo")
+        """Take the step again."""
+        if self._editable() is not None:
+            self._stepping.travel("redo")
 
     def restore(self, number: int) -> None:
         """Go back to a restore point."""
-        points = self._desk.points
-        if points is not None and self._editable() is not None:
-            self._go_back(partial(points.restore, number))
+        if self._editable() is not None:
+            self._stepping.restore(number)
+
+    def keep(self, why: str) -> None:
+        """Make a restore point of the open scan's labels, where it has any."""
+        states = self._tracking.states
+        if self._desk.opened is not None and states and self._desk.state.can_edit:
+            self._tracking.keep(states, why)
+
+    # What is painted with, and what is seen.
 
     def paint_class(self, value: int) -> None:
-        """Paint with a class, or with "not annotated" (255)."""
+        """Paint with a class, or with "not annotated" (255); fill and polygon stay chosen."""
         opened = self._editable()
         if opened is None:
             return
         opened.labels.selected_label = value
-        opened.labels.mode = "paint"
+        self._desk.state.hidden -= {value}  # nobody paints what is not seen
+        if opened.labels.mode not in _DRAWING:
+            opened.labels.mode = "paint"
         self._desk.viewer.layers.selection.active = opened.labels
 
     def pick_class(self, index: int) -> None:
@@ -230,144 +303,54 @@ class Correcting:
         """Paint what shall be neither trained on nor scored."""
         self.paint_class(IGNORE)
 
-    def toggle_prediction(self) -> None:
-        """Show or hide the prediction."""
-        opened = self._desk.opened
+    def show_classes(self) -> None:
+        """List the classes of the open scan, and which of them is painted with."""
+        opened, state = self._desk.opened, self._desk.state
         if opened is not None:
-            opened.prediction.visible = not opened.prediction.visible
+            state.classes = opened.loaded.classes
+            self._tracking.showing.color()
+            self._show_picked()
 
-    def keep(self, why: str) -> None:
-        """Make a restore point of the open scan's labels, where it has any."""
-        opened = self._desk.opened
-        if opened is not None and self._states and self._desk.state.can_edit:
-            self._keep(opened, self._states, why)
+    def _show_picked(self, _event: Any = None) -> None:
+        if self._desk.opened is not None:
+            self._desk.state.picked = int(self._desk.opened.labels.selected_label)
+
+    def hide_class(self, value: int) -> None:
+        """Hide a class, or show it again."""
+        self._desk.state.hidden ^= {value}
+
+    def show_class_alone(self, value: int) -> None:
+        """Hide all other classes, or show all again."""
+        state = self._desk.state
+        classes = () if state.classes is None else state.classes.foreground
+        others = frozenset({c.value for c in classes} | {IGNORE}) - {value}
+        state.hidden = frozenset() if state.hidden == others else others
+
+    def toggle_prediction(self) -> None:
+        """Show or hide the prediction; on a B-scan with labels, its outlines."""
+        self._tracking.showing.toggle()
+
+    def show_prediction(self) -> None:
+        """Show the prediction where nothing is labelled."""
+        self._tracking.showing.show()
+
+    def _name_pixel(self, opened: OpenScan, pixel: tuple[int, ...]) -> str:
+        """Name what is seen at a pixel; called on any thread."""
+        bscan = pixel[0] if len(pixel) == 3 else 0
+        place = (pixel[-2], pixel[-1])
+        if self._tracking.showing.is_seen(bscan) and bscan not in self._tracking.states:
+            name = opened.loaded.name_of(opened.prediction_of(bscan)[place])
+            return f"{name} (predicted)"
+        return opened.loaded.name_of(plane(opened.loaded.labels, bscan)[place])
 
     # How it is done.
 
     def _editable(self) -> OpenScan | None:
         """Return the open scan where it can be changed, and say why where not."""
-        self.check()
+        self._tracking.settle()
         state, workspace = self._desk.state, self._desk.workspace
         if workspace is not None and workspace.is_read_only:
             self._desk.tell(workspace.why_read_only, "warning")
         elif self._desk.opened is None:
             self._desk.tell("Open a scan first.")
         return self._desk.opened if state.can_edit else None
-
-    def _accept(self, opened: OpenScan, bscans: Sequence[int], why: str) -> None:
-        self._keep(opened, bscans, why)
-        for bscan in bscans:
-            plane(opened.loaded.labels, bscan)[...] = plane(opened.loaded.prediction, bscan)
-        self._store(opened, bscans, "corrected")
-
-    def _keep(self, opened: OpenScan, bscans: Iterable[int], why: str) -> None:
-        """Make a restore point of what is on disk, after the strokes before it."""
-        points, name, chosen = self._desk.points, opened.name, tuple(bscans)
-        assert points is not None
-        self.flush_then(lambda: points.make(why, name=name, bscans=chosen))
-        self._kept.update(chosen)
-
-    def _store(self, opened: OpenScan, bscans: Sequence[int], state: State) -> None:
-        """Have B-scans written as they are now, and show it."""
-        for bscan in bscans:
-            self._states[bscan] = state
-            self._put(opened, bscan, state)
-        self._show(opened, bscans)
-
-    def _put(self, opened: OpenScan, bscan: int, state: State) -> None:
-        """Hand a B-scan to the saver, after the restore points that come before it.
-
-        What is confirmed is what is seen now. Other labels are copied when it is their turn: what
-        is painted meanwhile comes to the saver after them.
-        """
-        saver, name = self._desk.saver, opened.name
-        assert saver is not None
-        labels = plane(opened.loaded.labels, bscan)
-        if state == "confirmed":
-            labels = labels.copy()
-        self._desk.do(lambda: saver.put(name, bscan, labels, state=state))
-
-    def _show(self, opened: OpenScan, bscans: Sequence[int]) -> None:
-        """Show labels that this program has changed."""
-        if self._strokes is not None:
-            self._strokes.forget(bscans)
-        opened.labels.refresh()
-        self.show_strip()
-        self._desk.changed.emit(tuple(bscans))
-
-    def flush_then(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> None:
-        """Have the strokes so far written, then do some work with the files.
-
-        A stroke of just now is among them once :meth:`check` was called.
-        """
-        saver = self._desk.saver
-
-        def flush_and_work() -> T:
-            if saver is not None:
-                saver.flush()
-            return work()
-
-        self._desk.do(flush_and_work, done)
-
-    def _travel(self, way: Literal["undo", "redo"]) -> None:
-        points, opened = self._desk.points, self._editable()
-        if points is not None and opened is not None:
-            self._go_back(partial(points.undo if way == "undo" else points.redo, opened.name))
-
-    def _go_back(self, restore: Callable[[], RestorePoint | None]) -> None:
-        """Put labels back on disk, then show what is there."""
-        opened, workspace = self._desk.opened, self._desk.workspace
-        assert opened is not None
-        assert workspace is not None
-        self._touched.clear()
-
-        def work() -> tuple[RestorePoint | None, NDArray[np.uint8]]:
-            return restore(), workspace.read_labels(opened.name)
-
-        self.flush_then(work, partial(self._take_labels, opened))
-
-    def _take_labels(
-        self, opened: OpenScan, found: tuple[RestorePoint | None, NDArray[np.uint8]]
-    ) -> None:
-        """Show labels that were put back, but for B-scans that were painted on meanwhile."""
-        self.check()  # so that a stroke of just now counts as painted meanwhile
-        point, labels = found
-        workspace = self._desk.workspace
-        if point is None:
-            self._desk.tell("There is nothing more to go back to.")
-        if point is None or workspace is None or self._desk.opened is not opened:
-            return
-        back = [bscan for bscan in range(opened.n_bscans) if bscan not in self._touched]
-        for bscan in back:
-            plane(opened.loaded.labels, bscan)[...] = plane(labels, bscan)
-        now = workspace.states(opened.name)
-        kept = {bscan: s for bscan, s in self._states.items() if bscan in self._touched}
-        self._states = {b: s for b, s in now.items() if b not in self._touched} | kept
-        self._kept.clear()
-        self._show(opened, back)
-        self._desk.tell(f"{point.name}: {point.why}.")
-
-    def _on_change(self, bscan: int, _changes: Changes) -> None:
-        """Keep a stroke; on the GUI's thread, in less than a millisecond or two."""
-        opened = self._desk.opened
-        if opened is None or not self._desk.state.can_edit:
-            return
-        if bscan not in self._kept:
-            self._keep(opened, [bscan], f"paint on B-scan {bscan + 1}")
-        is_new = self._states.get(bscan) != "corrected"
-        self._states[bscan] = "corrected"
-        self._touched.add(bscan)
-        self._put(opened, bscan, "corrected")
-        if is_new:
-            self.show_strip()
-
-    def _on_step(self, _event: Any = None) -> None:
-        opened = self._desk.opened
-        if opened is None or self._strokes is None:
-            return
-        bscan = opened.current_bscan()
-        if bscan != self._bscan:
-            self._bscan = bscan
-            self._kept.discard(bscan)
-            self._strokes.look()
-            self._desk.state.bscan = bscan

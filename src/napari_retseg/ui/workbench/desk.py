@@ -62,6 +62,8 @@ class Desk:
 
     #: This program has changed labels or prediction of these B-scans of the open scan.
     changed = Signal(tuple)
+    #: What the disk holds of labels or predictions has changed, and nothing waits to be written.
+    written = Signal()
     #: Another scan is open, or none.
     shown = Signal()
     #: A :class:`TrustQuestion` is to be asked.

@@ -24,6 +24,7 @@ from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
+from napari_retseg.ui.workbench.focus import FocusKeeper
 from napari_retseg.ui.workbench.keys import bind_keys
 from napari_retseg.ui.workbench.look import GAP, color_text, read_look
 from napari_retseg.ui.workbench.modelpanel import ModelPanel
@@ -72,6 +73,7 @@ class WorkbenchDock(QWidget):
         self._unbind = self._bind_keys()
         self.closing = Closing(self, self.bench, napari_viewer, end=self._end)
         self._close_with_viewer()
+        self.focus = FocusKeeper(self)
         self._show_notice()
 
     def _lay_out(self) -> None:
@@ -140,6 +142,9 @@ class WorkbenchDock(QWidget):
         review.toggle_pressed.connect(correcting.toggle_prediction)
         review.uncertainty_toggled.connect(bench.scans.show_uncertainty)
         review.restore_wanted.connect(self.windows.show_points)
+        review.legend.class_picked.connect(correcting.paint_class)
+        review.legend.hiding_toggled.connect(correcting.hide_class)
+        review.legend.solo_toggled.connect(correcting.show_class_alone)
         self.keys_button.clicked.connect(self.windows.show_keys)
         self.address_button.clicked.connect(self.windows.ask_for_address)
         bench.state.events.notice.connect(self._show_notice)
@@ -252,6 +257,7 @@ class WorkbenchDock(QWidget):
         super().showEvent(event)
         self.bench.predicting.refresh_models()
         self.closing.watch_window()
+        self.focus.learn()
 
     def _end(self) -> None:
         """Leave the viewer as it was without the workbench."""

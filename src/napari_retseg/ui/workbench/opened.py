@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.classes import LabelSet
+from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import FUNDUS, copy_placement, import_labels, make_labels_layer
+from napari_retseg.ui.layers import (
+    FUNDUS,
+    PROVENANCE,
+    copy_placement,
+    describe_features,
+    describe_labels,
+    describe_provenance,
+    import_labels,
+    make_labels_layer,
+    make_name,
+    place_scan,
+)
 from napari_retseg.ui.reading import layers_of_scan
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels, Layer
+    from napari.layers import Image, Layer
+    from napari.layers import Labels as NapariLabels
 
+    from napari_retseg.ui.workbench.drawing import Labels
     from napari_retseg.workspace import Workspace
 
 LABELS = "labels"
@@ -36,6 +49,8 @@ class Loaded:
         Class values of the scan's spatial shape; 0 where nothing is stored.
     predicted
         The uncertainty of each B-scan that a model has labelled; None where it was not measured.
+    models
+        ``weights_id`` of the model that has labelled each of these.
     """
 
     name: str
@@ -44,6 +59,13 @@ class Loaded:
     labels: NDArray[np.uint8]
     prediction: NDArray[np.uint8]
     predicted: dict[int, float | None]
+    models: dict[int, str] = field(default_factory=dict)
+
+    def name_of(self, value: int) -> str:
+        """Name a label value."""
+        names = {c.value: make_name(c.name) for c in self.classes.classes}
+        other = "not annotated" if value == IGNORE else f"{value}, no class"
+        return names.get(int(value), other)
 
 
 def load(workspace: Workspace, name: str) -> Loaded:
@@ -66,6 +88,7 @@ def load(workspace: Workspace, name: str) -> Loaded:
         labels=labels,
         prediction=prediction,
         predicted={} if stored is None else {b: p.score for b, p in stored.bscans.items()},
+        models={} if stored is None else {b: p.weights_id for b, p in stored.bscans.items()},
     )
 
 
@@ -84,7 +107,7 @@ class OpenScan:
     loaded: Loaded
     viewer: ViewerModel
     image: Image
-    prediction: Labels
+    prediction: NapariLabels
     labels: Labels
     others: tuple[Layer, ...] = ()
 
@@ -93,6 +116,8 @@ class OpenScan:
         """Add a scan's layers to a viewer; the user's labels on top, ready to be painted on."""
         from napari.layers import Image, Layer
 
+        from napari_retseg.ui.workbench.drawing import Labels
+
         made = [Layer.create(*data) for data in layers_of_scan(loaded.scan)]
         image = made[-1]
         assert isinstance(image, Image)
@@ -100,7 +125,8 @@ class OpenScan:
         prediction = _make(loaded, loaded.prediction, PREDICTION, image)
         prediction.opacity = _PREDICTION_OPACITY
         prediction.editable = False
-        labels = _make(loaded, loaded.labels, LABELS, image)
+        labels = _make(loaded, loaded.labels, LABELS, image, Labels)
+        assert isinstance(labels, Labels)
         labels.brush_size = _BRUSH
         if loaded.classes.foreground:
             labels.selected_label = loaded.classes.foreground[0].value
@@ -153,8 +179,41 @@ class OpenScan:
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
 
+    def fits(self, loaded: Loaded) -> bool:
+        """Whether what was read again can be shown in these layers."""
+        return (
+            loaded.name == self.name
+            and loaded.labels.shape == self.loaded.labels.shape
+            and loaded.scan.axes == self.loaded.scan.axes
+        )
+
+    def describe(self, loaded: Loaded) -> None:
+        """Take over what was said of the scan meanwhile: scale, side, classes.
+
+        Pixels and labels stay as they are here, with strokes that the disk does not hold yet, and
+        no layer is taken out of the viewer, which may be about to draw it.
+        """
+        own = self.loaded
+        self.loaded = replace(own, scan=loaded.scan, classes=loaded.classes)
+        placed = place_scan(loaded.scan)
+        derived = [self.prediction, self.labels]
+        for layer in (self.image, *derived, *([self.uncertainty] if self.uncertainty else [])):
+            layer.units = placed["units"][-layer.ndim :]
+            layer.scale = placed["scale"][-layer.ndim :]
+        self.image.metadata[PROVENANCE] = describe_provenance(loaded.scan)
+        for layer in derived:
+            layer.metadata.update(describe_labels(loaded.scan, loaded.classes))
+            if own.classes != loaded.classes:
+                layer.features = describe_features(loaded.classes)
+
+    def prediction_of(self, bscan: int) -> NDArray[np.uint8]:
+        """Return what a model said of a B-scan; a view."""
+        return plane(self.loaded.prediction, bscan)
+
     def close(self) -> None:
-        """Take its layers out of the viewer."""
+        """Take its layers out of the viewer; what is painted in them by others is kept nowhere."""
+        self.labels.hand = None
+        self.labels.editable = False
         for layer in reversed(self.layers):
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
@@ -176,7 +235,13 @@ class OpenScan:
             self.viewer.dims.set_point(axis, float(world[-3]))
 
 
-def _make(loaded: Loaded, data: NDArray[np.uint8], name: str, image: Image) -> Labels:
+def _make(
+    loaded: Loaded,
+    data: NDArray[np.uint8],
+    name: str,
+    image: Image,
+    kind: type[NapariLabels] | None = None,
+) -> NapariLabels:
     return make_labels_layer(
-        data, name=name, scan=loaded.scan, source=image, classes=loaded.classes
+        data, name=name, scan=loaded.scan, source=image, classes=loaded.classes, kind=kind
     )

@@ -174,6 +174,7 @@ class Predicting:
             self._desk.tell(str(error), "error")
             return
         self._correcting.keep("segment")
+        self._correcting.show_prediction()
         run = Segmentation(opened, choice, bscans, table, time.monotonic())
         self._run = run
         self._desk.tell("Loading the model…" if choice != self._loaded else "")
@@ -210,16 +211,19 @@ class Predicting:
                     model=run.choice.info,
                     uncertainty=found,
                     options=_OPTIONS,
-                )
+                ),
+                lambda _: self._desk.written.emit(),
             )
 
     def _show(self, run: Segmentation, event: BscanPredicted, labels: NDArray[np.uint8]) -> None:
         """Take a B-scan's prediction into the layer, and say so at once: scores follow it."""
         if run is not self._run:
             return
+        self._correcting.check()  # what is painted by now was painted without this prediction
         bscan, found, opened = run.bscans[event.index], event.uncertainty, run.opened
         plane(opened.loaded.prediction, bscan)[...] = labels
         opened.loaded.predicted[bscan] = None if found is None else found.score
+        opened.loaded.models[bscan] = run.choice.info.weights_id
         if opened.uncertainty is not None and found is not None:
             plane(opened.uncertainty.data, bscan)[...] = found.entropy
         if bscan == self._desk.state.bscan:

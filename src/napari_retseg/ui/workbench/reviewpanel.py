@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 from napari_retseg.classes import LabelSet
 from napari_retseg.ui.plain import make_caption, make_text
 from napari_retseg.ui.workbench.keys import KEYS
+from napari_retseg.ui.workbench.legend import ClassLegend
 from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import make_button, make_row
 from napari_retseg.ui.workbench.state import BenchState
@@ -39,6 +40,7 @@ class ReviewPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addWidget(self.strip)
+        column.addWidget(self.legend)
         column.addLayout(self._make_accept_row())
         column.addWidget(self.next_text)
         column.addLayout(make_row(self.toggle_button, self.uncertainty_button))
@@ -52,6 +54,7 @@ class ReviewPanel(QWidget):
 
     def _make_widgets(self) -> None:
         self.strip = BscanStrip()
+        self.legend = ClassLegend(self._state)
         self.accept_button = make_button(
             "Accept", "Take the prediction as labels of this B-scan", key=KEYS["accept"]
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
+    QDialog,
     QFileDialog,
     QInputDialog,
     QMenu,
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_retseg.ui.plain import make_caption, make_text, make_tip
 from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import fill_box, make_box, make_button, make_row
+from napari_retseg.ui.workbench.scaleform import ScaleForm
 from napari_retseg.ui.workbench.state import BenchState
 
 _SIDES = ("OD (right)", "OS (left)")
@@ -207,16 +209,10 @@ class ScanPanel(QWidget):
         entry = self._state.open_scan
         if entry is None:
             return
-        names = ("Distance of B-scans", "Depth of a pixel", "Width of a pixel")
-        count = len(entry.spacing_um)
-        values = []
-        for name, known in zip(names[-count:], entry.spacing_um, strict=True):
-            start = 0.0 if known is None else known
-            value, ok = QInputDialog.getDouble(self, "Scale", f"{name} in µm:", start, 0, 10000, 3)
-            if not ok:
-                return
-            values.append(value or None)
-        self.described.emit({"spacing_um": tuple(values)})
+        form = ScaleForm(len(entry.shape or ()) or 3, entry.spacing_um, self)
+        if form.exec() == QDialog.DialogCode.Accepted:
+            self.described.emit({"spacing_um": form.spacing_um})
+        form.deleteLater()
 
     def _on_side_clicked(self) -> None:
         side, ok = QInputDialog.getItem(self, "Side", "Which eye is it?", list(_SIDES), 0, False)

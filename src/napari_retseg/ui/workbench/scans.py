@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,8 @@ class Scans:
         self._predicting = predicting
         #: What Next has shown, so that pressing it again goes on.
         self._seen: list[tuple[str, int]] = []
+        #: Counts what was asked to be read: an answer to an earlier question is dropped.
+        self._request = 0
         desk.viewer.layers.events.removed.connect(self._on_layer_removed)
         self._state.events.bscan.connect(self._on_bscan)
 
@@ -63,19 +66,53 @@ class Scans:
         if entry.is_missing:
             self._desk.tell(f"{entry.path}: is not there; press Locate.", "error")
             return
+        opened = self._desk.opened
+        if opened is not None and opened.name == entry.name and self._state.scan == index:
+            if bscan is not None:
+                opened.go_to(bscan)
+            return
         self.close_scan()
         self._state.scan = index
-        saver = self._desk.saver
+        self._load(entry.name, partial(self._on_loaded, bscan), failed=self._on_not_loaded)
 
-        def work() -> Loaded:
+    def describe_anew(self) -> None:
+        """Show what was said of the open scan meanwhile; its layers stay, and what is painted."""
+        opened = self._desk.opened
+        if opened is not None:
+            self._load(opened.name, partial(self._on_described, opened))
+
+    def _load(
+        self,
+        name: str,
+        done: Callable[[Loaded], None],
+        failed: Callable[[], None] | None = None,
+    ) -> None:
+        """Read a scan on the thread of the files; of several requests only the last counts."""
+        workspace, saver = self._desk.workspace, self._desk.saver
+        assert workspace is not None
+        self._request += 1
+        request = self._request
+
+        def work() -> Loaded | None:
+            if request != self._request:
+                return None
             if saver is not None:
                 saver.flush()
-            return load(workspace, entry.name)
+            return load(workspace, name)
 
-        self._desk.do(work, partial(self._on_loaded, index, bscan), failed=self._on_not_loaded)
+        def take(loaded: Loaded | None) -> None:
+            if loaded is not None and request == self._request:
+                done(loaded)
+
+        def fail(_text: str) -> None:
+            if failed is not None and request == self._request:
+                failed()
+
+        self._desk.do(work, take, failed=fail)
 
     def close_scan(self) -> None:
         """Take the open scan's layers out of the viewer; its labels are on disk."""
+        self._request += 1  # one that is on its way comes too late
         self._correcting.end()  # while it is still open: the last stroke is kept
         opened, self._desk.opened = self._desk.opened, None
         self._predicting.drop()
@@ -95,7 +132,7 @@ class Scans:
         def work() -> NextBscan | None:
             return choose_next(self._review(workspace), current=current, seen=self._seen)
 
-        self._desk.do(work, self._on_next)
+        self._correcting.flush_then(work, self._on_next)
 
     def go_to(self, bscan: int) -> None:
         """Show a B-scan of the open scan."""
@@ -154,9 +191,8 @@ class Scans:
         if opened is not None and self._seen and (opened.name, bscan) != self._seen[-1]:
             self._state.next_text = ""
 
-    def _on_loaded(self, index: int, bscan: int | None, loaded: Loaded) -> None:
-        if index != self._state.scan or self._desk.workspace is None:
-            return  # another scan was chosen meanwhile
+    def _on_loaded(self, bscan: int | None, loaded: Loaded) -> None:
+        assert self._desk.workspace is not None
         opened = OpenScan.show(self._desk.viewer, loaded)
         self._desk.opened = opened
         self._state.scan_text = describe_scan(loaded.scan)
@@ -168,7 +204,19 @@ class Scans:
             self._desk.do(partial(self._desk.workspace.save_settings, scan=loaded.name))
         self._desk.shown.emit()
 
-    def _on_not_loaded(self, _text: str) -> None:
+    def _on_described(self, opened: OpenScan, loaded: Loaded) -> None:
+        if self._desk.opened is not opened:
+            return
+        if not opened.fits(loaded):
+            self.close_scan()
+            self.choose_scan([entry.name for entry in self._state.scans].index(loaded.name))
+            return
+        opened.describe(loaded)
+        self._correcting.show_classes()
+        self._state.scan_text = describe_scan(loaded.scan)
+        self._desk.shown.emit()
+
+    def _on_not_loaded(self) -> None:
         self._state.scan = -1
 
     def _on_layer_removed(self, event: Any) -> None:

@@ -115,6 +115,7 @@ class Scoring:
         if bench is None:
             return
         bench.desk.changed.connect(self._on_changed)
+        bench.desk.written.connect(self._on_written)
         bench.state.events.strip.connect(self.update)
         bench.state.events.work.connect(self._on_work)
 
@@ -130,6 +131,7 @@ class Scoring:
     def _leave_bench(self) -> None:
         if self._bench is not None:
             self._bench.desk.changed.disconnect(self._on_changed)
+            self._bench.desk.written.disconnect(self._on_written)
             self._bench.state.events.strip.disconnect(self.update)
             self._bench.state.events.work.disconnect(self._on_work)
         self._bench = None
@@ -328,9 +330,12 @@ class Scoring:
             self._live.clear()
             self._count_now(self._current())
             self._count_rest()
+        self.update()
+
+    def _on_written(self) -> None:
+        """Count the held-out scans again, whose labels are read from disk."""
         if self.state.scope == "heldout":
             self._count_heldout()
-        self.update()
 
     def _on_work(self, work: Any) -> None:
         """Remember the scores of the prediction that is about to be replaced."""

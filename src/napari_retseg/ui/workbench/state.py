@@ -11,6 +11,7 @@ from psygnal import SignalGroupDescriptor
 from napari_retseg.ui.state import ModelChoice, Notice, Work
 
 if TYPE_CHECKING:
+    from napari_retseg.classes import LabelSet
     from napari_retseg.rounds import Verdict
     from napari_retseg.workspace import ScanEntry, StripCell
 
@@ -39,6 +40,10 @@ class BenchState:
         How far the running prediction is; None while nothing runs.
     strip
         The state of each B-scan of the open scan.
+    classes
+        Of the open scan; None: none is open.
+    picked, hidden
+        The class value that is painted with (-1: none), and those that are not shown.
     next_text
         Why the B-scan in view was chosen as the next one to label.
     unsaved
@@ -73,6 +78,9 @@ class BenchState:
     model: int = -1
     work: Work | None = None
     strip: tuple[StripCell, ...] = ()
+    classes: LabelSet | None = None
+    picked: int = -1
+    hidden: frozenset[int] = frozenset()
     next_text: str = ""
     unsaved: int = 0
     round_text: str = ""

@@ -33,6 +33,8 @@ class Strokes:
         Gives the B-scan in view.
     on_change
         Called with the B-scan and what has changed in it.
+    on_end
+        Called when a stroke has ended, though the last of it may not be in the array yet.
     """
 
     def __init__(
@@ -41,16 +43,19 @@ class Strokes:
         *,
         current: Callable[[], int],
         on_change: Callable[[int, Changes], None],
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self._layer = layer
         self._current = current
         self._on_change = on_change
+        self._on_end = on_end
         self._watches: dict[int, PlaneWatch] = {}
         self._is_muted = False
         self._is_due = False
         self._labels: NDArray[np.uint8] = layer.data
         for event in self._events():
             event.connect(self._note)
+        layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._take_over)
         layer.events.n_edit_dimensions.connect(self._on_dimensions)
         self.look()
@@ -59,6 +64,7 @@ class Strokes:
         """Follow it no longer."""
         for event in self._events():
             event.disconnect(self._note)
+        self._layer.events.paint.disconnect(self._on_paint)
         self._layer.events.data.disconnect(self._take_over)
         self._layer.events.n_edit_dimensions.disconnect(self._on_dimensions)
 
@@ -83,7 +89,7 @@ class Strokes:
 
     def _events(self) -> tuple[Any, ...]:
         events = self._layer.events
-        return events.paint, events.labels_update, events.set_data
+        return events.labels_update, events.set_data
 
     def _look_at_all(self) -> None:
         for bscan in range(len(self._labels) if self._labels.ndim == 3 else 1):
@@ -110,8 +116,20 @@ class Strokes:
         self._is_due = True
         self.check()
 
+    def watch(self, bscans: Iterable[int]) -> None:
+        """Take copies of B-scans that are about to be changed, though they are not in view."""
+        for bscan in bscans:
+            if bscan not in self._watches:
+                self._watches[bscan] = PlaneWatch(self.plane(bscan))
+
     def _note(self, _event: Any = None) -> None:
         self._is_due = True
+
+    def _on_paint(self, _event: Any = None) -> None:
+        """Take note of a stroke, which has just ended."""
+        self._is_due = True
+        if self._on_end is not None:
+            self._on_end()
 
     def check(self) -> None:
         """Tell what has changed since the last time."""

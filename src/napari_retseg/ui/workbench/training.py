@@ -52,10 +52,12 @@ class Training:
         self._is_prepared = False
         self._stopping_since = 0.0
         self._draws = 0
+        #: What was described last; used on the thread of the files.
+        self._described: object = None
         self.curves = Curves()
         desk.state.events.model.connect(self.describe)
         desk.state.events.device.connect(self.describe)
-        desk.state.events.strip.connect(self.describe)
+        desk.written.connect(self._describe_changes)
 
     def configure(self, values: dict[str, Any]) -> None:
         """Take the form's values."""
@@ -74,6 +76,13 @@ class Training:
 
     def describe(self) -> None:
         """Say in words what Retrain would do; the files are read on their own thread."""
+        self._describe(lambda _: True)
+
+    def _describe_changes(self) -> None:
+        """Say it again where the files have changed: each stroke is written, few change it."""
+        self._describe(lambda now: now != self._described)
+
+    def _describe(self, is_wanted: Callable[[object], bool]) -> None:
         workspace, choice = self._desk.workspace, self._desk.state.chosen_model
         if workspace is None:
             self._desk.state.round_text, self._desk.state.round_problem = "", ""
@@ -81,8 +90,12 @@ class Training:
         config, start = self._config, None if choice is None else choice.folder
         device = self._device()
 
-        def work() -> tuple[str, str]:
+        def work() -> tuple[str, str] | None:
             dataset = workspace.dataset()
+            now = (workspace.folder, dataset)
+            if not is_wanted(now):
+                return None
+            self._described = now
             info = None if choice is None else choice.info
             problem = check_round(dataset, config, info)
             if problem is not None:
@@ -108,7 +121,9 @@ class Training:
             return state.device
         return self._config.device
 
-    def _show_description(self, found: tuple[str, str]) -> None:
+    def _show_description(self, found: tuple[str, str] | None) -> None:
+        if found is None:
+            return
         self._desk.state.round_text, self._desk.state.round_problem = found
         if self._desk.state.round_text:
             self._prepare()
@@ -240,6 +255,7 @@ class Training:
             failed("Open a workspace first.")
             return
         self._draws += 1
+        saver = self._desk.saver
         config = self._config.model_copy(update={"seed": self._draws})
         start = None if choice is None else choice.folder
 
@@ -251,9 +267,12 @@ class Training:
             if outcome.status == "failed":
                 self._desk.post(partial(failed, str(outcome.error)))
 
-        self._desk.engine.submit(
-            SamplesJob(workspace.folder, config, start), on_event=hear, on_done=end
-        )
+        def submit(_flushed: object) -> None:
+            job = SamplesJob(workspace.folder, config, start)
+            self._desk.engine.submit(job, on_event=hear, on_done=end)
+
+        # the job reads the files in another process: the last strokes must be there
+        self._desk.do(lambda: None if saver is None else saver.flush(), submit)
 
     def list_versions(self, show: Callable[[list[Version]], None]) -> None:
         """List the models that this workspace's name meant, and hand them to `show`."""
