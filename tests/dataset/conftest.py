@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,9 +38,11 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> Path:
 def write_pair(
     folder: Path, names: Sequence[str], kinds: tuple[str, str] = ("images", "labels")
 ) -> Path:
-    """Write PNG B-scans and their labels under the same names."""
+    """Write PNG B-scans, all different, and their labels under the same names."""
     for seed, name in enumerate(names):
-        write_png(folder / kinds[0] / f"{name}.png", np.full((6, 8), 10 + seed, np.uint8))
+        number = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+        pixels = np.random.default_rng(number).integers(0, 256, (6, 8)).astype(np.uint8)
+        write_png(folder / kinds[0] / f"{name}.png", pixels)
         write_png(folder / kinds[1] / f"{name}.png", draw_labels(seed))
     return folder
 

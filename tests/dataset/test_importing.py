@@ -44,7 +44,9 @@ def make_subject(annotated: tuple[int, ...] = (1, 3)) -> dict[str, NDArray[Any]]
 def write_subjects(folder: Path, count: int = 3, **changed: Any) -> Path:
     folder.mkdir()
     for number in range(1, count + 1):
-        savemat(folder / f"Subject_{number:02d}.mat", {**make_subject(), **changed})
+        subject = make_subject()
+        subject["images"] = (subject["images"] + number - 1) % 256
+        savemat(folder / f"Subject_{number:02d}.mat", {**subject, **changed})
     return folder
 
 

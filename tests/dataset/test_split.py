@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import BscanState, Case, Dataset, Split, load_dataset, pin_split
@@ -122,12 +123,17 @@ def test_unlabelled_scans_wait_and_do_not_count(decathlon: Path) -> None:
 # One patient only -------------------------------------------------------------------------
 
 
+def _draw(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Pixels that follow from a name: the same image under two names would be one."""
+    return np.random.default_rng(list(name.encode())).integers(0, 256, shape, np.uint8)
+
+
 def write_volume(folder: Path, name: str, annotated: Sequence[int], length: int = 40) -> Case:
     """Write a volume of tiny B-scans; those that are not annotated are 255."""
     image, label = folder / f"{name}.npy", folder / f"{name}-labels.npy"
     labels = np.full((length, 2, 2), 255, np.uint8)
     labels[list(annotated)] = 1
-    np.save(image, np.zeros((length, 2, 2), np.uint8))
+    np.save(image, _draw(name, (length, 2, 2)))
     np.save(label, labels)
     return Case(image=image, label=label, group="P")
 
@@ -136,7 +142,7 @@ def write_bscans(folder: Path, count: int) -> list[Case]:
     cases = []
     for number in range(1, count + 1):
         image, label = folder / f"B{number}.npy", folder / f"L{number}.npy"
-        np.save(image, np.zeros((2, 2), np.uint8))
+        np.save(image, _draw(image.name, (2, 2)))
         np.save(label, np.ones((2, 2), np.uint8))
         cases.append(Case(image=image, label=label, group="P"))
     return cases

@@ -26,12 +26,12 @@ CONFIG = TrainConfig(
 
 @pytest.fixture
 def older(tiny_dataset: Path, tmp_path: Path) -> Path:
-    """The tiny data set once more, its images all white."""
+    """The tiny data set once more, its images all white but for two pixels that differ."""
     folder = tmp_path / "older"
     shutil.copytree(tiny_dataset, folder)
-    for path in (folder / "images").iterdir():
+    for number, path in enumerate(sorted((folder / "images").iterdir())):
         grey = np.full((64, 64), 250, np.uint8)
-        grey[0, 0] = 0
+        grey[0, :2] = 0, number
         Image.fromarray(grey).save(path)
     return folder
 

@@ -30,7 +30,7 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
         for group, bscans in confirmed.items():
             image, label = (tmp_path / "data" / f"{group}{kind}.tif" for kind in ("", "_labels"))
             image.parent.mkdir(exist_ok=True)
-            rng = np.random.default_rng(len(group))
+            rng = np.random.default_rng(list(group.encode()))
             drawn = [draw_tiny_bscan(rng) for _ in range(N_BSCANS)]
             tifffile.imwrite(image, np.stack([grey for grey, _ in drawn]))
             tifffile.imwrite(label, np.stack([labels for _, labels in drawn]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.dataset.matching import read_label_folder
 from napari_retseg.dataset.planes import is_sparse, read_planes
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_grid, read_labels, read_scan
@@ -161,11 +162,11 @@ class Case(BaseModel):
         B-scans that somebody still paints on would only get in the way.
         """
         n_bscans = shape[0] if len(shape) == 3 else 1
-        if self.bscans is None or not label.is_dir():
+        if not label.is_dir():
             # a file on another grid is brought to the scan's, or refused
             return read_labels(label, shape=shape, grid=read_grid(self.image))
-        if len(shape) == 3 and not is_sparse(label, n_bscans=n_bscans):
-            return read_labels(label, shape=shape)
+        if self.bscans is None or (len(shape) == 3 and not is_sparse(label, n_bscans=n_bscans)):
+            return read_label_folder(label, self.image, shape)
         return read_planes(label, shape, missing=IGNORE, only=set(self.annotated_bscans()))
 
     def annotated_bscans(self) -> list[int]:
@@ -178,7 +179,8 @@ class Case(BaseModel):
             return []
         if self.bscans is not None:
             return sorted(i for i, b in self.bscans.items() if b.state == "confirmed")
-        return list(_find_annotated(self.label, self.image, stamp(self.label)))
+        where = stamp(self.label) + stamp(self.image)
+        return list(_find_annotated(self.label, self.image, where))
 
 
 def stamp(path: Path) -> Stamp:
@@ -199,8 +201,11 @@ def stamp(path: Path) -> Stamp:
 
 
 @lru_cache(maxsize=4096)
-def _find_annotated(path: Path, image: Path, _stamp: Stamp) -> tuple[int, ...]:
-    """Read the labels once for each content of the file."""
-    labels = read_labels(path, grid=read_grid(image))
+def _find_annotated(label: Path, image: Path, _stamp: Stamp) -> tuple[int, ...]:
+    """Read the labels once for each content of the files."""
+    if label.is_dir():
+        labels = read_label_folder(label, image, read_scan(image).spatial_shape)
+    else:
+        labels = read_labels(label, grid=read_grid(image))
     planes = labels[np.newaxis] if labels.ndim == 2 else labels
     return tuple(i for i, plane in enumerate(planes) if (plane != IGNORE).any())

@@ -123,6 +123,18 @@ class Dataset(BaseModel):
         parts = sorted(_fingerprint(case) for case in cases)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    def hash_content(self) -> str:
+        """Hash what a training takes of it: images, labels, parts and classes.
+
+        Raises
+        ------
+        InputError
+            Where a file cannot be read.
+        """
+        parts = [self.fingerprint(self.of_split(split)) for split in ("train", "val")]
+        parts += [f"{c.value}={c.name}" for c in self.labels.classes]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to read before trusting a score: the notes, and patients on both sides."""

@@ -11,6 +11,7 @@ from napari_retseg.config import SplitBy, SplitPlan
 from napari_retseg.dataset.case import Case, Split
 from napari_retseg.dataset.collection import Dataset
 from napari_retseg.dataset.split import check_fractions, count_share, pin_split, rank_groups
+from napari_retseg.dataset.twins import list_twins
 from napari_retseg.errors import InputError, UsageError
 
 
@@ -48,7 +49,7 @@ def divide(dataset: Dataset, plan: SplitPlan, *, by: SplitBy = "patient", seed: 
     if plan.fractions is None and not plan.folds:
         return pin_split(dataset, seed=seed)
     labelled = [case for case in dataset.cases if case.has_annotation]
-    units = _name_units(dataset, labelled, by)
+    units = _join_twins(dataset, _name_units(dataset, labelled, by))
     tested = _find_tested(dataset, by)
     ranked = rank_groups({unit for image, unit in units.items() if image not in tested}, seed)
     n_tested = len({unit for image, unit in units.items() if image in tested})
@@ -105,6 +106,21 @@ def _name_plan(plan: SplitPlan) -> str:
         return f"fold {plan.fold} of {plan.folds}"
     train, val, test = (f"{100 * share:g}" for share in plan.fractions or (0, 0, 0))
     return f"{train}/{val}" if test == "0" else f"{train}/{val}/{test}"
+
+
+def _join_twins(dataset: Dataset, units: dict[Path, str]) -> dict[Path, str]:
+    """Let the same image under two names, and all that goes with it, be one unit."""
+    names: dict[str, str] = {}
+    for same in list_twins([case for case in dataset.cases if case.image in units]):
+        first, *others = sorted({_lead(units[case.image], names) for case in same})
+        names |= dict.fromkeys(others, first)
+    return {image: _lead(unit, names) for image, unit in units.items()}
+
+
+def _lead(unit: str, names: dict[str, str]) -> str:
+    while unit in names:
+        unit = names[unit]
+    return unit
 
 
 def _name_units(dataset: Dataset, cases: Sequence[Case], by: SplitBy) -> dict[Path, str]:

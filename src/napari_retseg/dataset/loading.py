@@ -18,6 +18,7 @@ from napari_retseg.dataset.description import (
     read_description,
 )
 from napari_retseg.dataset.files import kind_of
+from napari_retseg.dataset.growing import FOLDERS, LAYOUT, add_new
 from napari_retseg.dataset.pair import find_classes, find_pair, list_pair, list_scans
 from napari_retseg.dataset.registry import is_own
 from napari_retseg.errors import InputError
@@ -36,7 +37,8 @@ def load_dataset(path: Path, *, allow_outside: bool | None = None) -> Dataset:
         A ``dataset.json`` or the folder that holds it (plain Decathlon ones included); a
         folder with ``images`` and ``labels`` (or ``imagesTr`` and ``labelsTr``), with or
         without a ``dataset.json`` or ``classes.json`` that names the classes; a folder of
-        scans without labels.
+        scans without labels. Files that were added to a folder pair since its split was pinned
+        come in as new scans, and a note names them.
     allow_outside
         Whether images may lie outside the data set's folder; None: where it is one of the
         user's own workspaces. Labels never may.
@@ -81,6 +83,8 @@ def load_pair(folder: Path) -> Dataset:
             f"{folder}: is no dataset; it needs a {DESCRIPTION}, or folders 'images' and 'labels'"
         )
     labels = _name_classes(data, source, cases)
+    if pair is not None:
+        data = {**data, LAYOUT: FOLDERS}
     return build_dataset({**data, "notes": notes}, source, labels=labels, cases=cases)
 
 
@@ -92,6 +96,10 @@ def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool |
     cases = parse_cases(data, source, allow_outside=allow_outside)
     if not cases:
         raise InputError(f"{source}: lists no cases under 'training' and 'test'")
+    pair = find_pair(source.parent)
+    if pair is not None and data.get(LAYOUT) == FOLDERS:
+        cases, notes = add_new(cases, *pair)
+        data = {**data, "notes": notes}
     labels = _name_classes(data, source, cases)
     cases, notes = doubt_replaced(cases)
     dataset = build_dataset(data, source, labels=labels, cases=cases)

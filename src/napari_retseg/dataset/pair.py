@@ -55,7 +55,7 @@ def list_pair(images: Path, labels: Path) -> tuple[tuple[Case, ...], tuple[str, 
         raise InputError(f"{targets[lonely[0]]}: is a label without an image in {images}")
     if not targets:
         raise InputError(f"{labels}: holds no labels; they have the names of the images")
-    whole = images.name == "imagesTr"
+    whole = is_whole(images)
     groups = {name: name for name in names} if whole else name_groups(names)
     cases = [
         Case(
@@ -72,6 +72,11 @@ def list_pair(images: Path, labels: Path) -> tuple[tuple[Case, ...], tuple[str, 
             f"({left_out[0]}{', ...' if len(left_out) > 1 else ''})"
         )
     return tuple(cases), tuple(notes)
+
+
+def is_whole(images: Path) -> bool:
+    """Whether each image of a folder is of a patient of its own, as in Decathlon's."""
+    return images.name == "imagesTr"
 
 
 def list_scans(folder: Path) -> tuple[Case, ...]:

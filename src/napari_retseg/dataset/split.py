@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from napari_retseg.dataset.case import Case, Split
 from napari_retseg.dataset.collection import Dataset
 from napari_retseg.dataset.gap import add_bscans, hold_out_bscans
+from napari_retseg.dataset.twins import find_twins, set_twins_aside
 from napari_retseg.errors import UsageError
 
 #: What a case's `about` says under ``split_source`` where the user has chosen its place.
@@ -30,7 +31,8 @@ def pin_split(
     more), the next ones are for the test, the others are trained on. A new scan of a known
     patient goes where the patient is. Where all labelled scans are of one patient,
     B-scans are held out instead (:func:`napari_retseg.dataset.gap.hold_out_bscans`), and
-    :attr:`Dataset.warnings` says so. Where the user has chosen who is held out
+    :attr:`Dataset.warnings` says so. Patients of whom the same image is there, told by its content,
+    are on one side. Where the user has chosen who is held out
     (:func:`napari_retseg.dataset.sides.hold_out`), new patients are trained on.
 
     Cases without labels that count stay without a split until they have some.
@@ -56,6 +58,7 @@ def pin_split(
     """
     check_fractions(fractions)
     seed = dataset.split_seed if seed is None else seed
+    dataset = set_twins_aside(dataset)
     new = [c for c in dataset.cases if c.split is None and c.has_annotation]
     if not new:
         return dataset
@@ -63,13 +66,17 @@ def pin_split(
     for case in dataset.cases:
         if case.split is not None:
             pinned.setdefault(case.group, []).append(case)
+    twins = find_twins(dataset)
     strangers = {case.group for case in new} - set(pinned)
     if any(is_chosen(case) for case in dataset.cases) and "val" in _splits(pinned):
         fractions = (1.0, 0.0, 0.0)  # who is held out is the user's own choice
     if len(strangers) == 1 and not {"train", "val"} & _splits(pinned):
         changed = hold_out_bscans(new, share=fractions[1])
     else:
-        splits = _assign(strangers, pinned, fractions=fractions, seed=seed)
+        splits = _follow_twins(strangers, pinned, twins)
+        left = _lead_twins(strangers - splits.keys(), twins)
+        found = _assign(set(left.values()), pinned, fractions=fractions, seed=seed)
+        splits |= {group: found[leader] for group, leader in left.items()}
         changed = [
             c.model_copy(update={"split": splits[c.group]}) for c in new if c.group in splits
         ]
@@ -80,6 +87,26 @@ def pin_split(
     by_image = {case.image: case for case in changed}
     cases = tuple(by_image.get(case.image, case) for case in dataset.cases)
     return dataset.model_copy(update={"cases": cases, "split_seed": seed})
+
+
+def _follow_twins(
+    strangers: set[str], pinned: dict[str, list[Case]], twins: Mapping[str, str]
+) -> dict[str, Split]:
+    """Put patients beside pinned ones of whom they have the same image."""
+    places: dict[str, Split] = {}
+    for group, cases in pinned.items():
+        split = cases[0].split
+        if group in twins and split is not None:
+            places.setdefault(twins[group], split)
+    return {group: places[twins[group]] for group in strangers if twins.get(group) in places}
+
+
+def _lead_twins(strangers: set[str], twins: Mapping[str, str]) -> dict[str, str]:
+    """Let one patient stand for all who have an image in common."""
+    leaders: dict[str, str] = {}
+    for group in sorted(strangers):
+        leaders.setdefault(twins.get(group, group), group)
+    return {group: leaders[twins.get(group, group)] for group in strangers}
 
 
 def is_chosen(case: Case) -> bool:

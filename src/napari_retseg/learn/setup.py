@@ -17,6 +17,8 @@ from napari_retseg.dataset import (
     pin_split,
     save_dataset,
 )
+from napari_retseg.dataset.growing import describe_unlisted
+from napari_retseg.dataset.twins import describe_twins
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.learn.plan import Plan, plan_from_model, plan_new, survey
 from napari_retseg.learn.samples import translate_labels
@@ -149,6 +151,12 @@ def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, 
         Where the folder cannot be written, or is a workspace that another program has open,
         the split holds for this run only.
     """
+    found = (describe_unlisted(dataset), describe_twins(dataset))
+    divided, warnings = _divide_listed(dataset, config)
+    return divided, (*filter(None, found), *warnings)
+
+
+def _divide_listed(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, ...]]:
     plan = parse_split(config.split)
     if plan.fractions is not None or plan.folds or config.split_by != "patient":
         words = describe_split(plan, config.split_by, seed=dataset.split_seed)

@@ -28,6 +28,7 @@ from napari_retseg.learn.average import can_keep_start, share_of_start
 from napari_retseg.learn.batches import Batches
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
+from napari_retseg.learn.inputs import RunInputs, check_inputs, keep_inputs
 from napari_retseg.learn.landmarks import learn_landmarks
 from napari_retseg.learn.losses import build_loss
 from napari_retseg.learn.rounds import (
@@ -102,10 +103,12 @@ def fine_tune(
         run.keep_info(setup.info)
         state = TrainingState(setup)
         if resume:
+            check_inputs(output, RunInputs.of(setup, run.start_model))
             state.restore(load_checkpoint(run.checkpoint))
         else:
             if setup.start is not None:
                 save_model(run.start_model, setup.start.network, setup.start.info)
+            keep_inputs(output, RunInputs.of(setup, run.start_model))
             save_checkpoint(run.checkpoint, state.snapshot())
         run.start_log(state.iteration, scored_until=state.scored_until)
         for event in _train(setup, state, run, cancel):

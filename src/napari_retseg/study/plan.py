@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, TrainConfig
-from napari_retseg.dataset import Case, Dataset
+from napari_retseg.dataset import Case, Dataset, load_dataset, pin_split
 from napari_retseg.errors import UsageError
 from napari_retseg.models import find_model, read_info
 from napari_retseg.study.division import divide_for_run, shared_patients, take_size
@@ -323,6 +323,8 @@ def _make_key(data: Dataset, contents: Contents, values: Mapping[str, Any]) -> s
         "classes": [(c.value, c.name) for c in data.labels.classes],
         "parts": parts,
     }
+    if config.rehearse:  # a path: what lies there counts
+        content["rehearse"] = pin_split(load_dataset(Path(config.rehearse))).hash_content()
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
