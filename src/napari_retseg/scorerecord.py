@@ -54,4 +54,5 @@ class ScoresRecord(_Open):
     mean_dice_with_background: Score = None
     mean_iou_with_background: Score = None
     n_exact: Count = 0
+    n_kept: Count = 0
     bscans: list[BscanRecord] | None = None

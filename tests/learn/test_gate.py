@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from napari_retseg.config import PredictConfig, TrainConfig
-from napari_retseg.dataset import load_dataset
+from napari_retseg.dataset import BscanState, load_dataset, pin_split
 from napari_retseg.events import Event, Finished, Message, Scored
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import write_labels
@@ -118,3 +119,37 @@ def test_a_starting_model_that_is_scored_on_its_own_predictions_is_told_of(
     words = f"1 of {len(heldout)} held-out B-scans hold just what the starting model predicts"
     assert any(text.startswith(words) for text in warnings)
     assert any("accepted as it is" in text for text in read_verdict(tmp_path / "run").remarks)
+
+
+def test_labels_made_from_the_old_models_prediction_are_counted(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """A new model that differs by a pixel looks worse on them; that is no verdict."""
+    model = load_model(tiny_bundle)
+    predictor = Predictor(model.network, model.info, PredictConfig(device="cpu"))
+    pinned = pin_split(load_dataset(tiny_dataset))
+    cases = []
+    for case in pinned.cases:
+        if case.split == "val" and case.label is not None:
+            ((_, found),) = predictor.label_scan(case.read_scan(), [0])
+            plane = model.info.classes.values[found.labels]
+            plane[:2, :2] = 1  # a light correction
+            Image.fromarray(plane).save(case.label)
+            state = BscanState(state="confirmed", model=model.info.weights_id)
+            cases.append(case.model_copy(update={"bscans": {0: state}}))
+        else:
+            cases.append(case)
+    dataset = pinned.model_copy(update={"cases": tuple(cases)})
+    config = TrainConfig(
+        iterations=2, batch_size=2, device="cpu", precision="fp32", lr=1.0, keep_start=0
+    )
+    events = list(fine_tune(dataset, config, output=tmp_path / "run", start=tiny_bundle))
+    first = next(event for event in events if isinstance(event, Scored))
+    assert first.scores["n_kept"] == first.scores["n_bscans"]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result["promoted"] is None
+    assert any(isinstance(e, Message) and e.text.startswith("cannot be judged") for e in events)
+    unknown = dataset.model_copy(update={"cases": pinned.cases})  # nobody says where they are from
+    events = list(fine_tune(unknown, config, output=tmp_path / "other", start=tiny_bundle))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result["promoted"] is False

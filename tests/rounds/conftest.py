@@ -24,7 +24,9 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
     """Write volumes of ten B-scans, one for each patient."""
 
     def make(
-        confirmed: Mapping[str, Sequence[int]], splits: Mapping[str, str] | None = None
+        confirmed: Mapping[str, Sequence[int]],
+        splits: Mapping[str, str] | None = None,
+        model: str | None = None,
     ) -> Dataset:
         cases = []
         for group, bscans in confirmed.items():
@@ -34,7 +36,9 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
             drawn = [draw_tiny_bscan(rng) for _ in range(N_BSCANS)]
             tifffile.imwrite(image, np.stack([grey for grey, _ in drawn]))
             tifffile.imwrite(label, np.stack([labels for _, labels in drawn]))
-            states: dict[int, BscanState] = {i: BscanState(state="confirmed") for i in bscans}
+            states: dict[int, BscanState] = {
+                i: BscanState(state="confirmed", model=model) for i in bscans
+            }
             states[N_BSCANS - 1] = states.get(N_BSCANS - 1, BscanState(state="corrected"))
             known: dict[str, Any] = {"split": (splits or {}).get(group)}
             cases.append(Case(image=image, label=label, group=group, bscans=states, **known))

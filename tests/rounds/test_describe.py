@@ -279,6 +279,14 @@ def test_how_well_a_training_can_be_judged_is_said_before(
     assert "held out: small differences of the scores will be chance" in alone.text
     good = make_dataset({"P1": range(6), "P2": range(6)}, {"P1": "train", "P2": "val"})
     assert foresee_judging(good, config, None).level == "well"
+    begun = make_dataset(
+        {"P1": range(6), "P2": range(6)}, {"P1": "train", "P2": "val"}, model="abc"
+    )
+    derived = foresee_judging(begun, config, tiny_info.model_copy(update={"weights_id": "abc"}))
+    assert derived.level == "barely"
+    assert "6 of 6 held-out B-scans began as a prediction of tiny" in derived.text
+    other = tiny_info.model_copy(update={"weights_id": "abd"})
+    assert foresee_judging(begun, config, other).level == "well"
     trained = TrainedOn(
         dataset="d", sha256="", groups=("P2",), heldout_groups=("P1",), bscans=1, iterations=1
     )

@@ -270,3 +270,19 @@ def test_a_run_without_a_model_cannot_be_kept(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="has no model yet"):
         keep_new(tmp_path, "mine")
     assert keep_old(tmp_path, "mine") is None
+
+
+def test_labels_that_are_mostly_the_old_models_own_judge_nobody() -> None:
+    start = {**make_scores(BEFORE), "n_kept": 12}
+    worse = {name: value - 0.05 for name, value in BEFORE.items()}
+    verdict = judge_round({"best": make_scores(worse), "start": start, "promoted": None})
+    assert verdict.level == "unknown"
+    assert verdict.text.startswith("Cannot be judged: most held-out labels are what the old model")
+    assert any(
+        remark.startswith("12 of 22 held-out B-scans hold mostly what the old model predicts")
+        for remark in verdict.remarks
+    )
+    better = {name: min(1.0, value + 0.05) for name, value in BEFORE.items()}
+    assert judge_round({"best": make_scores(better), "start": start}).level == "better"
+    start["n_kept"] = 11  # half of them speak for nobody
+    assert judge_round({"best": make_scores(worse), "start": start}).level == "worse"

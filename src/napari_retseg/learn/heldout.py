@@ -14,6 +14,7 @@ from napari_retseg.dataset import Dataset
 from napari_retseg.events import Cancel, Progress
 from napari_retseg.infer.evaluate import count_scores
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.learn.gate import count_kept
 from napari_retseg.learn.setup import Setup
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
@@ -30,7 +31,8 @@ def score_heldout(network: torch.nn.Module, setup: Setup, cancel: Cancel) -> Sco
     Returns
     -------
     dict or None
-        The scores' JSON without the per-B-scan list; None where it was cancelled.
+        The scores' JSON without the per-B-scan list, and ``n_kept``
+        (:func:`napari_retseg.learn.gate.count_kept`); None where it was cancelled.
     """
     return score_on(setup.dataset, network, setup.info, setup, cancel)
 
@@ -60,7 +62,8 @@ def score_on(
     try:
         for step in counting:
             if isinstance(step, Scores):
-                return step.to_json(per_bscan=False)
+                kept = count_kept(dataset, step.bscans, info.weights_id) if info.weights_id else 0
+                return {**step.to_json(per_bscan=False), "n_kept": kept}
             yield Progress(step.done, step.total, unit="held-out B-scan")
     finally:
         predictor.forget()

@@ -10,6 +10,7 @@ from napari_retseg.events import Cancel, Event, Message, Scored
 from napari_retseg.infer.operating import choose_thresholds
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.learn.budget import Budget
+from napari_retseg.learn.gate import pass_gate
 from napari_retseg.learn.heldout import score_heldout, score_on
 from napari_retseg.learn.run import RunFolder
 from napari_retseg.learn.setup import Setup
@@ -43,14 +44,19 @@ def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[
             return
         state.start_rehearsed = rehearsed
     state.start_scores = scores
-    if scores["n_exact"]:
+    kept = max(scores["n_exact"], scores["n_kept"])
+    if kept:
         yield Message(
-            f"{scores['n_exact']} of {scores['n_bscans']} held-out B-scans hold just what the "
+            f"{kept} of {scores['n_bscans']} held-out B-scans hold {_what_is_kept(scores)} the "
             "starting model predicts: labels that were accepted from it speak for it, and against "
             "the new one",
             "warning",
         )
     yield Scored(0, scores, is_best=False, rehearsed=state.start_rehearsed)
+
+
+def _what_is_kept(scores: dict[str, Any]) -> str:
+    return "just what" if scores["n_exact"] >= scores["n_kept"] else "mostly what"
 
 
 def score(
@@ -78,15 +84,12 @@ def score(
 
 def _describe(state: TrainingState, scores: dict[str, Any]) -> ModelInfo:
     start = state.start_scores
-    before = None if start is None else start["mean_foreground_dice"]
-    now = scores["mean_foreground_dice"]
-    promoted = None if start is None else before is None or (now is not None and now >= before)
     return state.setup.describe(
         scores,
         iteration=state.iteration,
         kept_start=state.share_of_start,
         start_scores=start,
-        promoted=promoted,
+        promoted=pass_gate(start, scores),
     )
 
 
@@ -108,12 +111,19 @@ def choose_operating_point(setup: Setup, run: RunFolder) -> Iterator[Event]:
 
 def judge(state: TrainingState, run: RunFolder) -> Iterator[Message]:
     """Say whether the new model takes the old one's place."""
-    if state.is_promoted is None or state.start_scores is None or state.best_scores is None:
+    if state.start_scores is None or state.best_scores is None:
         return
     before = state.start_scores["mean_foreground_dice"]
     after = state.best_scores["mean_foreground_dice"]
     numbers = f"mean foreground Dice {_number(before)} before, {_number(after)} now"
-    if state.is_promoted:
+    if state.is_promoted is None:
+        yield Message(
+            f"cannot be judged: {numbers}, but most held-out labels are what the starting model "
+            "had predicted, and speak for it; look at both models, or label held-out B-scans from "
+            "the image",
+            "warning",
+        )
+    elif state.is_promoted:
         yield Message(f"promoted: {numbers}")
     else:
         yield Message(

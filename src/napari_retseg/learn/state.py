@@ -8,6 +8,7 @@ import torch
 
 from napari_retseg.config import parse_strategy
 from napari_retseg.learn.average import WeightAverage, mix
+from napari_retseg.learn.gate import pass_gate
 from napari_retseg.learn.optimise import StartingPoint, build_optimizer
 from napari_retseg.learn.setup import Setup
 from napari_retseg.nets.freeze import set_modes, thaw
@@ -108,12 +109,8 @@ class TrainingState:
 
     @property
     def is_promoted(self) -> bool | None:
-        """Whether the best model is not worse than the starting one; None: no such model."""
-        if self.start_scores is None or self.best_scores is None:
-            return None
-        before = self.start_scores["mean_foreground_dice"]
-        after = self.best_scores["mean_foreground_dice"]
-        return before is None or (after is not None and after >= before)
+        """Whether the best model is not worse than the starting one; None: it cannot be told."""
+        return pass_gate(self.start_scores, self.best_scores)
 
     @property
     def is_stale(self) -> bool:

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 from napari_retseg.rounds.command import train_command
 from napari_retseg.rounds.curves import Curves, Measure, find_resumable, read_events
-from napari_retseg.rounds.describe import (
-    Judging,
-    check_round,
-    describe_round,
-    foresee_judging,
-    list_remarks,
-    plan_split,
-)
+from napari_retseg.rounds.describe import check_round, describe_round, plan_split
 from napari_retseg.rounds.duration import describe_duration, seconds_per_step
 from napari_retseg.rounds.parameters import count_for_round, count_parameters
+from napari_retseg.rounds.remarks import Judging, foresee_judging, list_remarks
 from napari_retseg.rounds.verdict import (
     Verdict,
     VerdictRow,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.events import Finished
+from napari_retseg.learn.gate import is_reference_of
 from napari_retseg.models import (
     DESCRIPTION,
     Change,
@@ -207,6 +208,11 @@ def _compare(
         return f"Nothing to compare with: mean foreground Dice {now:.3f} {where}", "unknown"
     change = round(now, 3) - round(before, 3)
     level: Level = "same" if abs(change) < 5e-4 else "better" if change > 0 else "worse"
+    if level == "worse" and is_reference_of(start or {}):
+        return (
+            f"Cannot be judged: most held-out labels are what the old model predicted, and speak "
+            f"for it; mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)}) {where}"
+        ), "unknown"
     word = {"better": "Better", "same": "As good as before", "worse": "Worse"}[level]
     numbers = f"mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)})"
     return f"{word}: {numbers} {where}{_name_changes(rows[:-1])}", level
@@ -305,13 +311,16 @@ def _remark_on_patients(best: dict[str, Any], trained_on: TrainedOn | None) -> s
 
 def _remark_on_accepted(start: Mapping[str, Any]) -> str:
     """Say where the old model is scored on its own predictions."""
-    number = start.get("n_exact", 0)
+    exact, kept = start.get("n_exact", 0), start.get("n_kept", 0)
+    number = max(exact, kept)
     if not number:
         return ""
     held = f"{number} of {_count(start['n_bscans'], 'held-out B-scan')}"
+    what, how = ("just", "as it is") if exact >= kept else ("mostly", "with small corrections")
     return (
-        f"{held} hold{'s' if number == 1 else ''} just what the old model predicts: accepted as it "
-        "is, a prediction speaks for the model that made it."
+        f"{held} hold{'s' if number == 1 else ''} {what} what the old model predicts: accepted "
+        f"{how}, a prediction speaks for the model that made it. Compare the two by eye, or label "
+        "held-out B-scans from the image."
     )
 
 
