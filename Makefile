@@ -13,12 +13,13 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions lint format gui samples starter wheel clean system
+.PHONY: help demo test test-versions fuzz lint format gui samples starter wheel clean system
 
 help:
 	@echo 'make demo     predict, fine-tune and predict again on simulated scans, with scores'
 	@echo 'make test     every check: ruff, mypy, import-linter, npe2, pytest'
 	@echo 'make test-versions  the built wheel with the newest and the oldest versions of what it needs'
+	@echo 'make fuzz     read 20,000 changed files of every kind; what fails is kept in fuzz-faults'
 	@echo 'make lint     the same without pytest'
 	@echo 'make format   let ruff format the code'
 	@echo 'make gui      napari with the workbench and the scores'
@@ -33,6 +34,9 @@ demo: $(STAMP)
 
 test: lint
 	$(SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz.drive --count 20000 --keep fuzz-faults
 
 test-versions: $(STAMP)
 	rm -rf build/versions/wheel

@@ -127,6 +127,28 @@ def tiff(path: Path, shape: tuple[int, int], **options: Any) -> Path:
     return path
 
 
+def chain(path: Path, n: int) -> Path:
+    """A TIFF of many directories with nothing in them."""
+    parts = [b"II*\0", struct.pack("<I", 8)]
+    for number in range(1, n + 1):
+        after = 8 + 18 * number if number < n else 0
+        parts.append(struct.pack("<HHHIII", 1, 256, 4, 1, 16, after))
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def below(path: Path, n: int) -> Path:
+    """A TIFF whose page names many images below it, all of them itself."""
+    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
+            (273, 4, 1, 8), (278, 4, 1, 16), (279, 4, 1, 256)]  # fmt: skip
+    start = 8 + 256
+    end = start + 2 + 12 * (len(tags) + 1) + 4
+    data = b"II*\0" + struct.pack("<I", start) + bytes(256) + struct.pack("<H", len(tags) + 1)
+    data += b"".join(struct.pack("<HHII", *tag) for tag in [*tags, (330, 4, n, end)])
+    path.write_bytes(data + bytes(4) + struct.pack("<I", start) * n)
+    return path
+
+
 BOMBS: dict[str, Callable[[Path], Path]] = {
     "png": lambda f: png(f / "a.png", 60_000, 60_000),
     "png-colour": lambda f: png(f / "a.png", 12_000, 12_000, 2),
@@ -162,6 +184,11 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
     "tif-zlib": lambda f: tiff(f / "a.tif", (60_000, 60_000), compression="zlib"),
     "tif-tiles": lambda f: tiff(f / "a.tif", (60_000, 60_000), tile=(16, 16)),
     "tif-jpeg": lambda f: tiff(f / "a.tif", (60_000, 60_000), compression="jpeg"),
+    "tif-chain": lambda f: chain(f / "a.tif", 100_000),
+    "tif-circle": lambda f: sparse(
+        f / "a.tif", b"II*\0" + struct.pack("<IHHHIII", 8, 1, 256, 4, 1, 16, 8), 4096
+    ),
+    "tif-below": lambda f: below(f / "a.tif", 100_000),
     "tif-taller": lambda f: tiff(f / "a.tif", (400, 16)),
     "tif-taller-zlib": lambda f: tiff(f / "a.tif", (400, 16), compression="zlib"),
     "tif-strips": lambda f: tiff(f / "a.tif", (20, 16), compression="zlib", rowsperstrip=4),

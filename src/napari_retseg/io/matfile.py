@@ -44,6 +44,7 @@ _CLASSES = {
 _OTHERS = {1: "cell", 2: "structure", 3: "object", 4: "text", 5: "sparse matrix"}
 _COMPLEX = 0x0800
 _MOST_AXES = 8
+_MOST_VARIABLES = 10_000
 _LONGEST_NAME = 256
 _BLOCK = 2**20
 
@@ -116,7 +117,10 @@ def load_mat(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {}
     with reading(path, _KIND), path.open("rb") as stream:
         order = _read_order(path, stream.read(_HEADER_BYTES))
-        while len(found) < len(names) and (tag := stream.read(8)):
+        for _ in range(_MOST_VARIABLES):
+            tag = stream.read(8)
+            if not tag or len(found) == len(names):
+                break
             number, n_bytes = _unpack(order + "II", tag)
             end = stream.tell() + n_bytes
             if end > size:

@@ -16,6 +16,7 @@ from napari_retseg.io.grey import Values, check_dtype, refuse_colour
 from napari_retseg.io.limits import check_shape
 from napari_retseg.io.opening import check_file, collecting, reading
 from napari_retseg.io.paged import PagedPixels, RawPixels, Rearranged, apply_scale, scaled_dtype
+from napari_retseg.io.tiffdirs import check_directories
 from napari_retseg.io.tiffpages import (
     PHOTOMETRIC,
     as_page,
@@ -144,6 +145,8 @@ def open_tiff(path: Path, values: Values, *, expected: tuple[int, ...] | None = 
         Where the file is missing, empty, cut off, something else, or has too many axes or images.
     """
     size = check_file(path)
+    with reading(path, _KIND):
+        check_directories(path)
     with (
         collecting("tifffile") as messages,
         reading(path, _KIND, tifffile.TiffFileError),

@@ -12,9 +12,6 @@ import tifffile
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values
 
-#: Pages of a file; each takes a moment to look at.
-MOST_PAGES = 10_000
-
 #: Bits of NewSubfileType, and values of the older SubfileType.
 _REDUCED_OR_MASK = 1 | 4
 _OLD_REDUCED = 2
@@ -74,8 +71,6 @@ def choose_pages(path: Path, tif: tifffile.TiffFile, values: Values) -> Pages | 
     InputError
         Where the file holds several images of which none is the scan.
     """
-    if len(tif.pages) > MOST_PAGES:
-        raise InputError(f"{path}: has more than {MOST_PAGES:,} pages; is it broken?")
     found = list_series(tif)
     whole = [series for series in found if not _is_marked(series)] or found
     if not whole:
