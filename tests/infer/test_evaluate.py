@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import PredictConfig
-from napari_retseg.dataset import Dataset, load_dataset
+from napari_retseg.dataset import Case, Dataset, load_dataset
 from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import CancelToken, Event, Finished, Message
 from napari_retseg.infer.evaluate import evaluate, evaluate_predictions
@@ -158,3 +161,33 @@ def test_patients_that_the_model_was_trained_on_are_named(
     )
     events = evaluate(honest, load_dataset(tiny_dataset))
     assert not [e for e in events if isinstance(e, Message)]
+
+
+def test_one_file_is_not_scored_as_several_patients(tmp_path: Path) -> None:
+    """Scans of one name in the folders of four patients, and a single file of labels."""
+    rng = np.random.default_rng(0)
+    cases = []
+    for number in range(4):
+        image = tmp_path / "data" / "images" / f"P{number}" / "macula.png"
+        label = tmp_path / "data" / "labels" / f"P{number}" / "macula.png"
+        for path, values in ((image, 256), (label, 2)):
+            path.parent.mkdir(parents=True)
+            Image.fromarray(rng.integers(0, values, (8, 8)).astype(np.uint8)).save(path)
+        cases.append(Case(image=image, label=label, group=f"P{number}", split="val"))
+    classes = LabelSet.from_names(["layer"])
+    dataset = Dataset(root=tmp_path / "data", name="x", labels=classes, cases=tuple(cases))
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    first = dataset.cases[0].label
+    assert first is not None
+    shutil.copy(first, folder / "macula.png")
+    with pytest.raises(InputError, match=r"macula\.png: is it of .*P0.* or of .*P1") as raised:
+        list(evaluate_predictions(folder, dataset))
+    assert "\n" not in str(raised.value)
+    for case in dataset.cases:
+        assert case.label is not None
+        (folder / case.group).mkdir()
+        shutil.copy(case.label, folder / case.group / "macula.png")
+    *_, last = evaluate_predictions(folder, dataset)
+    assert isinstance(last, Finished)
+    assert (last.result["n_groups"], last.result["mean_foreground_dice"]) == (4, 1.0)

@@ -85,11 +85,26 @@ def _warn_of_training_patients(
 def evaluate_predictions(
     folder: Path, dataset: Dataset, *, split: str = "val", cancel: Cancel | None = None
 ) -> Iterator[Event]:
-    """Score label files that lie in a folder under the names that ``predict`` gives them."""
+    """Score label files that lie in a folder under the names that ``predict`` gives them.
+
+    Where scans of several folders have one name, each has its labels in a folder that is called
+    as its own: ``P1/macula.png`` for the scan ``.../P1/macula.png``.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing or does not fit, or would be scored as that of several scans.
+    """
     read: dict[Path, NDArray[np.uint8]] = {}
+    owners: dict[Path, Path | None] = {}
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
-        path = label_path(scan, folder)
+        path = _find_prediction(scan, folder)
+        if owners.setdefault(path, scan.source) != scan.source:
+            raise InputError(
+                f"{path}: is it of {owners[path]} or of {scan.source}? Put the labels of each into "
+                f"a folder that is called as the scan's ({path.parent / 'FOLDER' / path.name})"
+            )
         if path not in read:
             read.clear()
             read[path] = dataset.labels.to_indices(read_labels(path, scan=scan))
@@ -97,6 +112,12 @@ def evaluate_predictions(
 
     about = {"predictions": str(folder), "dataset": dataset.name, "split": split}
     yield from _finish(count_scores(dataset, split, label, batch_size=1, cancel=cancel), about)
+
+
+def _find_prediction(scan: OctScan, folder: Path) -> Path:
+    path = label_path(scan, folder)
+    own = path if scan.source is None else folder / scan.source.parent.name / path.name
+    return own if own.exists() else path
 
 
 def check_classes(classes: LabelSet, dataset: Dataset) -> None:

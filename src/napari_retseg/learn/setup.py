@@ -19,7 +19,7 @@ from napari_retseg.dataset import (
 )
 from napari_retseg.dataset.growing import describe_unlisted
 from napari_retseg.dataset.twins import describe_twins
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.learn.plan import Plan, plan_from_model, plan_new, survey
 from napari_retseg.learn.samples import translate_labels
 from napari_retseg.models import ModelInfo, TrainedOn
@@ -117,7 +117,7 @@ def prepare(
     dataset, warnings = _divide(dataset, config)
     heldout = _check_labels(dataset)
     compute = choose_compute(config.device, config.precision)
-    model = None if start is None else load_model(start)
+    model = None if start is None else _load_finite(start)
     if resumed is not None:
         plan = _plan_resumed(resumed, config)
     elif model is None:
@@ -140,6 +140,18 @@ def prepare(
         rehearsal=_open_rehearsal(config, plan.info),
         warnings=(*dataset.warnings, *warnings, *plan.warnings),
     )
+
+
+def _load_finite(start: Path) -> Model:
+    """Load a model to start from; weights that are not finite would make every loss so."""
+    model = load_model(start)
+    for name, tensor in model.network.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelError(
+                f"{start}: weights of this model are not finite numbers ({name}); start from "
+                "another one"
+            )
+    return model
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, ...]]:
