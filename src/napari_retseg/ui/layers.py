@@ -107,6 +107,16 @@ def copy_placement(layer: Image, *, n_axes: int) -> dict[str, Any]:
     }
 
 
+def are_turned(one: Layer, other: Layer) -> bool:
+    """Whether the axes of two layers of one number of axes run in different directions."""
+    directions = []
+    for layer in (one, other):
+        corner = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+        steps = [np.asarray(layer.data_to_world(step)) - corner for step in np.eye(layer.ndim)]
+        directions.append([step / np.linalg.norm(step) for step in steps])
+    return not np.allclose(directions[0], directions[1], atol=0.1)
+
+
 def make_colormap(classes: LabelSet, *, hidden: Container[int] = ()) -> DirectLabelColormap:
     """Return the classes' colours; background and unknown values are transparent, 255 is grey.
 

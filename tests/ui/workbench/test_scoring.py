@@ -11,7 +11,7 @@ from napari.layers import Labels
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.scoring import Scoring
+from napari_retseg.ui.workbench.scoring import Scoring, find_fault
 from tests.ui.workbench.session import Session
 
 FLUID_OF_MODEL, FLUID = 3, 8
@@ -200,3 +200,14 @@ def test_it_works_without_a_workbench(session: Session) -> None:
     alone.choose_scope("heldout")
     assert "open one" in alone.state.notice
     alone.close()
+
+
+def test_layers_that_are_mirrored_are_not_compared() -> None:
+    """Their arrays have the same shape, and their pixels are not those of the same places."""
+    labels = np.zeros((3, 4, 5), np.uint8)
+    here = Labels(labels, scale=(120, 3.87, 11.5))
+    assert find_fault(here, Labels(labels, scale=(120, 3.87, 11.5), translate=(1, 2, 3))) == ""
+    assert find_fault(here, Labels(labels)) == ""
+    mirror, swap = np.diag([1.0, 1, -1, 1]), np.eye(4)[[0, 2, 1, 3]]
+    for affine in (mirror, swap):
+        assert "turned or mirrored" in find_fault(here, Labels(labels, affine=affine))

@@ -15,7 +15,7 @@ from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.livescores import LiveScores
 from napari_retseg.planewatch import Changes
 from napari_retseg.scores import Overlap
-from napari_retseg.ui.layers import CLASSES
+from napari_retseg.ui.layers import CLASSES, are_turned
 from napari_retseg.ui.workbench.heldout import count_heldout
 from napari_retseg.ui.workbench.opened import LABELS, PREDICTION
 from napari_retseg.ui.workbench.strokes import Strokes
@@ -376,6 +376,8 @@ def find_fault(reference: Labels, predicted: Labels) -> str:
             f"{reference.name} and {predicted.name} differ in shape ({reference.data.shape} and "
             f"{predicted.data.shape}): they are not of the same scan."
         )
+    if are_turned(reference, predicted):
+        return f"{reference.name} and {predicted.name} are turned or mirrored against each other."
     return ""
 
 
