@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from napari_retseg.scan import hash_path
 
 #: Keys of a case's `about`.
 HASH, SIZE, STAMP = "sha256", "size", "stamp"
+#: The coarsest clock of a file system ticks so often.
+_SETTLED_NS = 2_000_000_000
 
 
 def identify(path: Path) -> dict[str, Any]:
@@ -23,18 +26,19 @@ def identify(path: Path) -> dict[str, Any]:
         Where it cannot be read.
     """
     try:
-        stamp = stamp_scan(path)
+        stamp = stamp_scan(path) or ""
         size = {SIZE: path.stat().st_size} if path.is_file() else {}
         return {HASH: hash_path(path), **size, STAMP: stamp}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def stamp_scan(path: Path) -> str:
+def stamp_scan(path: Path) -> str | None:
     """Return a text that changes with the files of a scan: made of their sizes and times.
 
     To read it costs nothing beside the hash. Where it is the same, the content is; where it is
-    another, the hash has to tell.
+    another, the hash has to tell. None for files that were written just now: they could be
+    written again before their times change.
 
     Raises
     ------
@@ -43,8 +47,11 @@ def stamp_scan(path: Path) -> str:
     """
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
+    settled = time.time_ns() - _SETTLED_NS
     for file in files:
         status = file.stat()
+        if max(status.st_mtime_ns, status.st_ctime_ns) > settled:
+            return None
         name = file.relative_to(path).as_posix()
         # the time of the last change of status: nobody can set it back
         seen = (name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -55,9 +62,10 @@ def stamp_scan(path: Path) -> str:
 def is_unchanged(case: Case) -> bool:
     """Whether the files of a case's scan are, by their stamp, those of the known hash."""
     try:
-        return case.about.get(STAMP) == stamp_scan(case.image)
+        stamp = stamp_scan(case.image)
     except OSError:
         return False
+    return stamp is not None and case.about.get(STAMP) == stamp
 
 
 def is_other(case: Case, found: dict[str, Any]) -> bool:
@@ -90,7 +98,7 @@ def doubt_replaced(cases: tuple[Case, ...]) -> tuple[tuple[Case, ...], tuple[str
     settled, notes = [], []
     for case in cases:
         counts = any(b.state == "confirmed" for b in (case.bscans or {}).values())
-        if not counts or STAMP not in case.about or is_unchanged(case):
+        if not counts or HASH not in case.about or is_unchanged(case):
             settled.append(case)
             continue
         if not is_other(case, identify(case.image)):

@@ -43,6 +43,9 @@ def clean(anchor: Anchor) -> None:
 
 def _clean_round(run: Path) -> None:
     lock = run / LOCK
+    if not lock.is_symlink() and not lock.exists():  # nobody trains in it
+        remove_leftovers(run)
+        return
     if lock.is_symlink() or not lock.is_file():
         return
     held = FileLock(lock, timeout=0)
