@@ -13,13 +13,14 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions fuzz lint format gui samples starter wheel clean system
+.PHONY: help demo test test-versions fuzz fuzz-workspace lint format gui samples starter wheel clean system
 
 help:
 	@echo 'make demo     predict, fine-tune and predict again on simulated scans, with scores'
 	@echo 'make test     every check: ruff, mypy, import-linter, npe2, pytest'
 	@echo 'make test-versions  the built wheel with the newest and the oldest versions of what it needs'
 	@echo 'make fuzz     read 20,000 changed files of every kind; what fails is kept in fuzz-faults'
+	@echo 'make fuzz-workspace   2,000 users who work with a workspace, and die in between'
 	@echo 'make lint     the same without pytest'
 	@echo 'make format   let ruff format the code'
 	@echo 'make gui      napari with the workbench and the scores'
@@ -42,6 +43,9 @@ test-versions: $(STAMP)
 	rm -rf build/versions/wheel
 	$(BIN)/python -m build --wheel --outdir build/versions/wheel
 	$(SCREEN) $(BIN)/python scripts/versions.py build/versions/wheel/*.whl
+
+fuzz-workspace: $(STAMP)
+	RETSEG_WORKSPACE_RUNS=2000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 0 tests/workspace/test_machine.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check

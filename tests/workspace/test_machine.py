@@ -59,7 +59,7 @@ def draw(value: int) -> NDArray[np.uint8]:
 
 def read_value(plane: NDArray[np.uint8]) -> int:
     digits = [*plane[0], *plane[1]]
-    value = sum(int(digit) * 4**n for n, digit in enumerate(digits))
+    value = int(sum(int(digit) * 4**n for n, digit in enumerate(digits)))
     np.testing.assert_array_equal(plane, draw(value), "half a plane, or none that was painted")
     return value
 
@@ -325,7 +325,7 @@ class Grader(RuleBasedStateMachine):
             "keep": lambda: self.graders_points.make("dying", name=name),
             "restore": lambda: [self.graders_points.restore(n) for n in sorted(self.points)[-1:]],
             "remove": lambda: self.workspace.remove_scan(name),
-            "reopen": lambda: (self.workspace.close(), self._try_to_open()),
+            "reopen": self._try_to_reopen,
             "round": lambda: self.workspace.save_snapshot(self.workspace.new_round() / "data"),
         }
         with dying(self.patch, after), suppress(Killed, InputError):
@@ -370,7 +370,8 @@ class Grader(RuleBasedStateMachine):
         self.places += 1
         return folder.rename(self.top / f"work{self.places}")
 
-    def _try_to_open(self) -> None:
+    def _try_to_reopen(self) -> None:
+        self.workspace.close()
         self.workspace = Workspace.open(self.top / f"work{self.places}")
 
     def _open(self, *, is_sure: bool = True, value: int = 0) -> None:

@@ -202,3 +202,14 @@ def test_labels_of_which_nobody_knows_the_model_are_no_prediction(labelled: Work
         opened.write_prediction("P1", 0, draw_plane(4), model=Model())
         assert set(opened.predictions("P1")) == {0}
         assert set((opened.read_prediction("P1")).bscans) == {0}  # type: ignore[union-attr]
+
+
+def test_a_scan_of_another_content_is_to_be_confirmed_again(
+    labelled: Workspace, scan_files: list[Path], tmp_path: Path
+) -> None:
+    scan_files[0].unlink()
+    other = write_scan_file(tmp_path / "other.tif")
+    with reopen(labelled) as opened:
+        opened.relocate("P1", other, check_hash=False)
+        assert opened.states("P1") == {0: "corrected", 1: "corrected", 2: "corrected"}
+        assert opened.predictions("P1") == {}

@@ -128,7 +128,7 @@ class Predictions:
         InputError
             Where a file cannot be written.
         """
-        folder, stored = self._folder(name), self._stored(name)
+        folder, stored = self._anchor.folder(Path(PREDICTIONS, name)), self._stored(name)
         made = PredictedBscan(
             weights_id=model.weights_id, model=model.name, options=options, scan=scan or ""
         )

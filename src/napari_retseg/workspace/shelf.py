@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.dataset import Case, Dataset
-from napari_retseg.dataset.content import identify
 from napari_retseg.errors import InputError
 from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.workspace import adding, transfer
@@ -203,7 +202,8 @@ class ScanShelf(Replacement):
         path
             Its file, or folder of B-scans.
         check_hash
-            Whether it must be the very same file. If not, its shape must be the same.
+            Whether it must be the very same file. If not, its shape must be the same, and what
+            was confirmed of another content is not confirmed any more.
 
         Raises
         ------
@@ -218,11 +218,8 @@ class ScanShelf(Replacement):
             if known not in (None, name):
                 raise InputError(f"{path}: is in the workspace already, as {known}")
             self._note_outside(path)
-            about = dict(case.about)
-            if not check_hash or "sha256" not in about:
-                about |= identify(path)
-            changed = case.model_copy(update={"image": path, "about": about})
-            self._book.change(changed, found=[name])
+            self._book.change(case.model_copy(update={"image": path}), found=[name])
+            self.check_scan(name)  # labels of another content are to be confirmed again
             return self._book.entry(name)
 
     def find_moved(self, folder: Path) -> dict[str, Path]:
