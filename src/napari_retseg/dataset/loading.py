@@ -101,9 +101,9 @@ def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool |
         cases, notes = add_new(cases, *pair)
         data = {**data, "notes": notes}
     labels = _name_classes(data, source, cases)
-    cases, notes = doubt_replaced(cases)
+    cases, doubts = doubt_replaced(cases)
     dataset = build_dataset(data, source, labels=labels, cases=cases)
-    return dataset.model_copy(update={"notes": (*dataset.notes, *notes)})
+    return dataset.model_copy(update={"notes": (*dataset.notes, *doubts)})
 
 
 def _name_classes(data: dict[str, Any], source: Path, cases: tuple[Case, ...]) -> LabelSet:
