@@ -439,3 +439,27 @@ def test_values_that_are_not_finite_are_refused_where_they_are_read(
     np.testing.assert_array_equal(scan.read_bscan(1)[0], values[1])
     with pytest.raises(InputError, match=r"B-scan 3 holds values that are not finite"):
         scan.read_bscan(2)
+
+
+def test_extensions_of_a_nifti_header_are_noted(tmp_path: Path, stack: Stack) -> None:
+    image = MAKE(stack.T, np.eye(4))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"text"))
+    nib.save(image, tmp_path / "a.nii")
+    scan = read_scan(tmp_path / "a.nii")
+    assert "extensions of the header are not read" in scan.notes[0]
+    np.testing.assert_array_equal(pixels(scan), stack)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("unassalpha", 1), ("unspecified", 2)])
+def test_a_second_sample_is_transparency_only_where_it_says_so(
+    tmp_path: Path, stack: Stack, kind: str, channels: int
+) -> None:
+    both = np.stack([stack[0], stack[1]], -1)
+    write_tiff(tmp_path / "a.tif", [both], planarconfig="contig", extrasamples=[kind])
+    assert read_scan(tmp_path / "a.tif").n_channels == channels
+
+
+@pytest.mark.parametrize("body", [b"", b"rubbish", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0"])
+def test_a_broken_exif_block_is_noted(tmp_path: Path, stack: Stack, body: bytes) -> None:
+    scan = read_scan(png(tmp_path / "a.png", stack[0], (b"eXIf", body)))
+    np.testing.assert_array_equal(pixels(scan), stack[0])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from napari_retseg.errors import InputError
 
-#: Bytes of one B-scan (or slice) as it is decoded: 16,384 x 16,384 values of 8 bits.
+#: Bytes of one B-scan (or slice) as it is decoded, which may take two or three copies.
 LARGEST_PLANE = 256 * 2**20
 #: B-scans times channels.
 MOST_PLANES = 100_000

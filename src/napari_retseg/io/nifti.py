@@ -22,7 +22,7 @@ from napari_retseg.io.layout import NIFTI_HEADER, Layout
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
 from napari_retseg.io.niftiheader import KIND, PLAIN_AXES, NiftiFacts, open_stream, read_facts
 from napari_retseg.io.opening import reading
-from napari_retseg.io.paged import PagedPixels, RawPixels
+from napari_retseg.io.paged import PagedPixels, RawPixels, scaled_dtype
 from napari_retseg.io.spool import load_stream
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.scan import OctScan
@@ -72,6 +72,8 @@ def _open_pixels(
         pixels = RawPixels(path, shape, stored=stored, offset=facts.offset, scale=scale)
         return np.asarray(pixels) if len(shape) == 2 else pixels
     held = path.stat().st_size
+    shown = scaled_dtype(stored) if scale else stored
+    check_shape(path, shape[-2:], shown.itemsize, held=held, expected=shape[-2:])
     check_shape(path, shape, stored.itemsize, held=held, expected=expected)
     if facts.offset > LARGEST_HEADER:
         raise InputError(f"{path}: says that its values begin at byte {facts.offset:,}")

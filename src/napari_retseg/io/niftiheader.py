@@ -96,8 +96,10 @@ def read_facts(path: Path) -> NiftiFacts:
     check_file(path)
     with collecting("nibabel.global") as messages, reading(path, KIND, HeaderDataError):
         with open_stream(path) as stream:
-            header = _read_header(path, stream)
+            header, extended = _read_header(path, stream)
         facts = _facts(path, header)
+    if extended:
+        facts = _noted(facts, "the extensions of the header are not read")
     if not messages:
         return facts
     return _noted(facts, f"nibabel says: {messages[0]}")
@@ -112,7 +114,8 @@ def parse_header(block: bytes) -> Any:
     return _SIZES[len(block)](block, check=False)
 
 
-def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> Any:
+def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[Any, bool]:
+    """The header, and whether it has extensions."""
     start = stream.read(_FOUR_BYTES)
     found = [(int(np.frombuffer(start, f"{code}i4")[0]), code) for code in "<>"]
     size, order = next(((n, code) for n, code in found if n in _SIZES), (0, ""))
@@ -122,6 +125,8 @@ def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> Any:
     if len(block) < size:
         raise InputError(f"{path}: is cut off in its header; copy or export it again")
     header = _SIZES[size](block, endianness=order, check=False)
+    # "if extension[0] is nonzero, extensions are present": nifti1.h
+    extended = stream.read(1) not in (b"", b"\0")
     magic = bytes(header["magic"].item()).rstrip(b"\0\r\n\x1a")
     if magic in (b"ni1", b"ni2"):
         raise InputError(
@@ -129,11 +134,15 @@ def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> Any:
         )
     if magic not in (b"n+1", b"n+2"):
         raise InputError(f"{path}: is no NIfTI file ({magic!r} in its header); export it again")
-    return header
+    return header, extended
 
 
 def _facts(path: Path, header: Any) -> NiftiFacts:
-    stored = header.get_data_dtype()
+    try:
+        stored = header.get_data_dtype()
+    except LookupError as error:
+        code = int(header["datatype"])
+        raise InputError(f"{path}: holds values of the unknown type {code}") from error
     check_dtype(path, stored)
     bits = int(header["bitpix"])
     if bits not in (0, stored.itemsize * 8):

@@ -173,6 +173,7 @@ class RawPixels(PagedPixels):
                 f"{source}: is cut off ({found} of {end} bytes); copy or export it again"
             )
         held = held_bytes(self._file) if file is None else found
+        check_shape(source, self.shape[-2:], self.dtype.itemsize, held=held, expected=shape[-2:])
         check_shape(source, self.shape, self._stored.itemsize, held=held)
 
     def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
@@ -215,4 +216,6 @@ def apply_scale(values: NDArray[Any], scale: tuple[float, float] | None) -> NDAr
     if scale is None:
         return values
     slope, intercept = scale
-    return np.asarray(values * slope + intercept, scaled_dtype(values.dtype))
+    scaled = np.multiply(values, slope, dtype=scaled_dtype(values.dtype))
+    scaled += intercept
+    return np.asarray(scaled)

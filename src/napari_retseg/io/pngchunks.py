@@ -69,8 +69,8 @@ class PngFacts:
                 found.append(f"the {what} in the file is not applied")
         if "pCAL" in self.chunks:
             found.append("the calibration of grey values in the file (pCAL) is not applied")
-        if self.is_grey and "tRNS" in self.chunks:
-            found.append("the transparent grey value in the file is taken as grey")
+        if "tRNS" in self.chunks:
+            found.append("the transparent value in the file is taken as the others")
         bits = self.chunks.get("sBIT", b"")
         if bits and bits[0] < self.bit_depth:
             found.append(f"{bits[0]} of {self.bit_depth} bits are significant, says the file")

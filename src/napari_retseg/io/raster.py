@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -35,6 +36,15 @@ from napari_retseg.scan import OctScan
 _FORMATS = ("PNG", "JPEG", "BMP")
 _GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
 #: Chunks in which a PNG may have an orientation.
+_BROKEN_EXIF = (
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 _TEXTS = {"eXIf", "iTXt", "zTXt", "tEXt"}
 _COLOURS = {"LA": "grey with alpha", "P": "palette colour", "PA": "palette colour"}
 
@@ -70,12 +80,15 @@ class RasterPixels(PagedPixels):
                 _check_labels(path, image, self.kind)
             width, height = image.size
             # Pillow decodes to as many bands as a pixel has, imagecodecs to 16 bits
-            item_bytes = max(2, 2 * len(image.getbands()))
+            item_bytes = 6 if image.mode in ("P", "PA") else 2 * len(image.getbands())
             check_shape(path, (height, width), item_bytes, held=held, expected=(height, width))
-            self._orientation = check_orientation(path, _read_orientation(image, self._facts))
+            found = _read_orientation(image, self._facts)
+            self._orientation = check_orientation(path, found)
             dtype = np.dtype(_stored_dtype(image))
             self.spacing_um = turn_pair(_spacing(image, self._facts), self._orientation)
             self.notes = [] if values == "indices" else self._collect(image)
+            if found is None:
+                self.notes.append("the EXIF block is broken; the picture is not turned")
         super().__init__(path, turn_pair((height, width), self._orientation), dtype)
 
     def _collect(self, image: Image.Image) -> list[str]:
@@ -166,7 +179,10 @@ def _check_labels(path: Path, image: Image.Image, kind: str) -> None:
 def _read_orientation(image: Image.Image, facts: PngFacts | None) -> Any:
     if image.format == "BMP" or (facts is not None and not _TEXTS & facts.chunks.keys()):
         return UPRIGHT
-    return image.getexif().get(ORIENTATION, UPRIGHT)
+    try:
+        return image.getexif().get(ORIENTATION, UPRIGHT)
+    except _BROKEN_EXIF:
+        return None
 
 
 def _kind(image: Image.Image) -> str:

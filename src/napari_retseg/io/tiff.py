@@ -162,6 +162,9 @@ def open_tiff(path: Path, values: Values, *, expected: tuple[int, ...] | None = 
         stack = _arrange(path, found, page, facts)
         orientation = orientation_of(path, page)
         pixels = _open_pixels(path, found, page, stack, (values, orientation))
+        # the samples of a pixel are decoded together
+        item_bytes = pixels.dtype.itemsize * page.samplesperpixel
+        check_shape(path, pixels.shape[-2:], item_bytes, held=size, expected=pixels.shape[-2:])
         check_shape(path, pixels.shape, pixels.dtype.itemsize, held=size, expected=expected)
         if facts.calibration is not None:
             pixels = _calibrate(path, pixels, facts.calibration, values)

@@ -99,7 +99,8 @@ def kind_of_samples(page: tifffile.TiffPage) -> str:
     """What several samples of a pixel are: colour, grey with alpha, or channels."""
     if page.photometric not in _GREY:
         return "colour"
-    return "alpha" if page.extrasamples and page.samplesperpixel == 2 else "channel"
+    extra = page.extrasamples
+    return "alpha" if page.samplesperpixel == 2 and extra and extra[0] in _ALPHA else "channel"
 
 
 def _check_kind(path: Path, page: tifffile.TiffPage, values: Values) -> None:
@@ -244,7 +245,8 @@ def reduce_page(
     if values == "indices":
         return stored.astype(np.uint8) if stored.dtype == bool else stored
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        return reduce_rgb((np.moveaxis(page.colormap, 0, -1) >> 8).astype(np.uint8)[stored])
+        shades = reduce_rgb((np.moveaxis(page.colormap, 0, -1) >> 8).astype(np.uint8))
+        return np.asarray(shades[stored])
     if stored.dtype == bool:
         stored = stored.astype(np.uint8) * np.uint8(255)
     return _turn_white(stored, page) if page.photometric == PHOTOMETRIC.MINISWHITE else stored
@@ -274,11 +276,11 @@ def page_notes(page: tifffile.TiffPage, samples: str, values: Values) -> list[st
     if values == "indices":
         return []
     notes = []
-    if samples in ("colour", "alpha"):
+    if samples == "colour":
         notes.append(colour_note(f"colour ({PHOTOMETRIC(page.photometric).name})"))
     elif page.photometric == PHOTOMETRIC.PALETTE:
         notes.append(colour_note("palette colour"))
-    if samples == "colour" and any(kind in _ALPHA for kind in page.extrasamples):
+    if samples in ("colour", "alpha") and any(kind in _ALPHA for kind in page.extrasamples):
         notes.append("transparency is left out")
     named = [what for code, what in _NOT_APPLIED.items() if code in page.tags]
     if named:
