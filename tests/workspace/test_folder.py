@@ -262,3 +262,31 @@ def test_classes_that_are_labelled_stay_and_others_may_come(workspace: Workspace
     workspace.set_classes(workspace.classes.extended(["drusen"]))
     found = load_dataset(workspace.folder).labels
     assert [(c.value, c.name) for c in found.classes[1:]] == [(1, "retina"), (2, "drusen")]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [],
+        5,
+        {},
+        {"image": 5},
+        {"image": "scans/x.tif", "split": "dev"},
+        {"image": "x\u0001" * 3000},
+    ],
+)
+def test_one_bad_entry_is_set_aside_and_the_others_are_there(
+    workspace: Workspace, bad: object
+) -> None:
+    folder = workspace.folder
+    names = [entry.name for entry in workspace.scans]
+    workspace.close()
+    path = folder / "dataset.json"
+    content = json.loads(path.read_text())
+    content["training"].insert(1, bad)
+    path.write_text(json.dumps(content))
+    for _ in range(2):
+        with Workspace.open(folder, trust=True) as opened:
+            assert [entry.name for entry in opened.scans] == names
+            assert any(note.startswith("an entry is set aside: ") for note in opened.notes)
+        assert json.loads(path.read_text())["unreadable"] == [bad]

@@ -9,7 +9,7 @@ import typer
 
 from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.options import JsonOption
-from napari_retseg.errors import RetsegError
+from napari_retseg.errors import NotThereError, RetsegError
 
 if TYPE_CHECKING:
     from napari_retseg.workspace import ScanEntry, Workspace
@@ -148,8 +148,11 @@ def _describe_round(run: Path) -> dict[str, Any]:
 
     try:
         verdict = read_verdict(run)
-    except RetsegError:
+    except NotThereError:
         return {"round": run.name, "path": str(run), "verdict": None, "promoted": None}
+    except RetsegError as error:
+        about = {"round": run.name, "path": str(run), "verdict": None, "promoted": None}
+        return {**about, "unreadable": str(error)}
     return {
         "round": run.name,
         "path": str(run),
@@ -174,5 +177,8 @@ def _write(about: dict[str, Any]) -> list[str]:
             f"  {scan['name']:<20} patient {scan['patient']}{side}: "
             f"{counts or 'nothing'} of {total} B-scans{missing}"
         )
-    lines += [f"  round {one['round']}  {one['verdict'] or 'not ended'}" for one in about["rounds"]]
+    lines += [
+        f"  round {one['round']}  {one['verdict'] or one.get('unreadable', 'not ended')}"
+        for one in about["rounds"]
+    ]
     return [*lines, *(f"  note      {note}" for note in about["notes"])]

@@ -61,8 +61,17 @@ def read_description(path: Path) -> dict[str, Any]:
     return data
 
 
+class _LeavingError(InputError):
+    """Labels outside the data set's folder, which nobody can allow."""
+
+
 def parse_cases(
-    data: Mapping[str, Any], path: Path, *, allow_outside: bool = False, check_files: bool = True
+    data: Mapping[str, Any],
+    path: Path,
+    *,
+    allow_outside: bool = False,
+    check_files: bool = True,
+    refused: list[tuple[Any, str]] | None = None,
 ) -> tuple[Case, ...]:
     """Return the cases of a description; `path` is where it lies.
 
@@ -76,6 +85,9 @@ def parse_cases(
         Whether images may lie outside the folder.
     check_files
         Whether every image and label must be there.
+    refused
+        Takes entries that are wrong, each with the reason, so that the others load; None: the
+        first one ends it. Images and labels outside the folder end it in any case.
 
     Raises
     ------
@@ -84,16 +96,30 @@ def parse_cases(
     """
     cases = []
     for key, number, entry in _list_entries(data, path):
-        values = {"image": entry} if isinstance(entry, str) else entry
-        if not isinstance(values, dict) or not isinstance(values.get("image"), str):
-            raise InputError(f"{path}: entry {number} of '{key}' names no image")
-        if key == "test":
-            values = {"split": "test", **values}
-        case = _parse_case(values, path, allow_outside=allow_outside)
-        if check_files:
-            _check_files(case, path)
-        cases.append(case)
+        try:
+            case = _parse_entry(
+                entry, f"entry {number} of '{key}'", path, allow_outside=allow_outside
+            )
+            if key == "test" and case.split is None:
+                case = case.model_copy(update={"split": "test"})
+            if check_files:
+                _check_files(case, path)
+        except (OutsideError, _LeavingError):
+            raise
+        except InputError as error:
+            if refused is None:
+                raise
+            refused.append((entry, str(error)))
+        else:
+            cases.append(case)
     return tuple(cases)
+
+
+def _parse_entry(entry: Any, name: str, path: Path, *, allow_outside: bool) -> Case:
+    values = {"image": entry} if isinstance(entry, str) else entry
+    if not isinstance(values, dict) or not isinstance(values.get("image"), str):
+        raise InputError(f"{path}: {name} names no image")
+    return _parse_case(values, path, allow_outside=allow_outside)
 
 
 def _list_entries(data: Mapping[str, Any], path: Path) -> Iterator[tuple[str, int, Any]]:
@@ -141,7 +167,7 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
             raise InputError(f"{path}: the label of {shorten(values['image'])} is no path")
         label = find_inside(root, values["label"], path)
         if label is None:
-            raise InputError(
+            raise _LeavingError(
                 f"{path}: label {shorten(values['label'])} is outside the dataset's folder; labels "
                 "lie in it, copy them there"
             )

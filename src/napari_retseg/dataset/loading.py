@@ -98,8 +98,8 @@ def _load_described(data: dict[str, Any], source: Path, *, allow_outside: bool |
         raise InputError(f"{source}: lists no cases under 'training' and 'test'")
     pair = find_pair(source.parent)
     if pair is not None and data.get(LAYOUT) == FOLDERS:
-        cases, notes = add_new(cases, *pair)
-        data = {**data, "notes": notes}
+        cases, new = add_new(cases, *pair)
+        data = {**data, "notes": new}
     labels = _name_classes(data, source, cases)
     cases, doubts = doubt_replaced(cases)
     dataset = build_dataset(data, source, labels=labels, cases=cases)

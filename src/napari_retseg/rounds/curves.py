@@ -273,10 +273,12 @@ def read_events(run: Path) -> list[Event]:
 
     Raises
     ------
+    NotThereError
+        Where there is no run.
     InputError
-        Where there is no run, or the file cannot be read.
+        Where the file cannot be read.
     """
     try:
         return list_events(read_log(run))
     except NotThereError as error:
-        raise InputError(f"{run}: there is no run in this folder; choose another one") from error
+        raise NotThereError(f"{run}: there is no run in this folder; choose another one") from error

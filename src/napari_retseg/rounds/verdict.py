@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_retseg.errors import InputError, ModelError
+from napari_retseg.errors import ModelError, NotThereError
 from napari_retseg.events import Finished
 from napari_retseg.learn.gate import is_reference_of
 from napari_retseg.models import (
@@ -138,12 +138,14 @@ def read_verdict(run: Path) -> Verdict:
 
     Raises
     ------
-    InputError
+    NotThereError
         Where there is no run, or it has not ended.
+    InputError
+        Where it cannot be read.
     """
     ended = [event for event in read_events(run) if isinstance(event, Finished)]
     if not ended:
-        raise InputError(f"{run}: this training has not ended; resume it")
+        raise NotThereError(f"{run}: this training has not ended; resume it")
     new, start = _read_quietly(run / _MODEL), _read_quietly(run / _START)
     return judge_round(
         ended[-1].result,

@@ -28,6 +28,8 @@ from napari_retseg.workspace.layout import KINDS, LABELS, choose_name, list_name
 from napari_retseg.workspace.relocation import holds_scan, is_there
 
 _LISTED = 3
+#: Key of ``dataset.json``: entries that are wrong, as they were written.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def check_trust(folder: Path, *, is_trusted: bool) -> None:
                 "workspace was not opened; replace the link with the folder that it names"
             )
     path = folder / DESCRIPTION
-    _list_cases(read_description(path), path, is_trusted=is_trusted)
+    _list_cases(read_description(path), path, is_trusted=is_trusted, refused=[])
 
 
 def read_contents(anchor: Anchor, *, is_trusted: bool, former: Path | None) -> Contents:
@@ -96,11 +98,14 @@ def read_contents(anchor: Anchor, *, is_trusted: bool, former: Path | None) -> C
     folder = anchor.root
     path = folder / DESCRIPTION
     data = read_description(path)
-    listed = _name_cases(_list_cases(data, path, is_trusted=is_trusted))
+    refused: list[tuple[Any, str]] = []
+    listed = _name_cases(_list_cases(data, path, is_trusted=is_trusted, refused=refused))
     labels = parse_labels(data, path) or LabelSet.from_names([])
     _check_twice(listed, path)
     dataset = build_dataset(data, path, labels=labels, cases=())
-    about = {key: value for key, value in dataset.about.items() if key != MISSING}
+    about = {k: v for k, v in dataset.about.items() if k not in (MISSING, UNREADABLE)}
+    if refused:
+        about[UNREADABLE] = [entry for entry, _ in refused]
     found = [_find_scan(case, folder, former) for case in listed]
     repaired, notes = _repair(found, anchor)
     missing = frozenset(c.about["name"] for c in repaired if not is_there(c, folder, former))
@@ -109,17 +114,28 @@ def read_contents(anchor: Anchor, *, is_trusted: bool, former: Path | None) -> C
         dataset=dataset.model_copy(update={"about": about}),
         cases=tuple(repaired),
         missing=missing,
-        is_changed=repaired != listed or missing != _listed_missing(data),
-        notes=notes,
+        is_changed=repaired != listed
+        or missing != _listed_missing(data)
+        or about.get(UNREADABLE) != data.get(UNREADABLE),
+        notes=(*notes, *(f"an entry is set aside: {reason}" for _, reason in refused)),
     )
 
 
-def _list_cases(data: Mapping[str, Any], path: Path, *, is_trusted: bool) -> list[Case]:
-    """Return the cases that load, and those set aside, in the user's order."""
-    absent = {"training": data.get(MISSING, [])}
-    present = parse_cases(data, path, allow_outside=is_trusted, check_files=False)
-    cases = list(present)
-    aside = parse_cases(absent, path, allow_outside=is_trusted, check_files=False)
+def _list_cases(
+    data: Mapping[str, Any], path: Path, *, is_trusted: bool, refused: list[tuple[Any, str]]
+) -> list[Case]:
+    """Return the cases that load, and those that are missing, in the user's order.
+
+    Entries that are wrong are kept for a time when they can be read, and name their reason.
+    """
+
+    def parse(entries: Mapping[str, Any]) -> tuple[Case, ...]:
+        return parse_cases(
+            entries, path, allow_outside=is_trusted, check_files=False, refused=refused
+        )
+
+    cases = [*parse(data), *parse({"training": data.get(UNREADABLE, [])})]
+    aside = parse({"training": data.get(MISSING, [])})
     for case in sorted(aside, key=_position):
         about = {key: value for key, value in case.about.items() if key != "position"}
         cases.insert(_position(case), case.model_copy(update={"about": about}))
