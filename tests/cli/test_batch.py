@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.cli import app
 from napari_retseg.cli import batch as module
 from napari_retseg.cli.batch import Batch
@@ -28,6 +29,7 @@ from napari_retseg.cli.summary import Summary
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanPredicted, BscanUncertainty, Event, Finished
 from napari_retseg.failures import OUT_OF_MEMORY
+from napari_retseg.io import write_scan
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import DEPTH, WIDTH, Run, save_bscan, visible
@@ -297,3 +299,47 @@ def test_a_closed_pipe_does_not_end_the_work(steady_model: Path, tmp_path: Path)
         process.stdout.close()
         process.wait(timeout=200)
     assert visible(tmp_path / "out") == ["0.png", "1.png", "2.png"]
+
+
+def test_bscans_that_no_eye_can_have_are_told_and_ranked_first(
+    tmp_path: Path, tiny_info: ModelInfo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = tiny_info.model_copy(update={"classes": LabelSet.from_names(["NFL", "INL", "fluid"])})
+    possible = np.zeros((DEPTH, WIDTH), np.uint8)
+    possible[10:20], possible[20:30] = 1, 2
+    doubled = possible.copy()
+    doubled[32:42] = 1
+
+    def label(scan: OctScan) -> Iterator[Event]:
+        for index in range(scan.n_bscans):
+            is_odd = "odd" in str(scan.source) and index == 1
+            found = BscanUncertainty(0.01 if is_odd else 0.9, possible, (float(index), 0.2))
+            yield BscanPredicted(index, doubled if is_odd else possible, found)
+        yield Finished()
+
+    pixels = np.zeros((3, DEPTH, WIDTH), np.uint8)
+    for name in ("even.tif", "odd.tif"):
+        write_scan(tmp_path / name, OctScan(pixels, ("bscan", "depth", "width")))
+    origin = Origin(scan="", weights="", model="", options={}, program="")
+    for resume in (False, True):
+        with Reporter(as_json=True) as reporter:
+            batch = Batch(
+                output=tmp_path / "out",
+                labeller=Labeller(tmp_path, info, label, lambda _: origin),
+                reporter=reporter,
+                uncertainty=True,
+                resume=resume,
+            )
+            summary = batch.run([Place(tmp_path / "even.tif"), Place(tmp_path / "odd.tif")])
+        assert summary.ranking is not None
+        first, second, *_ = summary.ranking
+        assert (Path(first.file).name, first.bscan) == ("odd.tif", 1)
+        assert first.misplaced > 0.3
+        assert second.misplaced == 0
+        assert [one.rank for one in summary.ranking] == [1, 2, 3, 4, 5, 6]
+        if not resume:
+            found = [[one["bscan"] for one in entry["impossible"]] for entry in summary.predicted]
+            assert found == [[], [1]]
+            assert "odd.tif: check the labels of 1 of 3 B-scans (1): " in capsys.readouterr().err
+        else:
+            assert len(summary.skipped) == 2

@@ -297,3 +297,32 @@ def sizes_seen(
     predictor._network.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[-2:]))
     list(predictor.label_scan(scan, [0]))
     return seen
+
+
+class Broken(torch.nn.Module):
+    """Gives a value that is not finite in one pixel of a scan."""
+
+    def __init__(self, value: float, dims: int) -> None:
+        super().__init__()
+        layer = torch.nn.Conv2d if dims == 2 else torch.nn.Conv3d
+        self.conv = layer(1, 2, 1)
+        self.value = value
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.conv(images).clone()
+        logits[(0, 1, *[0] * (images.ndim - 2))] = self.value
+        return logits
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("options", [{}, {"tta": True}, {"uncertainty": True}])
+def test_values_that_are_not_finite_are_refused_and_no_background(
+    pixels: NDArray[np.float32], value: float, precision: Any, options: dict[str, bool]
+) -> None:
+    scan = OctScan(pixels, OCT, source=Path("eye.tif"))
+    config = PredictConfig(device="cpu", precision=precision, **options)
+    predictor = load_predictor(make_model(Broken(value, 2), names=("upper",)), config)
+    with pytest.raises(ModelError, match=rf"^eye.tif: model .* not finite, in {precision}; ") as it:
+        list(predictor.label_scan(scan, range(5)))
+    assert ("--precision fp32" in str(it.value)) == (precision == "bf16")

@@ -16,10 +16,11 @@ from napari_retseg.cli.outputs import make_folder, shared
 from napari_retseg.cli.ranking import FOLDER as MAPS
 from napari_retseg.cli.ranking import Ranking
 from napari_retseg.cli.reporting import Reporter, count, format_seconds
-from napari_retseg.cli.summary import Summary
+from napari_retseg.cli.summary import Summary, describe_impossible
 from napari_retseg.errors import InputError, JobError
 from napari_retseg.events import BscanPredicted, Finished
 from napari_retseg.failures import release_memory
+from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
 from napari_retseg.io import label_path, open_label_writer, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of
@@ -75,6 +76,7 @@ class Batch:
         self._overlay = overlay
         self._ranking = Ranking(output) if uncertainty else None
         self._records = Records(output)
+        self._anatomy = Anatomy(labeller.info.classes)
         self._summary = Summary(model=labeller.info.name, output=output)
 
     def run(self, places: Sequence[Place], *, fail_fast: bool = False) -> Summary:
@@ -145,11 +147,17 @@ class Batch:
         for note in scan.notes:
             self._reporter.say(f"{path}: {note}")
         began = time.monotonic()
-        self._write(place, scan, target, (origin, found.digest))
+        misplaced = self._write(place, scan, target, (origin, found.digest))
         seconds = time.monotonic() - began
         self._reporter.end_progress()
         size = count(scan.n_bscans, "B-scan")
         self._reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
+        impossible = {k: share for k, share in sorted(misplaced.items()) if share > IMPOSSIBLE}
+        if impossible:
+            self._reporter.say(f"{path}: {describe_impossible(impossible, scan.n_bscans)}")
+        entry["impossible"] = [
+            {"bscan": k, "misplaced": round(share, 4)} for k, share in impossible.items()
+        ]
         entry |= {"bscans": scan.n_bscans, "seconds": round(seconds, 3)}
         self._summary.predicted.append(entry)
 
@@ -180,9 +188,16 @@ class Batch:
 
     def _write(
         self, place: Place, scan: OctScan, target: Path, known: tuple[Origin, str | None]
-    ) -> None:
-        """Predict and write B-scan by B-scan; the file appears when it is whole."""
+    ) -> dict[int, float]:
+        """Predict and write B-scan by B-scan; the file appears when it is whole.
+
+        Returns
+        -------
+        dict
+            Which share of each B-scan is misplaced.
+        """
         path = place.path
+        misplaced: dict[int, float] = {}
         planes: dict[int, str] = {}
         with (
             open_label_writer(target, scan=scan) as writer,
@@ -192,7 +207,8 @@ class Batch:
                 self._reporter.show(event, subject=path.name)
                 if isinstance(event, BscanPredicted):
                     writer.write(event.index, event.labels)
-                    write_map(event)
+                    misplaced[event.index] = self._measure(event)
+                    write_map(event, misplaced[event.index])
                     self._draw(scan, target, event)
                     planes[event.index] = hash_plane(event.labels)
                 elif isinstance(event, Finished) and event.cancelled:
@@ -209,12 +225,17 @@ class Batch:
                 overlay=self._overlay,
             )
             self._records.write(target, record)
+        return misplaced
+
+    def _measure(self, event: BscanPredicted) -> float:
+        classes = self._labeller.info.classes
+        return self._anatomy.misplaced(classes.to_indices(event.labels))
 
     def _open_map(
         self, path: Path, scan: OctScan, target: Path
-    ) -> AbstractContextManager[Callable[[BscanPredicted], None]]:
+    ) -> AbstractContextManager[Callable[[BscanPredicted, float], None]]:
         if self._ranking is None:
-            return nullcontext(lambda _: None)
+            return nullcontext(lambda *_: None)
         return self._ranking.open_map(path, scan, target)
 
     def _draw(self, scan: OctScan, target: Path, event: BscanPredicted) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from napari_retseg.errors import JobError, UsageError
+from pydantic import Field
+
+from napari_retseg.config import Frozen
+from napari_retseg.errors import InputError, JobError, UsageError
 from napari_retseg.events import BscanPredicted
+from napari_retseg.infer.anatomy import IMPOSSIBLE
 from napari_retseg.io import open_label_writer
 from napari_retseg.io.atomic import write_json, write_text
 from napari_retseg.plaintext import make_cell
 from napari_retseg.ranking import rank_bscans
+from napari_retseg.records import read_record
 from napari_retseg.scan import OctScan
 
 FOLDER = "uncertainty"
@@ -28,16 +32,35 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class RankedBscan:
-    """One line of the table; `bscan` counts from 0, `rank` from 1."""
+    """One line of the table; `bscan` counts from 0, `rank` from 1.
+
+    `misplaced` is the share that :class:`napari_retseg.infer.anatomy.Anatomy` measures.
+    """
 
     file: str
     bscan: int
     score: float
     rank: int
+    misplaced: float
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return {"file": self.file, "bscan": self.bscan, "score": self.score, "rank": self.rank}
+        return asdict(self)
+
+
+class _Measured(Frozen):
+    """What the ranking knows of a B-scan; kept beside the map."""
+
+    bscan: Annotated[int, Field(ge=0)]
+    score: Annotated[float, Field(ge=0, le=1)]
+    descriptor: tuple[float, ...]
+    misplaced: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class _Scan(Frozen):
+    """The content of the JSON file beside a map."""
+
+    bscans: tuple[_Measured, ...]
 
 
 class Ranking:
@@ -54,7 +77,7 @@ class Ranking:
 
     def __init__(self, output: Path) -> None:
         self._output = output
-        self._bscans: list[tuple[str, int, float, Sequence[float]]] = []
+        self._bscans: list[tuple[str, _Measured]] = []
 
     @property
     def table(self) -> Path:
@@ -83,48 +106,73 @@ class Ranking:
     @contextmanager
     def open_map(
         self, path: Path, scan: OctScan, target: Path
-    ) -> Iterator[Callable[[BscanPredicted], None]]:
+    ) -> Iterator[Callable[[BscanPredicted, float], None]]:
         """Open the map of a scan; what is given takes its B-scans, in any order.
+
+        With each comes the share of it that is misplaced.
 
         At the end the map appears whole, and beside it what a later run needs for its ranking.
         """
-        bscans: list[dict[str, Any]] = []
+        bscans: list[_Measured] = []
 
-        def write(event: BscanPredicted) -> None:
+        def write(event: BscanPredicted, misplaced: float) -> None:
             found = event.uncertainty
             if found is None:
                 raise JobError(f"{path}: the uncertainty was not measured; update the workers")
             writer.write(event.index, found.entropy)
-            descriptor = [round(value, 6) for value in found.descriptor]
-            bscans.append({"bscan": event.index, "score": found.score, "descriptor": descriptor})
+            descriptor = tuple(round(value, 6) for value in found.descriptor)
+            bscans.append(
+                _Measured(
+                    bscan=event.index,
+                    score=found.score,
+                    descriptor=descriptor,
+                    misplaced=round(misplaced, 6),
+                )
+            )
 
         with open_label_writer(self.map_path(target), scan=scan) as writer:
             yield write
-            bscans.sort(key=lambda b: b["bscan"])
-            write_json(self._scores_path(target), {"bscans": bscans})
-            self._take(path, bscans)
+            bscans.sort(key=lambda b: b.bscan)
+            about = _Scan(bscans=tuple(bscans))
+            write_json(self._scores_path(target), about.model_dump(mode="json"))
+            self._take(path, about)
 
     def recall(self, path: Path, target: Path, *, n_bscans: int) -> bool:
         """Take the B-scans of a scan from an earlier run; False where it left nothing whole."""
         if not self.map_path(target).is_file():
             return False
         try:
-            bscans = json.loads(self._scores_path(target).read_text(encoding="utf-8"))["bscans"]
-            if len(bscans) != n_bscans:
-                return False
-            self._take(path, bscans)
-        except (OSError, ValueError, KeyError, TypeError):
+            about = read_record(self._scores_path(target), _Scan)
+        except InputError:
             return False
+        if len(about.bscans) != n_bscans:
+            return False
+        self._take(path, about)
         return True
 
     def rank(self) -> list[RankedBscan]:
-        """Rank all B-scans: those to label next come first."""
-        scores = [score for _, _, score, _ in self._bscans]
-        order = rank_bscans(scores, [values for *_, values in self._bscans], n=_RANKED)
-        rest = set(range(len(scores))).difference(order)
-        order += sorted(rest, key=lambda k: (-scores[k], k))
+        """Rank all B-scans: impossible ones come first, then those to label next."""
+        measured = [one for _, one in self._bscans]
+        first = [k for k, one in enumerate(measured) if one.misplaced > IMPOSSIBLE]
+        first.sort(key=lambda k: (-measured[k].misplaced, k))
+        others = [k for k, one in enumerate(measured) if one.misplaced <= IMPOSSIBLE]
+        chosen = rank_bscans(
+            [measured[k].score for k in others],
+            [measured[k].descriptor for k in others],
+            known=[measured[k].descriptor for k in first],
+            n=_RANKED,
+        )
+        order = [*first, *(others[place] for place in chosen)]
+        rest = set(range(len(measured))).difference(order)
+        order += sorted(rest, key=lambda k: (-measured[k].score, k))
         return [
-            RankedBscan(self._bscans[k][0], self._bscans[k][1], round(scores[k], 6), rank)
+            RankedBscan(
+                file=self._bscans[k][0],
+                bscan=measured[k].bscan,
+                score=round(measured[k].score, 6),
+                rank=rank,
+                misplaced=measured[k].misplaced,
+            )
             for rank, k in enumerate(order, start=1)
         ]
 
@@ -133,9 +181,10 @@ class Ranking:
         ranked = self.rank()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", "bscan", "score", "rank"])
+        writer.writerow(["file", "bscan", "score", "rank", "misplaced"])
         writer.writerows(
-            [make_cell(one.file), one.bscan, f"{one.score:.6f}", one.rank] for one in ranked
+            [make_cell(one.file), one.bscan, f"{one.score:.6f}", one.rank, f"{one.misplaced:.4f}"]
+            for one in ranked
         )
         write_text(self.table, text.getvalue())
         return ranked
@@ -144,11 +193,8 @@ class Ranking:
         place = self.map_path(target)
         return place.with_name(f"{place.name}.json")
 
-    def _take(self, path: Path, bscans: Sequence[dict[str, Any]]) -> None:
-        self._bscans += [
-            (str(path), int(b["bscan"]), float(b["score"]), [float(v) for v in b["descriptor"]])
-            for b in bscans
-        ]
+    def _take(self, path: Path, about: _Scan) -> None:
+        self._bscans += [(str(path), one) for one in about.bscans]
 
 
 def describe_next(ranked: Sequence[RankedBscan]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from napari_retseg.cli.group import FAILED, INTERRUPTED
 from napari_retseg.cli.listing import LeftOut
 from napari_retseg.cli.ranking import RankedBscan, describe_next
+
+_NAMED = 10
 
 
 @dataclass
@@ -73,3 +76,13 @@ class Summary:
         if self.ranking is not None:
             data["label_next"] = [one.to_json() for one in self.ranking]
         return data
+
+
+def describe_impossible(bscans: Iterable[int], n_bscans: int) -> str:
+    """Name the B-scans whose labels no eye can have."""
+    what = "layers are out of order, doubled or scattered"
+    if n_bscans == 1:
+        return f"check the labels: {what}"
+    found = list(bscans)
+    named = ", ".join(map(str, found[:_NAMED])) + (", ..." if len(found) > _NAMED else "")
+    return f"check the labels of {len(found)} of {n_bscans} B-scans ({named}): {what}"

@@ -107,6 +107,11 @@ class Predictor:
         ------
         int, BscanResult
             In the order of `bscans`.
+
+        Raises
+        ------
+        ModelError
+            Where the network gives values that are not finite.
         """
         if self._streams(scan):
             for indices, logits in self.predict_logits(scan, bscans, cancel=cancel):
@@ -235,4 +240,18 @@ class Predictor:
         if self._dims == 2:
             images = images.contiguous(memory_format=torch.channels_last)
         logits: torch.Tensor = self._network(images)
+        self._check_finite(logits)
         return logits
+
+    def _check_finite(self, logits: torch.Tensor) -> None:
+        """Refuse logits that are NaN or infinite: as labels they would read as background."""
+        if bool(torch.isfinite(logits).all()):
+            return
+        source = self._opened.scan.source if self._opened is not None else None
+        name, what_now = self.info.name, "its weights are damaged: choose another model"
+        if self.compute.dtype != torch.float32:
+            what_now = f"try --precision fp32; if that fails, too, {what_now}"
+        raise ModelError(
+            f"{source or 'the scan'}: model {name} gives values that are not finite, in "
+            f"{self.compute.precision}; {what_now}"
+        )
