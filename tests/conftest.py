@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # what is measured of this machine is the same for all tests, and not the user's
 _cache = tempfile.TemporaryDirectory(prefix="napari-retseg-tests-")
 os.environ["NAPARI_RETSEG_CACHE"] = _cache.name
+os.environ["NAPARI_RETSEG_SALT"] = str(Path(_cache.name) / "salt")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

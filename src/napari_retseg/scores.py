@@ -9,7 +9,7 @@ with published tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -335,7 +335,7 @@ _MEAN = "mean foreground"
 _SCORES = ("dice", "iou")
 
 
-def format_table(scores: dict[str, Any], *, before: dict[str, Any] | None = None) -> str:
+def format_table(scores: Mapping[str, Any], *, before: Mapping[str, Any] | None = None) -> str:
     """Lay out Dice and IoU of each foreground class as text, a dash where there is no value.
 
     Parameters
@@ -361,7 +361,7 @@ def format_table(scores: dict[str, Any], *, before: dict[str, Any] | None = None
     return _align(rows)
 
 
-def _cells(after: dict[str, Any], before: dict[str, Any] | None, key: str) -> list[str]:
+def _cells(after: Mapping[str, Any], before: Mapping[str, Any] | None, key: str) -> list[str]:
     """One number, or before, after and change."""
     new = after[key]
     if before is None:

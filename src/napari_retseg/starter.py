@@ -85,7 +85,11 @@ def train_starter(
         elif isinstance(event, Message):
             print(event.text, flush=True)
     model = load_model(work / "run" / "model-last")
-    info = model.info.model_copy(update={"name": STARTER, "parent": None, "about": ABOUT})
+    trained = model.info.trained_on
+    if trained is not None:  # keys of simulated eyes are of no use
+        trained = trained.model_copy(update={"keys": (), "dataset_key": None})
+    update = {"name": STARTER, "parent": None, "about": ABOUT, "trained_on": trained}
+    info = model.info.model_copy(update=update)
     return save_model(folder, model.network, info, half=True)
 
 

@@ -29,7 +29,7 @@ def test_the_list_has_name_path_classes_and_scores(run: Run, tiny_bundle: Path) 
     run("models", "add", tiny_bundle, "--name", "mine")
     rows = json.loads(run("models", "list", "--json").stdout)
     (row,) = [row for row in rows if row["name"] == "mine"]
-    assert set(row) == {"name", "path", "classes", "scores", "simulated"}
+    assert set(row) == {"name", "path", "readable", "classes", "scores", "simulated"}
     assert [one["name"] for one in row["classes"]] == ["background", "upper", "lower", "fluid"]
     assert (Path(row["path"]) / "model.json").is_file()
 
@@ -51,6 +51,12 @@ def test_a_damaged_model_is_named_and_the_others_are_listed(
     assert result.exit_code == 1
     assert "damaged" in only_error(result)
     assert "good" in result.stdout
+    (line,) = [x for x in result.stdout.splitlines() if x.startswith("damaged")]
+    assert "cannot be read" in line
+    listed = json.loads(run("models", "list", "--json").stdout)
+    (row,) = [row for row in listed if row["name"] == "damaged"]
+    assert row["readable"] is False
+    assert "cannot be read as JSON" in row["error"]
 
 
 def test_show_names_network_and_classes(run: Run, tiny_bundle: Path) -> None:
@@ -229,8 +235,9 @@ def test_show_says_split_verdict_thresholds_and_scores_side_by_side(
     trained = TrainedOn(
         dataset="Clinic",
         sha256="f00d",
-        groups=("P1", "P2"),
-        heldout_groups=("P1", "P2"),
+        n_groups=2,
+        n_heldout_groups=2,
+        n_shared_groups=2,
         bscans=12,
         iterations=400,
         split="80/20, by image",

@@ -17,7 +17,7 @@ from napari_retseg.events import CancelToken, Event, Finished, Message
 from napari_retseg.infer.evaluate import evaluate, evaluate_predictions
 from napari_retseg.infer.predict import load_predictor, predict_labels
 from napari_retseg.io import label_path, read_labels, write_labels, write_scan
-from napari_retseg.models import ModelInfo, TrainedOn
+from napari_retseg.models import ModelInfo, TrainedOn, describe_groups
 from napari_retseg.nets.bundle import Model
 from napari_retseg.scan import OctScan
 from tests.infer.networks import Table, make_model, random_convolution
@@ -142,9 +142,8 @@ def test_patients_that_the_model_was_trained_on_are_named(
 ) -> None:
     trained = TrainedOn(
         dataset="tiny",
-        sha256="",
-        groups=("P2", "P3"),
-        heldout_groups=("P1",),
+        sha256="f00d",
+        **describe_groups(("P2", "P3"), ("P1",), dataset="tiny", sha256="f00d"),
         bscans=8,
         iterations=1,
         split="fold 1 of 3",
@@ -155,7 +154,11 @@ def test_patients_that_the_model_was_trained_on_are_named(
     assert "trained on P3, who are in split 'val'" in said[0]
     honest = Model(
         tiny_info.model_copy(
-            update={"trained_on": trained.model_copy(update={"groups": ("P1", "P2")})}
+            update={
+                "trained_on": trained.model_copy(
+                    update=describe_groups(("P1", "P2"), ("P3",), dataset="tiny", sha256="f00d")
+                )
+            }
         ),
         tiny_network,
     )

@@ -56,7 +56,10 @@ def test_a_better_model_is_promoted(tiny_dataset: Path, tiny_bundle: Path, tmp_p
     assert info.promoted is True
     assert info.scores is not None
     assert info.start_scores is not None
-    assert info.scores["mean_foreground_dice"] > info.start_scores["mean_foreground_dice"]
+    before, after = info.start_scores["mean_foreground_dice"], info.mean_dice
+    assert before is not None
+    assert after is not None
+    assert after > before
 
 
 def test_a_worse_model_is_not_and_both_are_kept(

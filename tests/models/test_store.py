@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,13 @@ def test_there_is_nothing_to_go_back_to(write: Write) -> None:
 
 
 def scores(dice: float) -> dict[str, Any]:
-    return {"mean_foreground_dice": dice}
+    return {
+        "classes": {},
+        "mean_foreground_dice": dice,
+        "mean_foreground_iou": dice / 2,
+        "n_bscans": 6,
+        "n_groups": 2,
+    }
 
 
 def test_a_model_that_is_not_promoted_does_not_replace_another(write: Write) -> None:
@@ -283,7 +290,11 @@ def test_half_a_model_is_not_added(write: Write, own: Path, tmp_path: Path) -> N
     (source / WEIGHTS).unlink()
     with pytest.raises(ModelError, match=f"aaaaaa: no model, {WEIGHTS}"):
         add_model(source, name="mine")
-    half = export_model(source, tmp_path / "less.zip")
+    with pytest.raises(ModelError, match="no model, "):
+        export_model(source, tmp_path / "less.zip")
+    half = tmp_path / "less.zip"
+    with zipfile.ZipFile(half, "w") as packed:
+        packed.write(source / DESCRIPTION, DESCRIPTION)
     with pytest.raises(ModelError, match=f"less.zip: no model, {WEIGHTS}"):
         add_model(half, name="mine")
     assert not (own / "mine").exists()

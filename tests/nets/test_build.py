@@ -66,8 +66,8 @@ def test_global_pooling_trains_one_sample_with_running_statistics() -> None:
         (NetworkConfig(arch="unett"), "no architecture 'unett'; did you mean unet"),
         (NetworkConfig(arch="basicnet"), "no architecture 'basicnet'; did you mean basicunet"),
         (NetworkConfig(encoder="resnet35"), "no encoder 'resnet35'; did you mean .*resnet34"),
-        (NetworkConfig(encoder="tu-nothing"), "cannot be built"),
-        (NetworkConfig(options={"encoder_depth": 9}), "cannot be built"),
+        (NetworkConfig(encoder="tu-nothing"), "no encoder 'tu-nothing'"),
+        (NetworkConfig(options={"encoder_depth": 9}), "option encoder_depth of unet must be"),
         (NetworkConfig(options={"activation": "softmax"}), "activation of unet is set by"),
         (NetworkConfig(arch="dpt", encoder="resnet18"), "cannot be built: it needs a vision"),
         (NetworkConfig(arch="linknet", encoder="mit_b0"), "cannot be built: .*not supported"),
@@ -83,7 +83,7 @@ def test_global_pooling_trains_one_sample_with_running_statistics() -> None:
         (NetworkConfig(arch="fpn", head="psp"), "head psp goes on the decoder of a unet, not of"),
         (NetworkConfig(arch="fpn", auxiliary=True), "an auxiliary head goes on .* not of fpn"),
         (NetworkConfig(arch="dynunet", options={"strides": [2, 2, 2]}), "dynunet cannot be built"),
-        (NetworkConfig(arch="basicunet", options={"nonsense": 1}), "basicunet cannot be built"),
+        (NetworkConfig(arch="basicunet", options={"nonsense": 1}), "basicunet has no option"),
     ],
 )
 def test_what_cannot_be_built_is_named(config: NetworkConfig, words: str) -> None:

@@ -13,7 +13,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset, load_dataset, save_dataset
 from napari_retseg.errors import RetsegError
-from napari_retseg.models import ModelInfo, TrainedOn
+from napari_retseg.models import ModelInfo, TrainedOn, describe_groups
 from napari_retseg.rounds import (
     check_round,
     describe_round,
@@ -287,9 +287,8 @@ def test_how_well_a_training_can_be_judged_is_said_before(
     assert "6 of 6 held-out B-scans began as a prediction of tiny" in derived.text
     other = tiny_info.model_copy(update={"weights_id": "abd"})
     assert foresee_judging(begun, config, other).level == "well"
-    trained = TrainedOn(
-        dataset="d", sha256="", groups=("P2",), heldout_groups=("P1",), bscans=1, iterations=1
-    )
+    groups = describe_groups(["P2"], ["P1"], dataset="d", sha256="")
+    trained = TrainedOn(dataset="d", sha256="", bscans=1, iterations=1, **groups)
     seen = foresee_judging(good, config, tiny_info.model_copy(update={"trained_on": trained}))
     assert seen.level == "barely"
     assert "was trained on P2, who is held out now" in seen.text

@@ -143,7 +143,13 @@ def test_labels_that_were_accepted_from_the_old_model_are_said() -> None:
 
 def test_a_patient_on_both_sides_is_said() -> None:
     trained = TrainedOn(
-        dataset="d", sha256="f", groups=("P1",), heldout_groups=("P1",), bscans=3, iterations=9
+        dataset="d",
+        sha256="f",
+        n_groups=1,
+        n_heldout_groups=1,
+        n_shared_groups=1,
+        bscans=3,
+        iterations=9,
     )
     found = _judge({**BEFORE}, {**BEFORE}, groups=1, trained_on=trained)
     assert found.remarks[0] == ("One patient only: the scores say nothing about other patients.")
@@ -199,6 +205,8 @@ def test_the_verdict_of_a_real_run_agrees_with_the_gate(run: Path) -> None:
     assert info.scores is not None
     assert info.start_scores is not None
     after, before = (s["mean_foreground_dice"] for s in (info.scores, info.start_scores))
+    assert after is not None
+    assert before is not None
     assert f"mean foreground Dice {after:.3f}, was {before:.3f}" in found.text
     assert "on 4 B-scans of 1 patient" in found.text
     assert found.promoted == (after >= before)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QFileDialog
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.models import ModelInfo
 from napari_retseg.ui.panel import SegmentPanel
-from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
+from napari_retseg.ui.state import BadModel, ModelChoice, Notice, SegmentState, Work
+from napari_retseg.ui.workbench.modelpanel import ModelPanel
+from napari_retseg.ui.workbench.state import BenchState
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -27,7 +30,13 @@ def choice(name: str) -> ModelChoice:
         network=NetworkConfig(),
         classes=LabelSet.from_names(["NFL", "<fluid>"]),
         preprocess=PreprocessConfig(),
-        scores={"mean_foreground_dice": 0.8125},
+        scores={
+            "classes": {},
+            "mean_foreground_dice": 0.8125,
+            "mean_foreground_iou": 0.7,
+            "n_bscans": 4,
+            "n_groups": 1,
+        },
     )
     return ModelChoice(Path("models") / name, info)
 
@@ -69,6 +78,30 @@ def test_choices_are_shown(panel: SegmentPanel, state: SegmentState) -> None:
     assert panel.volume_button.text() == "Segment all 61"
     assert panel.bscan_button.isEnabled()
     assert panel.volume_button.isEnabled()
+
+
+def test_models_that_cannot_be_read_are_listed_with_why(
+    panel: SegmentPanel, state: SegmentState, qtbot: QtBot
+) -> None:
+    bad = (BadModel("strange", "model.json: scores: no <b>dictionary</b>"),)
+    bench = BenchState(models=state.models, model=0, bad_models=bad)
+    workbench = ModelPanel(bench)
+    qtbot.addWidget(workbench)
+    state.bad_models = bad
+    for shown, box in ((state, panel.model_box), (bench, workbench.model_box)):
+        n = len(shown.models)
+        assert [box.itemText(k) for k in range(n, box.count())] == ["strange (cannot be read)"]
+        assert "&lt;b&gt;" in box.itemData(n, Qt.ItemDataRole.ToolTipRole)
+        rows = box.model()
+        assert isinstance(rows, QStandardItemModel)
+        item = rows.item(n)
+        assert item is not None
+        assert not item.isEnabled()
+        assert box.currentIndex() == 0
+        shown.models, shown.model = (), -1
+        assert box.currentText() != "strange (cannot be read)"
+        shown.bad_models = ()
+        assert "strange (cannot be read)" not in [box.itemText(k) for k in range(box.count())]
 
 
 def test_single_bscan_has_one_button(panel: SegmentPanel, state: SegmentState) -> None:

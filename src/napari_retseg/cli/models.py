@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,9 +39,13 @@ def list_(as_json: JsonOption = False) -> None:
                 rows.append(_row(folder, read_info(folder)))
             except ModelError as error:
                 failed += 1
+                rows.append(_bad_row(folder, error))
                 reporter.fail(str(error))
         if not as_json:
             for row in rows:
+                if not row["readable"]:
+                    reporter.say(f"{row['name']:<20} {'cannot be read':<28} {row['path']}")
+                    continue
                 kind = " (simulated)" if row["simulated"] else ""
                 reporter.say(f"{row['name']:<20} {_score(row['scores']) + kind:<28} {row['path']}")
         reporter.finish(rows)
@@ -172,9 +177,20 @@ def _row(folder: Path, info: ModelInfo) -> dict[str, Any]:
     return {
         "name": folder.name,
         "path": str(folder),
+        "readable": True,
         "classes": classes,
         "scores": info.scores,
         "simulated": info.trained_on is not None and info.trained_on.simulated,
+    }
+
+
+def _bad_row(folder: Path, error: ModelError) -> dict[str, Any]:
+    """Return a model that cannot be read, for the list."""
+    return {
+        "name": folder.name,
+        "path": str(folder),
+        "readable": False,
+        "error": str(error),
     }
 
 
@@ -207,7 +223,7 @@ def _describe_version(version: Version) -> str:
     )
 
 
-def _score(scores: dict[str, Any] | None) -> str:
+def _score(scores: Mapping[str, Any] | None) -> str:
     dice = (scores or {}).get("mean_foreground_dice")
     return "not scored" if dice is None else f"mean Dice {dice:.3f}"
 
@@ -246,7 +262,7 @@ def _describe_training(info: ModelInfo) -> list[str]:
     if data is None:
         return []
     lines = [
-        f"  trained   {describe_training(data)} ({data.dataset})",
+        f"  trained   {describe_training(data)}{f' ({data.dataset})' if data.dataset else ''}",
         f"  held out  {describe_held_out(data)}",
     ]
     warning = warn_of_split(data)

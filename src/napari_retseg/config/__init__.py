@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from napari_retseg.config.architectures import ARCHITECTURES_3D, OPTIONS
 from napari_retseg.config.augment import AUGMENT_PRESETS, AugmentConfig, parse_augment
 from napari_retseg.config.frozen import Frozen
 from napari_retseg.config.network import (
-    ARCHITECTURES_3D,
+    LARGEST_INPUT,
     Head,
     NetworkConfig,
     Normalisation,
@@ -32,6 +33,8 @@ from napari_retseg.config.training import Dims, ScheduleName, SplitBy, TrainConf
 __all__ = [
     "ARCHITECTURES_3D",
     "AUGMENT_PRESETS",
+    "LARGEST_INPUT",
+    "OPTIONS",
     "AugmentConfig",
     "Device",
     "Dims",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from napari_retseg.config.architectures import (
+    ARCHITECTURES_3D,
+    find_wrong_option,
+    is_encoder_name,
+)
 from napari_retseg.config.frozen import Frozen
 
 Head = Literal["plain", "fcn", "psp", "aspp"]
@@ -14,8 +20,18 @@ Normalisation = Literal[
 ]
 NormaliseOver = Literal["bscan", "scan"]
 
-#: 3D networks of MONAI; every other name is an architecture of segmentation-models-pytorch.
-ARCHITECTURES_3D = ("basicunet", "dynunet", "segresnet")
+#: Landmarks of one channel, see :mod:`napari_retseg.nets.landmarks`.
+_LANDMARKS = 11
+#: Pixels or voxels of the largest input, far beyond what a network is trained on.
+LARGEST_INPUT = 2**28
+
+_Name = Annotated[str, Field(min_length=1, max_length=100)]
+_Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+_Side = Annotated[int, Field(ge=1, le=2**14)]
+_Sides = Annotated[tuple[_Side, ...], Field(min_length=2, max_length=3)]
+_Factor = Annotated[float, Field(ge=1 / 1024, le=1024)]
+_Length = Annotated[float, Field(ge=1e-3, le=1e6)]
+_Landmark = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class NetworkConfig(Frozen):
@@ -24,22 +40,36 @@ class NetworkConfig(Frozen):
     `in_channels` counts every input plane: image channels times neighbouring B-scans.
     """
 
-    arch: str = Field("unet", description="smp architecture, or basicunet, dynunet, segresnet")
-    encoder: str = Field("resnet34", description="smp encoder, e.g. resnet34, tu-resnet18; 2D only")
+    arch: _Name = Field("unet", description="smp architecture, or basicunet, dynunet, segresnet")
+    encoder: _Name = Field(
+        "resnet34", description="smp encoder, e.g. resnet34, tu-resnet18; 2D only"
+    )
     head: Head = Field("plain", description="on the decoder of a 2D U-Net: plain, fcn, psp, aspp")
     auxiliary: bool = Field(
         default=False, description="an FCN head on the decoder's last stage but one, for training"
     )
-    in_channels: Annotated[int, Field(ge=1)] = 1
+    in_channels: Annotated[int, Field(ge=1, le=1024)] = 1
     n_classes: Annotated[int, Field(ge=2, le=254)] = 2
-    options: dict[str, int | float | str | bool | list[int] | None] = Field(
-        default_factory=dict, description="further arguments of the architecture"
-    )
+    options: Annotated[
+        dict[_Name, _Number | float | _Name | bool | list[_Number] | None], Field(max_length=32)
+    ] = Field(default_factory=dict, description="further arguments of the architecture")
 
     @property
     def dims(self) -> int:
         """2 or 3 spatial dimensions."""
         return 3 if self.arch in ARCHITECTURES_3D else 2
+
+    def find_problem(self) -> str:
+        """Say in words what no library may be asked for; empty where all is right.
+
+        Whether there are such an architecture and such an encoder is known where it is built.
+        """
+        if not is_encoder_name(self.encoder):
+            return (
+                f"{self.encoder!r} is no name of an encoder; give one of "
+                "segmentation-models-pytorch, or tu- and a model of timm"
+            )
+        return find_wrong_option(self.arch, self.options)
 
 
 class PreprocessConfig(Frozen):
@@ -54,23 +84,31 @@ class PreprocessConfig(Frozen):
     normalise_over: NormaliseOver = Field(
         "bscan", description="what a normalisation's statistics are taken from"
     )
-    landmarks: tuple[float, ...] = Field((), description="standard landmarks of nyul, ascending")
+    landmarks: Annotated[tuple[_Landmark, ...], Field(max_length=64 * _LANDMARKS)] = Field(
+        (), description="standard landmarks of nyul, ascending"
+    )
     n4: bool = Field(default=False, description="N4 bias field correction first")
-    scale: tuple[float, ...] = Field(
+    scale: Annotated[tuple[_Factor, ...], Field(min_length=2, max_length=3)] = Field(
         (1.0, 1.0), description="input size over scan size, for each axis"
     )
-    size: tuple[int, ...] | None = Field(None, description="fixed input size")
-    spacing_um: tuple[float, ...] | None = Field(None, description="fixed pixel size, um")
-    every: Annotated[int, Field(ge=1)] = Field(1, description="only each n-th pixel, no averaging")
-    fit: tuple[int, ...] | None = Field(None, description="crop or pad to this, around the centre")
-    multiple: int | None = Field(None, description="trim to a multiple of this")
-    neighbours: Annotated[int, Field(ge=1)] = Field(
+    size: _Sides | None = Field(None, description="fixed input size")
+    spacing_um: Annotated[tuple[_Length, ...], Field(min_length=2, max_length=3)] | None = Field(
+        None, description="fixed pixel size, um"
+    )
+    every: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="only each n-th pixel, no averaging"
+    )
+    fit: _Sides | None = Field(None, description="crop or pad to this, around the centre")
+    multiple: _Side | None = Field(None, description="trim to a multiple of this")
+    neighbours: Annotated[int, Field(ge=1, le=99)] = Field(
         1, description="adjacent B-scans that are stacked as channels (2.5D); odd"
     )
-    window: tuple[int, int] | None = Field(
+    window: tuple[_Side, _Side] | None = Field(
         None, description="a 2D network predicts such windows of its input and averages them"
     )
-    window_stride: Annotated[int, Field(ge=0)] = Field(0, description="from window to window")
+    window_stride: Annotated[int, Field(ge=0, le=2**14)] = Field(
+        0, description="from window to window"
+    )
     axis: Annotated[int, Field(ge=0, le=2)] = Field(
         0, description="along which a volume that is not OCT is sliced"
     )
@@ -81,3 +119,41 @@ class PreprocessConfig(Frozen):
         if neighbours % 2 == 0:
             raise ValueError("neighbours is odd: the B-scan itself and as many on either side")
         return neighbours
+
+    @field_validator("landmarks")
+    @classmethod
+    def _check_landmarks(cls, landmarks: tuple[float, ...]) -> tuple[float, ...]:
+        channels = [landmarks[k : k + _LANDMARKS] for k in range(0, len(landmarks), _LANDMARKS)]
+        if any(len(one) < _LANDMARKS or list(one) != sorted(one) for one in channels):
+            raise ValueError(f"each channel has {_LANDMARKS} landmarks, in ascending order")
+        return landmarks
+
+    @field_validator("size", "fit")
+    @classmethod
+    def _check_sides(cls, sides: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if sides is not None and math.prod(sides) > LARGEST_INPUT:
+            raise ValueError(f"more than {LARGEST_INPUT:,} pixels")
+        return sides
+
+    @model_validator(mode="after")
+    def _check_window(self) -> PreprocessConfig:
+        if self.window is not None and not 0 < self.window_stride <= min(self.window):
+            raise ValueError("window_stride lies between 1 and the sides of the window")
+        return self
+
+    def find_misfit(self, network: NetworkConfig) -> str:
+        """Say in words why a network cannot have this input; empty where it can."""
+        sizes = {"size": self.size, "spacing_um": self.spacing_um, "fit": self.fit}
+        if any(factor != 1 for factor in self.scale):
+            sizes["scale"] = self.scale
+        for name, numbers in sizes.items():
+            if numbers is not None and len(numbers) != network.dims:
+                return f"{name} has {len(numbers)} numbers, but the network is {network.dims}D"
+        if network.dims == 3 and (self.window is not None or self.neighbours > 1):
+            return "window and neighbours are for 2D networks"
+        if network.in_channels % self.neighbours:
+            return (
+                f"{network.in_channels} input plane(s) cannot be shared out to {self.neighbours} "
+                "neighbouring B-scans"
+            )
+        return ""

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from napari_retseg.config.architectures import ARCHITECTURES_3D
 from napari_retseg.config.augment import parse_augment
 from napari_retseg.config.frozen import Frozen
-from napari_retseg.config.network import ARCHITECTURES_3D, Normalisation, NormaliseOver
+from napari_retseg.config.network import Normalisation, NormaliseOver
 from napari_retseg.config.predict import Device, Precision
 from napari_retseg.config.texts import (
     parse_class_weights,

@@ -71,9 +71,9 @@ def _warn_of_training_patients(
 ) -> Iterator[Message]:
     """Name patients that the model was trained on: its own split may have held out others."""
     trained = predictor.info.trained_on
-    if trained is None or split == "train" or trained.dataset != dataset.name:
+    if trained is None or split == "train" or not trained.is_of(dataset.name):
         return
-    known = sorted({*trained.groups} & {*dataset.groups(split)})
+    known = trained.find_known(dataset.groups(split))
     if known:
         yield Message(
             f"{predictor.info.name} was trained on {', '.join(known)}, who are in split {split!r} "

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +36,22 @@ def make_patient_key(identity: str) -> str:
     InputError
         Where there is no place to keep the salt.
     """
-    digest = hashlib.blake2b(identity.encode(), key=_read_salt(), digest_size=8)
-    return digest.hexdigest()
+    return make_patient_keys([identity])[0]
+
+
+def make_patient_keys(identities: Iterable[str]) -> tuple[str, ...]:
+    """Make the keys of several patients, in their order; see :func:`make_patient_key`.
+
+    Raises
+    ------
+    InputError
+        Where there is no place to keep the salt.
+    """
+    salt = _read_salt()
+    return tuple(
+        hashlib.blake2b(one.encode(errors="surrogateescape"), key=salt, digest_size=8).hexdigest()
+        for one in identities
+    )
 
 
 def _salt_file() -> Path:

@@ -24,6 +24,7 @@ from napari_retseg.events import Event, Scored, StepDone, encode
 from napari_retseg.io.atomic import remove_leftovers, write_json, write_text
 from napari_retseg.learn.eventlog import EVENTS, LogLine, read_log
 from napari_retseg.models import ModelInfo, parse_info
+from napari_retseg.models.description import LARGEST_DESCRIPTION
 from napari_retseg.plaintext import make_cell
 from napari_retseg.records import check_record, read_json, read_yaml
 from napari_retseg.workspace.lock import check_lock
@@ -238,7 +239,7 @@ def read_run_model(path: Path) -> ModelInfo:
     """
     file = path / _MODEL
     try:
-        data = read_json(file)
+        data = read_json(file, limit=LARGEST_DESCRIPTION)
     except NotThereError as error:
         raise InputError(
             f"{path}: there is no run to resume; start one without --resume"

@@ -22,7 +22,7 @@ from napari_retseg.dataset.twins import describe_twins
 from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.learn.plan import Plan, plan_from_model, plan_new, survey
 from napari_retseg.learn.samples import translate_labels
-from napari_retseg.models import ModelInfo, TrainedOn
+from napari_retseg.models import ModelInfo, TrainedOn, describe_groups
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.nets.device import Compute, choose_compute
@@ -249,11 +249,14 @@ def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
 
 
 def _trained_on(dataset: Dataset, config: TrainConfig) -> TrainedOn:
+    sha256 = dataset.fingerprint(dataset.of_split("train"))
+    groups = describe_groups(
+        dataset.groups("train"), dataset.groups("val"), dataset=dataset.name, sha256=sha256
+    )
     return TrainedOn(
         dataset=dataset.name,
-        sha256=dataset.fingerprint(dataset.of_split("train")),
-        groups=dataset.groups("train"),
-        heldout_groups=dataset.groups("val"),
+        sha256=sha256,
+        **groups,
         bscans=_count(dataset, "train"),
         iterations=0,
         simulated=dataset.simulated,

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from pathlib import Path
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
-from napari_retseg.config import parse_strategy
+from napari_retseg.config import Frozen, parse_strategy
+from napari_retseg.errors import InputError
 from napari_retseg.learn.average import WeightAverage, mix
 from napari_retseg.learn.gate import pass_gate
 from napari_retseg.learn.optimise import StartingPoint, build_optimizer
 from napari_retseg.learn.setup import Setup
+from napari_retseg.models import ScoreSheet
 from napari_retseg.nets.freeze import set_modes, thaw
 from napari_retseg.nets.parts import find_parts
+from napari_retseg.records import check_record
 
-_PLAIN = (
-    "iteration",
-    "seconds",
-    "chunk",
-    "scored_at",
-    "start_scores",
-    "start_rehearsed",
-    "best_scores",
-    "last_scores",
-    "last_rehearsed",
-    "best_iteration",
-    "history",
-)
+_Count = Annotated[int, Field(ge=0)]
+#: What networks and optimisers raise where a state is not theirs.
+_MISFITS = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+class _Plain(Frozen):
+    """What a state holds besides tensors; attributes of :class:`TrainingState`."""
+
+    iteration: _Count
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    chunk: Annotated[int, Field(ge=1)]
+    scored_at: _Count
+    start_scores: ScoreSheet | None
+    start_rehearsed: ScoreSheet | None
+    best_scores: ScoreSheet | None
+    last_scores: ScoreSheet | None
+    last_rehearsed: ScoreSheet | None
+    best_iteration: _Count | None
+    history: list[Annotated[float, Field(ge=-1, le=1)]]
+
+
+class _Tensors(Frozen):
+    """The parts of a state that networks and optimisers read themselves."""
+
+    network: dict[str, Any]
+    average: dict[str, Any]
+    optimizer: dict[str, Any]
+    scaler: dict[str, Any]
+    starting_point: dict[str, Any] | None
+
+
+_PLAIN = tuple(_Plain.model_fields)
 
 
 class TrainingState:
@@ -147,19 +172,77 @@ class TrainingState:
             **{name: getattr(self, name) for name in _PLAIN},
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state that :meth:`snapshot` gave."""
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        if state["starting_point"] is not None:
-            names = set(state["starting_point"])
-            self.starting_point = StartingPoint(self.network, self.setup.config.l2_sp, names=names)
-            self.starting_point.load_state_dict(state["starting_point"])
+    def restore(self, state: dict[str, Any], source: Path | str = "checkpoint") -> None:
+        """Take over a state that :meth:`snapshot` gave.
+
+        Parameters
+        ----------
+        source
+            Where it comes from, for messages.
+
+        Raises
+        ------
+        InputError
+            Where a part is missing, of another type or of another network, or not finite.
+        """
+        there = {name: state[name] for name in state if name in _PLAIN}
+        plain = check_record(there, _Plain, source)
+        parts = {name: state[name] for name in state if name in _Tensors.model_fields}
+        tensors = check_record(parts, _Tensors, source)
+        try:
+            self._restore_tensors(tensors)
+        except _MISFITS as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            raise InputError(
+                f"{source}: does not fit the run ({reason}); start a new run from the run's model"
+            ) from error
+        for network in (self.network, self.average.network):
+            _check_finite(network, source)
         for name in _PLAIN:
-            setattr(self, name, state[name])
+            setattr(self, name, getattr(plain, name))
         self.thaw()
+
+    def _restore_tensors(self, state: _Tensors) -> None:
+        self.network.load_state_dict(state.network)
+        self.average.network.load_state_dict(state.average)
+        self._restore_optimizer(state.optimizer)
+        self.scaler.load_state_dict(_check_numbers(state.scaler))
+        if state.starting_point is not None:
+            names = set(state.starting_point)
+            self.starting_point = StartingPoint(self.network, self.setup.config.l2_sp, names=names)
+            self.starting_point.load_state_dict(state.starting_point)
+
+    def _restore_optimizer(self, state: dict[str, Any]) -> None:
+        """Take over what the optimiser keeps of each weight; its settings are the run's own."""
+        settings = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in self.optimizer.param_groups
+        ]
+        self.optimizer.load_state_dict(state)
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own)
+        for parameter, kept in self.optimizer.state.items():
+            for name, value in kept.items():
+                if value is not None and not (
+                    isinstance(value, torch.Tensor)
+                    and value.shape in (parameter.shape, torch.Size())
+                ):
+                    raise ValueError(f"{name} of the optimiser does not fit its weight")
+
+
+def _check_numbers(state: dict[str, Any]) -> dict[str, Any]:
+    wrong = [n for n, v in state.items() if type(v) not in (int, float) or not math.isfinite(v)]
+    if wrong:
+        raise ValueError(f"{wrong[0]} of the scaler is no number")
+    return state
+
+
+def _check_finite(network: torch.nn.Module, source: Path | str) -> None:
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(
+                f"{source}: {name} holds NaN or infinity; start a new run from the run's model"
+            )
 
 
 def find_carried(setup: Setup) -> set[str]:

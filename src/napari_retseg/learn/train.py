@@ -104,7 +104,7 @@ def fine_tune(
         state = TrainingState(setup)
         if resume:
             check_inputs(output, RunInputs.of(setup, run.start_model))
-            state.restore(load_checkpoint(run.checkpoint))
+            state.restore(load_checkpoint(run.checkpoint), run.checkpoint)
         else:
             if setup.start is not None:
                 save_model(run.start_model, setup.start.network, setup.start.info)

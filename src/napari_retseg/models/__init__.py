@@ -14,13 +14,15 @@ from napari_retseg.models.description import (
     WEIGHTS,
     Measurement,
     ModelInfo,
-    TrainedOn,
     parse_info,
     read_info,
 )
 from napari_retseg.models.history import Version, list_versions
 from napari_retseg.models.lookup import STARTER, find_model, list_models, models_folder
-from napari_retseg.models.store import Change, add_model, export_model, remove_model, roll_back
+from napari_retseg.models.scoresheet import ScoreSheet
+from napari_retseg.models.sharing import export_model
+from napari_retseg.models.store import Change, add_model, remove_model, roll_back
+from napari_retseg.models.trained import TrainedOn, describe_groups
 
 __all__ = [
     "CARD",
@@ -31,9 +33,11 @@ __all__ = [
     "Change",
     "Measurement",
     "ModelInfo",
+    "ScoreSheet",
     "TrainedOn",
     "Version",
     "add_model",
+    "describe_groups",
     "export_model",
     "find_model",
     "list_models",

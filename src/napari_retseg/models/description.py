@@ -2,69 +2,87 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, NetworkConfig, PreprocessConfig
-from napari_retseg.errors import ModelError
+from napari_retseg.containment import resolve_within
+from napari_retseg.errors import InputError, ModelError
+from napari_retseg.models.scoresheet import ScoreSheet
+from napari_retseg.models.trained import TrainedOn, forget_names
+from napari_retseg.models.weightsfile import read_header
+from napari_retseg.records import check_record, parse_json, read_json
 
-SCHEMA_VERSION = 1
+#: Version 1 named the patients' groups; it is read, and they are forgotten.
+SCHEMA_VERSION = 2
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 CARD = "MODEL_CARD.md"
 
-#: A weights file whose header is longer is none of ours.
-_LONGEST_HEADER = 100_000_000
+#: Bytes of a description; the longest of ours has some 100 kB.
+LARGEST_DESCRIPTION = 8 * 1024**2
 
-
-class TrainedOn(Frozen):
-    """What a model was trained on: the data by hash, no path; patients by their group's name."""
-
-    dataset: str
-    sha256: str = Field(description="of the training cases' image and label files")
-    groups: tuple[str, ...]
-    heldout_groups: tuple[str, ...]
-    bscans: int
-    iterations: int
-    kept_start: float = Field(0.0, description="share of the starting model's weights")
-    simulated: bool = False
-    split: str = Field("by patient", description="how the held-out scans were chosen, in words")
+_Identity = Annotated[str, Field(max_length=128)]
+_ClassName = Annotated[str, Field(max_length=200)]
+_Dice = Annotated[float, Field(ge=0, le=1)]
+_Threshold = Annotated[float, Field(gt=0, lt=1)]
+_Dices = Annotated[dict[_ClassName, _Dice], Field(max_length=255)]
 
 
 class Measurement(Frozen):
     """Scores on scans that had no part in the training, kept with the model."""
 
-    data: str = Field(description="which scans, how many and of how many patients, in words")
-    dice: dict[str, float] = Field(description="of each foreground class, pooled over them")
+    data: str = Field(
+        max_length=1000, description="which scans, how many and of how many patients, in words"
+    )
+    dice: _Dices = Field(description="of each foreground class, pooled over them")
 
 
 class ModelInfo(Frozen):
     """The content of ``model.json``."""
 
     schema_version: int = SCHEMA_VERSION
-    name: str
+    name: str = Field(min_length=1, max_length=300)
     network: NetworkConfig
     classes: LabelSet
     preprocess: PreprocessConfig
-    parent: str | None = Field(None, description="weights_id of the model that it started from")
-    weights_id: str = Field("", description="SHA-256 of the weights file's tensors")
+    parent: _Identity | None = Field(
+        None, description="weights_id of the model that it started from"
+    )
+    weights_id: _Identity = Field("", description="SHA-256 of the weights file's tensors")
     trained_on: TrainedOn | None = None
-    scores: dict[str, Any] | None = Field(None, description="on the held-out scans")
-    start_scores: dict[str, Any] | None = Field(
+    scores: ScoreSheet | None = Field(None, description="on the held-out scans")
+    start_scores: ScoreSheet | None = Field(
         None, description="of the model that it started from, on the same held-out scans"
     )
     promoted: bool | None = Field(
         None, description="whether it is not worse than that; None: nothing to compare with"
     )
-    about: str = Field("", description="what it is for and where it fails, in words")
-    measured: tuple[Measurement, ...] = Field((), description="on further data")
-    thresholds: dict[str, float] = Field(
+    about: str = Field("", max_length=20_000, description="what it is for and where it fails")
+    measured: Annotated[tuple[Measurement, ...], Field(max_length=100)] = Field(
+        (), description="on further data"
+    )
+    thresholds: Annotated[dict[_ClassName, _Threshold], Field(max_length=255)] = Field(
         default_factory=dict, description="operating point: a threshold for each class named here"
     )
+
+    @property
+    def mean_dice(self) -> float | None:
+        """Mean foreground Dice on the held-out scans; None where it was not measured."""
+        return None if self.scores is None else self.scores["mean_foreground_dice"]
+
+    @model_validator(mode="after")
+    def _check_together(self) -> ModelInfo:
+        problem = self.preprocess.find_misfit(self.network)
+        unknown = [name for name in self.thresholds if name not in self.classes.names]
+        if unknown:
+            problem = f"thresholds of {', '.join(unknown)}, which are no classes"
+        if problem:
+            raise ValueError(problem)
+        return self
 
 
 def read_info(folder: Path) -> ModelInfo:
@@ -79,46 +97,67 @@ def read_info(folder: Path) -> ModelInfo:
         Where it cannot be read, or its schema is newer than this program's.
     """
     path = folder / DESCRIPTION
+    check_links(folder)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: cannot be read as a model description ({error})") from error
+        data = read_json(path, limit=LARGEST_DESCRIPTION)
+    except InputError as error:
+        raise ModelError(str(error)) from error
     info = parse_info(data, path)
-    embedded = _read_embedded(folder / WEIGHTS)
+    embedded = read_embedded(folder / WEIGHTS)
     if embedded is None or embedded.get("weights_id") == info.weights_id:
         return info
     return parse_info(embedded, folder / WEIGHTS)
 
 
+def check_links(folder: Path) -> None:
+    """Make sure that a bundle's files are its own, not links to others.
+
+    Raises
+    ------
+    ModelError
+        Naming the first that leads out of the folder.
+    """
+    try:
+        for file in (DESCRIPTION, WEIGHTS, CARD):
+            resolve_within(folder, Path(file))
+    except InputError as error:
+        raise ModelError(str(error)) from error
+
+
 def parse_info(data: Any, path: Path) -> ModelInfo:
-    """Check the content of a ``model.json``; `path` is for the message."""
+    """Check the content of a ``model.json``; `path` is for the message.
+
+    Raises
+    ------
+    ModelError
+        Where a value is not what it must be, or the schema is newer than this program's.
+    """
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int or version < 1:
         raise ModelError(f"{path}: not a model description (no schema_version)")
     if version > SCHEMA_VERSION:
         raise ModelError(
             f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}; "
             "update napari-retseg"
         )
+    if version < SCHEMA_VERSION:
+        trained = forget_names(data.get("trained_on"))
+        data = {**data, "schema_version": SCHEMA_VERSION, "trained_on": trained}
     try:
-        return ModelInfo.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{path}: {where}: {first['msg']}") from error
+        info = check_record(data, ModelInfo, path)
+    except InputError as error:
+        raise ModelError(str(error)) from error
+    problem = info.network.find_problem()
+    if problem:
+        raise ModelError(f"{path}: network: {problem}")
+    return info
 
 
-def _read_embedded(weights: Path) -> dict[str, Any] | None:
-    """Read the description in a weights file's header; None where there is none to be read.
-
-    A safetensors file begins with the length of its header (8 bytes, little-endian) and the
-    header, a JSON object; free text is under ``__metadata__``.
-    """
+def read_embedded(weights: Path) -> dict[str, Any] | None:
+    """Read the description in a weights file's header; None where there is none to be read."""
     try:
-        with weights.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = stream.read(length) if length <= _LONGEST_HEADER else b""
-        data = json.loads(json.loads(header)["__metadata__"][DESCRIPTION])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        text = read_header(weights).metadata.get(DESCRIPTION)
+        data = None if text is None else parse_json(text, weights)
+    except (InputError, ModelError):
         return None  # loading the weights says what is wrong with them
     return data if isinstance(data, dict) else None

@@ -176,8 +176,17 @@ def _open(folder: Path, number: int) -> Version:
         info = read_info(folder)
     except ModelError:
         info = None
-    seconds = max(path.stat().st_mtime for file in FILES if (path := folder / file).is_file())
-    return Version(folder, number, info, datetime.fromtimestamp(seconds, UTC))
+    paths = [path for file in FILES if (path := folder / file).is_file()]
+    seconds = max(path.stat().st_mtime for path in (paths or [folder]))
+    return Version(folder, number, info, _read_time(seconds))
+
+
+def _read_time(seconds: float) -> datetime:
+    """Turn a file's time into a date; a damaged one may be of no year that there is."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, OverflowError, ValueError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _is_meant(version: Version, wanted: str) -> bool:

@@ -70,11 +70,37 @@ def find_model(name_or_folder: str | Path) -> Path:
 
 
 def list_models() -> list[Path]:
-    """Folders of all models that a name reaches: the user's own, and the starter."""
-    own = models_folder()
-    found = sorted(p.parent for p in own.glob(f"*/{DESCRIPTION}")) if own.is_dir() else []
-    found = [folder for folder in found if not folder.name.startswith(".")]
+    """Folders of all models that a name reaches: the user's own, and the starter.
+
+    One that cannot be opened is among them: :func:`napari_retseg.models.read_info` says why.
+
+    Raises
+    ------
+    ModelError
+        Where the folder of the user's own cannot be opened.
+    """
+    found = sorted(folder for folder in _list_own() if _may_be_model(folder))
     starter = sample_folder() / STARTER
     if (starter / DESCRIPTION).is_file() and not any(p.name == STARTER for p in found):
         found.append(starter)
     return found
+
+
+def _list_own() -> list[Path]:
+    own = models_folder()
+    try:
+        return [folder for folder in own.iterdir() if not folder.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ModelError(f"{own}: cannot be opened ({error.strerror}); open it to you") from error
+
+
+def _may_be_model(folder: Path) -> bool:
+    """Whether a folder holds a description, of whatever kind, or cannot be looked into."""
+    try:
+        return any(path.name == DESCRIPTION for path in folder.iterdir())
+    except PermissionError:
+        return True
+    except OSError:  # a file, or a link to nothing
+        return False

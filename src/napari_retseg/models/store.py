@@ -1,4 +1,4 @@
-"""The user's own models: added, replaced, removed, rolled back, exported; nothing is lost.
+"""The user's own models: added, replaced, removed, rolled back; nothing is lost.
 
 A model of the same name is replaced file by file, weights first. The weights file holds the
 description, too, so that at every moment the folder is either the old model or the new one.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from napari_retseg.errors import ModelError
+from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import remove_leftovers, replace_atomically
-from napari_retseg.models.description import CARD, DESCRIPTION, WEIGHTS, read_info
+from napari_retseg.models.archive import LARGEST_CARD, unpack
+from napari_retseg.models.description import (
+    CARD,
+    DESCRIPTION,
+    LARGEST_DESCRIPTION,
+    WEIGHTS,
+    check_links,
+    read_info,
+)
 from napari_retseg.models.history import (
     FILES,
     discard,
@@ -29,9 +36,14 @@ from napari_retseg.models.history import (
     put_aside,
 )
 from napari_retseg.models.lookup import STARTER, find_model, models_folder, own_folder
+from napari_retseg.models.sharing import check_finite, check_whole, clean
+from napari_retseg.models.weightsfile import LARGEST_WEIGHTS
 from napari_retseg.models.wording import describe_verdict
+from napari_retseg.regular import open_regular
 
 _LOCK = ".lock"
+#: Largest file of a bundle, by name.
+_LIMITS = {WEIGHTS: LARGEST_WEIGHTS, DESCRIPTION: LARGEST_DESCRIPTION, CARD: LARGEST_CARD}
 #: Seconds to wait for another command that changes models.
 _PATIENCE = 10.0
 
@@ -81,7 +93,8 @@ def add_model(
         if has_files(target) and not replace:
             raise ModelError(f"{name}: this name is taken; choose another or use --replace")
         with _stage(source) as staged:
-            info = read_info(staged)
+            info = clean(staged)
+            check_finite(staged / WEIGHTS)
             if not has_files(target):
                 _settle(staged, target)
                 return Change(target)
@@ -112,7 +125,7 @@ def roll_back(name: str, *, to: str | None = None) -> Change:
     target = own_folder(name)
     with _lock_models():
         version = find_version(name, to)
-        _check_whole(version.folder)
+        check_whole(version.folder)
         read_info(version.folder)
         if not has_files(target):
             _check_place(target)
@@ -141,20 +154,6 @@ def remove_model(name: str) -> Change:
         return Change(target, kept_as=move_aside(name))
 
 
-def export_model(folder: Path, target: Path) -> Path:
-    """Write a bundle as one ``.zip`` that :func:`add_model` reads."""
-    staged = target.with_name(f".{target.name}.new")
-    try:
-        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in (DESCRIPTION, WEIGHTS, CARD):
-                if (folder / file).is_file():
-                    archive.write(folder / file, file)
-        staged.replace(target)
-    finally:
-        staged.unlink(missing_ok=True)
-    return target
-
-
 @contextmanager
 def _lock_models() -> Iterator[None]:
     """Let one command at a time change the models."""
@@ -176,36 +175,29 @@ def _stage(source: Path) -> Iterator[Path]:
     staged.mkdir(parents=True)
     try:
         if source.suffix == ".zip" and not source.is_dir():
-            _unpack(source, staged)
+            unpack(source, staged)
         else:
             _replace_files(find_model(source), staged)
-        _check_whole(staged, source)
+        check_whole(staged, source)
         yield staged
+    except (InputError, ModelError) as error:  # of what was given, not of the copy
+        raise ModelError(str(error).replace(str(staged), str(source))) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-
-
-def _unpack(source: Path, staged: Path) -> None:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for file in set(FILES) & set(archive.namelist()):
-                with (
-                    archive.open(file) as packed,
-                    replace_atomically(staged / file) as temporary,
-                    temporary.open("wb") as out,
-                ):
-                    shutil.copyfileobj(packed, out)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{source}: cannot be read as an exported model ({error})") from error
 
 
 def _replace_files(source: Path, target: Path) -> None:
     """Bring a bundle's files to their places, each whole, with the time of now."""
     remove_leftovers(target)
+    check_links(source)
     for file in FILES:
         if (source / file).is_file():
-            with replace_atomically(target / file) as temporary:
-                shutil.copyfile(source / file, temporary)
+            with (
+                open_regular(source / file, limit=_LIMITS[file]) as found,
+                replace_atomically(target / file) as temporary,
+                temporary.open("wb") as out,
+            ):
+                shutil.copyfileobj(found, out)
         else:
             (target / file).unlink(missing_ok=True)
 
@@ -218,12 +210,6 @@ def _settle(source: Path, target: Path) -> None:
     if target.is_dir():
         target.rmdir()
     source.replace(target)
-
-
-def _check_whole(folder: Path, named: Path | None = None) -> None:
-    missing = [file for file in (DESCRIPTION, WEIGHTS) if not (folder / file).is_file()]
-    if missing:
-        raise ModelError(f"{named or folder}: no model, {' and '.join(missing)} are missing")
 
 
 def _check_place(target: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from napari_retseg.models.description import ModelInfo, TrainedOn
+from napari_retseg.models.description import ModelInfo
+from napari_retseg.models.trained import TrainedOn
 
 
 def describe_network(info: ModelInfo) -> str:
@@ -50,9 +49,10 @@ def describe_verdict(info: ModelInfo) -> str:
     if info.promoted is None:
         return ""
     verdict = "promoted" if info.promoted else "not promoted"
+    before = None if info.start_scores is None else info.start_scores["mean_foreground_dice"]
     return (
-        f"{verdict}: mean foreground Dice {_mean_dice(info.scores)} on the held-out scans, "
-        f"{_mean_dice(info.start_scores)} with the model that it started from"
+        f"{verdict}: mean foreground Dice {_format(info.mean_dice)} on the held-out scans, "
+        f"{_format(before)} with the model that it started from"
     )
 
 
@@ -68,7 +68,7 @@ def count_patients(number: int, *, simulated: bool = False) -> str:
 
 def describe_training(trained: TrainedOn) -> str:
     """Say how long and on what a model was trained."""
-    patients = count_patients(len(trained.groups), simulated=trained.simulated)
+    patients = count_patients(trained.n_groups, simulated=trained.simulated)
     scans = f"{_count(trained.bscans, 'B-scan')} of {patients}"
     kept = f"; {trained.kept_start:.0%} of the starting weights kept" if trained.kept_start else ""
     return f"{trained.iterations} iterations on {scans}{kept}"
@@ -76,24 +76,24 @@ def describe_training(trained: TrainedOn) -> str:
 
 def describe_held_out(trained: TrainedOn) -> str:
     """Say what was held out of the training, and by which split."""
-    patients = count_patients(len(trained.heldout_groups), simulated=trained.simulated)
+    patients = count_patients(trained.n_heldout_groups, simulated=trained.simulated)
     return f"{patients}; {trained.split}"
 
 
 def warn_of_split(trained: TrainedOn) -> str:
     """Say why the held-out scores flatter; empty where patients are on one side each."""
-    shared = {*trained.groups} & {*trained.heldout_groups}
+    shared = trained.n_shared_groups
     if "by image" in trained.split:
         return (
-            f"split by image ({_count(len(shared), 'patient')} on both sides): the scores are "
+            f"split by image ({_count(shared, 'patient')} on both sides): the scores are "
             "better than they would be on other patients"
         )
     if not shared:
         return ""
-    if len({*trained.groups, *trained.heldout_groups}) == 1:
+    if trained.n_groups + trained.n_heldout_groups - shared == 1:
         return "one patient only: the scores say nothing about other patients"
     return (
-        f"{_count(len(shared), 'patient')} both trained on and held out: the scores are better "
+        f"{_count(shared, 'patient')} both trained on and held out: the scores are better "
         "than they would be on other patients"
     )
 
@@ -106,6 +106,5 @@ def _times(values: tuple[float, ...]) -> str:
     return " x ".join(f"{value:g}" for value in values)
 
 
-def _mean_dice(scores: dict[str, Any] | None) -> str:
-    value = (scores or {}).get("mean_foreground_dice")
+def _format(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import segmentation_models_pytorch as smp
+import timm
 import torch
 from torch.nn import functional as F
 
-from napari_retseg.config import ARCHITECTURES_3D, NetworkConfig
+from napari_retseg.config import OPTIONS, NetworkConfig
 from napari_retseg.errors import UsageError
+from napari_retseg.nets.allotment import limit_memory
 from napari_retseg.nets.heads import HeadedUNet, allow_one_value
 from napari_retseg.nets.volumetric import build_volumetric, volumetric_stride
 
@@ -21,6 +23,9 @@ STRIDE = 32
 
 #: Size of the small image that a new 2D network is tried on; not square, to tell its axes apart.
 PROBE_SIZE = (64, 96)
+
+#: Memory that the weights of a network may take while it is built, where nothing else is known.
+LARGEST_NETWORK = 8 * 1024**3
 
 #: What libraries raise where arguments do not fit.
 _FAILURES = (
@@ -54,6 +59,9 @@ class SizedPAN(smp.PAN):
 def build_network(config: NetworkConfig) -> torch.nn.Module:
     """Build a network with new weights.
 
+    Only architectures, encoders and options that are known reach a library (see
+    :mod:`napari_retseg.config.architectures`), and nothing is fetched.
+
     A batch of one can be trained with every network (see
     :func:`napari_retseg.nets.heads.allow_one_value`).
 
@@ -68,20 +76,33 @@ def build_network(config: NetworkConfig) -> torch.nn.Module:
     Raises
     ------
     UsageError
-        Where there is no such architecture or encoder, or its options do not fit.
+        Where there is no such architecture or encoder, its options do not fit, or it is too large.
     """
-    known = (*smp.MODEL_ARCHITECTURES_MAPPING, *ARCHITECTURES_3D)
-    if config.arch not in known:
-        raise UsageError(_unknown("architecture", config.arch, known))
-    for name in _REFUSED:
-        if name in config.options:
-            raise UsageError(f"option {name} of {config.arch} is set by the program; leave it out")
+    network = build_untried(config)
+    try_out(network, config)
+    return network
+
+
+def build_untried(config: NetworkConfig, *, limit_bytes: int = LARGEST_NETWORK) -> torch.nn.Module:
+    """Build a network as :func:`build_network`, before anything goes through it.
+
+    Parameters
+    ----------
+    limit_bytes
+        Memory that its weights may take while it is built.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such architecture or encoder, its options do not fit, or it is too large.
+    """
+    _check_names(config)
     try:
-        network = build_volumetric(config) if config.dims == 3 else _build_planar(config)
+        with limit_memory(limit_bytes, _name(config)):
+            network = build_volumetric(config) if config.dims == 3 else _build_planar(config)
     except _FAILURES as error:
         raise UsageError(f"{_name(config)} cannot be built: {_first_line(error)}") from error
     allow_one_value(network)
-    _try_out(network, config)
     return network
 
 
@@ -119,10 +140,29 @@ def count_parameters(network: torch.nn.Module) -> tuple[int, int]:
     return trainable, total - trainable
 
 
+def _check_names(config: NetworkConfig) -> None:
+    """Raise a UsageError where a library would be asked for what it does not list."""
+    if config.arch not in OPTIONS:
+        raise UsageError(_unknown("architecture", config.arch, OPTIONS))
+    for name in _REFUSED:
+        if name in config.options:
+            raise UsageError(f"option {name} of {config.arch} is set by the program; leave it out")
+    problem = config.find_problem()
+    if problem:
+        raise UsageError(problem)
+    if config.dims == 3:
+        return
+    if config.encoder.startswith("tu-"):
+        name = config.encoder.removeprefix("tu-")
+        # a tag names weights, which are not fetched; one that is not listed is a typing error
+        if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
+            raise UsageError(_unknown("encoder", name, timm.list_models(), prefix="tu-"))
+    elif config.encoder not in smp.encoders.encoders:
+        raise UsageError(_unknown("encoder", config.encoder, smp.encoders.encoders))
+
+
 def _build_planar(config: NetworkConfig) -> torch.nn.Module:
     """Build a 2D network, plain or with heads."""
-    if not config.encoder.startswith("tu-") and config.encoder not in smp.encoders.encoders:
-        raise UsageError(_unknown("encoder", config.encoder, smp.encoders.encoders))
     arguments: dict[str, Any] = {
         "encoder_name": config.encoder,
         "encoder_weights": None,
@@ -169,8 +209,14 @@ def _build_dpt(arguments: dict[str, Any]) -> torch.nn.Module:
         return smp.DPT(**arguments)  # type: ignore[no-any-return]
 
 
-def _try_out(network: torch.nn.Module, config: NetworkConfig) -> None:
-    """Send a small image through, so that what cannot work is known before any data is read."""
+def try_out(network: torch.nn.Module, config: NetworkConfig) -> None:
+    """Send a small image through, so that what cannot work is known before any data is read.
+
+    Raises
+    ------
+    UsageError
+        Where it does not go through, or comes out in another size.
+    """
     probe = make_probe(config)
     expected = (1, config.n_classes, *probe.shape[2:])
     training = network.training
@@ -200,8 +246,9 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def _unknown(kind: str, name: str, known: Iterable[str], *, prefix: str = "") -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3)
-    hint = f"did you mean {', '.join(near)}?" if near else f"one of {', '.join(names[:12])}"
-    return f"there is no {kind} {name!r}; {hint}"
+    near = difflib.get_close_matches(name, names, n=3) or []
+    listed = ", ".join(prefix + one for one in (near or names[:12]))
+    hint = f"did you mean {listed}?" if near else f"one of {listed}"
+    return f"there is no {kind} {prefix + name!r}; {hint}"

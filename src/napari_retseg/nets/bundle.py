@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from napari_retseg import __version__
-from napari_retseg.errors import ModelError, UsageError
+from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.io.atomic import write_bytes, write_json, write_text
 from napari_retseg.models import (
     CARD,
@@ -23,10 +23,18 @@ from napari_retseg.models import (
     parse_info,
     read_info,
 )
-from napari_retseg.nets.build import build_network
-from napari_retseg.nets.card import write_card
+from napari_retseg.models.card import write_card
+from napari_retseg.models.description import check_links
+from napari_retseg.models.weightsfile import WeightsHeader, read_header
+from napari_retseg.nets.build import build_untried, try_out
+from napari_retseg.records import parse_json
 
-_EMBEDDED = "model.json"
+_EMBEDDED = DESCRIPTION
+#: Bytes of a value in the network.
+_FLOAT = 4
+#: Memory that may be taken, and given back, while a network is built: some of timm are cut from
+#: a larger one.
+_SPARE = 1_250_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,14 @@ def save_model(
     -------
     ModelInfo
         With ``weights_id`` filled in.
+
+    Raises
+    ------
+    ModelError
+        Where a weight is NaN or infinite, or too large for fp16; nothing is written.
     """
     state = {name: _to_saved(tensor, half=half) for name, tensor in network.state_dict().items()}
+    _check_finite(state, folder / WEIGHTS)
     info = info.model_copy(update={"weights_id": hash_weights(state)})
     description = info.model_dump(mode="json")
     weights = serialise(state, metadata={_EMBEDDED: json.dumps(description)})
@@ -74,22 +88,24 @@ def load_model(name_or_folder: str | Path) -> Model:
     Raises
     ------
     ModelError
-        Where a file is missing or damaged, or the weights do not fit the description;
-        every tensor that is missing, left over or of another shape is named.
+        Where a file is missing or damaged, a weight is NaN or infinite, or the weights do not fit
+        the description; every tensor that is missing, left over or of another shape is named.
     """
     folder = find_model(name_or_folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ModelError(f"{weights}: the weights are missing; export or copy the model again")
+    check_links(folder)
+    header = read_header(weights)
     try:
         with safe_open(weights, framework="pt") as file:
-            embedded = (file.metadata() or {}).get(_EMBEDDED)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{weights}: not readable as safetensors ({error})") from error
+    _check_finite(state, weights)
+    embedded = header.metadata.get(_EMBEDDED)
     info = _matching_info(folder, embedded=embedded, weights_id=hash_weights(state))
-    network = _build(folder, info)
-    _check_tensors(weights, expected=network.state_dict(), found=state)
+    network = _build(folder, info, header)
     network.load_state_dict(state)
     return Model(info=info, network=network.eval())
 
@@ -113,31 +129,49 @@ def _matching_info(folder: Path, *, embedded: str | None, weights_id: str) -> Mo
     info = read_info(folder)
     if embedded is None or info.weights_id == weights_id:
         return info
-    return parse_info(json.loads(embedded), folder / WEIGHTS)
+    try:
+        return parse_info(parse_json(embedded, folder / WEIGHTS), folder / WEIGHTS)
+    except InputError as error:
+        raise ModelError(str(error)) from error
 
 
-def _build(folder: Path, info: ModelInfo) -> torch.nn.Module:
+def _check_finite(state: dict[str, torch.Tensor], weights: Path) -> None:
+    """Raise a ModelError where a weight is no number: all would become background."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelError(
+                f"{weights}: the weights are not finite ({name} holds NaN or infinity); the "
+                "training that made them has failed: take an earlier model"
+            )
+
+
+def _build(folder: Path, info: ModelInfo, header: WeightsHeader) -> torch.nn.Module:
+    """Build the network of a description, in not much more memory than the weights need."""
     if info.network.n_classes != len(info.classes):
         raise ModelError(
             f"{folder / DESCRIPTION}: the network has {info.network.n_classes} outputs, "
             f"but {len(info.classes)} classes are named"
         )
     try:
-        return build_network(info.network)
+        values = sum(tensor.n_values for tensor in header.tensors.values())
+        network = build_untried(info.network, limit_bytes=_SPARE + 2 * _FLOAT * values)
+        # before any work is done with it, which a forged description could make long
+        _check_tensors(folder / WEIGHTS, expected=network.state_dict(), found=header)
+        try_out(network, info.network)
     except UsageError as error:
         raise ModelError(f"{folder / DESCRIPTION}: {error}") from error
+    return network
 
 
-def _check_tensors(
-    path: Path, *, expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]
-) -> None:
+def _check_tensors(path: Path, *, expected: dict[str, torch.Tensor], found: WeightsHeader) -> None:
     """Raise one error that names every mismatch."""
-    wrong = [f"{name} is missing" for name in expected if name not in found]
-    wrong += [f"{name} is not of this network" for name in found if name not in expected]
+    stored = found.tensors
+    wrong = [f"{name} is missing" for name in expected if name not in stored]
+    wrong += [f"{name} is not of this network" for name in stored if name not in expected]
     wrong += [
-        f"{name} has shape {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+        f"{name} has shape {stored[name].shape}, not {tuple(tensor.shape)}"
         for name, tensor in expected.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in stored and stored[name].shape != tuple(tensor.shape)
     ]
     if wrong:
         raise ModelError(f"{path}: the weights do not fit the network: {'; '.join(wrong)}")

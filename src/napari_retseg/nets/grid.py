@@ -7,14 +7,18 @@ n-th pixel the first is the scan's first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch.nn import functional as F
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.config import (
+    LARGEST_INPUT,
     NormaliseOver,
     PreprocessConfig,
     TrainConfig,
@@ -24,6 +28,7 @@ from napari_retseg.config import (
 )
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.nets.bias import import_simpleitk
+from napari_retseg.records import first_problem
 
 #: Widest input for which ``resize="auto"`` keeps the scan's width.
 AUTO_WIDTH = 512
@@ -196,6 +201,13 @@ def plan_grid(
     elif config.multiple is not None:
         step = config.multiple
         fitted = tuple(max(step, n // step * step) for n in resampled)
+    for size in (resampled, fitted):
+        if math.prod(size) > max(LARGEST_INPUT, math.prod(shape)):
+            prefix = "" if source is None else f"{source}: "
+            raise InputError(
+                f"{prefix}a scan of {_write(shape)} pixels would become an input of "
+                f"{_write(size)}; choose another --resize, or another model"
+            )
     return Grid(shape=shape, resampled=resampled, input_shape=fitted, every=config.every)
 
 
@@ -284,21 +296,25 @@ def plan_preprocess(config: TrainConfig, *, shapes: Sequence[tuple[int, ...]]) -
     over: NormaliseOver = "scan" if dims == 3 else "bscan"
     if config.normalise_over != "auto":
         over = config.normalise_over
-    return PreprocessConfig(
-        normalise="percentile" if config.normalise == "auto" else config.normalise,
-        normalise_over=over,
-        n4=config.n4 == "on",
-        scale=(1.0,) * (dims - 1) + (factor,),
-        size=resize.size or None,
-        spacing_um=resize.spacing_um or None,
-        every=resize.every,
-        fit=fit.size,
-        multiple=fit.multiple,
-        window=None if window is None else window.size,
-        window_stride=0 if window is None else window.stride,
-        neighbours=(config.neighbours or NEIGHBOURS) if config.dims == "2.5" else 1,
-        axis=int(config.axis) if dims == 2 and config.axis != "auto" else 0,
-    )
+    values: dict[str, Any] = {
+        "normalise": "percentile" if config.normalise == "auto" else config.normalise,
+        "normalise_over": over,
+        "n4": config.n4 == "on",
+        "scale": (1.0,) * (dims - 1) + (factor,),
+        "size": resize.size or None,
+        "spacing_um": resize.spacing_um or None,
+        "every": resize.every,
+        "fit": fit.size,
+        "multiple": fit.multiple,
+        "window": None if window is None else window.size,
+        "window_stride": 0 if window is None else window.stride,
+        "neighbours": (config.neighbours or NEIGHBOURS) if config.dims == "2.5" else 1,
+        "axis": int(config.axis) if dims == 2 and config.axis != "auto" else 0,
+    }
+    try:
+        return PreprocessConfig(**values)
+    except ValidationError as error:
+        raise UsageError(f"the options of the input do not fit: {first_problem(error)}") from error
 
 
 def _auto_factor(shapes: Sequence[tuple[int, ...]]) -> float:

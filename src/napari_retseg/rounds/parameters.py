@@ -7,22 +7,20 @@ the two together. Where names do not tell, the answer is None: the training's ow
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from natsort import natsorted
 
 from napari_retseg.config import NetworkConfig, Strategy, TrainConfig, parse_strategy
-from napari_retseg.errors import ModelError, UsageError
+from napari_retseg.errors import UsageError
 from napari_retseg.models import WEIGHTS, ModelInfo, read_info
+from napari_retseg.models.weightsfile import read_header
 
 #: Statistics of a BatchNorm: stored with the weights, but no parameters.
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-_LONGEST_HEADER = 100_000_000
 _AUXILIARY = "auxiliary_head"
 
 #: Layers that make logits, where they are not a 2D network's ``segmentation_head.0``.
@@ -167,31 +165,14 @@ def _read_network(bundle: Path, info: ModelInfo, n_classes: int) -> _Network:
     """Read the shapes of all parameters; output layers get a row for each class."""
     network = _Network(info.network, {})
     outputs = (f"{network.output}.", f"{_AUXILIARY}.classify.")
-    for name, entry in _read_header(bundle / WEIGHTS).items():
-        if name == "__metadata__" or name.endswith(_STATISTICS):
-            continue
-        if not str(entry["dtype"]).startswith(("F", "BF")):
-            continue  # an index of an attention layer
-        shape = [int(length) for length in entry["shape"]]
-        if name.startswith(outputs):
+    for name, tensor in read_header(bundle / WEIGHTS).tensors.items():
+        if name.endswith(_STATISTICS) or not tensor.dtype.startswith(("F", "BF")):
+            continue  # an index of an attention layer is no float
+        shape = list(tensor.shape)
+        if name.startswith(outputs) and shape:
             shape[0] = n_classes
         network.sizes[name] = math.prod(shape)
     return network
-
-
-def _read_header(weights: Path) -> dict[str, dict[str, Any]]:
-    """Read a safetensors header: 8 bytes of length, little-endian, then a JSON object."""
-    try:
-        with weights.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length) if length <= _LONGEST_HEADER else b"")
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{weights}: not readable as safetensors ({error}); export or copy the model again"
-        ) from error
-    if not isinstance(header, dict):
-        raise ModelError(f"{weights}: not readable as safetensors; copy the model again")
-    return header
 
 
 def _find_trained(network: _Network, strategy: Strategy) -> frozenset[str] | None:

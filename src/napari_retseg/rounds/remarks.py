@@ -108,7 +108,7 @@ def _remark_on_seen(divided: Dataset, start: ModelInfo | None) -> str:
     if start is None or trained is None:
         return ""
     only = {*divided.groups("val")} - {*divided.groups("train")}
-    seen = sorted(only & {*trained.groups})
+    seen = trained.find_known(only)
     if not seen:
         return ""
     verb = "is" if len(seen) == 1 else "are"

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_retseg.models import ModelInfo
 from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.modelbox import show_bad_models
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_rich_text, make_text, make_tip
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
@@ -101,6 +102,7 @@ class SegmentPanel(QWidget):
         events.scan_text.connect(self._show_scan_text)
         events.n_bscans.connect(self._show_buttons)
         events.models.connect(self._show_models)
+        events.bad_models.connect(self._show_models)
         events.model.connect(self._show_models)
         events.work.connect(self._show_work)
         events.notice.connect(self._show_notice)
@@ -125,6 +127,7 @@ class SegmentPanel(QWidget):
         for row, choice in enumerate(self._state.models):
             tip = make_tip(_describe_model(choice))
             self.model_box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        show_bad_models(self.model_box, self._state.bad_models, after=max(1, len(names)))
         chosen = self._state.chosen_model
         self.model_text.setText("" if chosen is None else _list_classes(chosen.info))
         self._show_buttons()
@@ -195,8 +198,7 @@ def _list_classes(info: ModelInfo) -> str:
 
 def _describe_model(choice: ModelChoice) -> str:
     lines = [str(choice.folder), f"{choice.info.network.arch}, {choice.info.network.encoder}"]
-    scores = choice.info.scores or {}
-    dice = scores.get("mean_foreground_dice")
+    dice = choice.info.mean_dice
     if dice is not None:
         lines.append(f"mean Dice on its held-out scans: {dice:.3f}")
     trained = choice.info.trained_on

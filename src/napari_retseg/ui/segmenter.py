@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from napari_retseg.engine import Engine, JobOutcome, LoadJob, PredictJob
 from napari_retseg.errors import InputError, ModelError, RetsegError
 from napari_retseg.events import BscanPredicted, Event, Message, Progress
-from napari_retseg.models import find_model, list_models, read_info
+from napari_retseg.models import find_model, read_info
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import (
     import_labels,
@@ -22,6 +22,7 @@ from napari_retseg.ui.layers import (
     make_labels_layer,
     scan_of_layer,
 )
+from napari_retseg.ui.modellist import find_models
 from napari_retseg.ui.prediction import Prediction
 from napari_retseg.ui.run import Run, check_channels, estimate, report, take_bscans
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work, describe_scan
@@ -88,14 +89,11 @@ class Segmenter:
     def refresh_models(self) -> None:
         """List the models again; the chosen one stays chosen."""
         chosen = self.state.chosen_model
-        found = []
-        for folder in [*list_models(), *self._browsed]:
-            try:
-                found.append(ModelChoice(folder, read_info(folder)))
-            except ModelError as error:
-                self._tell(str(error), "warning")
+        found, bad = find_models(self._browsed)
+        for one in bad:
+            self._tell(one.why, "warning")
         folders = [choice.folder for choice in found]
-        self.state.models = tuple(found)
+        self.state.models, self.state.bad_models = found, bad
         if chosen is not None and chosen.folder in folders:
             self.state.model = folders.index(chosen.folder)
         else:

@@ -37,6 +37,14 @@ class ModelChoice:
 
 
 @dataclass(frozen=True)
+class BadModel:
+    """A model that cannot be read, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Work:
     """How far the running job is.
 
@@ -67,6 +75,8 @@ class SegmentState:
         The B-scan in view, from 0, and how many there are; 0 where the layer is no scan.
     models, model
         The models, and the index of the chosen one (-1: none).
+    bad_models
+        Those that cannot be read.
     work
         None while nothing runs.
     """
@@ -78,6 +88,7 @@ class SegmentState:
     n_bscans: int = 0
     models: tuple[ModelChoice, ...] = ()
     model: int = -1
+    bad_models: tuple[BadModel, ...] = ()
     work: Work | None = None
     notice: Notice = Notice()
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()

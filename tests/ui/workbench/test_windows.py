@@ -24,7 +24,7 @@ from napari_retseg.classes import RETINA
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.models import CARD
-from napari_retseg.ui.workbench import predicting
+from napari_retseg.ui import modellist
 from napari_retseg.ui.workbench.card import KeysCard, ModelCard
 from napari_retseg.ui.workbench.desk import TrustQuestion
 from napari_retseg.ui.workbench.dock import WorkbenchDock
@@ -216,7 +216,7 @@ def test_models_that_cannot_be_listed_are_one_sentence(
     def refuse() -> list[Path]:
         raise InputError("the built-in samples are missing; reinstall napari-retseg")
 
-    monkeypatch.setattr(predicting, "list_models", refuse)
+    monkeypatch.setattr(modellist, "list_models", refuse)
     session.bench.predicting.refresh_models()
     assert session.state.models == ()
     assert "reinstall" in session.state.notice.text

@@ -131,7 +131,6 @@ def describe_point(point: RestorePoint) -> str:
 def describe_version(version: Version) -> str:
     """Name a version of a model: number, since when, and what it is worth."""
     when = version.when.astimezone().strftime("%Y-%m-%d %H:%M")
-    scores = (version.info.scores if version.info is not None else None) or {}
-    dice = scores.get("mean_foreground_dice")
+    dice = None if version.info is None else version.info.mean_dice
     worth = "" if dice is None else f"   mean Dice {dice:.3f}"
     return f"{version.label}   {when}{worth}"

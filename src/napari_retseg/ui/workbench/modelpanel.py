@@ -7,6 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
+from napari_retseg.ui.modelbox import show_bad_models
 from napari_retseg.ui.plain import make_text, make_tip
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.state import ModelChoice, Work
@@ -69,7 +70,7 @@ class ModelPanel(QWidget):
         self.volume_button.clicked.connect(self.volume_pressed)
         self.cancel_button.clicked.connect(self.cancel_pressed)
         events = self._state.events
-        for event in (events.models, events.model):
+        for event in (events.models, events.model, events.bad_models):
             event.connect(self._show_models)
         for event in (events.work, events.n_bscans):
             event.connect(self._show_work)
@@ -80,6 +81,7 @@ class ModelPanel(QWidget):
         for row, choice in enumerate(self._state.models):
             tip = make_tip(str(choice.folder))
             self.model_box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        show_bad_models(self.model_box, self._state.bad_models, after=len(names))
         chosen = self._state.chosen_model
         self.card_button.setEnabled(chosen is not None)
         self.score_text.setText("" if chosen is None else describe_scores(chosen))
@@ -106,10 +108,10 @@ class ModelPanel(QWidget):
 def describe_scores(choice: ModelChoice) -> str:
     """Say in a line what a model is worth, and on what it was measured."""
     info = choice.info
-    dice = (info.scores or {}).get("mean_foreground_dice")
-    if dice is None:
+    dice = info.mean_dice
+    if dice is None or info.scores is None:
         return f"{len(info.classes.foreground)} classes; never scored on held-out scans"
-    bscans = (info.scores or {}).get("n_bscans")
+    bscans = info.scores["n_bscans"]
     kind = "simulated " if info.trained_on is not None and info.trained_on.simulated else ""
     noun = "B-scan" if bscans == 1 else "B-scans"
     return f"mean Dice {dice:.3f} on {bscans} held-out {kind}{noun}"

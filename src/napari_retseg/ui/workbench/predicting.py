@@ -15,8 +15,9 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.engine import JobHandle, JobOutcome, LoadJob, PredictJob
 from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.events import BscanPredicted, Event, Message, Progress
-from napari_retseg.models import find_model, list_models, read_info
+from napari_retseg.models import find_model, read_info
 from napari_retseg.ui.layers import import_labels
+from napari_retseg.ui.modellist import find_models
 from napari_retseg.ui.run import check_channels, take_bscans
 from napari_retseg.ui.state import ModelChoice, Work
 from napari_retseg.ui.workbench.correcting import Correcting
@@ -68,19 +69,11 @@ class Predicting:
         """List the models again; the chosen one stays chosen."""
         state = self._desk.state
         chosen = state.chosen_model
-        found = []
-        try:
-            known = list_models()
-        except RetsegError as error:  # the installation lacks its samples
-            self._desk.tell(str(error), "warning")
-            known = []
-        for folder in [*known, *self._browsed]:
-            try:
-                found.append(ModelChoice(folder, read_info(folder)))
-            except ModelError as error:
-                self._desk.tell(str(error), "warning")
+        found, bad = find_models(self._browsed)
+        for one in bad:
+            self._desk.tell(one.why, "warning")
         folders = [choice.folder for choice in found]
-        state.models = tuple(found)
+        state.models, state.bad_models = found, bad
         if chosen is not None and chosen.folder in folders:
             state.model = folders.index(chosen.folder)
         else:

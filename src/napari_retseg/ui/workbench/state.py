@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from psygnal import SignalGroupDescriptor
 
-from napari_retseg.ui.state import ModelChoice, Notice, Work
+from napari_retseg.ui.state import BadModel, ModelChoice, Notice, Work
 
 if TYPE_CHECKING:
     from napari_retseg.classes import LabelSet
@@ -36,6 +36,8 @@ class BenchState:
         The B-scan in view, from 0, and how many there are.
     models, model
         The models, and the index of the chosen one (-1: none).
+    bad_models
+        Those that cannot be read.
     work
         How far the running prediction is; None while nothing runs.
     strip
@@ -76,6 +78,7 @@ class BenchState:
     n_bscans: int = 0
     models: tuple[ModelChoice, ...] = ()
     model: int = -1
+    bad_models: tuple[BadModel, ...] = ()
     work: Work | None = None
     strip: tuple[StripCell, ...] = ()
     classes: LabelSet | None = None

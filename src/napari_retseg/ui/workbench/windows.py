@@ -9,9 +9,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
 
 from napari_retseg.classes import RETINA, LabelSet
-from napari_retseg.errors import ModelError
+from napari_retseg.errors import InputError, ModelError, NotThereError
 from napari_retseg.events import SamplesDrawn
 from napari_retseg.models import CARD, Version
+from napari_retseg.models.archive import LARGEST_CARD
+from napari_retseg.models.description import check_links
+from napari_retseg.regular import read_limited
 from napari_retseg.ui.plain import make_question
 from napari_retseg.ui.workbench.augmentpreview import PreviewWindow
 from napari_retseg.ui.workbench.bench import Workbench
@@ -144,9 +147,10 @@ def read_card(folder: Path) -> str:
     ModelError
         Where it cannot be read.
     """
+    check_links(folder)
     try:
-        return (folder / CARD).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        return read_limited(folder / CARD, LARGEST_CARD).decode(errors="replace")
+    except NotThereError:
         return ""
-    except OSError as error:
-        raise ModelError(f"{folder / CARD}: cannot be read ({error.strerror})") from error
+    except InputError as error:
+        raise ModelError(str(error)) from error

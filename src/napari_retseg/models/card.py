@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from napari_retseg.models import ModelInfo
+from napari_retseg.models.description import ModelInfo
+from napari_retseg.models.scoresheet import ScoreSheet
 from napari_retseg.models.wording import (
     count_patients,
     describe_held_out,
@@ -55,8 +57,9 @@ def _describe_training(info: ModelInfo) -> list[str]:
     trained = info.trained_on
     if trained is None:
         return ["Not recorded."]
+    name = trained.dataset or "not named"
     return [
-        f"- Data set: {make_markdown(trained.dataset)} (SHA-256 {trained.sha256})",
+        f"- Data set: {make_markdown(name)} (SHA-256 {trained.sha256})",
         f"- {describe_training(trained)}",
         f"- Held out: {make_markdown(describe_held_out(trained))}",
     ]
@@ -82,21 +85,23 @@ def _describe_scores(info: ModelInfo) -> list[str]:
     return lines
 
 
-def _table(scores: dict[str, Any], before: dict[str, Any] | None) -> list[str]:
+def _table(scores: ScoreSheet, before: ScoreSheet | None) -> list[str]:
     """Dice and IoU of each class, beside those of the starting model where there are some."""
     titles = ["class", "Dice", "IoU"]
     if before is not None:
         titles += ["Dice before", "IoU before"]
     lines = [_row([*titles, "B-scans"]), "|" + "---|" * (len(titles) + 1)]
     for name, one in scores["classes"].items():
-        old = None if before is None else before["classes"].get(name, {})
+        old: Mapping[str, Any] | None = None
+        if before is not None:
+            old = before["classes"].get(name) or {}
         lines.append(_row([name, *_cells(one, old, ""), str(one["bscans_present"])]))
     cells = _cells(scores, before, "mean_foreground_")
     lines.append(_row(["mean of the foreground", *cells, str(scores["n_bscans"])]))
     return lines
 
 
-def _cells(scores: dict[str, Any], before: dict[str, Any] | None, prefix: str) -> list[str]:
+def _cells(scores: Mapping[str, Any], before: Mapping[str, Any] | None, prefix: str) -> list[str]:
     both = [scores] if before is None else [scores, before]
     return [_format(one.get(f"{prefix}{key}")) for one in both for key in ("dice", "iou")]
 

@@ -8,13 +8,13 @@ import pytest
 
 from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.models import Measurement, ModelInfo, TrainedOn
-from napari_retseg.nets.card import write_card
+from napari_retseg.models.card import write_card
 
 TRAINED = TrainedOn(
     dataset="Clinic",
     sha256="f00d",
-    groups=("P1", "P2"),
-    heldout_groups=("P3",),
+    n_groups=2,
+    n_heldout_groups=1,
     bscans=12,
     iterations=400,
     split="fold 1 of 3, by patient (seed 0)",
@@ -59,13 +59,16 @@ def test_simulated_patients_are_called_so(tiny_info: ModelInfo) -> None:
     ("update", "words"),
     [
         (
-            {"split": "80/20, by image", "heldout_groups": ("P1", "P2")},
+            {"split": "80/20, by image", "n_heldout_groups": 2, "n_shared_groups": 2},
             "**Warning: split by image (2 patients on both sides): the scores are better than",
         ),
         ({"split": "80/20, by image"}, "**Warning: split by image (0 patients on both sides)"),
-        ({"heldout_groups": ("P2", "P3")}, "**Warning: 1 patient both trained on and held out"),
         (
-            {"groups": ("P1",), "heldout_groups": ("P1",)},
+            {"n_heldout_groups": 2, "n_shared_groups": 1},
+            "**Warning: 1 patient both trained on and held out",
+        ),
+        (
+            {"n_groups": 1, "n_heldout_groups": 1, "n_shared_groups": 1},
             "**Warning: one patient only: the scores say nothing about other patients.**",
         ),
     ],
