@@ -116,9 +116,9 @@ def _dataset(folder: Path) -> None:
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True)
     cases = []
-    for group in ("P1", "P2", "P3"):
-        Image.fromarray(STACK[0] * 60).save(folder / f"images/{group}.png")
-        Image.fromarray(STACK[0]).save(folder / f"labels/{group}.png")
+    for group, plane in zip(("P1", "P2", "P3"), STACK, strict=True):
+        Image.fromarray(plane * 60).save(folder / f"images/{group}.png")
+        Image.fromarray(plane).save(folder / f"labels/{group}.png")
         cases.append(
             {"image": f"images/{group}.png", "label": f"labels/{group}.png", "group": group,
              "split": "val" if group == "P3" else "train", "laterality": "OD",
