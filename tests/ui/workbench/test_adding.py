@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers import Image
+from npe2 import PluginManager
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_retseg.dataset import load_dataset
 from napari_retseg.ui.workbench import bench
 from tests.ui.playing import PlayedEngine
+from tests.ui.workbench.clicking import Desk
 from tests.ui.workbench.session import Session
 
 
@@ -67,6 +72,29 @@ def test_a_layer_of_any_reader_comes_in_with_its_pixels(session: Session, tmp_pa
     assert session.state.n_bscans == 3
     assert np.array_equal(session.opened.loaded.scan.pixels, pixels)
     assert (tmp_path / "work" / "scans").is_dir()
+
+
+def test_a_layer_that_was_added_does_not_lie_above_its_scan(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    PluginManager.instance().discover()
+    session.start(tmp_path / "work", volume)
+    for number in range(3):
+        dropped = tmp_path / f"dropped{number}.tif"
+        dropped.write_bytes(volume.read_bytes())
+        (layer,) = session.viewer.open(dropped, plugin="napari-retseg")
+        assert "lies above the scan" in session.state.notice.text
+        session.bench.adding.add_layer(layer)
+        session.settle()
+        names = [layer.name for layer in session.viewer.layers]
+        assert names == [f"dropped{number}", "prediction", "labels"]
+        assert session.opened.image is not layer
+    own = Image(np.zeros((5, 64, 96), np.uint8), name="own")  # no file holds it
+    session.viewer.add_layer(own)
+    session.bench.adding.add_layer(own)
+    session.settle()
+    assert own in session.viewer.layers
+    assert not own.visible
 
 
 def test_a_layer_that_is_no_scan_is_refused(session: Session, tmp_path: Path) -> None:
@@ -220,3 +248,20 @@ def test_going_to_another_scan_keeps_the_last_stroke(
     session.settle()
     assert (session.labels[1][10:20] == 3).all()
     assert session.state.strip[1].status == "corrected"
+
+
+def test_files_that_are_dropped_on_the_dock_are_added(
+    desk: Desk, tmp_path: Path, volume: Path
+) -> None:
+    dropped = tmp_path / "dropped.tif"
+    dropped.write_bytes(volume.read_bytes())
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(dropped))])
+    place, copy, left = QPoint(5, 5), Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    none = Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place, copy, data, left, none)
+    QApplication.sendEvent(desk.dock, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(desk.dock, QDropEvent(QPointF(place), copy, data, left, none))
+    desk.wait(lambda: len(desk.state.scans) == 2)
+    assert [entry.name for entry in desk.state.scans] == ["eye", "dropped"]

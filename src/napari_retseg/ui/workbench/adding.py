@@ -13,7 +13,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import load_dataset
 from napari_retseg.io import read_scan
 from napari_retseg.records import first_problem
-from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
+from napari_retseg.ui.layers import FUNDUS, is_scan_layer, scan_of_layer
 from napari_retseg.ui.workbench.correcting import Correcting
 from napari_retseg.ui.workbench.desk import Desk
 from napari_retseg.ui.workbench.scans import Scans
@@ -34,6 +34,11 @@ class Adding:
         self._correcting = correcting
         self._state = desk.state
         self._scans = scans
+        desk.viewer.layers.events.inserted.connect(self._on_layer_inserted)
+
+    def close(self) -> None:
+        """Follow the viewer no longer."""
+        self._desk.viewer.layers.events.inserted.disconnect(self._on_layer_inserted)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add scans from files or folders, and open the first."""
@@ -54,17 +59,48 @@ class Adding:
             self._desk.do_trusting(folder, partial(add, workspace), self._on_added)
 
     def add_layer(self, layer: Layer) -> None:
-        """Add an image layer of the viewer, from whatever reader."""
+        """Add an image layer of the viewer, from whatever reader; its scan takes its place."""
         if not is_scan_layer(layer):
             self._desk.tell(f"{layer.name}: is no image; choose an image layer.", "error")
             return
-        self._add(lambda workspace: [workspace.add_scan(scan_of_layer(layer))])
 
-    def _add(self, add: Callable[[Workspace], list[ScanEntry]]) -> None:
+        def done(entries: list[ScanEntry]) -> None:
+            self._on_added(entries)
+            self._put_away(layer)
+
+        self._add(lambda workspace: [workspace.add_scan(scan_of_layer(layer))], done)
+
+    def _put_away(self, layer: Layer) -> None:
+        """Let a layer that was added not lie above the scan; one that no file holds is hidden."""
+        layers = self._desk.viewer.layers
+        if layer not in layers:
+            return
+        if layer.source.path is None:
+            layer.visible = False
+            return
+        fundus = [other for other in layers if other.metadata.get(FUNDUS) == layer.name]
+        for other in (layer, *(f for f in fundus if f.source.path == layer.source.path)):
+            layers.remove(other)
+
+    def _on_layer_inserted(self, event: Any) -> None:
+        """Say what a file that was dropped on the canvas is good for: it hides the open scan."""
+        layer = event.value
+        is_file = is_scan_layer(layer) and layer.source.path is not None
+        if is_file and self._desk.opened is not None:
+            self._desk.tell(
+                f"{layer.name}: lies above the scan. Add > Layer takes it into the workspace; "
+                "drop files on this dock to add them at once."
+            )
+
+    def _add(
+        self,
+        add: Callable[[Workspace], list[ScanEntry]],
+        done: Callable[[list[ScanEntry]], None] | None = None,
+    ) -> None:
         workspace = self._writable()
         if workspace is not None:
             self._desk.tell("Adding…")
-            self._desk.do(partial(add, workspace), self._on_added)
+            self._desk.do(partial(add, workspace), done or self._on_added)
 
     def _writable(self) -> Workspace | None:
         """Return the open workspace where it can be changed, and say why where not."""

@@ -185,6 +185,7 @@ class Workbench:
             return
         self._is_closed = True
         self.scans.close()
+        self.adding.close()
         saver, workspace = self.desk.saver, self.desk.workspace
         grace = _GRACE_SECONDS if self.training.is_running else 0.0
         self.correcting.close()

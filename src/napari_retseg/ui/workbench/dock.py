@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QGuiApplication, QShowEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
@@ -108,6 +109,7 @@ class WorkbenchDock(QWidget):
         column.addWidget(scroll)
         column.addWidget(self.notice)
         self.setMinimumWidth(330)
+        self.setAcceptDrops(True)
 
     def _connect(self) -> None:
         bench, scan, model = self.bench, self.scan_panel, self.model_panel
@@ -225,6 +227,18 @@ class WorkbenchDock(QWidget):
 
     # What the user does.
 
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Take files."""
+        if event is not None and list_files(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Add the files that are dropped here to the workspace."""
+        files = [] if event is None else list_files(event)
+        if event is not None and files:
+            event.acceptProposedAction()
+            self.bench.adding.add_files(files)
+
     def _offer_layers(self) -> None:
         self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])
 
@@ -272,3 +286,10 @@ class WorkbenchDock(QWidget):
         if application is not None:
             application.aboutToQuit.connect(self.bench.close)
         close_at_exit(self.bench)
+
+
+def list_files(event: QDropEvent) -> list[Path]:
+    """Return the files and folders of this computer that are dropped."""
+    data = event.mimeData()
+    urls = [] if data is None else data.urls()
+    return [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]

@@ -41,7 +41,7 @@ def list_entries(classes: LabelSet) -> list[LegendEntry]:
             LegendEntry(label_class.value, label_class.name, label_class.color, key, mark)
         )
     key = KEYS["ignore"]
-    return [*entries, LegendEntry(IGNORE, "not annotated", _GREY, key, key)]
+    return [*entries, LegendEntry(IGNORE, "left out", _GREY, key, key)]
 
 
 class ClassLegend(QWidget):
@@ -66,6 +66,15 @@ class ClassLegend(QWidget):
         for event in (events.picked, events.hidden, events.is_read_only):
             event.connect(self._show)
         self._make_rows()
+
+    def follow(self, widget: QWidget) -> None:
+        """Let Tab go from a widget above over the rows, line by line."""
+        rows = list(self.rows.values())
+        per_column = -(-len(rows) // _N_COLUMNS)
+        for row in sorted(rows, key=lambda row: rows.index(row) % max(1, per_column)):
+            for button in (row.pick_button, row.eye_button, row.solo_button):
+                QWidget.setTabOrder(widget, button)
+                widget = button
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Follow a change of the theme."""

@@ -113,6 +113,7 @@ class ReviewPanel(QWidget):
             button.clicked.connect(signal)
         events = self._state.events
         events.strip.connect(self._show_strip)
+        events.classes.connect(lambda: self.legend.follow(self.strip.cells))
         events.bscan.connect(self._show_current)
         events.next_text.connect(self._show_next)
         events.unsaved.connect(self._show_saved)
