@@ -343,3 +343,14 @@ def test_bscans_that_no_eye_can_have_are_told_and_ranked_first(
             assert "odd.tif: check the labels of 1 of 3 B-scans (1): " in capsys.readouterr().err
         else:
             assert len(summary.skipped) == 2
+
+
+def test_a_folder_that_takes_no_files_is_told_for_each_scan(
+    study: list[Place], do_batch: Callable[..., Summary], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out").chmod(0o500)
+    (tmp_path / "out" / ".retseg").touch()  # root may write anywhere, but not within a file
+    summary = do_batch(study)
+    assert len(summary.failed) == 4  # and the ranking
+    assert all("out" in one["error"] for one in summary.failed)

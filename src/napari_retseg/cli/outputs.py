@@ -48,8 +48,13 @@ def shared(lock: Path, folders: Iterable[Path]) -> Iterator[None]:
     except ImportError:
         yield
         return
-    make_folder(lock.parent)
-    with lock.open("ab") as stream:
+    try:
+        make_folder(lock.parent)
+        stream = lock.open("ab")
+    except (InputError, OSError):  # each scan says why nothing can be written
+        yield
+        return
+    with stream:
         with suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for folder in folders:
