@@ -24,12 +24,6 @@ def click(widget: QWidget) -> None:
     pause(0.4)
 
 
-def click_and_answer(widget: QWidget, text: str) -> None:
-    """Click on what opens a dialog, and type the answer into it."""
-    typed = ("type", "--args", "1", "--delay", "5", text)
-    click_then(widget, ("sleep", "1.5", *typed, "key", "Return"))
-
-
 def click_then(widget: QWidget, steps: Sequence[str]) -> None:
     """Click on a widget and go on with steps of xdotool, whatever it opens."""
     show(widget)

@@ -26,7 +26,6 @@ import numpy as np
 from driving import (
     choose,
     click,
-    click_and_answer,
     click_places,
     click_then,
     pause,
@@ -80,8 +79,11 @@ class Tour:
     def start(self) -> None:
         """Make a workspace, add the scan, choose the model."""
         panel = self.dock.scan_panel
-        (self._work / "first-round").mkdir()
-        click_and_answer(panel.new_button, str(self._work / "first-round"))
+        click(panel.new_button)
+        pause(0.5)
+        panel.new_window.name_edit.value = "first-round"
+        panel.new_window.folder_edit.value = self._work
+        click(panel.new_window.make_button)
         wait_until(lambda: self.state.folder is not None)
         # the second press of Down reaches "Files", whose dialog takes the name
         answer = ("sleep", "1", "key", "Down", "Return", "sleep", "1.5", "type", "--args", "1")

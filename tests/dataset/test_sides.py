@@ -116,7 +116,7 @@ def test_bscans_of_the_only_patient_can_be_chosen(tmp_path: Path) -> None:
     for bscans, message in (
         ([], "at least one B-scan"),
         (range(20), "not all of them"),
-        ([20], "has no B-scan 21"),
+        ([20], "has no B-scan 20"),
     ):
         with pytest.raises(UsageError, match=message):
             hold_out_bscans(dataset, {case.image: bscans})

@@ -130,10 +130,10 @@ def test_one_patient_keeps_the_end_of_the_volume_held_out(make_dataset: MakeData
     assert check_round(dataset, CONFIG, None) is None
     text = _describe(dataset)
     assert "Trains on 2 confirmed B-scans of S01" in text
-    assert "held out: 1 B-scan of the same patient (B-scans 9 to 10 of S01)." in text
+    assert "held out: 1 B-scan of the same patient (B-scans 8 to 9 of S01)." in text
     one, few = list_remarks(dataset, CONFIG, None)
     assert one == (
-        "There is one patient only (S01): B-scans 9 to 10 of S01 are held out, and the scores "
+        "There is one patient only (S01): B-scans 8 to 9 of S01 are held out, and the scores "
         "say nothing about other patients."
     )
     assert few == "Only 1 B-scan is held out: small differences of the scores will be chance."

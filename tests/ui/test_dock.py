@@ -61,7 +61,7 @@ def test_work_by_clicks(
     panel = dock.panel
     expected = np.load(models / "expected.npy")
 
-    viewer.dims.set_point(0, 2 * 120.0)
+    viewer.dims.set_point(0, 2.0)
     qtbot.mouseClick(panel.bscan_button, LEFT)
     assert panel.bar.isVisible()
     assert not panel.bscan_button.isEnabled()

@@ -10,13 +10,13 @@ from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import (
     CLASSES,
     FUNDUS,
-    PROVENANCE,
     is_scan_layer,
     make_colormap,
     make_labels_layer,
     place_scan,
     scan_of_layer,
 )
+from napari_retseg.ui.origin import PROVENANCE
 from napari_retseg.ui.reading import layers_of_scan
 
 
@@ -33,7 +33,7 @@ def layer_of(octscan: OctScan) -> Image:
 @pytest.mark.parametrize(
     ("shape", "spacing", "scale", "unit"),
     [
-        ((3, 4, 5), (120.0, 3.5, 11.0), [120.0, 3.5, 11.0], "um"),
+        ((3, 4, 5), (120.0, 3.5, 11.0), [1.0, 3.5, 11.0], "um"),
         ((3, 4, 5), (None, 3.5, 11.0), [1.0, 3.5, 11.0], "um"),
         ((3, 4, 5), (120.0, None, 11.0), [1.0, 1.0, 1.0], "pixel"),
         ((4, 5), (3.5, 11.0), [3.5, 11.0], "um"),
@@ -45,13 +45,13 @@ def test_scale_is_the_scans_where_known(
 ) -> None:
     placed = place_scan(scan(*shape, spacing=spacing))
     assert placed["scale"] == scale
-    assert placed["units"] == [unit] * len(shape)
+    assert placed["units"] == (["pixel"] * (len(shape) - 2) + [unit] * 2)
 
 
 def test_channels_have_no_scale() -> None:
     placed = place_scan(scan(2, 3, 4, 5, spacing=(120.0, 3.5, 11.0)))
-    assert placed["scale"] == [1.0, 120.0, 3.5, 11.0]
-    assert placed["units"] == ["pixel", "um", "um", "um"]
+    assert placed["scale"] == [1.0, 1.0, 3.5, 11.0]
+    assert placed["units"] == ["pixel", "pixel", "um", "um"]
 
 
 def test_scan_of_its_layer_is_the_scan_and_shares_its_pixels() -> None:
@@ -126,7 +126,7 @@ def test_colours_are_the_classes_own() -> None:
 
 def test_labels_lie_on_their_scan() -> None:
     source = layer_of(scan(2, 3, 4, 5, spacing=(120.0, 3.5, 11.0)))
-    source.translate = (0, 1, 2, 3)
+    source.translate = (0, 0, 2, 3)
     source.name = "eye"
     labels = np.zeros((3, 4, 5), np.uint8)
     labels[0, 2, 3] = 8
@@ -134,12 +134,12 @@ def test_labels_lie_on_their_scan() -> None:
         labels, name="it", scan=scan_of_layer(source), source=source, classes=RETINA
     )
     assert layer.data is labels
-    np.testing.assert_array_equal(layer.scale, (120.0, 3.5, 11.0))
-    np.testing.assert_array_equal(layer.translate, (1, 2, 3))
+    np.testing.assert_array_equal(layer.scale, (1.0, 3.5, 11.0))
+    np.testing.assert_array_equal(layer.translate, (0, 2, 3))
     assert layer.units == source.units[1:]
     assert layer.axis_labels == ("bscan", "depth", "width")
     assert layer.metadata[CLASSES][8] == "fluid"
     assert layer.metadata[PROVENANCE]["axes"] == ("bscan", "depth", "width")
     assert list(layer.features["class"]) == list(RETINA.names)
-    position = (1.0, 2 + 2 * 3.5, 3 + 3 * 11.0)
+    position = (0.0, 2 + 2 * 3.5, 3 + 3 * 11.0)
     assert layer.get_status(position, world=True)["value"] == "8; class: fluid"

@@ -11,7 +11,8 @@ import napari_retseg
 from napari_retseg.errors import InputError
 from napari_retseg.io import SCAN_SUFFIXES
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import FUNDUS, PROVENANCE
+from napari_retseg.ui.layers import FUNDUS
+from napari_retseg.ui.origin import PROVENANCE
 from napari_retseg.ui.reading import get_reader, layers_of_scan, read_layers
 
 
@@ -22,8 +23,8 @@ def test_volume_comes_with_scale_and_provenance(volume: Path) -> None:
     assert kind == "image"
     assert pixels.shape == (5, 64, 96)
     assert arguments["name"] == "eye"
-    np.testing.assert_allclose(arguments["scale"], (120.0, 3.5, 25.0))
-    assert arguments["units"] == ["um"] * 3
+    np.testing.assert_allclose(arguments["scale"], (1.0, 3.5, 25.0))
+    assert arguments["units"] == ["pixel", "um", "um"]
     assert arguments["metadata"][PROVENANCE]["source"] == volume
     assert arguments["metadata"][PROVENANCE]["spacing_source"] == "file"
 
@@ -37,10 +38,26 @@ def test_folder_of_bscans_is_one_volume(tmp_path: Path) -> None:
     assert arguments["name"] == tmp_path.name
 
 
-def test_several_paths_are_several_layers(volume: Path) -> None:
-    paths = [str(volume), str(volume)]
+def write_bscans(folder: Path, *sizes: int) -> list[str]:
+    paths = [folder / f"b{number}.png" for number in range(len(sizes))]
+    for number, (path, size) in enumerate(zip(paths, sizes, strict=True)):
+        PillowImage.fromarray(np.full((8, size), number, np.uint8)).save(path)
+    return [str(path) for path in paths]
+
+
+def test_several_bscans_are_one_volume_that_is_no_file(tmp_path: Path) -> None:
+    paths = write_bscans(tmp_path, 9, 9, 9)
     assert get_reader(paths) is not None
-    assert len(read_layers(paths)) == 2
+    ((pixels, arguments, _),) = read_layers(paths[::-1])
+    assert [int(plane.max()) for plane in pixels] == [2, 1, 0]
+    assert arguments["metadata"][PROVENANCE]["source"] is None
+
+
+def test_what_makes_no_stack_is_refused(tmp_path: Path, volume: Path) -> None:
+    with pytest.raises(InputError, match=r"b1\.png: differs in size"):
+        read_layers(write_bscans(tmp_path, 9, 10))
+    with pytest.raises(InputError, match="no single B-scan"):
+        read_layers([str(volume), str(volume)])
 
 
 def test_other_files_are_left_to_other_readers(tmp_path: Path) -> None:
@@ -67,13 +84,13 @@ def test_enface_image_is_a_hidden_second_layer() -> None:
     (fundus, arguments, kind), (_, scan_arguments, _) = layers_of_scan(scan)
     assert fundus is scan.fundus
     assert kind == "image"
-    assert arguments == {
-        "name": "eye SLO",
-        "visible": False,
-        "metadata": {FUNDUS: "eye"},
-        "scale": [11.0, 12.0],
-        "units": ["um", "um"],
-    }
+    assert (arguments["name"], arguments["visible"]) == ("eye SLO", False)
+    assert arguments["metadata"][FUNDUS] == "eye"
+    # within the B-scan of 4 x 5 pixels, in its own proportions
+    high, wide = (n * scale for n, scale in zip((7, 8), arguments["scale"], strict=True))
+    assert high <= 4 + 1e-9
+    assert wide <= 5 + 1e-9
+    assert high / wide == pytest.approx(7 * 11 / (8 * 12))
     assert scan_arguments["name"] == "eye"
 
 

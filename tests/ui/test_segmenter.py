@@ -107,7 +107,7 @@ def test_volume_comes_bscan_by_bscan(bench: Bench) -> None:
     assert layer.data.shape == (5, 64, 96)
     assert layer.data.dtype == np.uint8
     assert [int(plane.max()) for plane in layer.data] == [1, 0, 0, 0, 0]
-    np.testing.assert_allclose(layer.scale, (120.0, 3.5, 25.0))
+    np.testing.assert_allclose(layer.scale, (1.0, 3.5, 25.0))
     assert bench.state.work.done == 1
 
     for index in range(1, 5):
@@ -123,7 +123,7 @@ def test_volume_comes_bscan_by_bscan(bench: Bench) -> None:
 
 
 def test_one_bscan_is_sent_alone_and_lands_in_its_place(bench: Bench) -> None:
-    bench.viewer.dims.set_point(0, 3 * 120.0)
+    bench.viewer.dims.set_point(0, 3.0)
     assert bench.state.bscan == 3
     bench.segmenter.segment_bscan()
     job = cast("PredictJob", bench.job.job)

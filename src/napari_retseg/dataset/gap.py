@@ -90,7 +90,7 @@ def choose_bscans(cases: Sequence[Case], chosen: Mapping[Path, Collection[int]])
         if image not in lengths:
             raise UsageError(f"{image}: there is no such scan to hold out")
         if bad := [b for b in bscans if not 0 <= b < lengths[image]]:
-            raise UsageError(f"{image}: has no B-scan {bad[0] + 1} of {lengths[image]}")
+            raise UsageError(f"{image}: has no B-scan {bad[0]} of 0 to {lengths[image] - 1}")
     row = [(case, b) for case in sorted(cases, key=_natural) for b in range(lengths[case.image])]
     heldout = {n for n, (case, b) in enumerate(row) if b in chosen.get(case.image, ())}
     if not heldout or len(heldout) == len(row):

@@ -209,13 +209,13 @@ def _find_blocks(
         stream.seek(start)
         head = stream.read(_BLOCK_BYTES)
         if len(head) < _BLOCK_BYTES:
-            raise _cut_off(path, f"B-scan {number + 1} of {declared}")
+            raise _cut_off(path, f"B-scan {number} of 0 to {declared - 1}")
         length, *position, n_boundaries, offset, quality = _BSCAN_HEADER.unpack_from(head)
         shift = _SHIFT.unpack_from(head, _SHIFT_AT)
         if length < _BLOCK_BYTES or offset + 4 * n_boundaries * plane[1] > length:
-            raise InputError(f"{path}: B-scan {number + 1} has a broken header; export it again")
+            raise InputError(f"{path}: B-scan {number} has a broken header; export it again")
         if start + length + data_bytes > size:
-            raise _cut_off(path, f"B-scan {number + 1} of {declared}")
+            raise _cut_off(path, f"B-scan {number} of 0 to {declared - 1}")
         where = cast("tuple[float, float, float, float]", tuple(position))
         blocks.append(_Block(start + length, start + offset, n_boundaries, quality, where, shift))
         start += length + data_bytes

@@ -12,13 +12,13 @@ NAMED = 4
 
 
 def name_ranges(bscans: Sequence[int]) -> str:
-    """Write B-scans, counted from 1: ``3, 5 to 7``."""
+    """Write B-scans, counted from 0: ``3, 5 to 7``."""
     parts: list[tuple[int, int]] = []
     for bscan in bscans:
-        if parts and parts[-1][1] == bscan:
-            parts[-1] = (parts[-1][0], bscan + 1)
+        if parts and parts[-1][1] == bscan - 1:
+            parts[-1] = (parts[-1][0], bscan)
         else:
-            parts.append((bscan + 1, bscan + 1))
+            parts.append((bscan, bscan))
     return join([f"{a}" if a == b else f"{a} to {b}" for a, b in parts])
 
 

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_retseg.engine import Engine
 from napari_retseg.ui.leaving import close_at_exit
 from napari_retseg.ui.panel import SegmentPanel
+from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.segmenter import Segmenter
+from napari_retseg.ui.squares import connect_square_button
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _REFRESH_MS = 100
-
-
-class Postbox(QObject):
-    """Takes functions from any thread and runs them on the GUI's."""
-
-    _posted = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._posted.connect(self._run)
-
-    def post(self, function: Callable[[], None]) -> None:
-        """Run `function` on the GUI's thread, soon."""
-        self._posted.emit(function)
-
-    def _run(self, function: Callable[[], None]) -> None:
-        function()
 
 
 class SegmentDock(QWidget):
@@ -53,6 +37,7 @@ class SegmentDock(QWidget):
 
     def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
         super().__init__()
+        self._viewer = napari_viewer
         postbox = Postbox()
         self.segmenter = Segmenter(napari_viewer, engine=engine or Engine(), post=postbox.post)
         self.panel = SegmentPanel(self.segmenter.state)
@@ -71,10 +56,19 @@ class SegmentDock(QWidget):
         panel.segment_bscan_pressed.connect(segmenter.segment_bscan)
         panel.segment_volume_pressed.connect(segmenter.segment_volume)
         panel.cancel_pressed.connect(segmenter.cancel)
+        panel.save_pressed.connect(self._save)
+        connect_square_button(panel.square_button, self._viewer)
         timer = QTimer(self)
         timer.setInterval(_REFRESH_MS)
         timer.timeout.connect(segmenter.refresh_labels)
         timer.start()
+
+    def _save(self) -> None:
+        from napari_retseg.ui.savewindow import open_save_window
+
+        open_save_window(
+            self._viewer, parent=self, tell=self.segmenter.tell, best=self.segmenter.find_labels()
+        )
 
     def _close_with_viewer(self) -> None:
         # a partial, because Qt holds methods weakly, and this widget is gone by then

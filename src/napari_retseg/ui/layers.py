@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping
-from dataclasses import fields
+from collections.abc import Container, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -15,19 +14,26 @@ from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.plaintext import make_visible
 from napari_retseg.scan import Axis, OctScan
+from napari_retseg.ui.origin import (
+    attributes_of,
+    describe_grid,
+    find_scan,
+    measure_spacing,
+    place_of,
+)
+from napari_retseg.ui.placing import place_axes
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from napari.utils.colormaps import DirectLabelColormap
 
-#: Key of a layer's metadata under which a scan's provenance lies.
-PROVENANCE = "retseg"
 #: Key under which a labels layer's classes lie: ``{value: name}``.
 CLASSES = "retseg_classes"
 #: Key that marks an en-face image that belongs to a scan.
 FUNDUS = "retseg_fundus"
+#: Key of an en-face image under which the arguments of :func:`place_fundus` lie.
+FUNDUS_PLACE = "retseg_fundus_place"
 
-_NOT_PROVENANCE = ("pixels", "fundus")
 #: The axes of a B-scan and of a volume.
 AXES: dict[int, tuple[Axis, ...]] = {2: ("depth", "width"), 3: ("bscan", "depth", "width")}
 _IGNORE_RGBA = (0.5, 0.5, 0.5, 1.0)
@@ -38,27 +44,9 @@ def make_name(text: str) -> str:
     return make_visible(text).replace("<", "‹")
 
 
-def describe_provenance(scan: OctScan) -> dict[str, Any]:
-    """Return all that a scan knows but its pixels."""
-    names = [field.name for field in fields(scan) if field.name not in _NOT_PROVENANCE]
-    return {name: getattr(scan, name) for name in names}
-
-
 def place_scan(scan: OctScan) -> dict[str, Any]:
-    """Return the scale, units and axis labels of a scan's layer.
-
-    Micrometres where the B-scan's own two axes are known (an unknown distance between B-scans
-    then shows as 1), pixels elsewhere. A channel axis has neither.
-    """
-    known = None not in scan.spacing_um[-2:]
-    spacing = [um if known and um is not None else 1.0 for um in scan.spacing_um]
-    n_channel_axes = len(scan.axes) - len(spacing)
-    unit = "um" if known else "pixel"
-    return {
-        "scale": [1.0] * n_channel_axes + spacing,
-        "units": ["pixel"] * n_channel_axes + [unit] * len(spacing),
-        "axis_labels": list(scan.axes),
-    }
+    """Return the scale, units and axis labels of a scan's layer."""
+    return {**place_axes(scan.axes, scan.spacing_um), "axis_labels": list(scan.axes)}
 
 
 def is_scan_layer(layer: Layer) -> TypeGuard[Image]:
@@ -71,6 +59,9 @@ def is_scan_layer(layer: Layer) -> TypeGuard[Image]:
 def scan_of_layer(layer: Image) -> OctScan:
     """Make a scan of an image layer, from whatever reader; the pixels are not copied.
 
+    Only a layer that is as it was read knows its file; of others the scale counts, where it is in
+    a unit of length.
+
     Raises
     ------
     InputError
@@ -81,27 +72,36 @@ def scan_of_layer(layer: Image) -> OctScan:
             f"{layer.name}: is a colour image, but a scan is grey; split its channels "
             "(right-click, Split RGB) and choose one"
         )
+    known = find_scan(layer.data, attributes_of(layer))
+    if known is not None:
+        return OctScan(pixels=layer.data, **known)
     pixels = layer.data[0] if layer.multiscale else layer.data
-    known = layer.metadata.get(PROVENANCE)
-    if isinstance(known, Mapping) and len(known["axes"]) == pixels.ndim:
-        return OctScan(pixels=pixels, **known)
-    axes = AXES.get(pixels.ndim)
-    if pixels.ndim == 4 and layer.axis_labels[0] == "channel":
-        axes = ("channel", *AXES[3])
+    axes = name_axes(pixels.ndim, layer.axis_labels)
     if axes is None:
         raise InputError(
             f"{layer.name}: has {pixels.ndim} axes, but a B-scan has 2 and a volume 3; split it "
             "first (right-click, Split Stack) and choose a part"
         )
-    return OctScan(pixels=pixels, axes=axes, source=None)
+    scan = OctScan(pixels=pixels, axes=axes, source=None)
+    spacing = measure_spacing(place_of(layer), len(scan.spatial_axes))
+    return scan if spacing == scan.spacing_um else scan.with_spacing(spacing)
+
+
+def name_axes(ndim: int, axis_labels: Sequence[str] | None) -> tuple[Axis, ...] | None:
+    """Return the axes of a layer of another reader; None where they are not those of a scan."""
+    if ndim == 4 and axis_labels is not None and axis_labels[0] == "channel":
+        return ("channel", *AXES[3])
+    return AXES.get(ndim)
 
 
 def copy_placement(layer: Image, *, n_axes: int) -> dict[str, Any]:
     """Return the arguments that lay labels over a scan's layer, on its last `n_axes` axes."""
+    last = slice(-n_axes - 1, None)
     return {
         "scale": layer.scale[-n_axes:],
         "translate": layer.translate[-n_axes:],
         "rotate": layer.rotate[-n_axes:, -n_axes:],
+        "affine": layer.affine.affine_matrix[last, last],
         "units": layer.units[-n_axes:],
         "axis_labels": layer.axis_labels[-n_axes:],
     }
@@ -176,10 +176,7 @@ def describe_features(classes: LabelSet) -> dict[str, NDArray[Any]]:
 
 def describe_labels(scan: OctScan, classes: LabelSet) -> dict[str, Any]:
     """Return the metadata of a labels layer: what its scan is, and its classes."""
-    return {
-        PROVENANCE: {**describe_provenance(scan), "axes": scan.spatial_axes},
-        CLASSES: {c.value: c.name for c in classes.classes},
-    }
+    return {**describe_grid(scan), CLASSES: {c.value: c.name for c in classes.classes}}
 
 
 @cache

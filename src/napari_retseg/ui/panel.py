@@ -19,8 +19,10 @@ from qtpy.QtWidgets import (
 from napari_retseg.models import ModelInfo
 from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.modelbox import show_bad_models
+from napari_retseg.ui.numbering import describe_bscan
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_rich_text, make_text, make_tip
 from napari_retseg.ui.progress import show_progress
+from napari_retseg.ui.squares import make_square_button
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
 
 _SIGNS = {"info": "", "warning": "⚠ ", "error": "⚠ "}
@@ -41,6 +43,7 @@ class SegmentPanel(QWidget):
     segment_bscan_pressed = Signal()
     segment_volume_pressed = Signal()
     cancel_pressed = Signal()
+    save_pressed = Signal()
 
     def __init__(self, state: SegmentState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,6 +68,10 @@ class SegmentPanel(QWidget):
         self.bar.setTextVisible(False)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop; the B-scans that are done stay")
+        self.place_text = make_text()
+        self.square_button = make_square_button()
+        self.save_button = QPushButton("Save layer…")
+        self.save_button.setToolTip("Save labels or a scan as PNG, TIFF or NIfTI, with its scale")
         self.work_text = make_text()
         self.notice_text = make_text()
         for button in (self.browse_button, self.cancel_button):
@@ -79,6 +86,7 @@ class SegmentPanel(QWidget):
         column.setSpacing(6)
         column.addLayout(_row(scan_name, self.scan_box))
         column.addWidget(self.scan_text)
+        column.addLayout(_row(self.place_text, self.square_button))
         column.addSpacing(6)
         column.addLayout(_row(model_name, self.model_box, self.browse_button))
         column.addWidget(self.model_text)
@@ -87,6 +95,7 @@ class SegmentPanel(QWidget):
         column.addLayout(_row(self.bar, self.cancel_button))
         column.addWidget(self.work_text)
         column.addWidget(self.notice_text)
+        column.addWidget(self.save_button)
         column.addStretch(1)
 
     def _connect(self) -> None:
@@ -96,11 +105,14 @@ class SegmentPanel(QWidget):
         self.bscan_button.clicked.connect(self.segment_bscan_pressed)
         self.volume_button.clicked.connect(self.segment_volume_pressed)
         self.cancel_button.clicked.connect(self.cancel_pressed)
+        self.save_button.clicked.connect(self.save_pressed)
         events = self._state.events
         events.scans.connect(self._show_scans)
         events.scan.connect(self._show_scans)
         events.scan_text.connect(self._show_scan_text)
         events.n_bscans.connect(self._show_buttons)
+        for event in (events.bscan, events.n_bscans, events.files):
+            event.connect(self._show_place)
         events.models.connect(self._show_models)
         events.bad_models.connect(self._show_models)
         events.model.connect(self._show_models)
@@ -110,6 +122,7 @@ class SegmentPanel(QWidget):
     def _show_all(self) -> None:
         self._show_scans()
         self._show_scan_text()
+        self._show_place()
         self._show_models()
         self._show_work()
         self._show_notice()
@@ -120,6 +133,10 @@ class SegmentPanel(QWidget):
 
     def _show_scan_text(self) -> None:
         self.scan_text.setText(self._state.scan_text)
+
+    def _show_place(self) -> None:
+        state = self._state
+        self.place_text.setText(describe_bscan(state.bscan, state.n_bscans, state.files))
 
     def _show_models(self) -> None:
         names = [choice.name for choice in self._state.models]

@@ -2,35 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_retseg.io import is_scan_path, read_scan
+import numpy as np
+
+from napari_retseg.errors import InputError
+from napari_retseg.io import read_scan
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import FUNDUS, PROVENANCE, describe_provenance, make_name, place_scan
+from napari_retseg.ui.layers import FUNDUS, FUNDUS_PLACE, make_name, place_scan
+from napari_retseg.ui.likeness import may_be_oct
+from napari_retseg.ui.origin import describe_origin
+from napari_retseg.ui.placing import place_fundus
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | list[str]], list[LayerData]]
 
 
 def get_reader(path: str | list[str]) -> Reader | None:
-    """Return :func:`read_layers` where every path looks like a scan, else None."""
+    """Return :func:`read_layers` where every path may be a scan, else None: see `likeness`."""
     paths = [path] if isinstance(path, str) else path
-    return read_layers if paths and all(is_scan_path(Path(p)) for p in paths) else None
+    return read_layers if paths and all(may_be_oct(Path(p)) for p in paths) else None
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
-    """Read scans as image layers; an en-face image comes as a hidden layer below its scan.
+    """Read a scan as image layers; an en-face image comes as a hidden layer below its scan.
+
+    Several paths are B-scans that napari was asked to open as a stack: they become one volume, in
+    the order given, which belongs to none of the files.
 
     Raises
     ------
     InputError
-        Where a scan cannot be read.
+        Where a scan cannot be read, or several do not make a stack.
     """
-    paths = [path] if isinstance(path, str) else path
-    return [layer for p in paths for layer in layers_of_scan(read_scan(Path(p)))]
+    if isinstance(path, str):
+        return layers_of_scan(read_scan(Path(path)))
+    scans = [read_scan(Path(p)) for p in path]
+    return layers_of_scan(scans[0] if len(scans) == 1 else stack_bscans(scans))
+
+
+def stack_bscans(scans: Sequence[OctScan]) -> OctScan:
+    """Make a volume of single B-scans.
+
+    Raises
+    ------
+    InputError
+        Where they differ in size, type or kind.
+    """
+    first = scans[0]
+    for scan in scans:
+        if scan.is_volume or scan.n_channels > 1:
+            raise InputError(f"{scan.source}: is no single B-scan; open it without a stack")
+        if scan.pixels.shape != first.pixels.shape or scan.pixels.dtype != first.pixels.dtype:
+            raise InputError(
+                f"{scan.source}: differs in size or type from {first.source}; open them one by one"
+            )
+    spacings = {scan.spacing_um for scan in scans}
+    plane = first.spacing_um if len(spacings) == 1 else (None, None)
+    return OctScan(
+        pixels=np.stack([np.asarray(scan.pixels) for scan in scans]),
+        axes=("bscan", "depth", "width"),
+        spacing_um=(None, *plane),
+        spacing_source=first.spacing_source if any(plane) else "unknown",
+    )
 
 
 def layers_of_scan(scan: OctScan) -> list[LayerData]:
@@ -38,17 +75,27 @@ def layers_of_scan(scan: OctScan) -> list[LayerData]:
     name = "scan" if scan.source is None else make_name(stem_of(scan.source))
     layers: list[LayerData] = []
     if scan.fundus is not None:
-        layers.append((scan.fundus, _place_fundus(scan, name), "image"))
+        layers.append((scan.fundus, _describe_fundus(scan, name), "image"))
     arguments = {
         "name": name,
-        "metadata": {PROVENANCE: describe_provenance(scan)},
+        "metadata": describe_origin(scan),
         **place_scan(scan),
     }
     layers.append((scan.pixels, arguments, "image"))
     return layers
 
 
-def _place_fundus(scan: OctScan, name: str) -> dict[str, Any]:
-    spacing = scan.metadata.get("fundus_spacing_um")
-    placed = {} if spacing is None else {"scale": list(spacing), "units": ["um", "um"]}
-    return {"name": f"{name} SLO", "visible": False, "metadata": {FUNDUS: name}, **placed}
+def _describe_fundus(scan: OctScan, name: str) -> dict[str, Any]:
+    assert scan.fundus is not None
+    place: dict[str, Any] = {
+        "shape": scan.fundus.shape,
+        "spacing_um": scan.metadata.get("fundus_spacing_um"),
+        "plane": scan.spatial_shape[-2:],
+        "plane_um": scan.spacing_um[-2:],
+    }
+    return {
+        "name": f"{name} SLO",
+        "visible": False,
+        "metadata": {FUNDUS: name, FUNDUS_PLACE: place},
+        **place_fundus(**place),
+    }

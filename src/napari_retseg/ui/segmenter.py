@@ -23,6 +23,7 @@ from napari_retseg.ui.layers import (
     scan_of_layer,
 )
 from napari_retseg.ui.modellist import find_models
+from napari_retseg.ui.numbering import list_bscan_files
 from napari_retseg.ui.prediction import Prediction
 from napari_retseg.ui.run import Run, check_channels, estimate, report, take_bscans
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work, describe_scan
@@ -91,7 +92,7 @@ class Segmenter:
         chosen = self.state.chosen_model
         found, bad = find_models(self._browsed)
         for one in bad:
-            self._tell(one.why, "warning")
+            self.tell(one.why, "warning")
         folders = [choice.folder for choice in found]
         self.state.models, self.state.bad_models = found, bad
         if chosen is not None and chosen.folder in folders:
@@ -99,7 +100,7 @@ class Segmenter:
         else:
             self.state.model = 0 if found else -1
         if not found:
-            self._tell("There is no model yet: press Browse and choose a model's folder.")
+            self.tell("There is no model yet: press Browse and choose a model's folder.")
 
     def add_model(self, folder: Path) -> None:
         """Add a model from a folder, and choose it."""
@@ -107,13 +108,13 @@ class Segmenter:
             found = find_model(folder)
             read_info(found)
         except ModelError as error:
-            self._tell(str(error), "error")
+            self.tell(str(error), "error")
             return
         if found not in [choice.folder for choice in self.state.models]:
             self._browsed.append(found)
         self.refresh_models()
         self.choose_model([choice.folder for choice in self.state.models].index(found))
-        self._tell("")
+        self.tell("")
 
     def segment_bscan(self) -> None:
         """Segment the B-scan in view."""
@@ -127,7 +128,7 @@ class Segmenter:
         """Stop; what is done stays."""
         if self._run is not None and self._run.handle is not None:
             self._run.handle.cancel()
-            self._tell("Stopping…")
+            self.tell("Stopping…")
 
     def refresh_labels(self) -> None:
         """Show labels that have come since the last call, where they are in view."""
@@ -159,6 +160,13 @@ class Segmenter:
         self._run = None
         self._engine.close()
 
+    def find_labels(self) -> Labels | None:
+        """Return the newest labels that a model gave to the chosen scan, where they are open."""
+        source = None if self._scan_layer is None else self._scan_layer.unique_id
+        made = [layer for layer, (_, whose, _) in self._made.items() if whose == source]
+        shown = [layer for layer in self._viewer.layers if layer in made]
+        return shown[-1] if shown else None
+
     # What becomes of it.
 
     def _segment(self, bscans: Sequence[int]) -> None:
@@ -170,12 +178,12 @@ class Segmenter:
             scan = scan_of_layer(layer)
             check_channels(scan, choice, name=layer.name)
         except RetsegError as error:
-            self._tell(str(error), "error")
+            self.tell(str(error), "error")
             return
         run = self._prepare(layer, scan, choice, bscans)
         job = PredictJob(take_bscans(scan, bscans), choice.folder)
         self._run = run
-        self._tell("Loading the model…")
+        self.tell("Loading the model…")
         self.state.work = Work()
         run.handle = self._engine.submit(
             job,
@@ -210,9 +218,9 @@ class Segmenter:
             self._add_layer(run)
         elif isinstance(event, Progress):
             self.state.work = estimate(run, event)
-            self._tell("")
+            self.tell("")
         elif isinstance(event, Message):
-            self._tell(event.text, event.level)
+            self.tell(event.text, event.level)
 
     def _add_layer(self, run: Run) -> None:
         run.layer = make_labels_layer(
@@ -237,16 +245,16 @@ class Segmenter:
         if outcome.status == "failed":
             logger.debug("%s", outcome.traceback)
             self._loaded = None
-            self._tell(str(outcome.error), "error")
+            self.tell(str(outcome.error), "error")
         else:
-            self._tell(report(run, outcome, done))
+            self.tell(report(run, outcome, done))
 
     def _on_loaded(self, outcome: JobOutcome) -> None:
         if outcome.status == "failed":
             logger.debug("%s", outcome.traceback)
             self._loaded = None
             if self._run is None:
-                self._tell(str(outcome.error), "error")
+                self.tell(str(outcome.error), "error")
 
     # What the viewer tells.
 
@@ -263,14 +271,15 @@ class Segmenter:
 
     def _update_scan(self) -> None:
         if self._scan_layer is None:
-            self.state.scan_text, self.state.n_bscans = "", 0
+            self.state.scan_text, self.state.n_bscans, self.state.files = "", 0, ()
             return
         try:
             scan = scan_of_layer(self._scan_layer)
         except InputError as error:
-            self.state.scan_text, self.state.n_bscans = str(error), 0
+            self.state.scan_text, self.state.n_bscans, self.state.files = str(error), 0, ()
             return
         self.state.scan_text, self.state.n_bscans = describe_scan(scan), scan.n_bscans
+        self.state.files = list_bscan_files(scan)
         self._update_bscan()
 
     def _update_bscan(self, _event: Any = None) -> None:
@@ -301,8 +310,9 @@ class Segmenter:
             self.state.work = None
             if run.handle is not None:
                 run.handle.cancel()
-            self._tell(f"{event.value.name} was closed, so its segmentation was stopped.")
+            self.tell(f"{event.value.name} was closed, so its segmentation was stopped.")
         self._update_scans()
 
-    def _tell(self, text: str, level: Any = "info") -> None:
+    def tell(self, text: str, level: Any = "info") -> None:
+        """Show one sentence."""
         self.state.notice = Notice(text, level)

@@ -73,6 +73,8 @@ class SegmentState:
         What the chosen scan is, in a line.
     bscan, n_bscans
         The B-scan in view, from 0, and how many there are; 0 where the layer is no scan.
+    files
+        The name of each B-scan's file, where each has one.
     models, model
         The models, and the index of the chosen one (-1: none).
     bad_models
@@ -86,6 +88,7 @@ class SegmentState:
     scan_text: str = ""
     bscan: int = 0
     n_bscans: int = 0
+    files: tuple[str, ...] = ()
     models: tuple[ModelChoice, ...] = ()
     model: int = -1
     bad_models: tuple[BadModel, ...] = ()
@@ -109,7 +112,8 @@ def describe_scan(scan: OctScan) -> str:
     depth, width = scan.spatial_shape[-2:]
     size = f"{depth} × {width} pixels"
     if scan.is_volume:
-        size = f"{scan.n_bscans} {'B-scans' if scan.is_oct else 'slices'} of {size}"
+        noun = "B-scan" if scan.is_oct else "slice"
+        size = f"{scan.n_bscans} {noun if scan.n_bscans == 1 else noun + 's'} of {size}"
     if scan.n_channels > 1:
         size += f", {scan.n_channels} channels"
     if scan.laterality is not None:
@@ -123,7 +127,7 @@ def _describe_scale(scan: OctScan) -> str:
         return "scale unknown"
     factor, unit = (1, "µm") if min(axial, lateral) < _MILLIMETRE else (_MILLIMETRE, "mm")
     text = f"{axial / factor:.3g} × {lateral / factor:.3g} {unit}"
-    if scan.is_volume:
+    if scan.n_bscans > 1:
         apart = scan.spacing_um[0]
         text += ", distance unknown" if apart is None else f", {_write_length(apart)} apart"
     return f"{text} ({scan.spacing_source})"

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_retseg import io
 from napari_retseg.errors import InputError
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import AXES, PROVENANCE
+from napari_retseg.ui.layers import name_axes
+from napari_retseg.ui.origin import find_grid, find_scan, measure_spacing, read_place
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a labels layer; a prediction keeps its scan's grid and scale.
+    """Write a labels layer; one that lies on a scan keeps its grid and scale.
 
     Raises
     ------
@@ -24,36 +24,43 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         Where a value does not fit into 8 bits, the format cannot hold the labels, or the file
         cannot be written.
     """
-    labels = np.asarray(data)
+    labels = np.asarray(_largest(data, attributes))
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.uint8).max):
         raise InputError(f"{path}: label values must lie between 0 and 255 to be written")
-    scan = _scan(labels, attributes)
+    scan = _describe(labels, attributes, find_grid(labels, attributes))
     return [str(io.write_labels(Path(path), labels.astype(np.uint8, copy=False), scan=scan))]
 
 
 def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write an image layer as a scan.
+    """Write an image layer as a scan; one that was not changed since it was read, as it was.
 
     Raises
     ------
     InputError
         Where it is no scan, the format cannot hold it, or the file cannot be written.
     """
-    scan = _scan(data, attributes)
-    if scan is None or attributes.get("rgb"):
+    pixels = _largest(data, attributes)
+    is_colour = bool(attributes.get("rgb"))
+    scan = None if is_colour else _describe(pixels, attributes, find_scan(data, attributes))
+    if scan is None:
         raise InputError(f"{path}: only grey B-scans and volumes are written as scans")
     return [str(io.write_scan(Path(path), scan))]
 
 
-def _scan(pixels: NDArray[Any], attributes: Mapping[str, Any]) -> OctScan | None:
-    """Return the layer as a scan with what its metadata knows, or its scale where that is in um."""
-    known = attributes.get("metadata", {}).get(PROVENANCE)
-    if isinstance(known, Mapping) and len(known["axes"]) == pixels.ndim:
+def _largest(data: Any, attributes: Mapping[str, Any]) -> Any:
+    """Return a layer's pixels, of several sizes those of full size."""
+    return data[0] if attributes.get("multiscale") else data
+
+
+def _describe(
+    pixels: Any, attributes: Mapping[str, Any], known: Mapping[str, Any] | None
+) -> OctScan | None:
+    """Return a layer as a scan, with what is known of it or else the scale that it is shown at."""
+    if known is not None:
         return OctScan(pixels=pixels, **known)
-    if pixels.ndim not in AXES:
+    axes = name_axes(pixels.ndim, attributes.get("axis_labels"))
+    if axes is None:
         return None
-    scan = OctScan(pixels=pixels, axes=AXES[pixels.ndim])
-    units = [str(unit) for unit in attributes.get("units") or ()]
-    if len(units) == pixels.ndim and set(units) == {"micrometer"}:
-        return scan.with_spacing(tuple(float(um) for um in attributes["scale"]))
-    return scan
+    scan = OctScan(pixels=pixels, axes=axes)
+    spacing = measure_spacing(read_place(pixels.ndim, attributes), len(scan.spatial_axes))
+    return scan if spacing == scan.spacing_um else scan.with_spacing(spacing)

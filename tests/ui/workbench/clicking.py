@@ -10,9 +10,11 @@ import numpy as np
 import psutil
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.scanpanel import ScanPanel
+from napari_retseg.ui.workbench.section import CollapsibleSection
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -38,6 +40,7 @@ class Desk:
         self._monkeypatch = monkeypatch
 
     def click(self, button: Any) -> None:
+        show_section(button)
         self.wait(lambda: bool(button.isVisible()) and bool(button.isEnabled()))
         self._qtbot.mouseClick(button, LEFT)
 
@@ -46,9 +49,8 @@ class Desk:
 
     def start(self, folder: Path, scan: Path) -> None:
         panel = self.dock.scan_panel
-        answer = lambda *_, **__: str(folder)  # noqa: E731 - stands in for a dialog
-        self._monkeypatch.setattr(QFileDialog, "getExistingDirectory", answer)
         self.click(panel.new_button)
+        fill_new_window(panel, folder)
         self.wait(lambda: self.state.folder is not None)
         self._monkeypatch.setattr(
             QFileDialog, "getOpenFileNames", lambda *_, **__: ([str(scan)], "")
@@ -97,6 +99,24 @@ class Desk:
         self.wait(lambda: not self.state.round_problem and bool(self.state.round_text))
         self.click(self.dock.retrain_panel.retrain_button)
         assert self.state.is_training
+
+
+def show_section(widget: QWidget) -> None:
+    """Open the sections that a widget lies in, as one has to before one can click it."""
+    parent = widget.parentWidget()
+    while parent is not None:
+        if isinstance(parent, CollapsibleSection):
+            parent.set_open(True)
+        parent = parent.parentWidget()
+
+
+def fill_new_window(panel: ScanPanel, folder: Path) -> None:
+    """Say in the window of New… where the workspace shall be, and make it."""
+    window = panel.new_window
+    window.folder_edit.value = folder.parent
+    window.name_edit.value = folder.name
+    assert window.make_button.isEnabled(), window.hint.text()
+    window.make_button.click()
 
 
 def workers(lane: Lane) -> list[psutil.Process]:

@@ -114,6 +114,27 @@ def test_a_file_that_cannot_be_read_is_one_sentence(session: Session, tmp_path: 
     assert "broken.tif" in session.state.notice.text
 
 
+def test_bad_files_among_good_ones_are_named_and_the_others_come_in(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    make_workspace(session, tmp_path / "work")
+    good = [tmp_path / f"good{k}.tif" for k in range(2)]
+    bad = [tmp_path / f"bad{k}.tif" for k in range(7)]
+    for path in good:
+        path.write_bytes(volume.read_bytes())
+    for path in bad:
+        path.write_bytes(b"not a picture")
+    session.bench.adding.add_files([bad[0], good[0], *bad[1:], good[1]])
+    session.settle()
+    assert [entry.name for entry in session.state.scans] == ["good0", "good1"]
+    assert session.state.n_bscans == 5
+    notice = session.state.notice
+    assert notice.level == "warning"
+    assert notice.text.startswith("Added 2 of 9. Not added:")
+    assert "bad0.tif" in notice.text
+    assert notice.text.endswith("and 2 more.")
+
+
 def test_a_data_set_comes_in_with_its_labels(
     session: Session, tmp_path: Path, tiny_dataset: Path
 ) -> None:

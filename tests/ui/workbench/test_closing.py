@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QMessageBox, QPushButton
 
 from napari_retseg.engine.workers import RemoteWorkers
 from napari_retseg.errors import JobError
+from napari_retseg.ui.workbench.closing import find_window
 from napari_retseg.ui.workbench.dock import WorkbenchDock
 from napari_retseg.ui.workbench.docks import find_workbench
 from napari_retseg.ui.workbench.scoresdock import ScoresDock
 from napari_retseg.ui.workbench.tabs import find_dock
 from napari_retseg.workspace import Workspace
-from tests.ui.workbench.clicking import Desk
+from tests.ui.workbench.clicking import Desk, fill_new_window
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -130,6 +132,34 @@ def test_a_dock_that_is_closed_while_it_trains_comes_back_or_stops_and_resumes(
     desk.wait(lambda: not desk.state.is_training)
 
 
+class FromOutside(QCloseEvent):
+    """The window's manager wants it closed: napari asks then, too."""
+
+    def spontaneous(self) -> bool:
+        return True
+
+
+def test_one_answer_closes_the_window(
+    desk: Desk, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer("Stop and close")
+    closed: list[bool] = []
+    window = find_window(desk.dock)
+    assert window is not None
+    monkeypatch.setattr(window, "close", lambda: closed.append(True))
+    closing = desk.dock.closing
+    # without anything to ask, napari's own question is the only one
+    assert not closing.eventFilter(window, FromOutside())
+    start_training(desk)
+    event = FromOutside()
+    assert closing.eventFilter(window, event)
+    assert not event.isAccepted()
+    desk.wait(lambda: closed == [True])
+    assert len(asked) == 1
+    assert not closing.eventFilter(window, QCloseEvent())
+    assert len(asked) == 1
+
+
 def test_closing_the_dock_keeps_the_last_stroke_and_gives_keys_and_layers_back(
     desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,8 +175,8 @@ def test_closing_the_dock_keeps_the_last_stroke_and_gives_keys_and_layers_back(
     gc.collect()
     reopen(desk, viewer, tmp_path / "work")
     assert (viewer.layers["labels"].data[2, 20:40] == 3).all()
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "other"))
     desk.click(desk.dock.scan_panel.new_button)
+    fill_new_window(desk.dock.scan_panel, tmp_path / "other")
     desk.wait(lambda: desk.state.folder == tmp_path / "other")
     assert not viewer.layers
 

@@ -186,6 +186,24 @@ def test_what_is_not_annotated_is_painted_with_255(session: Session) -> None:
     assert session.opened.labels.selected_label == 3
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("paint", "paint"),
+        ("fill", "fill"),
+        ("polygon", "polygon"),
+        ("erase", "paint"),
+        ("pick", "paint"),
+        ("pan_zoom", "paint"),
+    ],
+)
+def test_a_class_is_picked_for_the_tool_in_hand(before: str, after: str, session: Session) -> None:
+    session.opened.labels.mode = before
+    session.bench.correcting.pick_class(2)
+    assert session.opened.labels.selected_label == 3
+    assert session.opened.labels.mode == after
+
+
 def test_the_prediction_is_hidden_and_shown(session: Session) -> None:
     session.bench.correcting.toggle_prediction()
     assert not session.opened.prediction.visible

@@ -89,6 +89,20 @@ def test_steps_are_drawn(plot: CurvesPlot) -> None:
     assert points(drawn(plot).rate_curve) == ([1, 2, 3], [1e-4, 1e-3, 5e-4])
 
 
+def test_the_axis_reaches_the_last_step_before_any_score(plot: CurvesPlot) -> None:
+    start = ScoreCurve([0], {"NFL": [0.5]}, [0.5], {"NFL": 0.5}, 0.5)
+    plot.set_scores(dice=start, iou=start)
+    for last in (3, 22, 140):
+        steps = list(range(1, last + 1))
+        plot.set_steps(StepCurve(steps, [1.0] * last, [1.0] * last, [1e-3] * last))
+        for one in (drawn(plot).scores, drawn(plot).loss, drawn(plot).rate):
+            left, right = one.viewRange()[0]
+            assert left <= 1
+            assert last <= right <= 1.1 * last + 1
+    plot.clear()
+    assert drawn(plot).scores.viewRange()[0][1] < 2
+
+
 def test_what_is_set_before_the_first_show_is_drawn_then(qtbot: QtBot) -> None:
     plot = CurvesPlot(CLASSES)
     qtbot.addWidget(plot)

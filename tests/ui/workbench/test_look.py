@@ -24,7 +24,6 @@ from napari_retseg.ui.workbench.look import (
     make_swatch,
     measure_contrast,
     mix,
-    name_bscan,
     read_look,
 )
 
@@ -111,8 +110,3 @@ def test_colored_text_keeps_its_color_in_a_theme(qtbot: QtBot, theme: Theme) -> 
     theme(window, "dark")
     color_text(label, "#f0525f")
     assert label.palette().windowText().color().name() == "#f0525f"
-
-
-def test_bscans_are_counted_from_one() -> None:
-    assert name_bscan(0) == "B-scan 1"
-    assert name_bscan(60, 61) == "B-scan 61 of 61"

@@ -119,7 +119,7 @@ def test_next_says_why_and_goes_there(session: Session) -> None:
     session.bench.scans.go_next()
     session.settle()
     assert session.state.bscan != first
-    assert f"B-scan {session.state.bscan + 1}:" in session.state.next_text
+    assert f"B-scan {session.state.bscan}:" in session.state.next_text
     session.show(first)
     assert session.state.next_text == ""  # it was said of another B-scan
 

@@ -151,7 +151,7 @@ def test_worst_bscans_are_clicked_and_chosen_by_key(table: ScoreTable, qtbot: Qt
     assert table.worst.isVisible()
     item = table.worst.item(0)
     assert item is not None
-    assert item.text() == "B-scan 13   0.412"
+    assert item.text() == "B-scan 12   0.412"
     where = table.worst.visualItemRect(item).center()
     with qtbot.waitSignal(table.bscan_clicked) as clicked:
         qtbot.mouseClick(table.worst.viewport(), LEFT, pos=where)

@@ -11,7 +11,10 @@ from napari.layers import Labels
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.scoring import Scoring, find_fault
+from napari_retseg.ui.workbench.comparing import find_fault
+from napari_retseg.ui.workbench.heldout import name_models
+from napari_retseg.ui.workbench.scoring import Scoring
+from napari_retseg.workspace import PredictedBscan
 from tests.ui.workbench.session import Session
 
 FLUID_OF_MODEL, FLUID = 3, 8
@@ -58,6 +61,30 @@ def test_only_bscans_with_labels_count(session: Session, scoring: Scoring) -> No
     check(session, scoring, [2])
     assert scoring.state.scores is not None
     assert scoring.state.scores.classes["fluid"].dice == 1
+
+
+def test_scores_name_the_model_that_predicted(session: Session, scoring: Scoring) -> None:
+    assert scoring.state.model == ""
+    session.predict(FLUID_OF_MODEL)
+    session.settle()
+    assert scoring.state.model == "tiny"
+    labels = Labels(np.zeros((5, 64, 96), np.uint8), name="other")
+    session.viewer.layers.append(labels)
+    names = list(scoring.state.layers)
+    scoring.choose(reference=names.index("labels"), predicted=names.index("other"))
+    assert scoring.state.model == ""
+
+
+def test_several_models_are_told_apart() -> None:
+    def made(model: str, weights: str) -> PredictedBscan:
+        return PredictedBscan(model=model, weights_id=weights)
+
+    assert name_models([]) == ""
+    assert name_models([made("tiny", "aaaaaaaa")] * 3) == "tiny"
+    both = [made("tiny", "aaaaaaaa"), *[made("other", "bbbbbbbb")] * 2]
+    assert name_models(both) == "other (2 B-scans), tiny (1 B-scan)"
+    twice = [made("tiny", "aaaaaaaa"), made("tiny", "bbbbbbbb")]
+    assert name_models(twice) == "tiny aaaaaa (1 B-scan), tiny bbbbbb (1 B-scan)"
 
 
 def test_strokes_and_undo_are_counted(session: Session, scoring: Scoring) -> None:

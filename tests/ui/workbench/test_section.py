@@ -83,6 +83,17 @@ def test_what_a_program_opens_is_not_remembered(qtbot: QtBot) -> None:
     assert not make(qtbot, is_open=False).is_open
 
 
+def test_a_section_follows_the_work_until_the_user_decides(qtbot: QtBot) -> None:
+    section = make(qtbot)
+    section.suggest_open(False)
+    assert not section.is_open
+    section.suggest_open(True)
+    assert section.is_open
+    qtbot.mouseClick(section.header, LEFT)
+    section.suggest_open(True)
+    assert not section.is_open
+
+
 def test_summary_is_painted_and_can_be_read_in_full(qtbot: QtBot) -> None:
     section = make(qtbot)
     before = section.header.grab().toImage()

@@ -137,8 +137,8 @@ def test_hovering_names_the_bscan(strip: BscanStrip, qtbot: QtBot) -> None:
     cell = Cell(12, "corrected", is_heldout=True, uncertainty=0.41)
     strip.set_cells(volume(244, a=cell))
     move(strip, place(strip, 12), Qt.MouseButton.NoButton)
-    assert QToolTip.text() == "B-scan 13 of 244: corrected, held out, uncertainty 0.41"
-    assert strip.cells.describe(place(strip, 13)) == "B-scan 14 of 244: untouched"
+    assert QToolTip.text() == "B-scan 12 of 0–243: corrected, held out, uncertainty 0.41"
+    assert strip.cells.describe(place(strip, 13)) == "B-scan 13 of 0–243: untouched"
     QToolTip.hideText()
 
 

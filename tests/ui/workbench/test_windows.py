@@ -157,8 +157,17 @@ def test_histories_are_listed_and_gone_back_in(
     assert (session.labels[2, 20:40] == 3).all()
     windows.show_models()
     session.settle()
-    assert "no model of its own yet" in session.state.notice.text
-    assert not parent.findChildren(VersionsWindow)
+    models = find(parent, VersionsWindow)
+    assert "no model of its own yet" in models.hint.text()
+    (row,) = [models.list.item(k) for k in range(models.list.count())]
+    assert row is not None
+    assert row.text().startswith("starter")
+    models.list.setCurrentRow(0)
+    models.take_button.click()
+    session.settle()
+    chosen = session.state.chosen_model
+    assert chosen is not None
+    assert chosen.name == "starter"
 
 
 def test_an_address_is_asked_for_and_a_wrong_one_is_one_sentence(

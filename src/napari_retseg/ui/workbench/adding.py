@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import load_dataset
+from napari_retseg.errors import RetsegError
 from napari_retseg.io import read_scan
 from napari_retseg.records import first_problem
 from napari_retseg.ui.layers import FUNDUS, is_scan_layer, scan_of_layer
@@ -21,6 +22,10 @@ from napari_retseg.workspace import ScanEntry, Workspace
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+
+
+#: Files that could not be added, of which so many are named.
+_NAMED = 5
 
 
 class Adding:
@@ -41,8 +46,21 @@ class Adding:
         self._desk.viewer.layers.events.inserted.disconnect(self._on_layer_inserted)
 
     def add_files(self, paths: list[Path]) -> None:
-        """Add scans from files or folders, and open the first."""
-        self._add(lambda workspace: [workspace.add_scan(read_scan(path)) for path in paths])
+        """Add scans from files or folders, and open the first; what cannot be added is named."""
+        faults: list[str] = []
+
+        def add(workspace: Workspace) -> list[ScanEntry]:
+            added = []
+            for path in paths:
+                try:
+                    added.append(workspace.add_scan(read_scan(path)))
+                except RetsegError as error:
+                    if len(paths) == 1:
+                        raise
+                    faults.append(str(error))
+            return added
+
+        self._add(add, partial(self._on_added, faults=faults))
 
     def add_dataset(self, folder: Path) -> None:
         """Add the scans of a data set, with its labels as confirmed ones."""
@@ -113,8 +131,8 @@ class Adding:
             return None
         return workspace
 
-    def _on_added(self, entries: list[ScanEntry]) -> None:
-        self._desk.tell("")
+    def _on_added(self, entries: list[ScanEntry], *, faults: Sequence[str] = ()) -> None:
+        self._desk.tell(*_describe_faults(len(entries), faults))
         self._desk.written.emit()
         self._scans.refresh()
         names = [entry.name for entry in self._state.scans]
@@ -185,6 +203,15 @@ class Adding:
             self._desk.tell(_describe_older(new, confirmed), "warning" if confirmed else "info")
 
         self._correcting.flush_then(work, done)
+
+
+def _describe_faults(added: int, faults: Sequence[str]) -> tuple[str, str]:
+    """Say which of several files could not be added, and why; with the level."""
+    if not faults:
+        return "", "info"
+    named = "\n".join(faults[:_NAMED])
+    rest = f"\nand {len(faults) - _NAMED} more." if len(faults) > _NAMED else ""
+    return f"Added {added} of {added + len(faults)}. Not added:\n{named}{rest}", "warning"
 
 
 def _describe_older(new: Sequence[str], confirmed: int) -> str:

@@ -63,6 +63,7 @@ class Closing(QObject):
         self._end = end
         self._name, self._side = "", "right"
         self._is_ended = False
+        self._has_asked = False
         dock.installEventFilter(self)
 
     def watch_window(self) -> None:
@@ -76,14 +77,28 @@ class Closing(QObject):
         kind = None if event is None else event.type()
         if kind == QEvent.Type.Close and isinstance(watched, QMainWindow):
             assert event is not None
-            if not self._is_ended and not is_torn_down(watched) and not self.may_close():
-                event.ignore()
-                return True
+            if not self._is_ended and not is_torn_down(watched):
+                return self._decide_on_window(watched, event)
         elif kind == QEvent.Type.ParentAboutToChange and watched is self._dock:
             self._note_place()
         elif kind == QEvent.Type.ParentChange and watched is self._dock and self._is_out():
             # not in the middle of what napari does; the partial keeps the dock until then
             QTimer.singleShot(0, partial(_decide, self._dock, self))
+        return False
+
+    def _decide_on_window(self, window: QMainWindow, event: QEvent) -> bool:
+        """Say whether a window's event is taken: it stays open, or closes without another question.
+
+        napari asks only where the event comes from outside, and one answer is enough.
+        """
+        self._has_asked = False
+        if not self.may_close():
+            event.ignore()
+            return True
+        if self._has_asked and event.spontaneous():
+            event.ignore()
+            QTimer.singleShot(0, window.close)
+            return True
         return False
 
     def _is_out(self) -> bool:
@@ -159,6 +174,7 @@ class Closing(QObject):
         return saver.pending
 
     def _ask(self, title: str, text: str, more: str, *, yes: str, no: str) -> bool:
+        self._has_asked = True
         box = make_question(self._dock, title, text, more)
         agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
         stay = box.addButton(no, QMessageBox.ButtonRole.RejectRole)

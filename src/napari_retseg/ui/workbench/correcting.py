@@ -93,7 +93,7 @@ class Correcting:
             self._desk.tell(_NONE_YET)
         elif self._is_settled(bscan):
             self._desk.tell(self._why_settled(bscan))
-        elif not self._accept(opened, [bscan], f"accepting B-scan {bscan + 1}"):
+        elif not self._accept(opened, [bscan], f"accepting B-scan {bscan}"):
             self._desk.tell("The prediction has no pixel where nothing is labelled.")
 
     def accept_volume(self) -> None:
@@ -125,8 +125,8 @@ class Correcting:
         if not added.any():
             self._desk.tell("The prediction has no pixel of this class where nothing is labelled.")
             return
-        self._tracking.note(f"accepting a class on B-scan {bscan + 1}", [bscan])
-        self._tracking.keep([bscan], f"accept a class on B-scan {bscan + 1}")
+        self._tracking.note(f"accepting a class on B-scan {bscan}", [bscan])
+        self._tracking.keep([bscan], f"accept a class on B-scan {bscan}")
         plane(opened.loaded.labels, bscan)[added] = value
         self._tracking.store(opened, [bscan], "corrected")
 
@@ -143,19 +143,19 @@ class Correcting:
         self._confirm(opened, bscan)
         if self._desk.saver is not None and self._desk.saver.is_failing:
             self._desk.tell(
-                f"B-scan {bscan + 1} is confirmed here, but not on disk yet; make room there.",
+                f"B-scan {bscan} is confirmed here, but not on disk yet; make room there.",
                 "error",
             )
             return
-        self._desk.tell(f"B-scan {bscan + 1} is confirmed.")
+        self._desk.tell(f"B-scan {bscan} is confirmed.")
 
     def _confirm(self, opened: OpenScan, bscan: int) -> None:
         if self._tracking.states.get(bscan) == "confirmed":
             return
         is_labelled = bscan in self._tracking.states
-        self._tracking.note(f"confirming B-scan {bscan + 1}", [bscan], are_painted=not is_labelled)
+        self._tracking.note(f"confirming B-scan {bscan}", [bscan], are_painted=not is_labelled)
         if not is_labelled:
-            self._tracking.keep([bscan], f"confirm B-scan {bscan + 1}")
+            self._tracking.keep([bscan], f"confirm B-scan {bscan}")
             self._fill(opened, bscan)
         self._tracking.store(opened, [bscan], "confirmed")
 
@@ -205,8 +205,8 @@ class Correcting:
         if bscan not in self._tracking.states:
             self._desk.tell("This B-scan has no labels.")
             return
-        self._tracking.note(f"clearing B-scan {bscan + 1}", [bscan])
-        self._tracking.keep([bscan], f"clear B-scan {bscan + 1}")
+        self._tracking.note(f"clearing B-scan {bscan}", [bscan])
+        self._tracking.keep([bscan], f"clear B-scan {bscan}")
         plane(opened.loaded.labels, bscan)[...] = 0
         self._tracking.set_state(bscan, None)
         self._tracking.clear_on_disk(opened, [bscan])

@@ -18,14 +18,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retseg.engine import Engine
-from napari_retseg.ui.dock import Postbox
 from napari_retseg.ui.layers import is_scan_layer
 from napari_retseg.ui.leaving import close_at_exit
+from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
 from napari_retseg.ui.plain import make_text
+from napari_retseg.ui.postbox import Postbox
+from napari_retseg.ui.squares import connect_square_button
 from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.focus import FocusKeeper
+from napari_retseg.ui.workbench.holding import name_heldout
 from napari_retseg.ui.workbench.keys import bind_keys
 from napari_retseg.ui.workbench.look import GAP, color_text, read_look
 from napari_retseg.ui.workbench.modelpanel import ModelPanel
@@ -76,6 +79,7 @@ class WorkbenchDock(QWidget):
         self._close_with_viewer()
         self.focus = FocusKeeper(self)
         self._show_notice()
+        self._show_summaries()
 
     def _lay_out(self) -> None:
         sections = QWidget()
@@ -90,13 +94,16 @@ class WorkbenchDock(QWidget):
             ("Retrain", self.retrain_panel),
             ("Progress", self.progress_panel),
         ):
-            section = CollapsibleSection(title, is_open=title != "Progress")
+            section = CollapsibleSection(title, is_open=title in ("Scan", "Model"))
             section.add(panel)
             inner.addWidget(section)
             self.sections[title] = section
         self.keys_button = make_button("Keys…", "The keys of the workbench")
         self.address_button = make_button("Runs on…", "Choose the computer that does the work")
-        inner.addLayout(make_row(self.keys_button, self.address_button))
+        self.save_button = make_button(
+            "Save layer…", "Save labels or a scan as PNG, TIFF or NIfTI, with its scale"
+        )
+        inner.addLayout(make_row(self.save_button, self.keys_button, self.address_button))
         inner.addStretch(1)
         self._scroll = scroll = QScrollArea()
         scroll.setWidget(sections)
@@ -108,7 +115,8 @@ class WorkbenchDock(QWidget):
         column.setSpacing(GAP)
         column.addWidget(scroll)
         column.addWidget(self.notice)
-        self.setMinimumWidth(330)
+        # other docks below or above leave it this much
+        self.setMinimumSize(330, 300)
         self.setAcceptDrops(True)
 
     def _connect(self) -> None:
@@ -147,6 +155,8 @@ class WorkbenchDock(QWidget):
         review.legend.class_picked.connect(correcting.paint_class)
         review.legend.hiding_toggled.connect(correcting.hide_class)
         review.legend.solo_toggled.connect(correcting.show_class_alone)
+        self.save_button.clicked.connect(self._save)
+        connect_square_button(scan.square_button, self._viewer)
         self.keys_button.clicked.connect(self.windows.show_keys)
         self.address_button.clicked.connect(self.windows.ask_for_address)
         bench.state.events.notice.connect(self._show_notice)
@@ -161,10 +171,23 @@ class WorkbenchDock(QWidget):
         retrain.resume_pressed.connect(training.resume)
         retrain.command_wanted.connect(self._copy_command)
         retrain.preview_wanted.connect(self.windows.show_preview)
+        retrain.heldout_wanted.connect(self.windows.show_heldout)
         progress.keep_new_pressed.connect(training.keep_new)
         progress.keep_old_pressed.connect(training.keep_old)
         progress.history_wanted.connect(self.windows.show_models)
-        self.bench.state.events.is_training.connect(self._on_training)
+        events = self.bench.state.events
+        events.is_training.connect(self._on_training)
+        events.n_bscans.connect(self._on_scan_opened)
+        events.round_text.connect(self._on_round_text)
+        for event in (
+            events.scan,
+            events.bscan,
+            events.model,
+            events.models,
+            events.strip,
+            events.sides,
+        ):
+            event.connect(self._show_summaries)
         self._timer = QTimer(self)
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self._refresh)
@@ -203,16 +226,41 @@ class WorkbenchDock(QWidget):
             self.review_panel.offer_classes(opened.loaded.classes)
             self.progress_panel.set_classes(opened.loaded.classes)
             self._drawn = -1
+            scan = opened.loaded.scan
+            self.bench.desk.do(partial(list_bscan_files, scan), self.scan_panel.set_files)
+
+    # Sections open as the work goes on, so that a small screen shows what is needed now.
+
+    def _on_scan_opened(self, n_bscans: int) -> None:
+        self.sections["Scan"].suggest_open(not n_bscans or len(self.bench.state.scans) > 1)
+        self.sections["Review"].suggest_open(bool(n_bscans))
+
+    def _on_round_text(self, text: str) -> None:
+        if text:
+            self.sections["Retrain"].suggest_open(True)
 
     def _on_training(self, is_training: bool) -> None:
+        has_scan = self.bench.state.n_bscans > 0
+        self.sections["Model"].suggest_open(not is_training)
+        self.sections["Review"].suggest_open(not is_training and has_scan)
         if is_training:
             self.sections["Progress"].set_open(True)
             QTimer.singleShot(_REFRESH_MS, self._scroll_to_progress)  # once it is laid out
 
     def _scroll_to_progress(self) -> None:
-        bar = self._scroll.verticalScrollBar()
-        if bar is not None:
-            bar.setValue(self.sections["Progress"].y())
+        self._scroll.ensureWidgetVisible(self.sections["Progress"], 0, 0)
+
+    def _show_summaries(self) -> None:
+        """Say in the titles what one would look for in a section that is closed."""
+        state = self.bench.state
+        scan, model = state.open_scan, state.chosen_model
+        confirmed = sum(cell.status == "confirmed" for cell in state.strip)
+        place = describe_bscan(state.bscan, state.n_bscans)
+        names = [] if scan is None else [scan.name, place]
+        self.sections["Scan"].set_summary(", ".join(name for name in names if name))
+        self.sections["Model"].set_summary("" if model is None else model.name)
+        self.sections["Retrain"].set_summary(name_heldout(state.sides))
+        self.sections["Review"].set_summary(f"{confirmed} confirmed" if state.strip else "")
 
     def _refresh(self) -> None:
         """Draw what has come since the last time; ten times a second at most."""
@@ -238,6 +286,13 @@ class WorkbenchDock(QWidget):
         if event is not None and files:
             event.acceptProposedAction()
             self.bench.adding.add_files(files)
+
+    def _save(self) -> None:
+        from napari_retseg.ui.savewindow import open_save_window
+
+        opened = self.bench.desk.opened
+        best = None if opened is None else opened.labels
+        open_save_window(self._viewer, parent=self, tell=self.bench.desk.tell, best=best)
 
     def _offer_layers(self) -> None:
         self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])

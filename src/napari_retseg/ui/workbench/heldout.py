@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
 from napari_retseg.ui.workbench.opened import plane
-from napari_retseg.workspace import ScanEntry, Workspace
+from napari_retseg.workspace import PredictedBscan, ScanEntry, Workspace
+
+#: Characters of an id that tell two models of one name apart.
+_ID = 6
 
 
 def count_heldout(workspace: Workspace) -> tuple[Overlap | None, str]:
@@ -22,17 +28,40 @@ def count_heldout(workspace: Workspace) -> tuple[Overlap | None, str]:
     """
     counter = ScoreCounter(workspace.classes)
     without = 0
+    predicted: list[PredictedBscan] = []
     for entry in workspace.scans:
         wanted = _confirmed(workspace, entry)
         if wanted:
             without += _count_scan(workspace, entry, wanted, counter)
+            known = workspace.predictions(entry.name)
+            predicted += [known[bscan] for bscan in wanted if bscan in known]
     scores = counter.scores()
     if scores.n_bscans:
         more = f"; {without} others have no prediction yet" if without else ""
-        return scores.overlap, f"{scores.n_bscans} B-scans of {scores.n_groups} patients{more}."
+        model = name_models(predicted)
+        by = f" Predicted by {model}." if model else ""
+        bscans = _count(scores.n_bscans, "B-scan")
+        return scores.overlap, f"{bscans} of {_count(scores.n_groups, 'patient')}{more}.{by}"
     if without:
         return None, f"{without} held-out B-scans are confirmed, but none is segmented yet."
     return None, "No held-out B-scan is confirmed yet."
+
+
+def name_models(predicted: Iterable[PredictedBscan]) -> str:
+    """Name the models that predicted, with how many B-scans each where there are several."""
+    counts = Counter((one.model, one.weights_id) for one in predicted)
+    if len(counts) == 1:
+        return next(iter(counts))[0]
+    names = Counter(model for model, _ in counts)
+    parts = []
+    for (model, weights_id), number in counts.most_common():
+        which = f"{model} {weights_id[:_ID]}" if names[model] > 1 else model
+        parts.append(f"{which} ({_count(number, 'B-scan')})")
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _confirmed(workspace: Workspace, entry: ScanEntry) -> list[int]:

@@ -14,7 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retseg.models import Version
+from napari_retseg.models import ModelInfo, Version
+from napari_retseg.models.lookup import STARTER
 from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.workbench.look import GAP
@@ -105,14 +106,23 @@ class PointsWindow(ChoiceWindow):
 
 
 class VersionsWindow(ChoiceWindow):
-    """Earlier models of a name; emits the number of a version."""
+    """Earlier models of a name, and the starter; emits the number of a version, or its name."""
 
-    def __init__(self, versions: Sequence[Version], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        versions: Sequence[Version],
+        starter: ModelInfo | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        rows = [(describe_version(version), version.label) for version in versions]
+        if starter is not None:
+            rows.append((f"{STARTER}   comes with the program{_worth(starter)}", STARTER))
+        own = "" if versions else " This workspace has no model of its own yet."
         super().__init__(
-            "Earlier models",
-            "Going back to an earlier model keeps the present one in this list.",
-            [(describe_version(version), version.label) for version in versions],
-            verb="Go back",
+            "Models",
+            f"Going back to an earlier model keeps the present one in this list.{own}",
+            rows,
+            verb="Use this model",
             parent=parent,
         )
 
@@ -131,6 +141,10 @@ def describe_point(point: RestorePoint) -> str:
 def describe_version(version: Version) -> str:
     """Name a version of a model: number, since when, and what it is worth."""
     when = version.when.astimezone().strftime("%Y-%m-%d %H:%M")
-    dice = None if version.info is None else version.info.mean_dice
-    worth = "" if dice is None else f"   mean Dice {dice:.3f}"
-    return f"{version.label}   {when}{worth}"
+    return f"{version.label}   {when}{_worth(version.info)}"
+
+
+def _worth(info: ModelInfo | None) -> str:
+    """Say a model's score on held-out scans, where it has one."""
+    dice = None if info is None else info.mean_dice
+    return "" if dice is None else f"   mean Dice {dice:.3f}"

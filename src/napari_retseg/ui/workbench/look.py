@@ -169,9 +169,3 @@ def color_text(label: QLabel, color: str) -> None:
     sheet = f"color: {color};"
     if label.styleSheet() != sheet:
         label.setStyleSheet(sheet)
-
-
-def name_bscan(bscan: int, n_bscans: int | None = None) -> str:
-    """Name a B-scan as people count: index 0 is "B-scan 1"."""
-    name = f"B-scan {bscan + 1}"
-    return name if n_bscans is None else f"{name} of {n_bscans}"

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.scan import OctScan
+from napari_retseg.ui.aspect import aspect_of
 from napari_retseg.ui.layers import (
     FUNDUS,
-    PROVENANCE,
     copy_placement,
     describe_features,
     describe_labels,
-    describe_provenance,
     import_labels,
     make_labels_layer,
     make_name,
-    place_scan,
 )
+from napari_retseg.ui.origin import PROVENANCE, describe_provenance
+from napari_retseg.ui.placing import place_axes
 from napari_retseg.ui.reading import layers_of_scan
 
 if TYPE_CHECKING:
@@ -195,11 +195,12 @@ class OpenScan:
         """
         own = self.loaded
         self.loaded = replace(own, scan=loaded.scan, classes=loaded.classes)
-        placed = place_scan(loaded.scan)
+        placed = place_axes(loaded.scan.axes, loaded.scan.spacing_um, aspect_of(self.viewer).view)
         derived = [self.prediction, self.labels]
         for layer in (self.image, *derived, *([self.uncertainty] if self.uncertainty else [])):
             layer.units = placed["units"][-layer.ndim :]
             layer.scale = placed["scale"][-layer.ndim :]
+        # the pixels are those that are shown, in whatever scan they came
         self.image.metadata[PROVENANCE] = describe_provenance(loaded.scan)
         for layer in derived:
             layer.metadata.update(describe_labels(loaded.scan, loaded.classes))

@@ -98,6 +98,8 @@ class Plots:
         self.best_line = pg.InfiniteLine(angle=90)
         self.best_line.hide()
         self.scores.addItem(self.best_line, ignoreBounds=True)
+        #: The last iteration of the steps and of the scores: the scores come more rarely.
+        self._last = {"steps": 0.0, "scores": 0.0}
         self.curves: dict[str, pg.PlotDataItem] = {}
         self.starts: dict[str, pg.PlotDataItem] = {}
         self.set_classes(classes)
@@ -158,6 +160,7 @@ class Plots:
 
     def draw_steps(self, steps: StepCurve) -> None:
         """Draw loss and learning rate."""
+        self._reach("steps", steps.iterations)
         x = _thin(steps.iterations)
         self.raw_loss.setData(x, _thin(steps.loss))
         self.smooth_loss.setData(x, _thin(steps.smoothed))
@@ -169,7 +172,7 @@ class Plots:
         """Draw the classes' scores but the hidden ones, and the starting model's as dashes."""
         self.scores.setLabel("left", title)
         x = np.asarray(curve.iterations, dtype=np.float64)
-        last = float(x[-1]) if x.size else 0.0
+        last = self._reach("scores", curve.iterations)
         for name, item in self.curves.items():
             values = curve.mean if name == MEAN else curve.classes.get(name, ())
             start = curve.start_mean if name == MEAN else curve.start.get(name)
@@ -181,6 +184,15 @@ class Plots:
         self.best_line.setVisible(best is not None)
         if best is not None:
             self.best_line.setValue(best)
+
+    def _reach(self, what: str, iterations: Values) -> float:
+        """Have the axis go to the last iteration of what is drawn, and return it.
+
+        The plots share the axis of the first one, which would follow the scores alone.
+        """
+        self._last[what] = float(iterations[-1] or 0) if len(iterations) else 0.0
+        self.scores.setXRange(0.0, max(1.0, *self._last.values()), padding=0.02)
+        return self._last[what]
 
 
 def _set_curve(item: pg.PlotDataItem, x: NDArray[np.float64], values: Values) -> None:

@@ -31,6 +31,7 @@ class RetrainPanel(QWidget):
     resume_pressed = Signal()
     command_wanted = Signal()
     preview_wanted = Signal()
+    heldout_wanted = Signal()
 
     def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,17 +39,22 @@ class RetrainPanel(QWidget):
         self.form = TrainForm()
         self.preview_button = make_button("Preview…", "See eight samples with their random changes")
         self.text = make_text()
+        self.warning = make_text()
         self.problem = make_text()
+        self.heldout_button = make_button(
+            "Held out…", "See who is held out and why, and choose who is"
+        )
         self.retrain_button = make_button("Retrain", "Train on the confirmed B-scans")
         self.stop_button = make_button("Stop", "Stop after this step; it can be resumed")
         self.resume_button = make_button("Resume", "Go on with the training that stopped")
-        self.command_button = make_button("Copy as command", "Copy the command line")
+        self.command_button = make_button("Copy command", "Copy the command line of it")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addWidget(self.form)
-        column.addLayout(make_row(self.preview_button, self.command_button))
+        column.addLayout(make_row(self.preview_button, self.heldout_button, self.command_button))
         column.addWidget(self.text)
+        column.addWidget(self.warning)
         column.addWidget(self.problem)
         column.addLayout(make_row(self.retrain_button, self.stop_button, self.resume_button))
         self._connect()
@@ -61,9 +67,10 @@ class RetrainPanel(QWidget):
         self.resume_button.clicked.connect(self.resume_pressed)
         self.command_button.clicked.connect(self.command_wanted)
         self.preview_button.clicked.connect(self.preview_wanted)
+        self.heldout_button.clicked.connect(self.heldout_wanted)
         self.form.changed.connect(self._show_buttons)
         events = self._state.events
-        for event in (events.round_text, events.round_problem):
+        for event in (events.round_text, events.round_problem, events.round_warning):
             event.connect(self._show_text)
         for event in (
             events.is_training,
@@ -81,7 +88,10 @@ class RetrainPanel(QWidget):
         self.text.setVisible(bool(self._state.round_text))
         self.problem.setText(self._state.round_problem)
         self.problem.setVisible(bool(self._state.round_problem))
-        color_text(self.problem, read_look(self).warning)
+        self.warning.setText(self._state.round_warning)
+        self.warning.setVisible(bool(self._state.round_warning))
+        for label in (self.problem, self.warning):
+            color_text(label, read_look(self).warning)
 
     def _show_buttons(self) -> None:
         state = self._state
@@ -89,10 +99,14 @@ class RetrainPanel(QWidget):
         self.retrain_button.setEnabled(
             is_free and not state.round_problem and not self.form.error()
         )
+        # the running training has its own: what is chosen here is for the next one
+        for widget in (self.form, self.preview_button, self.command_button, self.retrain_button):
+            widget.setVisible(not state.is_training)
         self.stop_button.setVisible(state.is_training)
         self.stop_button.setEnabled(not state.is_stopping)
         self.resume_button.setVisible(is_free and state.resumable is not None)
         self.command_button.setEnabled(state.folder is not None)
+        self.heldout_button.setEnabled(state.folder is not None)
         self.preview_button.setEnabled(state.n_bscans > 0)
 
 

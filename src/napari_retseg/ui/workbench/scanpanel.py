@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDialog,
@@ -16,7 +16,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.ui.numbering import describe_bscan
 from napari_retseg.ui.plain import make_caption, make_text, make_tip
+from napari_retseg.ui.squares import make_square_button
 from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import fill_box, make_box, make_button, make_row
 from napari_retseg.ui.workbench.scaleform import ScaleForm
@@ -43,6 +45,7 @@ class ScanPanel(QWidget):
     def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
+        self._files: tuple[str, ...] = ()
         self._make_widgets()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -51,12 +54,15 @@ class ScanPanel(QWidget):
         column.addWidget(self.folder_text)
         column.addLayout(make_row(self.scan_box, self.add_button))
         column.addWidget(self.scan_text)
-        column.addLayout(make_row(self.spacing_button, self.side_button, self.locate_button))
-        column.addWidget(self.classes_button)
+        column.addLayout(make_row(self.place_text, self.square_button))
+        column.addLayout(
+            make_row(self.spacing_button, self.side_button, self.locate_button, self.classes_button)
+        )
         self._connect()
         self._show_workspace()
         self._show_scans()
         self._show_scan_text()
+        self._show_place()
 
     def _make_widgets(self) -> None:
         self.new_button = make_button("New…", "Make a workspace: a folder for labels and models")
@@ -70,6 +76,8 @@ class ScanPanel(QWidget):
         self.add_menu = QMenu(self.add_button)
         self.add_button.setMenu(self.add_menu)
         self.scan_text = make_text()
+        self.place_text = make_text()
+        self.square_button = make_square_button()
         self.spacing_button = make_button("Enter scale…", "Say how large a pixel is")
         self.side_button = make_button("Enter side…", "Say which eye it is")
         self.locate_button = make_button("Locate…", "Say in which folder the scans are now")
@@ -91,9 +99,11 @@ class ScanPanel(QWidget):
         events = self._state.events
         for event in (events.folder, events.is_read_only):
             event.connect(self._show_workspace)
-        for event in (events.scans, events.scan):
+        for event in (events.scans, events.scan, events.sides):
             event.connect(self._show_scans)
         events.scan_text.connect(self._show_scan_text)
+        for event in (events.bscan, events.n_bscans):
+            event.connect(self._show_place)
 
     # What the state says.
 
@@ -111,7 +121,13 @@ class ScanPanel(QWidget):
 
     def _show_scans(self) -> None:
         scans = self._state.scans
-        names = [entry.name + (" (not found)" if entry.is_missing else "") for entry in scans]
+        heldout = {side.group for side in self._state.sides if side.use == "val"}
+        names = [
+            entry.name
+            + (" (not found)" if entry.is_missing else "")
+            + (" (held out)" if entry.group in heldout else "")
+            for entry in scans
+        ]
         fill_box(self.scan_box, names, self._state.scan, empty="add a scan")
         self.locate_button.setVisible(any(entry.is_missing for entry in scans))
         self._show_unknowns()
@@ -120,6 +136,17 @@ class ScanPanel(QWidget):
         self.scan_text.setText(self._state.scan_text)
         self.scan_text.setVisible(bool(self._state.scan_text))
         self._show_unknowns()
+
+    def set_files(self, files: Sequence[str]) -> None:
+        """Take the names of the B-scans' files, where each has one."""
+        self._files = tuple(files)
+        self._show_place()
+
+    def _show_place(self) -> None:
+        state = self._state
+        self.place_text.setText(describe_bscan(state.bscan, state.n_bscans, self._files))
+        self.place_text.setVisible(state.n_bscans > 1)
+        self.square_button.setVisible(state.n_bscans > 0)
 
     def _show_unknowns(self) -> None:
         """Offer to enter what the file does not say."""
@@ -133,9 +160,12 @@ class ScanPanel(QWidget):
     # What the user does.
 
     def _on_new_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose an empty folder, or make one")
-        if folder:
-            self.created.emit(Path(folder))
+        from napari_retseg.ui.workbench.newwindow import NewWindow
+
+        self.new_window = NewWindow(self)
+        self.new_window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.new_window.chosen.connect(self.created)
+        self.new_window.show()
 
     def _on_open_clicked(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose a workspace's folder")

@@ -183,7 +183,7 @@ class Scans:
             opened.go_to(found.bscan)
         else:
             self.choose_scan(names.index(found.name), bscan=found.bscan)
-        self._state.next_text = f"{found.name}, B-scan {found.bscan + 1}: {found.why}"
+        self._state.next_text = f"{found.name}, B-scan {found.bscan}: {found.why}"
 
     def _on_bscan(self, bscan: int) -> None:
         """Say no longer why a B-scan was shown once another one is in view."""

@@ -9,7 +9,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_retseg.ui.dock import Postbox
+from napari_retseg.ui.plain import PlainLabel, make_text
+from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.workbench.docks import find_dock_of, find_workbench
 from napari_retseg.ui.workbench.look import GAP, MARGIN
 from napari_retseg.ui.workbench.parts import fill_box, make_box
@@ -48,6 +49,9 @@ class ScoresDock(QWidget):
         form.setSpacing(GAP)
         form.addRow("reference", self.reference_box)
         form.addRow("predicted", self.predicted_box)
+        self.model_name = make_text()
+        self.model_row = PlainLabel("by model")
+        form.addRow(self.model_row, self.model_name)
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GAP)
@@ -105,6 +109,9 @@ class ScoresDock(QWidget):
         state = self.scoring.state
         fill_box(self.reference_box, state.layers, state.reference, empty="no labels")
         fill_box(self.predicted_box, state.layers, state.predicted, empty="no labels")
+        self.model_name.setText(state.model)
+        for widget in (self.model_row, self.model_name):
+            widget.setVisible(bool(state.model))
         self.table.set_classes(state.classes)
         self.table.set_scores(state.scores, before=state.before)
         self.table.set_worst(state.worst)

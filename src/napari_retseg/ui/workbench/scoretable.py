@@ -21,12 +21,12 @@ from qtpy.QtWidgets import (
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap
+from napari_retseg.ui.numbering import name_bscan
 from napari_retseg.ui.plain import PlainLabel, make_caption, make_text, make_tip
 from napari_retseg.ui.workbench.look import (
     GAP,
     TIGHT,
     color_text,
-    name_bscan,
     read_look,
 )
 from napari_retseg.ui.workbench.scoremodel import CHANGE, CLASS, DICE, IOU, PIXELS, ScoreModel

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from psygnal import SignalGroupDescriptor
 
-from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.classes import LabelSet
 from napari_retseg.livescores import LiveScores
 from napari_retseg.planewatch import Changes
 from napari_retseg.scores import Overlap
-from napari_retseg.ui.layers import CLASSES, are_turned
-from napari_retseg.ui.workbench.heldout import count_heldout
+from napari_retseg.ui.workbench.comparing import classes_of, find_fault
+from napari_retseg.ui.workbench.heldout import count_heldout, name_models
 from napari_retseg.ui.workbench.opened import LABELS, PREDICTION
 from napari_retseg.ui.workbench.strokes import Strokes
 
@@ -48,6 +47,8 @@ class ScoringState:
         Of the scope; `before`: with the prediction before this one.
     worst
         B-scans and mean foreground Dice, the lowest first.
+    model
+        Which model predicted; empty where it is not known.
     notice
         Why there are no scores, or what to know about them.
     """
@@ -60,6 +61,7 @@ class ScoringState:
     scores: Overlap | None = None
     before: Overlap | None = None
     worst: tuple[tuple[int, float], ...] = ()
+    model: str = ""
     notice: str = ""
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
@@ -169,6 +171,7 @@ class Scoring:
     def update(self) -> None:
         """Show the scores of the scope; from counts, so it takes no time that one would notice."""
         state, live = self.state, self._live
+        state.model = self._name_models()
         if state.scope == "heldout":
             state.scores, state.before = self._heldout, self._before.get("heldout")
             state.worst = ()
@@ -188,6 +191,20 @@ class Scoring:
         worst = live.worst(_WORST + (0 if chosen is None else live.n_bscans))
         state.worst = tuple(w for w in worst if chosen is None or w[0] in chosen)[:_WORST]
         state.notice = self._describe(live, chosen)
+
+    def _name_models(self) -> str:
+        """Name the models behind a workbench's prediction, of the scope that is shown."""
+        bench = self._bench
+        opened = None if bench is None else bench.desk.opened
+        workspace = None if bench is None else bench.desk.workspace
+        if opened is None or workspace is None or self.state.scope == "heldout":
+            return ""
+        if self._pair is None or self._pair[1] is not opened.prediction:
+            return ""
+        found = workspace.predictions(opened.name)
+        bscan = self._current()
+        chosen = [bscan] if self.state.scope == "bscan" else list(found)
+        return name_models(found[b] for b in chosen if b in found)
 
     def _describe(self, live: LiveScores, chosen: Collection[int] | None) -> str:
         if chosen is not None and not chosen:
@@ -343,6 +360,8 @@ class Scoring:
             chosen = self._counting()
             self._before["volume"] = self._live.scores(chosen)
             self._before["heldout"] = self._heldout
+        if work is None and self._bench is not None:
+            self._bench.desk.do(lambda: None, lambda _: self.update())  # once it is on disk
 
     def _on_step(self, _event: Any = None) -> None:
         live = self._live
@@ -362,30 +381,3 @@ class Scoring:
         layer = self._pair[0]
         place = round(float(layer.world_to_data(self._viewer.dims.point)[-layer.ndim]))
         return min(max(place, 0), len(layer.data) - 1)
-
-
-def find_fault(reference: Labels, predicted: Labels) -> str:
-    """Say why two layers cannot be compared; empty where they can."""
-    for layer in (reference, predicted):
-        if not isinstance(layer.data, np.ndarray) or layer.ndim not in (2, 3):
-            return f"{layer.name}: only labels in memory with two or three axes can be compared."
-    if reference is predicted:
-        return "Choose two different layers."
-    if reference.data.shape != predicted.data.shape:
-        return (
-            f"{reference.name} and {predicted.name} differ in shape ({reference.data.shape} and "
-            f"{predicted.data.shape}): they are not of the same scan."
-        )
-    if are_turned(reference, predicted):
-        return f"{reference.name} and {predicted.name} are turned or mirrored against each other."
-    return ""
-
-
-def classes_of(layer: Labels) -> LabelSet:
-    """Return a layer's classes: those that it was made with, or one for each value in it."""
-    named = layer.metadata.get(CLASSES)
-    if isinstance(named, dict):
-        return LabelSet.from_names({int(k): str(v) for k, v in named.items()})
-    middle = layer.data if layer.ndim == 2 else layer.data[len(layer.data) // 2]
-    values = [int(v) for v in np.unique(middle) if 0 < v < IGNORE]
-    return LabelSet.from_names({0: "background", **{v: f"class {v}" for v in values or [1]}})

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QPointF, QRectF, QSettings, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QKeyEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.memory import open_memory
 from napari_retseg.ui.plain import make_tip
 from napari_retseg.ui.workbench.look import GAP, MARGIN, Look, read_look
 
 _OPENING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _ARROW = 5.0
-
-
-def open_memory() -> QSettings:
-    """Return what is remembered of the docks between two starts of napari."""
-    return QSettings(
-        QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-retseg", "workbench"
-    )
 
 
 class CollapsibleSection(QWidget):
@@ -47,7 +41,7 @@ class CollapsibleSection(QWidget):
         column.setSpacing(0)
         column.addWidget(self.header)
         column.addWidget(self.content)
-        remembered = open_memory().value(self._key, is_open, type=bool)
+        remembered = bool(open_memory().value(self._key, is_open, type=bool))
         self.header.setChecked(remembered)
         self.content.setVisible(remembered)
         self.header.toggled.connect(self._on_header_toggled)
@@ -66,6 +60,11 @@ class CollapsibleSection(QWidget):
     def set_open(self, is_open: bool) -> None:
         """Open or close, as a program does: it is not remembered."""
         self.header.setChecked(is_open)
+
+    def suggest_open(self, is_open: bool) -> None:
+        """Open or close as the work goes on, unless the user has ever decided it."""
+        if not open_memory().contains(self._key):
+            self.set_open(is_open)
 
     def set_summary(self, text: str) -> None:
         """Show a few words at the right of the header, open or closed."""

@@ -12,6 +12,7 @@ from napari_retseg.ui.state import BadModel, ModelChoice, Notice, Work
 
 if TYPE_CHECKING:
     from napari_retseg.classes import LabelSet
+    from napari_retseg.dataset import Side
     from napari_retseg.rounds import Verdict
     from napari_retseg.workspace import ScanEntry, StripCell
 
@@ -52,6 +53,10 @@ class BenchState:
         B-scans whose last strokes are not on disk yet.
     round_text, round_problem
         What Retrain would do, in words; what is missing before it can.
+    round_warning
+        Why the result of a training could hardly be judged; empty where all is well.
+    sides
+        How the next training uses each patient.
     is_training, is_stopping
         Whether a training runs, and has been asked to stop.
     progress
@@ -88,6 +93,8 @@ class BenchState:
     unsaved: int = 0
     round_text: str = ""
     round_problem: str = ""
+    round_warning: str = ""
+    sides: tuple[Side, ...] = ()
     is_training: bool = False
     is_stopping: bool = False
     progress: int = 0

@@ -11,13 +11,13 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
+from napari_retseg.ui.numbering import name_bscan
 from napari_retseg.ui.plain import make_rich_text, make_tip
 from napari_retseg.ui.workbench.look import (
     STATUSES,
     TIGHT,
     BscanStatus,
     Look,
-    name_bscan,
     read_look,
 )
 

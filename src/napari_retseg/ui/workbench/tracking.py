@@ -200,9 +200,9 @@ class Tracking:
     def _begin_stroke(self, bscan: int) -> Step:
         """Keep what a B-scan was before it is painted on; return the stroke that goes on."""
         if bscan not in self._kept:
-            self.keep([bscan], f"paint on B-scan {bscan + 1}")
+            self.keep([bscan], f"paint on B-scan {bscan}")
         if self._stroke is None:
-            self._stroke = Step(f"the stroke on B-scan {bscan + 1}")
+            self._stroke = Step(f"the stroke on B-scan {bscan}")
         if bscan not in self.states:
             self._stroke.add(Patch(bscan, None, "", None, None))
         return self._stroke

@@ -14,21 +14,18 @@ from napari_retseg.engine import JobHandle, JobOutcome, PrepareJob, SamplesJob, 
 from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
 from napari_retseg.learn.run import read_config
-from napari_retseg.models import Version, list_versions, roll_back
+from napari_retseg.models import ModelInfo, Version, find_model, list_versions, read_info, roll_back
+from napari_retseg.models.lookup import STARTER
 from napari_retseg.rounds import (
     Curves,
     Verdict,
-    check_round,
-    count_for_round,
-    describe_round,
     find_resumable,
     keep_new,
-    list_remarks,
     read_verdict,
-    seconds_per_step,
     train_command,
 )
 from napari_retseg.ui.workbench.desk import Desk
+from napari_retseg.ui.workbench.foreseeing import Description, foresee
 from napari_retseg.ui.workbench.predicting import Predicting
 
 #: Folder of a round with the data as they were when it began.
@@ -85,30 +82,18 @@ class Training:
     def _describe(self, is_wanted: Callable[[object], bool]) -> None:
         workspace, choice = self._desk.workspace, self._desk.state.chosen_model
         if workspace is None:
-            self._desk.state.round_text, self._desk.state.round_problem = "", ""
+            self._show_description(Description())
             return
         config, start = self._config, None if choice is None else choice.folder
         device = self._device()
 
-        def work() -> tuple[str, str] | None:
+        def work() -> Description | None:
             dataset = workspace.dataset()
             now = (workspace.folder, dataset)
             if not is_wanted(now):
                 return None
             self._described = now
-            info = None if choice is None else choice.info
-            problem = check_round(dataset, config, info)
-            if problem is not None:
-                return "", problem
-            text = describe_round(
-                dataset,
-                config,
-                info,
-                parameters=_count(start, config, len(dataset.labels)),
-                seconds_per_step=seconds_per_step(workspace.rounds, config, start=info),
-                device=device,
-            )
-            return " ".join((text, *list_remarks(dataset, config, info))), ""
+            return foresee(workspace, dataset, config, choice, device=device)
 
         self._desk.do(work, self._show_description)
 
@@ -121,11 +106,13 @@ class Training:
             return state.device
         return self._config.device
 
-    def _show_description(self, found: tuple[str, str] | None) -> None:
+    def _show_description(self, found: Description | None) -> None:
         if found is None:
             return
-        self._desk.state.round_text, self._desk.state.round_problem = found
-        if self._desk.state.round_text:
+        state = self._desk.state
+        state.round_text, state.round_problem = found.text, found.problem
+        state.round_warning, state.sides = found.warning, found.sides
+        if found.text:
             self._prepare()
 
     def _prepare(self) -> None:
@@ -201,6 +188,7 @@ class Training:
         if run is None or workspace is None or self._desk.state.is_training:
             return
         self._desk.state.is_training = True
+        self._desk.tell("Going on with the training…")
 
         def work() -> tuple[TrainJob, Curves]:
             # one that the copied command began has learnt from the workspace itself
@@ -274,35 +262,43 @@ class Training:
         # the job reads the files in another process: the last strokes must be there
         self._desk.do(lambda: None if saver is None else saver.flush(), submit)
 
-    def list_versions(self, show: Callable[[list[Version]], None]) -> None:
-        """List the models that this workspace's name meant, and hand them to `show`."""
+    def list_versions(self, show: Callable[[list[Version], ModelInfo | None], None]) -> None:
+        """List the models that this workspace's name meant, and hand them to `show`.
+
+        With them comes the starter, where it is installed: one can always begin again.
+        """
         workspace = self._desk.workspace
         if workspace is None:
             self._desk.tell("Open a workspace first.")
             return
         name = model_name(workspace.name)
 
-        def work() -> list[Version]:
+        def work() -> tuple[list[Version], ModelInfo | None]:
             try:
-                return list_versions(name)
+                versions = list_versions(name)
             except ModelError:
-                return []
+                versions = []
+            try:
+                starter = read_info(find_model(STARTER))
+            except RetsegError:
+                starter = None
+            return versions, starter
 
-        def done(versions: list[Version]) -> None:
-            if versions:
-                show(versions)
-            else:
-                self._desk.tell(
-                    "This workspace has no model of its own yet: press Retrain, and keep the new "
-                    "model."
-                )
-
-        self._desk.do(work, done)
+        self._desk.do(work, lambda found: show(*found))
 
     def roll_back(self, version: str) -> None:
-        """Let this workspace's name mean an earlier model again; the present one is kept."""
+        """Let this workspace's name mean an earlier model again, or use the starter.
+
+        The present model is kept.
+        """
         workspace = self._desk.workspace
-        if workspace is not None:
+        if version == STARTER:
+            self._predicting.refresh_models()
+            names = [choice.name for choice in self._desk.state.models]
+            if STARTER in names:
+                self._predicting.choose_model(names.index(STARTER))
+                self._desk.tell("The starter is the model now; your own models stay.")
+        elif workspace is not None:
             name = model_name(workspace.name)
             self._desk.do(partial(roll_back, name, to=version), lambda _: self._on_kept(name))
 
@@ -367,10 +363,6 @@ class Training:
 
     def _show_resumable(self, run: Path | None) -> None:
         self._desk.state.resumable = run
-
-
-def _count(start: Path | None, config: TrainConfig, n_classes: int) -> tuple[int, int] | None:
-    return None if start is None else count_for_round(start, config, n_classes=n_classes)
 
 
 def model_name(workspace: str) -> str:

@@ -9,9 +9,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
 
 from napari_retseg.classes import RETINA, LabelSet
+from napari_retseg.dataset import Side
 from napari_retseg.errors import InputError, ModelError, NotThereError
 from napari_retseg.events import SamplesDrawn
-from napari_retseg.models import CARD, Version
+from napari_retseg.models import CARD, ModelInfo, Version
 from napari_retseg.models.archive import LARGEST_CARD
 from napari_retseg.models.description import check_links
 from napari_retseg.regular import read_limited
@@ -21,6 +22,8 @@ from napari_retseg.ui.workbench.bench import Workbench
 from napari_retseg.ui.workbench.card import KeysCard, ModelCard
 from napari_retseg.ui.workbench.desk import TrustQuestion
 from napari_retseg.ui.workbench.history import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.holding import Holding
+from napari_retseg.ui.workbench.holdwindow import HoldWindow
 from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS
 from napari_retseg.workspace import RestorePoint
 
@@ -39,6 +42,7 @@ class Windows:
     def __init__(self, dock: QWidget, bench: Workbench) -> None:
         self._dock = dock
         self._bench = bench
+        self.holding = Holding(bench)
 
     @property
     def classes(self) -> LabelSet:
@@ -94,12 +98,29 @@ class Windows:
         self._show(window)
 
     def show_models(self) -> None:
-        """Show the earlier models of the workspace's name."""
+        """Show the earlier models of the workspace's name, and the starter."""
         self._bench.training.list_versions(self._open_models)
 
-    def _open_models(self, versions: list[Version]) -> None:
-        window = VersionsWindow(versions, parent=self._dock)
+    def _open_models(self, versions: list[Version], starter: ModelInfo | None) -> None:
+        window = VersionsWindow(versions, starter, parent=self._dock)
         window.chosen.connect(self._bench.training.roll_back)
+        self._show(window)
+
+    def show_heldout(self) -> None:
+        """Show who is held out, and take the user's choice."""
+        self.holding.list_sides(self._open_heldout)
+
+    def _open_heldout(self, sides: tuple[Side, ...]) -> None:
+        state = self._bench.state
+        window = HoldWindow(
+            sides,
+            n_bscans=state.n_bscans,
+            can_change=not state.is_read_only,
+            parent=self._dock,
+        )
+        window.groups_chosen.connect(self.holding.hold_out)
+        window.bscans_chosen.connect(self.holding.hold_out_bscans)
+        window.names_wanted.connect(self.holding.decide_by_name)
         self._show(window)
 
     def ask_for_address(self) -> None:

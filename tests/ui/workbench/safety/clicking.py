@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QListWidget, QWidget
 
 from napari_retseg.ui.workbench.opened import OpenScan
 from napari_retseg.workspace import RestorePoint, Workspace
-from tests.ui.workbench.clicking import LEFT, Desk, workers
+from tests.ui.workbench.clicking import LEFT, Desk, fill_new_window, workers
 
 if TYPE_CHECKING:
     import pytest
@@ -55,9 +55,12 @@ class User(Desk):
         answer = lambda *_, **__: str(folder)  # noqa: E731 - stands in for a dialog
         self._monkeypatch.setattr(QFileDialog, "getExistingDirectory", answer)
 
-    def make_workspace(self, folder: Path, classes: Sequence[str] = CLASSES) -> None:
-        self.choose_folder(folder)
+    def press_new(self, folder: Path) -> None:
         self.click(self.dock.scan_panel.new_button)
+        fill_new_window(self.dock.scan_panel, folder)
+
+    def make_workspace(self, folder: Path, classes: Sequence[str] = CLASSES) -> None:
+        self.press_new(folder)
         self.wait(lambda: self.state.folder is not None)
         self.dock.scan_panel.classes_given.emit(list(classes))
         self.wait(lambda: self.workspace.classes.names[1:] == tuple(classes))

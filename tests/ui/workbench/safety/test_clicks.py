@@ -37,7 +37,7 @@ def test_an_earlier_state_is_chosen_in_the_window(at_work: User) -> None:
 
     rows = at_work.list_points()
     newest = max(range(len(rows)), key=lambda k: rows[k].number)
-    assert "paint on B-scan 2" in go_back(newest)
+    assert "paint on B-scan 1" in go_back(newest)
     np.testing.assert_array_equal(at_work.opened.labels.data, before)
     np.testing.assert_array_equal(at_work.stored(), before)
     assert at_work.states() == {1: "corrected"}
@@ -64,7 +64,7 @@ def test_a_bscan_is_labelled_by_keys_and_its_uncertainty_is_shown(at_work: User)
     at_work.press(Key.Key_Q)
     assert layers["labels"].selected_label == IGNORE
     at_work.press(Key.Key_K)
-    assert at_work.notice == "B-scan 3 is confirmed."
+    assert at_work.notice == "B-scan 2 is confirmed."
     at_work.wait_until_saved()
     assert at_work.states() == {2: "confirmed"}
     at_work.press(Key.Key_U)

@@ -56,7 +56,7 @@ def test_strokes_wait_for_room_and_the_dock_says_so(
     assert saver is not None
     at_work.wait(lambda: saver.is_failing)
     at_work.click(review.confirm_button)
-    assert at_work.notice.startswith("B-scan 2 is confirmed here, but not on disk yet; make room")
+    assert at_work.notice.startswith("B-scan 1 is confirmed here, but not on disk yet; make room")
     at_work.paint(2, slice(20, 30), 3)
     at_work.wait(lambda: review.saved_text.text() == "2 B-scans are not on disk yet")
     at_work.qtbot.wait(300)

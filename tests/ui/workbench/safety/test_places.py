@@ -20,8 +20,7 @@ def start(user: User, folder: Path, volume: Path) -> Path:
     user.add(scan)
     user.paint(1, slice(10, 20), 3)
     user.wait_until_saved()
-    user.choose_folder(folder / "other")
-    user.click(user.dock.scan_panel.new_button)
+    user.press_new(folder / "other")
     user.wait(lambda: user.state.folder == folder / "other")
     return folder / "work"
 

@@ -1,0 +1,39 @@
+"""The button that shows pixels as squares, in step with the viewer in each dock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QPushButton, QSizePolicy
+
+from napari_retseg.ui.aspect import aspect_of
+from napari_retseg.ui.plain import make_tip
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+def make_square_button() -> QPushButton:
+    """Return a button that stays down while pixels are squares."""
+    button = QPushButton("Square pixels")
+    button.setCheckable(True)
+    button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+    button.setToolTip(
+        make_tip("Show each pixel as a square; else a B-scan has its true shape, where it is known")
+    )
+    return button
+
+
+def connect_square_button(button: QPushButton, viewer: ViewerModel) -> None:
+    """Let a button change the viewer, and show what another one has changed."""
+    aspect = aspect_of(viewer)
+
+    def show(is_square: bool) -> None:
+        with QSignalBlocker(button):
+            button.setChecked(is_square)
+
+    button.toggled.connect(aspect.set_square)
+    aspect.changed.connect(show)
+    button.destroyed.connect(lambda: aspect.changed.disconnect(show))
+    show(aspect.is_square)
