@@ -84,8 +84,7 @@ class Training:
         if workspace is None:
             self._show_description(Description())
             return
-        config, start = self._config, None if choice is None else choice.folder
-        device = self._device()
+        config, device = self._config, self._device()
 
         def work() -> Description | None:
             dataset = workspace.dataset()
