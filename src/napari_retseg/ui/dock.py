@@ -15,6 +15,8 @@ from napari_retseg.ui.panel import SegmentPanel
 from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.segmenter import Segmenter
 from napari_retseg.ui.squares import connect_square_button
+from napari_retseg.ui.workbench.docks import find_dock_of
+from napari_retseg.ui.workbench.tabs import join
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -38,6 +40,7 @@ class SegmentDock(QWidget):
     def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
+        self._is_placed = False
         postbox = Postbox()
         self.segmenter = Segmenter(napari_viewer, engine=engine or Engine(), post=postbox.post)
         self.panel = SegmentPanel(self.segmenter.state)
@@ -79,7 +82,12 @@ class SegmentDock(QWidget):
         close_at_exit(self.segmenter)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """List the models again, and load the chosen one meanwhile."""
+        """List the models again, load the chosen one meanwhile, and share the workbench's place."""
         super().showEvent(event)
+        other = find_dock_of(self._viewer)
+        if other is not None and not self._is_placed and other.isVisible():
+            self._is_placed = True
+            # the viewer adds a dock to its window only after it is shown
+            QTimer.singleShot(0, partial(join, self, other))
         self.segmenter.refresh_models()
         self.segmenter.load_chosen()

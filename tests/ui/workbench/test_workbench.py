@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_retseg.models import list_versions
+from napari_retseg.ui.workbench.tabs import find_dock
 from tests.ui.workbench.clicking import Desk, workers
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
 
 
 def test_a_round_by_clicks(desk: Desk, models: Path) -> None:
@@ -51,3 +59,17 @@ def test_a_killed_training_is_one_sentence_and_can_be_resumed(desk: Desk) -> Non
     desk.wait(lambda: desk.state.resumable is not None)
     assert "worker process died" in desk.dock.notice.text()
     assert desk.saved() == [0, 1, 4]
+
+
+def test_other_docks_leave_the_workbench_its_height(viewer: Viewer, qtbot: QtBot) -> None:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
+    tall = QWidget()
+    tall.setMinimumHeight(900)
+    viewer.window.add_dock_widget(tall, name="another plugin's", area="right")
+    _, segment = viewer.window.add_plugin_dock_widget("napari-retseg", "Segment")
+    qtbot.waitUntil(lambda: widget.height() >= 300 or not widget.isVisible())
+    own, other = find_dock(widget), find_dock(segment)
+    assert own is not None
+    window = own.parentWidget()
+    assert isinstance(window, QMainWindow)
+    qtbot.waitUntil(lambda: other in window.tabifiedDockWidgets(own))

@@ -191,23 +191,22 @@ def draw_outlines(
     """
     # outlines are found at the size that is shown: found before, they would come and go
     small = labels[_pick(labels.shape[0], height)][:, _pick(labels.shape[1], width)]
-    grey = _resize(stretch_grey(_shrink(picture, height, width)), height, width)
-    rgb = np.repeat(grey[..., np.newaxis], 3, axis=2)
     is_edge = np.zeros(small.shape, dtype=bool)
     is_edge[:-1] |= small[:-1] != small[1:]
     is_edge[:, :-1] |= small[:, :-1] != small[:, 1:]
-    colors = np.zeros((256, 3), dtype=np.uint8)
-    is_class = np.zeros(256, dtype=bool)
+    # red, green, blue and opacity of each class value
+    colors = np.zeros((256, 4), dtype=np.uint8)
     for one in classes.foreground:
-        colors[one.value] = one.rgb
-        is_class[one.value] = True
+        colors[one.value] = (*one.rgb, 255)
+    is_class = colors[:, 3] > 0
     # an edge has the colour of the class above it, or where that is none of the one below
     drawn = np.where(is_class[small], small, np.roll(small, -1, axis=0))
-    is_drawn = is_edge & is_class[drawn]
-    rgb[is_drawn] = colors[drawn[is_drawn]]
-    image = QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    # a copy owns its pixels
-    return QImage(image.copy())
+    outlines = np.where(is_edge[..., np.newaxis], colors[drawn], np.uint8(0))
+    image = _scale(stretch_grey(_shrink(picture, height, width)), height, width)
+    painter = QPainter(image)
+    painter.drawImage(0, 0, _make_image(outlines, QImage.Format.Format_RGBA8888))
+    painter.end()
+    return image
 
 
 def _shrink(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
@@ -230,18 +229,21 @@ def _pick(length: int, wanted: int) -> NDArray[np.intp]:
     return ((np.arange(wanted) + 0.5) * length / wanted).astype(np.intp)
 
 
-def _resize(grey: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8]:
-    """Scale grey values smoothly."""
-    depth, across = grey.shape
-    pixels = grey.astype(np.uint8).tobytes()
-    image = QImage(pixels, across, depth, across, QImage.Format.Format_Grayscale8)
-    scaled = image.scaled(
-        width,
-        height,
-        Qt.AspectRatioMode.IgnoreAspectRatio,
-        Qt.TransformationMode.SmoothTransformation,
-    ).convertToFormat(QImage.Format.Format_Grayscale8)
-    bits = scaled.constBits()
-    stride = scaled.bytesPerLine()
-    data = np.frombuffer(bits.asstring(stride * height), dtype=np.uint8)
-    return data.reshape(height, stride)[:, :width].copy()
+def _scale(grey: NDArray[np.float32], height: int, width: int) -> QImage:
+    """Scale grey values smoothly, to a picture that can be painted on."""
+    image = _make_image(grey.astype(np.uint8), QImage.Format.Format_Grayscale8)
+    return QImage(
+        image.scaled(
+            width,
+            height,
+            Qt.AspectRatioMode.IgnoreAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        ).convertToFormat(QImage.Format.Format_RGB32)
+    )
+
+
+def _make_image(pixels: NDArray[np.uint8], kind: QImage.Format) -> QImage:
+    """Make a picture that owns its pixels; ``(height, width)`` or ``(height, width, channel)``."""
+    height, width = pixels.shape[:2]
+    data = np.ascontiguousarray(pixels)
+    return QImage(QImage(data.tobytes(), width, height, data.strides[0], kind).copy())
