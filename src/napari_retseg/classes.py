@@ -44,7 +44,7 @@ class LabelClass(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     value: Annotated[int, Field(ge=0, lt=_UNKNOWN)]
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
     @property

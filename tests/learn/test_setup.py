@@ -18,7 +18,7 @@ from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import Finished, Message, StepDone, TrainingPlanned
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.train import fine_tune
-from napari_retseg.models import Measurement
+from napari_retseg.models import Measurement, parse_info
 from napari_retseg.nets.bundle import load_model, save_model
 
 CONFIG = TrainConfig(iterations=1, batch_size=2, device="cpu", precision="fp32")
@@ -99,6 +99,22 @@ def test_a_network_that_is_too_deep_for_the_scans(tiny_dataset: Path) -> None:
 def test_a_crop_of_other_dimensions(tiny_dataset: Path) -> None:
     with pytest.raises(UsageError, match="crop 32x64x64 has 3 numbers"):
         set_up(tiny_dataset, crop="32x64x64")
+
+
+def test_any_name_of_a_data_set_gives_a_model_that_can_be_read(tiny_dataset: Path) -> None:
+    config = TrainConfig(device="cpu", encoder="tu-resnet10t", crop="64x64")
+    for name in ("", "x" * 900):
+        dataset = load_dataset(tiny_dataset).model_copy(update={"name": name})
+        info = prepare(dataset, config, start=None).info
+        assert parse_info(info.model_dump(mode="json"), Path("model.json")) == info
+
+
+@pytest.mark.parametrize("encoder", ["x" * 200, "tu-hf-hub:a/b", "tu-nothing"])
+def test_a_strange_encoder_is_an_error_of_the_user(tiny_dataset: Path, encoder: str) -> None:
+    config = TrainConfig(device="cpu", encoder=encoder)
+    with pytest.raises(UsageError) as caught:
+        prepare(load_dataset(tiny_dataset), config, start=None)
+    assert "\n" not in str(caught.value)
 
 
 def test_weights_of_another_network(tiny_dataset: Path, tiny_bundle: Path) -> None:

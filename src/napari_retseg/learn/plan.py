@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
 from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig, parse_size
 from napari_retseg.dataset import Dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.models import ModelInfo
+from napari_retseg.models.trained import shorten_name
 from napari_retseg.nets.build import build_seeded, stride_of
 from napari_retseg.nets.bundle import Model
 from napari_retseg.nets.grid import pad_amount, plan_grid, plan_preprocess
 from napari_retseg.nets.transfer import TransferReport, transfer
+from napari_retseg.records import first_problem
 
 _DEFAULT_ARCH = {2: "unet", 3: "basicunet"}
 _DEFAULT_ENCODER = "resnet18"
@@ -98,16 +101,22 @@ def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
     dims = 3 if config.dims == "3" else 2
     found = survey(dataset, dims=dims, axis=0 if config.axis == "auto" else int(config.axis))
     preprocess = plan_preprocess(config, shapes=found.shapes)
-    network = NetworkConfig(
-        arch=_DEFAULT_ARCH[dims] if config.arch == "auto" else config.arch,
-        encoder=_DEFAULT_ENCODER if config.encoder == "auto" else config.encoder,
-        head="plain" if config.head == "auto" else config.head,
-        auxiliary=config.aux_weight > 0,
-        in_channels=found.channels * preprocess.neighbours,
-        n_classes=len(dataset.labels),
-    )
+    try:
+        network = NetworkConfig(
+            arch=_DEFAULT_ARCH[dims] if config.arch == "auto" else config.arch,
+            encoder=_DEFAULT_ENCODER if config.encoder == "auto" else config.encoder,
+            head="plain" if config.head == "auto" else config.head,
+            auxiliary=config.aux_weight > 0,
+            in_channels=found.channels * preprocess.neighbours,
+            n_classes=len(dataset.labels),
+        )
+    except ValidationError as error:
+        raise UsageError(f"there is no such network: {first_problem(error)}") from error
     info = ModelInfo(
-        name=dataset.name, network=network, classes=dataset.labels, preprocess=preprocess
+        name=shorten_name(dataset.name),
+        network=network,
+        classes=dataset.labels,
+        preprocess=preprocess,
     )
     _check_depth(config, info, found)
     return Plan(info, build_seeded(network, config.seed))
@@ -131,7 +140,7 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
     network = _describe_network(config, before, planes=found.channels * preprocess.neighbours)
     network = network.model_copy(update={"n_classes": len(dataset.labels)})
     info = ModelInfo(
-        name=dataset.name,
+        name=shorten_name(dataset.name),
         network=network,
         classes=dataset.labels,
         preprocess=preprocess,

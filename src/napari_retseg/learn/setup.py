@@ -23,6 +23,7 @@ from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.learn.plan import Plan, plan_from_model, plan_new, survey
 from napari_retseg.learn.samples import translate_labels
 from napari_retseg.models import ModelInfo, TrainedOn, describe_groups
+from napari_retseg.models.trained import shorten_name
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.nets.device import Compute, choose_compute
@@ -254,7 +255,7 @@ def _trained_on(dataset: Dataset, config: TrainConfig) -> TrainedOn:
         dataset.groups("train"), dataset.groups("val"), dataset=dataset.name, sha256=sha256
     )
     return TrainedOn(
-        dataset=dataset.name,
+        dataset=shorten_name(dataset.name),
         sha256=sha256,
         **groups,
         bscans=_count(dataset, "train"),

@@ -12,7 +12,7 @@ from napari_retseg.config import Frozen, NetworkConfig, PreprocessConfig
 from napari_retseg.containment import resolve_within
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.models.scoresheet import ScoreSheet
-from napari_retseg.models.trained import TrainedOn, forget_names
+from napari_retseg.models.trained import LONGEST_NAME, TrainedOn, forget_names
 from napari_retseg.models.weightsfile import read_header
 from napari_retseg.records import check_record, parse_json, read_json
 
@@ -45,7 +45,7 @@ class ModelInfo(Frozen):
     """The content of ``model.json``."""
 
     schema_version: int = SCHEMA_VERSION
-    name: str = Field(min_length=1, max_length=300)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
     network: NetworkConfig
     classes: LabelSet
     preprocess: PreprocessConfig

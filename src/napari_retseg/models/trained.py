@@ -16,6 +16,9 @@ from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError
 from napari_retseg.io.patient import make_patient_keys
 
+#: Characters of a model's or a data set's name.
+LONGEST_NAME = 300
+
 Count = Annotated[int, Field(ge=0)]
 _Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -23,7 +26,9 @@ _Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 class TrainedOn(Frozen):
     """What a model was trained on: the data by hash, no path; patients by number, no name."""
 
-    dataset: str = Field(max_length=300, description="its name; empty in an exported model")
+    dataset: str = Field(
+        max_length=LONGEST_NAME, description="its name; empty in an exported model"
+    )
     sha256: str = Field(max_length=128, description="of the training cases' image and label files")
     n_groups: Count = Field(description="patients trained on")
     n_heldout_groups: Count = Field(description="patients held out")
@@ -58,6 +63,11 @@ class TrainedOn(Frozen):
         return self.dataset_key is not None and _make_keys([dataset], self.sha256) == (
             self.dataset_key,
         )
+
+
+def shorten_name(name: str) -> str:
+    """Return a name that a description takes; a data set may have a longer one, or none."""
+    return name[:LONGEST_NAME] or "unnamed"
 
 
 def describe_groups(
