@@ -54,7 +54,7 @@ def test_each_class_has_a_row_with_its_name_colour_and_key(
     for number, label_class in enumerate(classes.foreground, 1):
         row = legend.rows[label_class.value]
         assert row.pick_button.text().replace("&&", "&") == label_class.name
-        key = f"[Alt+{number}]" if number < 10 else ""
+        key = f"[Ctrl+{number}]" if number < 10 else ""
         assert key in row.pick_button.toolTip()
         picture = row.pick_button.icon().pixmap(16, 16).toImage()
         places = np.ndindex(picture.width(), picture.height())

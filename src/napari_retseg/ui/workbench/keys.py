@@ -30,8 +30,8 @@ MEANINGS = {
     "redo": "go forward again",
     "ignore": 'paint "not annotated"',
 }
-#: Keys that pick the classes, in their order.
-CLASS_KEYS = tuple(f"Alt+{digit}" for digit in range(1, 10))
+#: Keys that pick the classes, in their order. With Alt down, napari resizes the brush.
+CLASS_KEYS = tuple(f"Ctrl+{digit}" for digit in range(1, 10))
 
 
 def bind_keys(

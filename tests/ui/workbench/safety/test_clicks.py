@@ -59,7 +59,7 @@ def test_a_bscan_is_labelled_by_keys_and_its_uncertainty_is_shown(at_work: User)
     assert layers["prediction"].visible
     at_work.press(Key.Key_J)
     np.testing.assert_array_equal(layers["labels"].data[2], layers["prediction"].data[2])
-    at_work.press(Key.Key_2, Modifier.AltModifier)
+    at_work.press(Key.Key_2, Modifier.ControlModifier)
     assert (layers["labels"].mode, layers["labels"].selected_label) == ("paint", 2)
     at_work.press(Key.Key_Q)
     assert layers["labels"].selected_label == IGNORE
