@@ -170,8 +170,8 @@ def test_a_3d_input_is_resampled_by_its_spacing_and_restored(
     predictor._network.register_forward_hook(lambda *args: shapes.append(args[1][0].shape))
     scan = OctScan(pixels, GRID, spacing_um=(40.0, 10.0, 40.0), spacing_source="file")
     results = [result for _, result in predictor.label_scan(scan, range(5))]
-    # 20 x 6 x 68 voxels, padded to the network's stride of 16
-    assert tuple(shapes[0][2:]) == (32, 16, 80)
+    # 20 x 6 x 68 voxels, padded to the network's stride of 16, to two pixels a side and 27 in all
+    assert tuple(shapes[0][2:]) == (48, 32, 80)
     assert np.stack([r.labels for r in results]).shape == (5, 12, 34)
 
 
@@ -283,7 +283,7 @@ def test_a_model_with_windows_sees_the_input_in_parts(rng: np.random.Generator) 
     )
     found = predict_labels(scan, make_model(network, preprocess=preprocess), EXACT)
     assert np.array_equal(found, scan.pixels)
-    assert sizes_seen(network, preprocess, scan) == {(32, 32)}
+    assert sizes_seen(network, preprocess, scan) == {(64, 64)}
 
 
 def sizes_seen(

@@ -6,15 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_retseg.config import NetworkConfig
 from napari_retseg.events import CancelToken
 from napari_retseg.infer.windows import (
-    WHOLE_VOXELS,
     gaussian_weights,
     plan_starts,
     plan_window,
     slide_planes,
     slide_windows,
 )
+from napari_retseg.nets.sizes import WHOLE_VOXELS
 from tests.infer.networks import random_convolution
 
 
@@ -31,11 +32,29 @@ def test_windows_cover_an_axis_with_the_overlap(length: int, window: int, overla
 
 
 def test_small_volumes_are_one_window() -> None:
-    assert plan_window((35, 50, 33), 16) == (48, 64, 48)
-    assert plan_window((128, 128, 128), 16) == (128, 128, 128)
-    assert plan_window((20, 496, 768), 16) == (32, 96, 96)
-    assert plan_window((200, 200, 200), 64) == (128, 128, 128)
+    network = NetworkConfig(arch="basicunet")
+    assert plan_window((35, 50, 33), network) == (48, 64, 48)
+    assert plan_window((128, 128, 128), network) == (128, 128, 128)
+    assert plan_window((20, 496, 768), network) == (32, 96, 96)
+    deep = NetworkConfig(arch="dynunet", options={"strides": [1, 2, 2, 2, 2, 2, 2]})
+    assert plan_window((200, 200, 200), deep) == (128, 128, 128)
     assert WHOLE_VOXELS == 128**3
+
+
+def test_windows_have_the_size_of_the_training() -> None:
+    network = NetworkConfig(arch="basicunet")
+    for shape in ((20, 30, 25), (200, 300, 400)):
+        assert plan_window(shape, network, trained=(48, 64, 48)) == (48, 64, 48)
+
+
+@given(shape=st.tuples(*[st.integers(1, 130)] * 3))
+def test_where_the_training_is_not_known_the_deepest_stage_keeps_27_voxels(
+    shape: tuple[int, int, int],
+) -> None:
+    window = plan_window(shape, NetworkConfig(arch="basicunet"))
+    deepest = [size // 16 for size in window]
+    assert min(deepest) >= 2
+    assert np.prod(deepest) >= 27
 
 
 def test_weights_fall_off_from_the_middle() -> None:

@@ -76,8 +76,32 @@ def test_a_crop_larger_than_the_scan_is_padded(store: SampleStore) -> None:
     images, labels = make(store, crop=(80, 100)).draw(2, np.random.default_rng(0), first=0)
     assert images.shape == (2, 1, 96, 128)
     assert labels.shape == (2, 96, 128)
-    assert (labels[:, 64:] == IGNORE).all()
-    assert (images[:, :, 64:, :64] == images[:, :, 63:64, :64]).all()
+    for image, wanted in zip(images[:, 0], labels, strict=True):
+        rows = int(np.nonzero((wanted != IGNORE).any(dim=1).numpy())[0][0])
+        assert (wanted != IGNORE).any(dim=1).sum() == 64
+        below = image[rows + 64 :]
+        assert (below == image[rows + 63]).all()
+        assert (image[:rows] == image[rows]).all()
+
+
+def test_a_small_sample_lies_anywhere_in_its_crop(store: SampleStore) -> None:
+    _, labels = make(store, crop=(96, 96)).draw(40, np.random.default_rng(0), first=0)
+    first = [int(np.nonzero((one != IGNORE).any(dim=1).numpy())[0][0]) for one in labels]
+    assert min(first) < 5
+    assert max(first) > 27
+    assert all((one != IGNORE).any(dim=1).sum() == 64 for one in labels)
+
+
+def test_with_an_overhang_some_crops_cut_their_sample(store: SampleStore) -> None:
+    sampler = CropSampler(
+        store, crop=(64, 64), stride=32, class_share=0.5, seed=0, overhang=0.25
+    )
+    images, labels = sampler.draw(200, np.random.default_rng(0), first=0)
+    assert images.shape == (200, 1, 64, 64)
+    assert (labels != IGNORE).flatten(1).any(dim=1).all()
+    rows = (labels != IGNORE).any(dim=2).sum(dim=1)
+    assert rows.min() >= 48
+    assert 20 < int((rows < 64).sum()) < 60
 
 
 def test_whole_samples_hold_the_largest(store: SampleStore) -> None:

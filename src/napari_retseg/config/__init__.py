@@ -7,6 +7,7 @@ from napari_retseg.config.augment import AUGMENT_PRESETS, AugmentConfig, parse_a
 from napari_retseg.config.frozen import Frozen
 from napari_retseg.config.network import (
     LARGEST_INPUT,
+    MOST_PIXELS,
     Head,
     NetworkConfig,
     Normalisation,
@@ -34,6 +35,7 @@ __all__ = [
     "ARCHITECTURES_3D",
     "AUGMENT_PRESETS",
     "LARGEST_INPUT",
+    "MOST_PIXELS",
     "OPTIONS",
     "AugmentConfig",
     "Device",

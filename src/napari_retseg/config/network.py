@@ -14,6 +14,8 @@ from napari_retseg.config.architectures import (
 )
 from napari_retseg.config.frozen import Frozen
 
+#: Most pixels of a training's sample that a description may name.
+MOST_PIXELS = 1 << 24
 Head = Literal["plain", "fcn", "psp", "aspp"]
 Normalisation = Literal[
     "none", "min-max", "percentile", "z-score", "z-score-0-1", "imagenet", "nyul"
@@ -112,6 +114,16 @@ class PreprocessConfig(Frozen):
     axis: Annotated[int, Field(ge=0, le=2)] = Field(
         0, description="along which a volume that is not OCT is sliced"
     )
+    trained_size: _Sides | None = Field(
+        None, description="input size of the training samples; None: not known"
+    )
+
+    @field_validator("trained_size")
+    @classmethod
+    def _check_pixels(cls, size: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if size is not None and math.prod(size) > MOST_PIXELS:
+            raise ValueError(f"trained_size {size} has more than {MOST_PIXELS} pixels")
+        return size
 
     @field_validator("neighbours")
     @classmethod
@@ -143,7 +155,12 @@ class PreprocessConfig(Frozen):
 
     def find_misfit(self, network: NetworkConfig) -> str:
         """Say in words why a network cannot have this input; empty where it can."""
-        sizes = {"size": self.size, "spacing_um": self.spacing_um, "fit": self.fit}
+        sizes = {
+            "size": self.size,
+            "spacing_um": self.spacing_um,
+            "fit": self.fit,
+            "trained_size": self.trained_size,
+        }
         if any(factor != 1 for factor in self.scale):
             sizes["scale"] = self.scale
         for name, numbers in sizes.items():

@@ -124,7 +124,7 @@ class TrainConfig(Frozen):
     )
 
     # the samples
-    crop: str = Field("whole", description="whole scans, or DEPTHxWIDTH of the network's input")
+    crop: str = Field("whole", description="whole scans (in 3D up to 128^3 voxels, else crops of 96), or DEPTHxWIDTH")
     class_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="share of the samples that is drawn for a class, rare ones first"
     )

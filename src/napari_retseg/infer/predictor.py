@@ -20,6 +20,7 @@ from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.device import Compute, choose_compute
 from napari_retseg.nets.grid import Grid, pad_to_stride, plan_grid
 from napari_retseg.nets.scaninput import ScanInput, find_slicing_axis
+from napari_retseg.nets.sizes import plan_least
 from napari_retseg.scan import OctScan
 
 __all__ = ["BscanResult", "Predictor"]
@@ -167,8 +168,13 @@ class Predictor:
             shape = (scan.n_bscans, *scan.spatial_shape[-2:])
             spacing = scan.spacing_um if scan.is_volume else (None, *scan.spacing_um)
         grid = plan_grid(shape, self._preprocess, spacing_um=spacing, source=scan.source)
-        self._opened = _Opened(scan, source, grid)
+        self._opened = _Opened(scan, source, self._widen(grid))
         return self._opened
+
+    def _widen(self, grid: Grid) -> Grid:
+        """Pad the input to the size of the training's samples where that is known."""
+        trained = self._preprocess.trained_size
+        return grid if trained is None else grid.widen(trained, stride=self._stride)
 
     @torch.inference_mode()
     def _predict_slices(self, opened: _Opened, indices: Sequence[int]) -> torch.Tensor:
@@ -196,7 +202,11 @@ class Predictor:
     @torch.inference_mode()
     def _slide(self, opened: _Opened, cancel: Cancel | None) -> torch.Tensor | None:
         volume = torch.from_numpy(opened.source.read_volume())[None]
-        window = plan_window(opened.grid.input_shape, self._stride)
+        window = plan_window(
+            opened.grid.input_shape,
+            self.info.network,
+            trained=self._preprocess.trained_size,
+        )
 
         def run(images: torch.Tensor) -> torch.Tensor | None:
             logits = slide_windows(
@@ -236,7 +246,10 @@ class Predictor:
 
     def _run(self, images: torch.Tensor) -> torch.Tensor:
         """The network on images of any size; the logits keep the padding."""
-        images = pad_to_stride(images, self._stride).to(self.compute.dtype)
+        least = None
+        if self._preprocess.trained_size is None:
+            least = plan_least(self.info.network, tuple(images.shape[2:]))
+        images = pad_to_stride(images, self._stride, least=least).to(self.compute.dtype)
         if self._dims == 2:
             images = images.contiguous(memory_format=torch.channels_last)
         logits: torch.Tensor = self._network(images)

@@ -9,38 +9,39 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.nn import functional as F
 
+from napari_retseg.config import NetworkConfig
 from napari_retseg.events import Cancel
+from napari_retseg.nets.build import stride_of
+from napari_retseg.nets.sizes import limit_window, plan_least, round_up
 
-#: Volumes of up to so many voxels go through the network as a whole.
-WHOLE_VOXELS = 128**3
-#: Size of a window of larger ones, rounded up to the network's stride.
-WINDOW = 96
 #: Weights are at least this, so that the quotient stays exact in float32 (as in MONAI).
 _LEAST_WEIGHT = 1e-3
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
-def plan_window(shape: tuple[int, ...], stride: int) -> tuple[int, ...]:
-    """Choose the window for a volume: all of a small one, else 96 voxels along each axis.
+def plan_window(
+    shape: tuple[int, ...], network: NetworkConfig, *, trained: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
+    """Choose the window for a volume.
 
     Parameters
     ----------
     shape
         Of the network's input, before padding.
-    stride
-        What each size must be a multiple of.
+    trained
+        Size of the samples in training, which is the window then. Where it is not known, the
+        window is all of a small volume, else 96 voxels along each axis.
 
     Returns
     -------
     tuple of int
-        Multiples of `stride`; an axis that is shorter than the window is padded.
+        Multiples of the network's stride; an axis that is shorter than the window is padded.
     """
-    whole = tuple(_round_up(n, stride) for n in shape)
-    if math.prod(whole) <= WHOLE_VOXELS:
-        return whole
-    longest = _round_up(WINDOW, stride)
-    return tuple(min(n, longest) for n in whole)
+    if trained is not None:
+        return trained
+    stride = stride_of(network)
+    return limit_window(round_up(plan_least(network, shape), stride), stride)
 
 
 def plan_starts(length: int, window: int, overlap: float) -> list[int]:
@@ -208,7 +209,3 @@ def _pad(volume: torch.Tensor, padding: list[int]) -> torch.Tensor:
     """Add voxels at the end of each axis."""
     pairs = [n for amount in reversed(padding) for n in (0, amount)]
     return F.pad(volume[None], pairs, mode="replicate")[0]
-
-
-def _round_up(size: int, stride: int) -> int:
-    return math.ceil(size / stride) * stride

@@ -70,7 +70,8 @@ def can_keep_start(setup: Setup) -> bool:
     if start is None or parse_strategy(setup.config.strategy).kind == "last-three":
         return False
     before, after = start.info, setup.info
-    return (before.network, before.classes.names, before.preprocess) == (
+    kept = before.preprocess.model_copy(update={"trained_size": after.preprocess.trained_size})
+    return (before.network, before.classes.names, kept) == (
         after.network,
         after.classes.names,
         after.preprocess,

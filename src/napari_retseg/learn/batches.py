@@ -11,11 +11,14 @@ from napari_retseg.classes import IGNORE
 from napari_retseg.config import NetworkConfig, TrainConfig, parse_augment, parse_size
 from napari_retseg.events import Progress
 from napari_retseg.learn.augment import apply_augment, draw_augment
-from napari_retseg.learn.plan import smallest_sample
 from napari_retseg.learn.sampler import CropSampler
 from napari_retseg.learn.samples import SampleStore
 from napari_retseg.learn.setup import Setup
 from napari_retseg.nets.build import stride_of
+from napari_retseg.nets.sizes import smallest_sample
+
+#: Part of a volume's side that a sample may leave out, as windows in prediction do.
+_OVERHANG = 0.25
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -52,7 +55,8 @@ class Batches:
         config = self._setup.config
         yield from self.store.load()
         network = self._setup.info.network
-        own = _sampler(self.store, config, network, crop=parse_size(config.crop))
+        size = self._setup.info.preprocess.trained_size or parse_size(config.crop)
+        own = _sampler(self.store, config, network, crop=size)
         total = config.batch_size * config.accumulate
         older = 0
         if self._older is not None:
@@ -90,6 +94,7 @@ def _sampler(
         class_share=config.class_share,
         seed=config.seed,
         cap=config.crop_cap,
+        overhang=_OVERHANG if network.dims == 3 else 0.0,
     )
 
 

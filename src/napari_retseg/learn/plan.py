@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
 
-from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig, parse_size
+from napari_retseg.config import (
+    MOST_PIXELS,
+    NetworkConfig,
+    PreprocessConfig,
+    TrainConfig,
+    parse_size,
+)
 from napari_retseg.dataset import Dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.models import ModelInfo
 from napari_retseg.models.trained import shorten_name
-from napari_retseg.nets.build import build_seeded, stride_of
+from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
-from napari_retseg.nets.grid import pad_amount, plan_grid, plan_preprocess
+from napari_retseg.nets.grid import plan_grid, plan_preprocess
+from napari_retseg.nets.sizes import DEEPEST, plan_sample_size, smallest_sample
 from napari_retseg.nets.transfer import TransferReport, transfer
 from napari_retseg.records import first_problem
 
 _DEFAULT_ARCH = {2: "unet", 3: "basicunet"}
 _DEFAULT_ENCODER = "resnet18"
-#: Fewest pixels that a side may have at a network's deepest stage.
-_DEEPEST = 2
 #: Whole samples that are too small are padded to at most this multiple of their sides.
 _PADDING = 4
 
@@ -118,7 +124,7 @@ def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
         classes=dataset.labels,
         preprocess=preprocess,
     )
-    _check_depth(config, info, found)
+    info = _settle_size(config, info, found)
     return Plan(info, build_seeded(network, config.seed))
 
 
@@ -146,7 +152,7 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
         preprocess=preprocess,
         parent=before.weights_id,
     )
-    _check_depth(config, info, found)
+    info = _settle_size(config, info, found)
     if config.strategy == "scratch":
         info = info.model_copy(update={"parent": None})
         return Plan(info, build_seeded(network, config.seed))
@@ -223,44 +229,38 @@ def _describe_network(config: TrainConfig, before: ModelInfo, *, planes: int) ->
     return changed if same else changed.model_copy(update={"options": {}})
 
 
-def _check_depth(config: TrainConfig, info: ModelInfo, found: Survey) -> None:
-    """Raise a UsageError where samples are but a point at the network's deepest stage."""
+def _settle_size(config: TrainConfig, info: ModelInfo, found: Survey) -> ModelInfo:
+    """Settle the size of the samples, which is what the model is shown in prediction, too.
+
+    Raises
+    ------
+    UsageError
+        Where samples are but a point at the network's deepest stage.
+    """
     crop = parse_size(config.crop)
     dims = info.network.dims
     if crop is not None and len(crop) != dims:
         raise UsageError(
             f"crop {config.crop} has {len(crop)} numbers, but the network has {dims} dimensions"
         )
+    pairs = zip(found.shapes, found.spacings, strict=True)
+    shapes = [_input_shape(info, *pair) for pair in pairs]
+    size = plan_sample_size(info.network, shapes, crop=crop or info.preprocess.window)
     fewest = smallest_sample(info.network)
-    if crop is not None:
-        stride = stride_of(info.network)
-        sizes = [tuple(n + extra for n, extra in zip(crop, pad_amount(crop, stride), strict=True))]
-    else:
-        pairs = zip(found.shapes, found.spacings, strict=True)
-        sizes = [tuple(_PADDING * n for n in _input_shape(info, *pair)) for pair in pairs]
-    if min(min(size) for size in sizes) < fewest:
+    smallest = [size] if crop else [tuple(_PADDING * n for n in shape) for shape in shapes]
+    if min(min(one) for one in smallest) < fewest:
         text = config.crop if crop else " and ".join("x".join(map(str, s)) for s in found.shapes)
         raise UsageError(
             f"{info.network.arch} is too deep for samples of {text} pixels: its deepest stage sees "
-            f"them reduced {fewest // _DEEPEST} times; take a --crop or --resize of at least "
+            f"them reduced {fewest // DEEPEST} times; take a --crop or --resize of at least "
             f"{fewest} pixels a side, or a network with fewer stages"
         )
-
-
-def smallest_sample(network: NetworkConfig) -> int:
-    """Pixels that each side of a training sample needs: two at the network's deepest stage."""
-    return _DEEPEST * _reduction(network)
+    trained = size if math.prod(size) <= MOST_PIXELS else None
+    preprocess = info.preprocess.model_copy(update={"trained_size": trained})
+    return info.model_copy(update={"preprocess": preprocess})
 
 
 def _input_shape(
     info: ModelInfo, shape: tuple[int, ...], spacing: tuple[float | None, ...]
 ) -> tuple[int, ...]:
     return plan_grid(shape, info.preprocess, spacing_um=spacing).input_shape
-
-
-def _reduction(network: NetworkConfig) -> int:
-    """By how much the sides shrink at the deepest stage."""
-    if network.dims == 3:
-        return stride_of(network)
-    depth = network.options.get("encoder_depth", 5)
-    return 2 ** int(depth) if isinstance(depth, int) else stride_of(network)

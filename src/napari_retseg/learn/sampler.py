@@ -12,6 +12,8 @@ from napari_retseg.classes import IGNORE
 from napari_retseg.learn.samples import Sample, SampleStore
 from napari_retseg.nets.grid import pad_amount
 
+#: Share of the crops that may leave a part of their sample out, where there are such.
+_OVERHANGING = 0.25
 #: How often a crop with too much of one class is drawn again.
 _REDRAWS = 10
 
@@ -25,7 +27,8 @@ class CropSampler:
     Parameters
     ----------
     crop
-        Its size; None takes whole samples, padded to the largest, and to `smallest`.
+        Its size; None takes whole samples, padded to the largest, and to `smallest`. A sample
+        that is smaller lies anywhere in it, so that the network learns no place of the padding.
     stride
         Sizes are padded to a multiple of it.
     class_share
@@ -35,6 +38,9 @@ class CropSampler:
     cap
         A crop that is not drawn for a class is drawn again while one class has this share of
         its annotated pixels or more, ten times at most (as MMSegmentation does); 1: never.
+    overhang
+        Part of each side that a quarter of the crops may lie beyond the sample's edge, so that
+        the network knows windows that cut what they show; 0: none.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class CropSampler:
         class_share: float,
         seed: int,
         cap: float = 1.0,
+        overhang: float = 0.0,
     ) -> None:
         self._store = store
         size = crop or tuple(max(n, smallest) for n in store.largest)
@@ -55,6 +62,7 @@ class CropSampler:
         self._class_share = class_share
         self._seed = seed
         self._cap = cap
+        self._overhang = overhang
         present = store.class_pixels.sum(axis=0)
         weight = np.where(present > 0, 1 / np.sqrt(np.maximum(present, 1)), 0.0)
         weight[0] = 0.0
@@ -104,11 +112,12 @@ class CropSampler:
     def _place(
         self, labels: NDArray[np.uint8], wanted: int | None, rng: np.random.Generator
     ) -> list[int]:
-        """First corner of a crop that holds class `wanted`, or any annotated pixel."""
-        free = [max(n - size, 0) for n, size in zip(labels.shape, self.size, strict=True)]
-        corner = [int(rng.integers(f + 1)) for f in free]
-        if not any(free):
-            return corner
+        """First corner of a crop that holds class `wanted`, or any annotated pixel.
+
+        It is below 0 where the crop begins before the sample.
+        """
+        free = [n - size for n, size in zip(labels.shape, self.size, strict=True)]
+        corner = self._draw_corner(free, labels.shape, rng)
         crop = labels[_window(corner, self.size)]
         hit = (crop == wanted) if wanted is not None else (crop != IGNORE)
         if hit.any():
@@ -118,9 +127,19 @@ class CropSampler:
         center = np.unravel_index(pixel, labels.shape)
         jitter = [int(rng.integers(-size // 4, size // 4 + 1)) for size in self.size]
         return [
-            min(max(int(c) + j - size // 2, 0), f)
+            min(max(int(c) + j - size // 2, min(f, 0)), max(f, 0))
             for c, j, size, f in zip(center, jitter, self.size, free, strict=True)
         ]
+
+    def _draw_corner(
+        self, free: list[int], shape: tuple[int, ...], rng: np.random.Generator
+    ) -> list[int]:
+        """Draw a place for the crop: within the sample or around it, at times over its edge."""
+        over = [0] * len(shape)
+        if self._overhang and rng.random() < _OVERHANGING:
+            over = [int(n * self._overhang) for n in shape]
+        pairs = zip(free, over, strict=True)
+        return [int(rng.integers(min(f, 0) - n, max(f, 0) + n + 1)) for f, n in pairs]
 
 
 def _largest_share(labels: NDArray[np.uint8]) -> float:
@@ -136,7 +155,7 @@ def _shuffle(n: int, seed: int, tour: int) -> NDArray[np.int64]:
 
 
 def _window(corner: list[int], size: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
+    return tuple(slice(max(c, 0), c + n) for c, n in zip(corner, size, strict=True))
 
 
 def _cut(
@@ -145,8 +164,11 @@ def _cut(
     """Cut a crop; where the sample ends, repeat its edge and mark "not annotated"."""
     window = _window(corner, size)
     image, labels = sample.image[(slice(None), *window)], sample.labels[window]
-    missing = [(0, wanted - there) for wanted, there in zip(size, labels.shape, strict=True)]
-    if any(after for _, after in missing):
+    missing = [
+        (max(-before, 0), wanted - there - max(-before, 0))
+        for before, wanted, there in zip(corner, size, labels.shape, strict=True)
+    ]
+    if any(map(any, missing)):
         image = np.pad(image, [(0, 0), *missing], mode="edge")
         labels = np.pad(labels, missing, constant_values=IGNORE)
     return image, labels

@@ -33,6 +33,8 @@ def describe_input(info: ModelInfo) -> str:
         parts.append(f"cropped or padded to {_times(preprocess.fit)}")
     if preprocess.multiple is not None:
         parts.append(f"trimmed to a multiple of {preprocess.multiple}")
+    if preprocess.trained_size is not None:
+        parts.append(f"samples of {_times(preprocess.trained_size)} in training")
     if preprocess.neighbours > 1:
         parts.append(f"{preprocess.neighbours} neighbouring B-scans")
     if preprocess.axis and info.network.dims == 2:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -133,6 +133,17 @@ class Grid:
             return logits
         logits = self._resample_back(_pad(logits.float(), padding))
         return self._clear_cut(logits) if is_cut else logits
+
+    def widen(self, least: Sequence[int], *, stride: int = 1) -> Grid:
+        """Return the grid whose input has at least `least` pixels, and multiples of `stride`.
+
+        The scan lies in the middle, and its edges are repeated.
+        """
+        pairs = zip(self.input_shape, least, strict=True)
+        wanted = [max(pair) for pair in pairs]
+        padding = pad_amount(wanted, stride)
+        shape = tuple(n + extra for n, extra in zip(wanted, padding, strict=True))
+        return replace(self, input_shape=shape)
 
     def _fits(self) -> list[tuple[int, int, int]]:
         """Pixels before the resampled image (negative: cut off), its size, the input's size."""
@@ -330,9 +341,17 @@ def pad_amount(size: Sequence[int], stride: int) -> tuple[int, ...]:
     return tuple(-n % stride for n in size)
 
 
-def pad_to_stride(images: torch.Tensor, stride: int) -> torch.Tensor:
-    """Pad ``(n, channel, *spatial)`` at the end of each axis, repeating the edge."""
-    return _pad(images, [(0, extra) for extra in pad_amount(images.shape[2:], stride)])
+def pad_to_stride(
+    images: torch.Tensor, stride: int, *, least: Sequence[int] | None = None
+) -> torch.Tensor:
+    """Pad ``(n, channel, *spatial)`` at the end of each axis, repeating the edge.
+
+    The sizes become multiples of `stride`, and at least `least`.
+    """
+    size = images.shape[2:]
+    wanted = [max(pair) for pair in zip(size, least or size, strict=True)]
+    pairs = zip(size, wanted, pad_amount(wanted, stride), strict=True)
+    return _pad(images, [(0, more - n + extra) for n, more, extra in pairs])
 
 
 def _crop(images: torch.Tensor, parts: Sequence[slice]) -> torch.Tensor:
