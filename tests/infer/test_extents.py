@@ -142,9 +142,7 @@ def change_most(predictor: Predictor, dims: int) -> tuple[float, dict[str, float
         for name, pads in (("pad 3", (3, 3)), ("pad 8", (8, 8)), ("pad after", (0, 13))):
             amounts = [pads if axis in axes else (0, 0) for axis in range(3)]
             found = label(predictor, np.pad(grey, amounts, mode="edge"))
-            kept = tuple(
-                slice(a, a + n) for (a, _), n in zip(amounts, grey.shape, strict=True)
-            )
+            kept = tuple(slice(a, a + n) for (a, _), n in zip(amounts, grey.shape, strict=True))
             after[name] = dice(found[kept], labels)
         moved = {name: max(moved[name], abs(after[name] - before)) for name in moved}
     return least, moved
@@ -152,8 +150,6 @@ def change_most(predictor: Predictor, dims: int) -> tuple[float, dict[str, float
 
 def check(predictor: Predictor, dims: int) -> None:
     least, moved = change_most(predictor, dims)
-    import time
-    print("RESULT", predictor.info.network.arch, predictor.info.network.encoder, round(least, 3), {k: round(v, 3) for k, v in moved.items()}, "cpu", round(time.process_time()))
     assert least > 0.85
     assert max(moved.values()) < MOST_CHANGE, moved
 
@@ -171,7 +167,7 @@ def planar(arch: str = "unet", **options: Any) -> NetworkConfig:
         (planar("unet"), {"neighbours": 3}),
         (planar("unet"), {"crop": "64x64", "window": "64x64/32"}),
         (planar("unet", head="psp"), {}),
-        (planar("fpn"), {}),
+        (planar("fpn"), {"iterations": 200}),
         (planar("deeplabv3plus"), {"crop": "64x64"}),
         (planar("unet", encoder="tu-test_efficientnet"), {}),
         *((NetworkConfig(arch=arch, options=SOLID[arch]), {}) for arch in ARCHITECTURES_3D),

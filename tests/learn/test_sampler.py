@@ -93,9 +93,7 @@ def test_a_small_sample_lies_anywhere_in_its_crop(store: SampleStore) -> None:
 
 
 def test_with_an_overhang_some_crops_cut_their_sample(store: SampleStore) -> None:
-    sampler = CropSampler(
-        store, crop=(64, 64), stride=32, class_share=0.5, seed=0, overhang=0.25
-    )
+    sampler = CropSampler(store, crop=(64, 64), stride=32, class_share=0.5, seed=0, overhang=0.25)
     images, labels = sampler.draw(200, np.random.default_rng(0), first=0)
     assert images.shape == (200, 1, 64, 64)
     assert (labels != IGNORE).flatten(1).any(dim=1).all()

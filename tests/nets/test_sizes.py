@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
+from pydantic import ValidationError
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import (
@@ -33,9 +34,7 @@ def predictor_of(config: NetworkConfig) -> tuple[Predictor, set[tuple[int, ...]]
         name="new",
         network=config,
         classes=LabelSet.from_names(["ball"]),
-        preprocess=PreprocessConfig(
-            scale=(1.0,) * config.dims, trained_size=TRAINED[config.dims]
-        ),
+        preprocess=PreprocessConfig(scale=(1.0,) * config.dims, trained_size=TRAINED[config.dims]),
     )
     exact = PredictConfig(device="cpu", precision="fp32")
     predictor = Predictor(build_seeded(config, 0), info, exact)
@@ -83,3 +82,15 @@ def test_samples_hold_every_volume_that_is_not_too_large(
     assert all(n % stride == 0 for n in found)
     if stride == 16:
         assert found == size
+
+
+@pytest.mark.parametrize("size", [(64,), (64, 64, 64), (0, 64), (1 << 14, 1 << 14), ("64", None)])
+def test_a_size_that_cannot_be_is_refused(size: tuple[object, ...]) -> None:
+    content = {
+        "name": "new",
+        "network": {"arch": "unet"},
+        "classes": LabelSet.from_names(["ball"]),
+        "preprocess": {"trained_size": size},
+    }
+    with pytest.raises(ValidationError, match="trained_size"):
+        ModelInfo.model_validate(content)

@@ -124,7 +124,11 @@ class TrainConfig(Frozen):
     )
 
     # the samples
-    crop: str = Field("whole", description="whole scans (in 3D up to 128^3 voxels, else crops of 96), or DEPTHxWIDTH")
+    crop: str = Field(
+        "whole",
+        description="whole scans (of volumes above 128^3 voxels crops of 96^3), or DEPTHxWIDTH of "
+        "the network's input",
+    )
     class_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="share of the samples that is drawn for a class, rare ones first"
     )

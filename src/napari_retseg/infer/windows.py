@@ -38,9 +38,9 @@ def plan_window(
     tuple of int
         Multiples of the network's stride; an axis that is shorter than the window is padded.
     """
-    if trained is not None:
-        return trained
     stride = stride_of(network)
+    if trained is not None:
+        return round_up(trained, stride)
     return limit_window(round_up(plan_least(network, shape), stride), stride)
 
 
