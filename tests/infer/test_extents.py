@@ -33,6 +33,9 @@ from napari_retseg.scan import OctScan
 
 #: How far the Dice of a scan may move.
 MOST_CHANGE = 0.02
+#: The same for FPN, whose group normalisation counts the padding of a scan that is larger than
+#: those of the training.
+GROUPED_CHANGE = 0.04
 
 NAMES = LabelSet.from_names(["ball"])
 CONFIG = TrainConfig(
@@ -128,7 +131,7 @@ def change_most(predictor: Predictor, dims: int) -> tuple[float, dict[str, float
     """Return the least Dice of some new scans, and how far it moves most for each change."""
     rng = np.random.default_rng(11)
     least, moved = 1.0, dict.fromkeys(("pad 3", "pad 8", "pad after", "crop"), 0.0)
-    for _ in range(4):
+    for _ in range(2 if dims == 3 else 4):
         grey, labels = draw_scan(dims, rng)
         axes = range(3 - dims, 3)
         before = dice(label(predictor, grey), labels)
@@ -151,7 +154,8 @@ def change_most(predictor: Predictor, dims: int) -> tuple[float, dict[str, float
 def check(predictor: Predictor, dims: int) -> None:
     least, moved = change_most(predictor, dims)
     assert least > 0.85
-    assert max(moved.values()) < MOST_CHANGE, moved
+    most = GROUPED_CHANGE if predictor.info.network.arch == "fpn" else MOST_CHANGE
+    assert max(moved.values()) < most, moved
 
 
 def planar(arch: str = "unet", **options: Any) -> NetworkConfig:
@@ -170,7 +174,10 @@ def planar(arch: str = "unet", **options: Any) -> NetworkConfig:
         (planar("fpn"), {"iterations": 200}),
         (planar("deeplabv3plus"), {"crop": "64x64"}),
         (planar("unet", encoder="tu-test_efficientnet"), {}),
-        *((NetworkConfig(arch=arch, options=SOLID[arch]), {}) for arch in ARCHITECTURES_3D),
+        *(
+            (NetworkConfig(arch=arch, options=SOLID[arch]), {"iterations": 80})
+            for arch in ARCHITECTURES_3D
+        ),
     ],
     ids=lambda value: value.arch if isinstance(value, NetworkConfig) else " ".join(value),
 )
