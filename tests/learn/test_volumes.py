@@ -67,7 +67,7 @@ def test_a_2d_network_learns_slices_along_any_axis(
         "axis": axis,
         "encoder": "tu-resnet10t",
         "batch_size": 8,
-        "iterations": 60,
+        "iterations": 120,
         "lr": 3e-3,
     }
     result = train(tiny_volumes, tmp_path / "run", **options)
