@@ -231,14 +231,15 @@ class Correcting:
         erased = self._tracking.erased(bscan)
         return free if erased is None else free & ~erased
 
-    def _fill(self, opened: OpenScan, bscan: int) -> bool:
-        """Take the prediction over where nothing is labelled; return whether there was any."""
+    def _fill(self, opened: OpenScan, bscan: int) -> None:
+        """Take the prediction over where nothing is labelled."""
         target, prediction = plane(opened.loaded.labels, bscan), opened.prediction_of(bscan)
-        free = self._find_free(opened, bscan) & (prediction != 0)
-        is_blank = bscan not in self._tracking.states
-        np.copyto(target, prediction, where=free)
+        if bscan in self._tracking.states:
+            free = self._find_free(opened, bscan) & (prediction != 0)
+            np.copyto(target, prediction, where=free)
+        else:
+            target[...] = prediction  # of a whole volume in a few milliseconds
         self._tracking.set_state(bscan, "corrected", model=self._tracking.model_of(bscan))
-        return is_blank or bool(free.any())
 
     def _accept(self, opened: OpenScan, bscans: Sequence[int], what: str) -> int:
         """Take predictions over where nothing is labelled; return in how many B-scans."""
