@@ -77,6 +77,14 @@ def test_a_workspace_that_cannot_be_read_is_named_and_the_others_are_listed(
     assert "Fluid" in result.stdout
 
 
+def test_a_list_that_cannot_be_read_says_so(run: Run, folder: Path, tmp_path: Path) -> None:
+    (known,) = tmp_path.rglob("workspaces.json")
+    known.write_text("{")
+    result = run("workspace", "list")
+    assert result.exit_code == 1
+    assert "workspaces.json: cannot be read as JSON" in only_error(result)
+
+
 def test_info_says_what_is_labelled(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "clinic" / "P2_OS.tif").unlink()
     finished = Finished(cancelled=True, result={"best": None, "iterations": 7})

@@ -102,7 +102,7 @@ class Grader(RuleBasedStateMachine):
         self.patch.setattr(os, "fsync", lambda _number: None)
         self.contents: dict[str, int] = {}
         self.known: dict[str, Expected] = {}
-        self.removed: dict[int, tuple[Labels, str]] = {}
+        self.removed: list[tuple[int, Labels]] = []
         self.points: dict[int, Point] = {}
         self.places = 0
 
@@ -128,10 +128,14 @@ class Grader(RuleBasedStateMachine):
             assert entry.path == self._path(name)
             return
         content = self.contents[name]
-        labels, where = self.removed.pop(content, ({}, ""))
-        assert where in ("", name) or labels is not None
-        self.known[name] = Expected(content, dict(labels))
         assert entry.name == name
+        kept = [labels for known, labels in self.removed if known == content]
+        read, states = self.workspace.read_labels(name), self.workspace.states(name)
+        found: Labels = {b: (read_value(read[b]), state) for b, state in states.items()}
+        assert found in kept or (not found and not kept)
+        if found:
+            self.removed.remove((content, found))
+        self.known[name] = Expected(content, found)
 
     @rule(name=names)
     def remove(self, name: str) -> None:
@@ -139,7 +143,7 @@ class Grader(RuleBasedStateMachine):
             self.workspace.remove_scan(name)
             gone = self.known.pop(name)
             if gone.labels:
-                self.removed[gone.content] = (gone.labels, name)
+                self.removed.append((gone.content, gone.labels))
 
     @rule(name=names, bscan=bscans, value=values, is_confirmed=st.booleans())
     def paint(self, name: str, bscan: int, value: int, is_confirmed: bool) -> None:
@@ -426,7 +430,7 @@ class Grader(RuleBasedStateMachine):
         for name in set(self.known) - there:  # a removal that came through
             gone = self.known.pop(name)
             if gone.labels:
-                self.removed[gone.content] = (gone.labels, name)
+                self.removed.append((gone.content, gone.labels))
         new_points = set(self._numbers()) - set(self.points)
         for point in self.graders_points.list():
             if point.number in new_points:

@@ -26,11 +26,14 @@ def list_(as_json: JsonOption = False) -> None:
     """List the workspaces that you made or opened, the last one first."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset.description import DESCRIPTION, read_description
-    from napari_retseg.dataset.registry import recent
+    from napari_retseg.dataset.registry import find_problem, recent
 
     rows: list[dict[str, Any]] = []
     failed = 0
     with Reporter(as_json=as_json) as reporter:
+        if problem := find_problem():
+            failed += 1
+            reporter.fail(problem)
         for folder in recent():
             try:
                 data = read_description(folder / DESCRIPTION)

@@ -88,8 +88,8 @@ def bring_back(anchor: Anchor, case: Case) -> tuple[Case, Path | None]:
         for bscan in there:
             write_bytes(plane_path(labels, bscan), read_limited(plane_path(source, bscan)))
         bscans = {i: states.get(i, BscanState(state="corrected")) for i in there}
-        if not bscans:
-            return case, None
+        if not bscans:  # another one of the same content may have some
+            continue
         return case.model_copy(update={"label": labels, "bscans": bscans}), kept
     return case, None
 

@@ -67,6 +67,7 @@ class TrainingData(Replacement):
             be written.
         """
         with self._changing():
+            self.check_scans()
             whole = self._book.dataset(with_missing=True)
             absent = {self._book.get(name).image for name in self._book.missing}
             # what is missing counts where it is pinned, and waits where it is not

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from napari_retseg.engine import JobOutcome, TrainJob
 from napari_retseg.events import StepDone
+from napari_retseg.io import read_scan, write_scan
 from napari_retseg.ui.workbench.training import model_name
 from tests.ui.workbench.session import Session
 
@@ -108,6 +112,26 @@ def test_it_trains_on_what_was_confirmed_when_it_began(session: Session) -> None
     assert points is not None
     assert points.list()[-1].why or points.list()
     assert any(point.why == "retrain" for point in points.list())
+
+
+def test_it_does_not_train_on_a_scan_that_was_replaced(
+    session: Session, tmp_path: Path, volume: Path
+) -> None:
+    copied = Path(shutil.copy(volume, tmp_path / "replaced.tif"))
+    session.bench.adding.add_files([copied])
+    session.settle()
+    session.bench.scans.choose_scan(1)
+    session.settle()
+    confirm(session, 0, 1, 4)
+    scan = read_scan(copied)
+    write_scan(copied, replace(scan, pixels=np.asarray(scan.pixels)[::-1].copy()))
+    session.bench.training.retrain()
+    session.settle()
+    assert "is another scan than when its labels were made" in session.state.notice.text
+    assert not session.state.is_training
+    assert session.workspace.rounds == []
+    name = session.workspace.scans[1].name
+    assert set(session.workspace.states(name).values()) == {"corrected"}
 
 
 def test_its_events_draw_the_curves(session: Session) -> None:

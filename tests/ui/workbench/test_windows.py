@@ -170,6 +170,21 @@ def test_histories_are_listed_and_gone_back_in(
     assert chosen.name == "starter"
 
 
+def test_restore_points_that_cannot_be_read_are_shown_but_not_chosen(parent: QWidget) -> None:
+    why = "/a/restore/000003/point.json: cannot be read as JSON (<b>x</b>)"
+    window = PointsWindow([], [why], parent=parent)
+    chosen: list[object] = []
+    window.chosen.connect(chosen.append)
+    item = window.list.item(0)
+    assert item is not None
+    assert item.text() == f"Cannot be read: {why}"
+    assert not item.flags() & Qt.ItemFlag.ItemIsSelectable
+    window.show()
+    assert not window.take_button.isEnabled()
+    assert chosen == []
+    window.close()
+
+
 def test_an_address_is_asked_for_and_a_wrong_one_is_one_sentence(
     session: Session, windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_retseg.dataset.registry import recent
+from napari_retseg.dataset.registry import find_problem, recent
 from napari_retseg.engine import Engine
 from napari_retseg.ui.workbench.adding import Adding
 from napari_retseg.ui.workbench.addresses import is_address, list_addresses, remember_address
@@ -73,6 +73,8 @@ class Workbench:
         self._is_closed = False
         self.state.recent = tuple(recent())
         self.predicting.refresh_models()
+        if problem := find_problem():
+            self.desk.tell(problem, "warning")
 
     def create(self, folder: Path) -> None:
         """Make a workspace in a folder that is empty or not there yet, and open it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.engine import JobHandle, JobOutcome, PrepareJob, SamplesJob, TrainJob
-from napari_retseg.errors import ModelError, RetsegError
+from napari_retseg.errors import InputError, ModelError, RetsegError
 from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
 from napari_retseg.learn.run import read_config
 from napari_retseg.models import ModelInfo, Version, find_model, list_versions, read_info, roll_back
@@ -164,6 +164,9 @@ class Training:
 
         def work() -> Path:
             saver.flush()
+            replaced = workspace.check_scans()
+            if replaced:
+                raise InputError(". ".join((*replaced, "Then press Retrain again")))
             for entry in workspace.scans:
                 if workspace.states(entry.name):
                     points.make("retrain", name=entry.name)
