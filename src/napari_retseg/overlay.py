@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from skimage.exposure import rescale_intensity
 
 from napari_retseg.classes import LabelSet
 
@@ -54,9 +55,13 @@ def stretch_grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return np.zeros(values.shape, dtype=np.float32)
-    low, high = np.percentile(finite, _PERCENTILES)
-    scaled = (np.nan_to_num(values, nan=low) - low) / max(float(high - low), 1e-6)
-    stretched: NDArray[np.float32] = (255 * scaled.clip(0, 1)).astype(np.float32)
+    low, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
+    if low == high:
+        return np.zeros(values.shape, dtype=np.float32)
+    known = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    stretched: NDArray[np.float32] = rescale_intensity(  # type: ignore[no-untyped-call]
+        known, in_range=(low, high), out_range=(0.0, 255.0)
+    ).astype(np.float32)
     return stretched
 
 
