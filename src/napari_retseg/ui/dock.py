@@ -21,6 +21,8 @@ from napari_retseg.ui.workbench.tabs import join
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_retseg.ui.workbench.bench import Workbench
+
 _REFRESH_MS = 100
 
 
@@ -40,7 +42,7 @@ class SegmentDock(QWidget):
     def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._is_placed = False
+        self._placed_by: Workbench | None = None
         postbox = Postbox()
         self.segmenter = Segmenter(napari_viewer, engine=engine or Engine(), post=postbox.post)
         self.panel = SegmentPanel(self.segmenter.state)
@@ -64,7 +66,20 @@ class SegmentDock(QWidget):
         timer = QTimer(self)
         timer.setInterval(_REFRESH_MS)
         timer.timeout.connect(segmenter.refresh_labels)
+        timer.timeout.connect(self._share_place)
         timer.start()
+
+    def _share_place(self, *, is_newer: bool = False) -> None:
+        """Share the place of a workbench once, as tabs, whichever opens first; the newer in front.
+
+        Below each other, neither would have the height that it needs.
+        """
+        other = find_dock_of(self._viewer)
+        if other is not None and other.bench is not self._placed_by and other.isVisible():
+            self._placed_by = other.bench
+            pair = (self, other) if is_newer else (other, self)
+            # the viewer adds a dock to its window only after it is shown
+            QTimer.singleShot(0, partial(join, *pair))
 
     def _save(self) -> None:
         from napari_retseg.ui.savewindow import open_save_window
@@ -84,10 +99,6 @@ class SegmentDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """List the models again, load the chosen one meanwhile, and share the workbench's place."""
         super().showEvent(event)
-        other = find_dock_of(self._viewer)
-        if other is not None and not self._is_placed and other.isVisible():
-            self._is_placed = True
-            # the viewer adds a dock to its window only after it is shown
-            QTimer.singleShot(0, partial(join, self, other))
+        self._share_place(is_newer=True)
         self.segmenter.refresh_models()
         self.segmenter.load_chosen()

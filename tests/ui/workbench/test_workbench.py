@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QMainWindow, QWidget
+import pytest
+from qtpy.QtWidgets import QMainWindow
 
 from napari_retseg.models import list_versions
 from napari_retseg.ui.workbench.tabs import find_dock
@@ -61,15 +62,16 @@ def test_a_killed_training_is_one_sentence_and_can_be_resumed(desk: Desk) -> Non
     assert desk.saved() == [0, 1, 4]
 
 
-def test_other_docks_leave_the_workbench_its_height(viewer: Viewer, qtbot: QtBot) -> None:
-    _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
-    tall = QWidget()
-    tall.setMinimumHeight(900)
-    viewer.window.add_dock_widget(tall, name="another plugin's", area="right")
-    _, segment = viewer.window.add_plugin_dock_widget("napari-retseg", "Segment")
-    qtbot.waitUntil(lambda: widget.height() >= 300 or not widget.isVisible())
-    own, other = find_dock(widget), find_dock(segment)
+@pytest.mark.parametrize("first", ["Retseg workbench", "Segment"])
+def test_other_docks_leave_the_workbench_its_height(
+    first: str, viewer: Viewer, qtbot: QtBot
+) -> None:
+    names = [first, *{"Retseg workbench", "Segment"} - {first}]
+    docks = {name: viewer.window.add_plugin_dock_widget("napari-retseg", name)[1] for name in names}
+    workbench, segment = docks["Retseg workbench"], docks["Segment"]
+    assert workbench.minimumHeight() >= 300
+    own, other = find_dock(workbench), find_dock(segment)
     assert own is not None
     window = own.parentWidget()
     assert isinstance(window, QMainWindow)
-    qtbot.waitUntil(lambda: other in window.tabifiedDockWidgets(own))
+    qtbot.waitUntil(lambda: other in window.tabifiedDockWidgets(own), timeout=20_000)
