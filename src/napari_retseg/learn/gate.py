@@ -9,7 +9,7 @@ from napari_retseg.dataset import BscanState, Dataset
 from napari_retseg.scores import BscanScores
 
 #: Labels that began as a model's prediction, and have this Dice with it, are mostly as it said.
-KEPT_DICE = 0.9
+KEPT_DICE = 0.85
 
 
 def count_kept(dataset: Dataset, scored: Sequence[BscanScores], model: str) -> int:
