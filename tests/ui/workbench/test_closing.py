@@ -146,15 +146,16 @@ def test_one_answer_closes_the_window(
     closed: list[bool] = []
     window = find_window(desk.dock)
     assert window is not None
-    monkeypatch.setattr(window, "close", lambda: closed.append(True))
     closing = desk.dock.closing
     # without anything to ask, napari's own question is the only one
     assert not closing.eventFilter(window, FromOutside())
     start_training(desk)
     event = FromOutside()
-    assert closing.eventFilter(window, event)
-    assert not event.isAccepted()
-    desk.wait(lambda: closed == [True])
+    with monkeypatch.context() as seen:
+        seen.setattr(window, "close", lambda: closed.append(True))
+        assert closing.eventFilter(window, event)
+        assert not event.isAccepted()
+        desk.wait(lambda: closed == [True])
     assert len(asked) == 1
     assert not closing.eventFilter(window, QCloseEvent())
     assert len(asked) == 1
