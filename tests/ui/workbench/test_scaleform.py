@@ -60,7 +60,7 @@ def test_each_axis_can_be_entered(
     entry = session.state.open_scan
     assert entry is not None
     assert entry.spacing_um == (200.0, 5.0, 10.0)[-n_axes:]
-    assert list(session.opened.labels.scale) == [200.0, 5.0, 10.0][-n_axes:]
+    assert list(session.opened.labels.scale) == [1.0, 5.0, 10.0][-n_axes:]  # B-scans are counted
     monkeypatch.setattr(ScaleForm, "exec", lambda _: int(QDialog.DialogCode.Rejected))
     panel.spacing_button.click()
     session.settle()
