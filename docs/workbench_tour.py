@@ -194,7 +194,7 @@ def outlines(
     The last class comes last: fluid lies on top of the layers.
     """
     picks = [("q", IGNORE)]
-    picks += [(f"alt+{k + 1}", own.value) for k, own in enumerate(classes.foreground)]
+    picks += [(f"ctrl+{k + 1}", own.value) for k, own in enumerate(classes.foreground)]
     for keys, value in picks:
         components = label_components(truth == value, connectivity=1)
         for number in range(1, components.max() + 1):
@@ -227,8 +227,8 @@ def main() -> None:
         tour.picture("after", 3.0)
         save_film(options.output / f"{options.prefix}.gif", tour.frames)
         found = {
-            "corrected": [bscan + 1 for bscan in done],
-            "others": [bscan + 1 for bscan in others],
+            "corrected": done,
+            "others": others,
             "mean foreground Dice before": tour.describe(before, others),
             "mean foreground Dice after": tour.describe(after, others),
         }

@@ -21,7 +21,7 @@ PLACES = (
     "cli/evaluate.py",
 )
 #: Read elsewhere, with limits of their own.
-LEFT = ("registry.py", "parameters.py")
+LEFT = ("registry.py", "parameters.py", "checkpoint.py")
 READERS = {
     ("json", "load"),
     ("json", "loads"),

@@ -134,7 +134,7 @@ class OctScan:
         if self.is_volume:
             pixels = pixels[:, index] if self.axes[0] == "channel" else pixels[index]
         plane = np.asarray(pixels)
-        check_finite(plane, f"{self.source or 'the scan'}: B-scan {index + 1}")
+        check_finite(plane, f"{self.source or 'the scan'}: B-scan {index}")
         return plane if self.axes[0] == "channel" else plane[np.newaxis]
 
     def with_spacing(self, spacing_um: tuple[float | None, ...]) -> OctScan:

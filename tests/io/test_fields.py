@@ -437,7 +437,7 @@ def test_values_that_are_not_finite_are_refused_where_they_are_read(
         writers.get(suffix, lambda: nib.save(MAKE(values.T, np.eye(4)), file))()
         scan = read_scan(file)
     np.testing.assert_array_equal(scan.read_bscan(1)[0], values[1])
-    with pytest.raises(InputError, match=r"B-scan 3 holds values that are not finite"):
+    with pytest.raises(InputError, match=r"B-scan 2 holds values that are not finite"):
         scan.read_bscan(2)
 
 

@@ -206,7 +206,7 @@ def test_a_gap_between_bscans_is_noted(vol: Path) -> None:
         struct.pack_into("<4d", data, start + number * step + 16, 0.1, place, 5.1, place)
     vol.write_bytes(data)
     notes = read_scan(vol).notes
-    assert any("B-scans 2 and 3 lie 240 um apart where the header says 120" in n for n in notes)
+    assert any("B-scans 1 and 2 lie 240 um apart where the header says 120" in n for n in notes)
 
 
 def test_radial_bscans_have_no_distance(vol: Path) -> None:
@@ -225,5 +225,5 @@ def test_intensities_that_make_no_sense_are_refused(vol: Path, value: float) -> 
     data = bytearray(vol.read_bytes())
     struct.pack_into("<f", data, 2048 + 20 + 400 + 40, value)
     vol.write_bytes(data)
-    with pytest.raises(InputError, match="B-scan 1 holds intensities"):
+    with pytest.raises(InputError, match="B-scan 0 holds intensities"):
         read_scan(vol).read_bscan(0)

@@ -87,7 +87,8 @@ def test_png_returns_pixels(pixels: Any) -> None:
 @given(scan=scans(), data=st.data())
 def test_labels_return(suffix: str, scan: OctScan, data: st.DataObject) -> None:
     if suffix == ".png" and scan.is_volume:
-        scan = OctScan(scan.read_bscan(0)[0], ("depth", "width"))
+        planes = np.asarray(scan.pixels).reshape(-1, *scan.spatial_shape[-2:])
+        scan = OctScan(planes[0], ("depth", "width"))
     labels = data.draw(arrays.arrays(np.uint8, scan.spatial_shape))
     order = data.draw(st.permutations(range(scan.n_bscans)))
     planes = labels.reshape(scan.n_bscans, *labels.shape[-2:])

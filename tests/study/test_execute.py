@@ -82,14 +82,14 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(
         small_values,
         {
             "splits": {"folds": {"plan": "80/20"}},
-            "grids": {"rates": {"factors": {"lr": [1e30, 0.001]}}},
+            "grids": {"rates": {"factors": {"lr": [1e12, 0.001]}}},
             "train": {"optimizer": "sgd", "ema": 0, "iterations": 6},
         },
     )
     recipe = write_recipe(values)
     done = study(recipe, tiny_dataset, output)
     assert done.exit_code == 1, done.output
-    assert "1e+30" in done.stderr
+    assert "1000000000000.0" in done.stderr
     assert "Traceback" not in done.output
     assert "1 done, 1 failed" in done.output
     status = invoke("study", "status", output, "--json")
@@ -130,7 +130,7 @@ def test_runs_that_start_from_a_pre_training_wait_for_it(
     with zipfile.ZipFile(tmp_path / "runs.zip") as pack:  # it holds no model to start from
         packed = {name.partition("/")[0] for name in pack.namelist()}
     assert packed == {"pack.json", runs[1].key, runs[2].key}
-    broken = merge(values, {"pretraining": {"train": {"lr": 1e30, "optimizer": "sgd", "ema": 0}}})
+    broken = merge(values, {"pretraining": {"train": {"lr": 1e12, "optimizer": "sgd", "ema": 0}}})
     other = tmp_path / "broken"
     options = ("--data", f"source={tiny_dataset}")
     failed = study(write_recipe(broken), tiny_dataset, other, *options)

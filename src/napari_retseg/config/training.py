@@ -31,6 +31,8 @@ Positive = Annotated[float, Field(gt=0, le=1e12)]
 NotNegative = Annotated[float, Field(ge=0, le=1e9)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+#: Whatever a signed integer of 64 bits holds.
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 AtLeastOne = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Odd = Annotated[int, Field(ge=0, le=99)]
 #: Samples of a step.
@@ -171,7 +173,7 @@ class TrainConfig(Frozen):
         default=False, description="choose a threshold for each class on the held-out scans"
     )
 
-    seed: Count = Field(0, description="of new weights, samples and changes")
+    seed: Seed = Field(0, description="of new weights, samples and changes")
     deterministic: bool = Field(default=False, description="only algorithms that repeat exactly")
     score_every: Count = Field(
         0,

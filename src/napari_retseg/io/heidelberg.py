@@ -84,7 +84,7 @@ class VolPixels(PagedPixels):
             raw = np.frombuffer(data, "<f4").reshape(shape).copy()
             if not (raw >= 0).all() or np.isinf(raw).any():
                 raise InputError(
-                    f"{self.source}: B-scan {leading[0] + 1} holds intensities below zero or that "
+                    f"{self.source}: B-scan {leading[0]} holds intensities below zero or that "
                     "are not finite; export it again"
                 )
             return np.asarray(_import_eyepy(self.source).to_grey(raw))
@@ -252,7 +252,7 @@ def _geometry_notes(pattern: str, blocks: list[_Block], between_um: float | None
     odd = np.flatnonzero(np.abs(steps - between_um) > between_um / 2)
     if odd.size:
         yield (
-            f"B-scans {odd[0] + 1} and {odd[0] + 2} lie {steps[odd[0]]:.4g} um apart where the "
+            f"B-scans {odd[0]} and {odd[0] + 1} lie {steps[odd[0]]:.4g} um apart where the "
             f"header says {between_um:.4g}; is one missing?"
         )
 

@@ -40,4 +40,5 @@ class ScoreSheet(TypedDict):
     mean_iou_with_background: NotRequired[_Share]
     n_bscans: _Count
     n_exact: NotRequired[_Count]
+    n_kept: NotRequired[_Count]
     n_groups: _Count

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
 from napari_retseg.dataset import Side
+from napari_retseg.io import read_scan, write_scan
 from napari_retseg.ui.workbench.holding import Holding, name_heldout
 from napari_retseg.ui.workbench.holdwindow import HoldWindow
 from tests.ui.workbench.session import Session
@@ -27,8 +30,11 @@ def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]
     """Three patients with two confirmed B-scans each."""
     made = Session()
     copies = [tmp_path / f"P{number}.tif" for number in range(3)]
-    for copy in copies:
-        copy.write_bytes(volume.read_bytes())
+    scan = read_scan(volume)
+    for number, copy in enumerate(copies):
+        pixels = np.array(scan.pixels)
+        pixels[0, 0, 0] = number + 1  # the same scan of two patients would count once
+        write_scan(copy, replace(scan, pixels=pixels))
     made.start(tmp_path / "work", *copies)
     for index in range(3):
         made.bench.scans.choose_scan(index)

@@ -97,7 +97,7 @@ def test_what_is_said_of_the_open_scan_keeps_its_layers(session: Session) -> Non
     session.settle()
     assert list(session.viewer.layers) == before
     for layer in before:
-        assert list(layer.scale) == [200.0, 4.0, 12.0]
+        assert list(layer.scale) == [1.0, 4.0, 12.0]  # B-scans are counted
     names = session.workspace.classes.names[1:]
     session.bench.adding.set_classes([*names, "drusen"])
     session.settle()
