@@ -86,7 +86,7 @@ def write_dataset(folder: Path, dims: int, rng: np.random.Generator) -> Path:
         for kind, pixels in zip(("image", "label"), draw_scan(dims, rng), strict=True):
             name = f"{kind}{number}.nii.gz"
             volume = nib.Nifti1Image(pixels.transpose(), np.eye(4))  # type: ignore[no-untyped-call]
-            nib.save(volume, folder / name)  # type: ignore[no-untyped-call]
+            nib.save(volume, folder / name)
             case[kind] = name
         cases.append(case)
     content = {"name": "balls", "labels": {"0": "background", "1": "ball"}, "training": cases}
@@ -120,7 +120,8 @@ def train(folder: Path, network: NetworkConfig, **options: Any) -> Predictor:
 def label(predictor: Predictor, grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
     scan = OctScan(np.ascontiguousarray(grey), ("z", "y", "x"))
     found = predictor.label_scan(scan, range(len(grey)))
-    return np.stack([result.labels for _, result in found]) == 1
+    labelled: NDArray[np.bool_] = np.stack([result.labels for _, result in found]) == 1
+    return labelled
 
 
 def dice(found: NDArray[np.bool_], labels: NDArray[np.uint8]) -> float:
