@@ -28,13 +28,16 @@ EXTRAS = ("all", "n4", "oct")
 #: What the tests themselves need, in any version.
 TOOLS = ("hypothesis", "psutil", "pytest", "pytest-qt", "pytest-timeout", "pytest-xdist")
 TESTS = (
-    "tests/io",
-    "tests/dataset",
-    "tests/cli",
+    *(
+        f"tests/io/test_{kind}.py"
+        for kind in ("heidelberg", "nifti", "numpyfiles", "raster", "tiff")
+    ),
+    "tests/dataset/test_loading.py",
+    *(f"tests/cli/test_{command}.py" for command in ("info", "models", "predict", "train")),
     "tests/models",
-    "tests/nets",
-    "tests/ui",
-    "tests/infer",
+    *(f"tests/nets/test_{part}.py" for part in ("build", "bundle", "hostile")),
+    "tests/ui/test_dock.py",
+    "tests/ui/workbench/test_workbench.py",
 )
 _FLOOR = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)$")
 
