@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, RetsegError
+from napari_retseg.io.numpyfiles import read_npz
+from napari_retseg.learn.checkpoint import load_checkpoint
+from napari_retseg.models.archive import unpack
 from napari_retseg.ziparchive import open_zip, read_member
 
 
@@ -65,6 +70,37 @@ def test_a_list_of_entries_that_is_too_long_is_not_read(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.zip", {f"{i:0100d}": b"" for i in range(2000)})
     with pytest.raises(InputError, match="more entries"), open_zip(path, limit=1 << 20, entries=10):
         pass
+
+
+def _forge_long_record(path: Path, *, named: bool) -> None:
+    """Add a record of 64 bits that claims a list of 8 GB, before the end or where it names it."""
+    content = path.read_bytes()
+    end = content.rfind(b"PK\x05\x06")
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, 1 << 33, 0)
+    offset = 0 if named else end
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, offset, 1)
+    before = (record + content[:end]) if named else content[:end] + record
+    path.write_bytes(before + locator + content[end:])
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("reader", ["zip", "model", "npz", "checkpoint"])
+def test_every_record_of_the_list_counts(tmp_path: Path, reader: str, named: bool) -> None:
+    path = _write(tmp_path / "a.npz", {"a": b"x"})
+    _forge_long_record(path, named=named)
+
+    def read_pack() -> None:
+        with open_zip(path, limit=10_000, entries=10):
+            pass
+
+    readers: dict[str, Callable[[], object]] = {
+        "zip": read_pack,
+        "model": lambda: unpack(path, tmp_path / "model"),
+        "npz": lambda: read_npz(path, "grey"),
+        "checkpoint": lambda: load_checkpoint(path),
+    }
+    with pytest.raises(RetsegError, match="more entries"):
+        readers[reader]()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "text", "nothing", "large"])

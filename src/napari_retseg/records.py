@@ -97,8 +97,11 @@ def parse_yaml(text: str | bytes, source: Path | str) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
-        # a SafeLoader with fewer abilities
-        values = yaml.load(text, Loader)  # noqa: S506
+        loader = Loader(text)
+        try:
+            values = loader.get_single_data()
+        finally:
+            loader.dispose()
         check_plain(values)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(source, "YAML", error) from error

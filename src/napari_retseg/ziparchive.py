@@ -16,9 +16,13 @@ from napari_retseg.regular import open_regular
 #: The end of a zip file: 22 bytes, and a comment of at most 64 KB.
 _END = b"PK\x05\x06"
 _END_SIZE = 22
-_END_SEARCH = _END_SIZE + (1 << 16)
+#: Before it, where sizes need 64 bits, a locator of 20 bytes, and a record of 56 or more.
 _LOCATOR = b"PK\x06\x07"
-#: An entry of the list at the end is no shorter; Python needs ten times as much for it.
+_LOCATOR_SIZE = 20
+_RECORD = b"PK\x06\x06"
+_RECORD_SIZE = 56
+_END_SEARCH = _RECORD_SIZE + _LOCATOR_SIZE + _END_SIZE + (1 << 16)
+#: An entry in the list of entries takes at least so many bytes; Python needs ten times as much.
 _ENTRY_BYTES = 46
 
 
@@ -43,7 +47,8 @@ def open_zip(path: Path, *, limit: int, entries: int) -> Iterator[zipfile.ZipFil
     """
     with open_regular(path, limit=limit) as stream:
         try:
-            _check_end(path, stream, entries)
+            check_list(path, stream, entries * 8 * _ENTRY_BYTES)
+            _refuse_long_records(path, stream)
             with zipfile.ZipFile(stream) as archive:
                 yield archive
         except (
@@ -80,14 +85,56 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     return content
 
 
-def _check_end(path: Path, stream: BinaryIO, entries: int) -> None:
-    size = stream.seek(0, 2)
-    stream.seek(max(0, size - _END_SEARCH))
-    tail = stream.read()
+def check_list(path: Path, stream: BinaryIO, longest: int) -> None:
+    """Make sure that a zip file's list of entries is no longer than `longest` bytes.
+
+    Python reads the list as a whole when it opens the file. Where the file has several records of
+    its length, the largest counts. The stream is at its start again.
+
+    Raises
+    ------
+    InputError
+        Where it is longer, or the file is no zip file.
+    """
+    tail = _read_tail(stream)
     place = tail.rfind(_END)
     if place < 0 or len(tail) - place < _END_SIZE:
         raise InputError(f"{path}: is no zip file")
     (listed,) = struct.unpack_from("<L", tail, place + 12)
-    if _LOCATOR in tail[max(0, place - 20) : place] or listed > entries * 8 * _ENTRY_BYTES:
-        raise InputError(f"{path}: has more entries than such a file can have (limit {entries:,})")
+    if max(listed, *_list_long_records(stream, tail[:place]), 0) > longest:
+        raise InputError(
+            f"{path}: has more entries than such a file can have (limit {longest:,} bytes)"
+        )
+    stream.seek(0)
+
+
+def _read_tail(stream: BinaryIO) -> bytes:
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _END_SEARCH))
+    return stream.read()
+
+
+def _list_long_records(stream: BinaryIO, before: bytes) -> Iterator[int]:
+    """Bytes of the list by the records of 64 bits: that which is named, and that which lies there.
+
+    Which of the two Python believes depends on its version.
+    """
+    locator = before[-_LOCATOR_SIZE:]
+    if not locator.startswith(_LOCATOR):
+        return
+    (offset,) = struct.unpack_from("<Q", locator, 8)
+    records = [before[-_LOCATOR_SIZE - _RECORD_SIZE : -_LOCATOR_SIZE]]
+    if offset < 1 << 63:
+        stream.seek(offset)
+        records.append(stream.read(_RECORD_SIZE))
+    for record in records:
+        if record.startswith(_RECORD) and len(record) == _RECORD_SIZE:
+            yield struct.unpack_from("<Q", record, 40)[0]
+
+
+def _refuse_long_records(path: Path, stream: BinaryIO) -> None:
+    """Refuse the records of 64 bits, which a file of up to 4 GB with few entries does without."""
+    tail = _read_tail(stream)
+    if _LOCATOR in tail[: tail.rfind(_END)][-_LOCATOR_SIZE:]:
+        raise InputError(f"{path}: has more entries than such a file can have")
     stream.seek(0)

@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, refuse_colour
 from napari_retseg.io.layout import UNNAMED_AXES, Layout
-from napari_retseg.io.limits import check_shape
+from napari_retseg.io.limits import LARGEST_HEADER, check_shape
 from napari_retseg.io.opening import check_file, reading
 from napari_retseg.io.paged import PagedPixels, RawPixels
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.spool import load_stream
 from napari_retseg.records import check_record, parse_json
+from napari_retseg.regular import open_regular
 from napari_retseg.scan import Axis, Laterality, OctScan
+from napari_retseg.ziparchive import check_list
 
 #: Names under which the pixels of an NPZ are looked for, before the only array is taken.
 _MEMBERS = ("pixels", "images", "image", "volume", "labels", "label", "arr_0")
@@ -98,6 +100,8 @@ def read_npz(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     """
     check_file(path)
     with reading(path, "an NPZ file", zipfile.BadZipFile, tokenize.TokenError):
+        with open_regular(path) as stream:
+            check_list(path, stream, LARGEST_HEADER)
         with zipfile.ZipFile(path) as archive:
             member, others = _choose(path, archive, values)
             about = _read_about(path, archive)

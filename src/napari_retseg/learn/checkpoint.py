@@ -17,6 +17,7 @@ import torch
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.regular import open_regular
+from napari_retseg.ziparchive import check_list
 
 FORMAT = 1
 
@@ -24,6 +25,8 @@ FORMAT = 1
 LARGEST_CHECKPOINT = 64 * 1024**3
 #: Bytes of the part that says what the tensors are.
 _LONGEST_INDEX = 64 * 1024**2
+#: Bytes of the list of its parts, of which each tensor is one.
+_LONGEST_LIST = 16 * 1024**2
 _STORAGES = "/data/"
 #: What torch, zipfile and the restricted unpickler raise on files that are damaged or forged.
 _FAILURES = (
@@ -89,6 +92,7 @@ def _check_archive(stream: BinaryIO, path: Path) -> list[int]:
         Bytes of each storage of tensors.
     """
     size = stream.seek(0, io.SEEK_END)
+    check_list(path, stream, _LONGEST_LIST)
     with zipfile.ZipFile(stream) as archive:
         entries = archive.infolist()
     names = [entry.filename for entry in entries]

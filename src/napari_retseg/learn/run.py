@@ -11,7 +11,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 import yaml
@@ -120,12 +119,7 @@ class RunFolder:
         where = error.filename or self.path
         return InputError(f"{where}: cannot be written ({error.strerror}); choose another folder")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         for stream in (self._events, self._metrics):
             if stream is not None:
                 stream.close()

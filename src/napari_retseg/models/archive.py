@@ -7,16 +7,14 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import replace_atomically
 from napari_retseg.models.description import CARD, DESCRIPTION, LARGEST_DESCRIPTION, WEIGHTS
 from napari_retseg.models.weightsfile import LARGEST_WEIGHTS, copy_weights
 from napari_retseg.regular import open_regular
+from napari_retseg.ziparchive import check_list
 
 #: Bytes of a card.
 LARGEST_CARD = 1024**2
@@ -27,8 +25,6 @@ _LONGEST_LIST = 1024**2
 _LARGEST_RATIO = 20
 _ALWAYS_ALLOWED = 64 * 1024**2
 _BLOCK = 1 << 20
-_LAST_RECORD = 22
-_LONGEST_COMMENT = 2**16
 
 _FAILURES = (
     EOFError,
@@ -54,12 +50,11 @@ def unpack(source: Path, folder: Path) -> None:
         be larger than it can be.
     """
     try:
-        with (
-            open_regular(source, limit=LARGEST_WEIGHTS) as stream,
-            _open_archive(stream, source) as archive,
-        ):
-            for entry in _choose_entries(archive, source):
-                _unpack_entry(archive, entry, folder / entry.filename, source)
+        with open_regular(source, limit=LARGEST_WEIGHTS) as stream:
+            check_list(source, stream, _LONGEST_LIST)
+            with zipfile.ZipFile(stream) as archive:
+                for entry in _choose_entries(archive, source):
+                    _unpack_entry(archive, entry, folder / entry.filename, source)
     except InputError as error:
         raise ModelError(str(error)) from error
     except _FAILURES as error:
@@ -84,22 +79,6 @@ def pack(target: Path, *, description: str, card: str, weights: Path) -> None:
         with archive.open(WEIGHTS, "w", force_zip64=True) as out:
             copy_weights(weights, out, {DESCRIPTION: json.dumps(json.loads(description))})
         archive.writestr(CARD, card)
-
-
-@contextmanager
-def _open_archive(stream: BinaryIO, source: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive whose list of files is no longer than ours can be."""
-    size = stream.seek(0, 2)
-    stream.seek(max(0, size - _LAST_RECORD - _LONGEST_COMMENT))
-    tail = stream.read()
-    place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or len(tail) - place < _LAST_RECORD:
-        raise ModelError(f"{source}: cannot be read as an exported model (it is no zip file)")
-    (length,) = struct.unpack_from("<I", tail, place + 12)
-    if length > _LONGEST_LIST:
-        raise ModelError(f"{source}: holds far more files than an exported model")
-    with zipfile.ZipFile(stream) as archive:
-        yield archive
 
 
 def _choose_entries(archive: zipfile.ZipFile, source: Path) -> list[zipfile.ZipInfo]:

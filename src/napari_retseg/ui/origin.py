@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_retseg.io.scale import UNITS_UM
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.placing import VIEWS, place_axes
 
@@ -26,20 +27,6 @@ PIXELS = "retseg_pixels"
 SHAPE = "retseg_shape"
 
 _NOT_PROVENANCE = ("pixels", "fundus")
-_MICROMETRES = {
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "um": 1.0,
-    "µm": 1.0,
-    "micrometer": 1.0,
-    "micron": 1.0,
-    "mm": 1e3,
-    "millimeter": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "m": 1e6,
-    "meter": 1e6,
-}
 _PLACES = ("scale", "translate", "rotate", "shear", "affine", "units")
 _TOLERANCE = 1e-6
 
@@ -177,7 +164,7 @@ def is_placed(place: Place, placed: Mapping[str, Any]) -> bool:
 
 
 def _to_um(length: float, unit: str) -> tuple[float, bool]:
-    factor = _MICROMETRES.get(unit)
+    factor = UNITS_UM.get(unit)
     return (length, False) if factor is None else (length * factor, True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from napari_retseg.workspace.layout import PREDICTIONS
 from napari_retseg.workspace.opened import REPLACED, OpenedWorkspace
 
 
-class Replacement(OpenedWorkspace):
+class Replacement(OpenedWorkspace, ABC):
     """The part of a workspace that notices when the file of a scan is another one."""
 
     def check_scans(self) -> tuple[str, ...]:
@@ -89,9 +90,9 @@ class Replacement(OpenedWorkspace):
             "and what was predicted is gone. Look at them and confirm again"
         )
 
+    @abstractmethod
     def _keep_labels(self, why: str, name: str) -> None:
         """Keep the labels of a scan in a restore point."""
-        raise NotImplementedError
 
     def _note(self, case: Case) -> None:
         """Keep what was found; where the workspace can only be looked at, in memory."""
