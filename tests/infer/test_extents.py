@@ -95,7 +95,7 @@ def write_dataset(folder: Path, dims: int, rng: np.random.Generator) -> Path:
 
 
 def train(folder: Path, network: NetworkConfig, **options: Any) -> Predictor:
-    """Train a network from new weights on the balls."""
+    """Train a network from scratch on the balls."""
     dims = network.dims
     rng = np.random.default_rng(7)
     dataset = load_dataset(write_dataset(folder / "data", dims, rng))

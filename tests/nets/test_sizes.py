@@ -29,7 +29,7 @@ def describe(arch: str) -> NetworkConfig:
 
 
 def predictor_of(config: NetworkConfig) -> tuple[Predictor, set[tuple[int, ...]]]:
-    """Make a predictor with new weights, and a set of the sizes that its network is shown."""
+    """Make an untrained predictor, and a set of the sizes that its network is shown."""
     info = ModelInfo(
         name="new",
         network=config,

@@ -357,7 +357,7 @@ def test_a_folder_of_bscans_with_a_link_out_of_it_counts_as_outside(
 def test_a_workspace_that_named_nothing_outside_may_not_begin_to(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To have opened it once is no leave for scans that somebody adds to it later."""
+    """Opening it once does not allow scans that are added to it later."""
     monkeypatch.setenv("NAPARI_RETSEG_STATE", str(place / "other"))
     work = place / "work"
     content = json.loads((work / "dataset.json").read_text())

@@ -173,7 +173,7 @@ class TrainConfig(Frozen):
         default=False, description="choose a threshold for each class on the held-out scans"
     )
 
-    seed: Seed = Field(0, description="of new weights, samples and changes")
+    seed: Seed = Field(0, description="for initial weights, samples and augmentation")
     deterministic: bool = Field(default=False, description="only algorithms that repeat exactly")
     score_every: Count = Field(
         0,

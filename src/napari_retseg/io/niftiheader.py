@@ -212,8 +212,8 @@ def _read_scale(path: Path, header: Any) -> tuple[float, float] | None:
         return None
     if not math.isfinite(slope) or not math.isfinite(intercept):
         raise InputError(
-            f"{path}: scales its values by {slope:g} and {intercept:g}, which is no scale; "
-            "export it again"
+            f"{path}: the scale of its values is not finite (slope {slope:g}, intercept "
+            f"{intercept:g}); export it again"
         )
     return None if (slope, intercept) == (1.0, 0.0) else (slope, intercept)
 

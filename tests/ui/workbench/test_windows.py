@@ -194,7 +194,7 @@ def test_an_address_is_asked_for_and_a_wrong_one_is_one_sentence(
     assert "tcp://host:8786" in session.state.notice.text
 
 
-@pytest.mark.parametrize(("press", "expected"), [("Read them", "yes"), ("Do not open it", "no")])
+@pytest.mark.parametrize(("press", "expected"), [("Allow", "yes"), ("Do not open", "no")])
 def test_trust_is_asked_for_with_the_folder_and_what_it_names(
     windows: Windows, monkeypatch: pytest.MonkeyPatch, press: str, expected: str
 ) -> None:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TrustQuestion:
-    """Whether somebody else's folder may have files read that lie outside of it.
+    """Whether an untrusted folder may read files outside of it.
 
     Attributes
     ----------

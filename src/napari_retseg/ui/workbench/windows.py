@@ -136,16 +136,16 @@ class Windows:
             self._bench.connect(address.strip())
 
     def ask_for_trust(self, question: TrustQuestion) -> None:
-        """Ask whether a folder of somebody else may have scans read elsewhere on this computer."""
+        """Ask whether an untrusted folder may have scans read elsewhere on this computer."""
         box = make_question(
             self._dock,
-            "A folder from somebody else",
-            f"May {question.folder} have files read that lie outside of it?",
-            f"It names {question.outside}, and maybe more. What is read is shown here, and what "
-            "is labelled in it is trained on. Agree only if you know who made this folder.",
+            "Untrusted folder",
+            f"Allow {question.folder} to read files outside its folder?",
+            f"It names {question.outside}, and maybe more. These files are shown here, and what is "
+            "labelled in them is trained on. Allow it only if you know who made this folder.",
         )
-        agree = box.addButton("Read them", QMessageBox.ButtonRole.AcceptRole)
-        refuse = box.addButton("Do not open it", QMessageBox.ButtonRole.RejectRole)
+        agree = box.addButton("Allow", QMessageBox.ButtonRole.AcceptRole)
+        refuse = box.addButton("Do not open", QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(refuse)
         box.exec()
         agreed = box.clickedButton() is agree
