@@ -27,6 +27,8 @@ def test_a_round_by_clicks(desk: Desk, models: Path) -> None:
     assert desk.dock.sections["Progress"].is_open
     assert desk.iterations == [1, 2, 3, 4]
     assert "mean foreground Dice" in progress.verdict_text.text()
+    for widget in (progress.verdict_text, progress.new_button, progress.old_button):
+        desk.wait(lambda w=widget: w.visibleRegion().boundingRect() == w.rect())  # type: ignore[misc]
     desk.click(progress.new_button)
     desk.wait(
         lambda: desk.state.chosen_model is not None and desk.state.chosen_model.name == "work"

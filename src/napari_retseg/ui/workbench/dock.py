@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retseg.engine import Engine
+from napari_retseg.rounds import Verdict
 from napari_retseg.ui.layers import is_scan_layer
 from napari_retseg.ui.leaving import close_at_exit
 from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
@@ -177,6 +178,7 @@ class WorkbenchDock(QWidget):
         progress.history_wanted.connect(self.windows.show_models)
         events = self.bench.state.events
         events.is_training.connect(self._on_training)
+        events.verdict.connect(self._on_verdict)
         events.n_bscans.connect(self._on_scan_opened)
         events.round_text.connect(self._on_round_text)
         for event in (
@@ -247,8 +249,19 @@ class WorkbenchDock(QWidget):
             self.sections["Progress"].set_open(True)
             QTimer.singleShot(_REFRESH_MS, self._scroll_to_progress)  # once it is laid out
 
+    def _on_verdict(self, verdict: Verdict | None) -> None:
+        if verdict is not None:
+            self.sections["Progress"].set_open(True)
+            # the sections above have opened again
+            QTimer.singleShot(_REFRESH_MS, self._scroll_to_verdict)
+
     def _scroll_to_progress(self) -> None:
         self._scroll.ensureWidgetVisible(self.sections["Progress"], 0, 0)
+
+    def _scroll_to_verdict(self) -> None:
+        bar = self._scroll.verticalScrollBar()
+        assert bar is not None
+        bar.setValue(self.sections["Progress"].y())
 
     def _show_summaries(self) -> None:
         """Say in the titles what one would look for in a section that is closed."""
