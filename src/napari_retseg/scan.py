@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -180,7 +181,7 @@ def hash_path(path: Path) -> str:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         if path.is_dir():
-            digest.update(file.relative_to(path).as_posix().encode())
+            digest.update(os.fsencode(file.relative_to(path).as_posix()))
         with open_regular(file) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

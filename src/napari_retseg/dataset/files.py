@@ -9,6 +9,7 @@ from typing import Literal
 
 from napari_retseg.containment import resolve_within
 from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.plaintext import make_visible
 
 FileKind = Literal["file", "folder"]
 
@@ -20,6 +21,23 @@ def shorten(text: object) -> str:
     """Return a text from a file for a message, in quotes and not too long."""
     shown = repr(text)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+
+
+def check_name(path: Path) -> Path:
+    """Return a path whose name a description can hold.
+
+    Raises
+    ------
+    InputError
+        Where it is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{make_visible(path)}: this name is not UTF-8, and no data set can hold it; rename it"
+        ) from error
+    return path
 
 
 def kind_of(path: Path) -> FileKind | None:

@@ -11,7 +11,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
 from napari_retseg.dataset.case import Case
-from napari_retseg.dataset.files import check_links, find_inside
+from napari_retseg.dataset.files import check_links, check_name, find_inside
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path, read_labels
 from napari_retseg.io.suffixes import stem_of
@@ -144,7 +144,7 @@ def _index(folder: Path) -> tuple[dict[str, Path], list[str]]:
         name = stem_of(path)
         if name in found:
             raise InputError(f"{path}: {found[name].name} has the same name; rename one of them")
-        found[name] = path
+        found[name] = check_name(path)
     return found, left_out
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_retseg.dataset import Case
 from napari_retseg.dataset.content import identify
+from napari_retseg.dataset.files import check_name
 from napari_retseg.errors import InputError, RetsegError
 from napari_retseg.io import is_scan_path, read_scan, write_scan
 from napari_retseg.io.suffixes import stem_of
@@ -79,7 +80,7 @@ def make_case(
     folders = (LABELS, PREDICTIONS, SCANS)
     there = [stem_of(Path(n)) for kind in folders for n in list_names(book.root / kind)]
     chosen = choose_name(wanted, [*book.cases, *there])
-    image = source or _write_copy(book.root / SCANS / f"{chosen}.tif", scan)
+    image = check_name(source) if source else _write_copy(book.root / SCANS / f"{chosen}.tif", scan)
     about = {"name": chosen, **_describe(scan, image)}
     if group is None and scan.patient_key is None:
         about[SOURCE] = GUESSED
