@@ -47,8 +47,8 @@ def open_zip(path: Path, *, limit: int, entries: int) -> Iterator[zipfile.ZipFil
     """
     with open_regular(path, limit=limit) as stream:
         try:
-            check_list(path, stream, entries * 8 * _ENTRY_BYTES)
-            _refuse_long_records(path, stream)
+            check_list(stream, entries * 8 * _ENTRY_BYTES)
+            _refuse_long_records(stream)
             with zipfile.ZipFile(stream) as archive:
                 yield archive
         except (
@@ -85,7 +85,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     return content
 
 
-def check_list(path: Path, stream: BinaryIO, longest: int) -> None:
+def check_list(stream: BinaryIO, longest: int) -> None:
     """Make sure that a zip file's list of entries is no longer than `longest` bytes.
 
     Python reads the list as a whole when it opens the file. Where the file has several records of
@@ -93,18 +93,16 @@ def check_list(path: Path, stream: BinaryIO, longest: int) -> None:
 
     Raises
     ------
-    InputError
+    zipfile.BadZipFile
         Where it is longer, or the file is no zip file.
     """
     tail = _read_tail(stream)
     place = tail.rfind(_END)
     if place < 0 or len(tail) - place < _END_SIZE:
-        raise InputError(f"{path}: is no zip file")
+        raise zipfile.BadZipFile("not a zip file")
     (listed,) = struct.unpack_from("<L", tail, place + 12)
     if max(listed, *_list_long_records(stream, tail[:place]), 0) > longest:
-        raise InputError(
-            f"{path}: has more entries than such a file can have (limit {longest:,} bytes)"
-        )
+        raise zipfile.BadZipFile(f"more entries than {longest:,} bytes can list")
     stream.seek(0)
 
 
@@ -132,9 +130,9 @@ def _list_long_records(stream: BinaryIO, before: bytes) -> Iterator[int]:
             yield struct.unpack_from("<Q", record, 40)[0]
 
 
-def _refuse_long_records(path: Path, stream: BinaryIO) -> None:
+def _refuse_long_records(stream: BinaryIO) -> None:
     """Refuse the records of 64 bits, which a file of up to 4 GB with few entries does without."""
     tail = _read_tail(stream)
     if _LOCATOR in tail[: tail.rfind(_END)][-_LOCATOR_SIZE:]:
-        raise InputError(f"{path}: has more entries than such a file can have")
+        raise zipfile.BadZipFile("more entries than such a file can have")
     stream.seek(0)

@@ -92,7 +92,7 @@ def test_an_archive_of_very_many_files_is_not_listed(tmp_path: Path, own: Path) 
     with zipfile.ZipFile(many, "w") as packed:
         for number in range(16_000):
             packed.writestr(f"{number:040d}", "")
-    refuse(many, own, "has more entries than such a file can have")
+    refuse(many, own, "more entries than")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes by name here")

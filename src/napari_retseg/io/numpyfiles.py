@@ -101,7 +101,7 @@ def read_npz(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     check_file(path)
     with reading(path, "an NPZ file", zipfile.BadZipFile, tokenize.TokenError):
         with open_regular(path) as stream:
-            check_list(path, stream, LARGEST_HEADER)
+            check_list(stream, LARGEST_HEADER)
         with zipfile.ZipFile(path) as archive:
             member, others = _choose(path, archive, values)
             about = _read_about(path, archive)

@@ -92,7 +92,7 @@ def _check_archive(stream: BinaryIO, path: Path) -> list[int]:
         Bytes of each storage of tensors.
     """
     size = stream.seek(0, io.SEEK_END)
-    check_list(path, stream, _LONGEST_LIST)
+    check_list(stream, _LONGEST_LIST)
     with zipfile.ZipFile(stream) as archive:
         entries = archive.infolist()
     names = [entry.filename for entry in entries]

@@ -51,7 +51,7 @@ def unpack(source: Path, folder: Path) -> None:
     """
     try:
         with open_regular(source, limit=LARGEST_WEIGHTS) as stream:
-            check_list(source, stream, _LONGEST_LIST)
+            check_list(stream, _LONGEST_LIST)
             with zipfile.ZipFile(stream) as archive:
                 for entry in _choose_entries(archive, source):
                     _unpack_entry(archive, entry, folder / entry.filename, source)
