@@ -33,6 +33,7 @@ def pin(source: Path, target: Path) -> Dataset:
     """Copy a data set and pin the split."""
     if not target.is_dir():
         shutil.copytree(source, target, copy_function=shutil.copyfile)
+        target.chmod(0o755)  # a write-protected folder of data stays one when it is copied
         save_dataset(pin_split(load_dataset(target), fractions=SHARES))
     return load_dataset(target)
 

@@ -15,9 +15,9 @@ from napari_retseg.learn.sampler import CropSampler
 from napari_retseg.learn.samples import SampleStore
 from napari_retseg.learn.setup import Setup
 from napari_retseg.nets.build import stride_of
-from napari_retseg.nets.sizes import smallest_sample
+from napari_retseg.nets.sizes import sees_whole_input, smallest_sample
 
-#: Part of a volume's side that a sample may leave out, as windows in prediction do.
+#: Part of a side that a sample may leave out, as windows and other sizes of scans do.
 _OVERHANG = 0.25
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -94,7 +94,7 @@ def _sampler(
         class_share=config.class_share,
         seed=config.seed,
         cap=config.crop_cap,
-        overhang=_OVERHANG if network.dims == 3 else 0.0,
+        overhang=_OVERHANG if sees_whole_input(network) else 0.0,
     )
 
 

@@ -25,6 +25,22 @@ WHOLE_VOXELS = 128**3
 WINDOW = 96
 
 
+#: 2D networks without group normalisation, global pooling or attention on their way from the
+#: encoder to the logits.
+_LOCAL = ("unet", "unetplusplus", "linknet")
+_LOCAL_HEADS = ("plain", "fcn")
+
+
+def sees_whole_input(network: NetworkConfig) -> bool:
+    """Whether each pixel's logits depend on all of the input, and so on its size.
+
+    The training of such a network also shows it inputs that lie partly beyond the scan's edges.
+    """
+    if network.dims == 3:
+        return True
+    return network.arch not in _LOCAL or network.head not in _LOCAL_HEADS
+
+
 def smallest_sample(network: NetworkConfig) -> int:
     """Pixels that each side of a training sample needs: two at the network's deepest stage."""
     return DEEPEST * reduction_of(network)
