@@ -40,6 +40,7 @@ def _train(network: nn.Module, config: NetworkConfig, optimizer: str) -> torch.o
         chosen: torch.optim.Optimizer = torch.optim.AdamW(trained, lr=0.01, weight_decay=0.1)
     else:
         chosen = torch.optim.SGD(trained, lr=0.05, momentum=0.9, weight_decay=0.1)
+    torch.manual_seed(1)  # drop path and dropout: unlucky draws would leave a block without steps
     generator = torch.Generator().manual_seed(1)
     size = (16, 16, 16) if config.dims == 3 else (64, 64)
     for _ in range(2):
