@@ -13,7 +13,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions fuzz fuzz-workspace lint format gui samples starter wheel clean system
+.PHONY: help demo test test-versions fuzz fuzz-workspace lint format docs site gui samples starter wheel clean system
 
 help:
 	@echo 'make demo     predict, fine-tune and predict again on simulated scans, with scores'
@@ -23,6 +23,8 @@ help:
 	@echo 'make fuzz-workspace   2,000 users who work with a workspace, and die in between'
 	@echo 'make lint     the same without pytest'
 	@echo 'make format   let ruff format the code'
+	@echo 'make docs     serve the documentation on http://127.0.0.1:8000'
+	@echo 'make site     build the documentation into site/, warnings are errors'
 	@echo 'make gui      napari with the workbench and the scores'
 	@echo 'make samples  make the built-in samples again from their seed'
 	@echo 'make starter  train the starter model again'
@@ -58,6 +60,12 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --strict
+
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 gui: $(STAMP)
 	$(BIN)/napari-retseg gui
 
@@ -81,4 +89,4 @@ $(STAMP): pyproject.toml | system
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

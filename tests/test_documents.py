@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,8 @@ import typer
 
 from napari_retseg.cli import app
 from napari_retseg.cli.study import RecipeGroup
+from tests.documents import DOCUMENTS, ROOT, STUDIES, name_of, read_commands
 
-ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ROOT / "docs" / "studies"
-DOCUMENTS = sorted(
-    path
-    for folder in (ROOT, ROOT / "docs", ROOT / "sample_data")
-    for path in folder.glob("*.md")
-    if path.name[0] != "."
-)
 #: Documents that an index of packages shows link to files with their whole address.
 _REPOSITORY = re.compile(
     r"https://(?:github|raw\.githubusercontent)\.com/napari-retseg/napari-retseg/"
@@ -29,17 +21,17 @@ _REPOSITORY = re.compile(
 )
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+#: Lines of Markdown are this long at most, addresses of links left out.
+LONGEST = 100
 
 
-def read_commands(text: str) -> Iterator[list[str]]:
-    """Every ``napari-retseg`` command of the code blocks, as words; continued lines joined."""
+def find_long_lines(text: str) -> Iterator[str]:
+    """Every line of prose that is not wrapped; tables, code and headings may be longer."""
     for number, block in enumerate(re.split(r"^```.*$", text, flags=re.MULTILINE)):
-        lines = block.replace("\\\n", " ").splitlines()
-        if number % 2 == 0:  # not fenced: what is indented is code
-            lines = [line for line in lines if line.startswith("    ")]
-        for line in lines:
-            if line.strip().removeprefix("$ ").startswith("napari-retseg "):
-                yield shlex.split(line.strip().removeprefix("$ "), comments=True)[1:]
+        for line in block.splitlines() if number % 2 == 0 else ():
+            shown = re.sub(r"\]\([^)]*\)", "]()", line)
+            if len(shown) > LONGEST and not line.startswith(("|", "#", "    ")):
+                yield line
 
 
 def find_dead_links(text: str, folder: Path) -> Iterator[str]:
@@ -73,12 +65,23 @@ def find_unknown(words: list[str]) -> str:
     return next((word for word in given if word not in known | {"--help", "-h", "--debug"}), "")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_a_document_is_in_one_piece(document: Path) -> None:
     assert not _CONFLICT.search(document.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_lines_are_wrapped(document: Path) -> None:
+    assert list(find_long_lines(document.read_text(encoding="utf-8"))) == []
+
+
+def test_a_long_line_would_be_found() -> None:
+    words = "word " * 30
+    text = f"{words}\n| {words} |\n```\n{words}\n```\n[a]({'x' * 200})\n"
+    assert list(find_long_lines(text)) == [words]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_somewhere(document: Path) -> None:
     assert list(find_dead_links(document.read_text(encoding="utf-8"), document.parent)) == []
 
@@ -95,7 +98,7 @@ def test_links_of_the_readme_work_on_an_index_page() -> None:
     assert [link for link in links if not link.startswith("https://")] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_printed_commands_and_options_exist(document: Path) -> None:
     commands = read_commands(document.read_text(encoding="utf-8"))
     assert {" ".join(words): word for words in commands if (word := find_unknown(words))} == {}

@@ -1,0 +1,118 @@
+"""Pages of the site that are made from the code, and links to files that the site leaves out.
+
+A hook of mkdocs (``hooks`` in ``mkdocs.yml``): the pages exist while the site is built only.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from napari_retseg.cli import app
+from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS
+
+ROOT = Path(__file__).resolve().parents[1]
+REPOSITORY = "https://github.com/napari-retseg/napari-retseg/blob/main"
+#: Pages that are documents of the repository's root.
+ROOT_PAGES = {
+    "index.md": "README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+}
+#: How documents of the root name files of ``docs``.
+_INTO_DOCS = re.compile(
+    r"\]\((?:https://(?:raw\.githubusercontent|github)\.com/napari-retseg/napari-retseg/"
+    r"(?:blob/)?main/)?docs/"
+)
+#: Files of ``docs`` that readers open in the repository: data, packed runs, scripts.
+_LEFT_OUT = re.compile(r"\]\((?![a-z]+:)([^)\s#]+\.(?:zip|csv|jsonl|py))\)")
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the pages that are made from the code."""
+    made = {"reference/commands.md": write_commands(), "reference/keys.md": write_keys()}
+    for page, document in ROOT_PAGES.items():
+        made[page] = adopt(document)
+    for path, text in made.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
+    """Turn links to what the site leaves out into links to the repository."""
+    folder = posixpath.dirname(page.file.src_uri)
+
+    def move(link: re.Match[str]) -> str:
+        return f"]({REPOSITORY}/{posixpath.normpath(posixpath.join('docs', folder, link[1]))})"
+
+    return _LEFT_OUT.sub(move, markdown)
+
+
+def adopt(document: str) -> str:
+    """A document of the repository's root, with links between pages in place of its own."""
+    text = _INTO_DOCS.sub("](", (ROOT / document).read_text(encoding="utf-8"))
+    for page, other in ROOT_PAGES.items():
+        text = text.replace(f"]({REPOSITORY}/{other})", f"]({page})")
+    return text
+
+
+def write_commands() -> str:
+    """Every command with its arguments and options, as the command line prints them."""
+    command: Any = typer.main.get_command(app)
+    context = command.context_class(command, info_name=command.name)
+    sections = "\n".join(_write_tree(command, context))
+    return (
+        "# Commands and options\n\nMade from the code of the command line; "
+        "`napari-retseg COMMAND --help` prints the same. What holds for all commands, and what "
+        f"each of them does to your files, is in [Command line](../cli.md).\n\n{sections}"
+    )
+
+
+def _write_tree(command: Any, context: Any) -> Iterator[str]:
+    yield from _write_command(command, context)
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _write_tree(child, child.context_class(child, info_name=name, parent=context))
+
+
+def _write_command(command: Any, context: Any) -> Iterator[str]:
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    records = (parameter.get_help_record(context) for parameter in command.get_params(context))
+    rows = [record for record in records if record is not None and "--help" not in record[0]]
+    yield f"## {context.command_path}\n"
+    yield from (f"{_escape(part)}\n" for part in (command.help or "").split("\n\n"))
+    yield f"```text\n{usage}\n```\n"
+    if rows:
+        yield "| argument or option | |\n|---|---|"
+        yield "\n".join(f"| {_write_names(names)} | {_escape(text)} |" for names, text in rows)
+        yield ""
+
+
+def _write_names(names: str) -> str:
+    return f"<code>{_escape(names)}</code>"
+
+
+def _escape(text: str) -> str:
+    """Text that neither Markdown nor HTML reads as its own, on one line in a table."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
+    return re.sub(r"([*_`\[\]~])", r"\\\1", text).replace("\n", " ").strip()
+
+
+def write_keys() -> str:
+    """The keys of the workbench."""
+    rows = [f"| ++{key.lower()}++ | {MEANINGS[name]} |" for name, key in KEYS.items()]
+    first, last = (CLASS_KEYS[index].lower() for index in (0, -1))
+    rows.append(f"| ++{first}++ to ++{last}++ | paint with the first to the ninth class |")
+    table = "\n".join(["| key | what it does |", "|---|---|", *rows])
+    return (
+        f"# Keys\n\nKeys of the [workbench](../workbench.md).\n\n{table}\n\n"
+        "The keys work after everything that you do in the dock: a click there leaves the focus "
+        "on the canvas. Only a text field keeps it, until Enter.\n"
+    )

@@ -1,0 +1,77 @@
+"""The code that the documents show runs as it is written, on simulated scans."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_retseg.cli import app
+from napari_retseg.models import STARTER, find_model
+from napari_retseg.simulate import WideConfig, simulate_dataset
+from napari_retseg.workspace import Workspace
+from tests.documents import DOCUMENTS, ROOT, name_of, read_commands, read_python
+
+PYTHON = [path for path in DOCUMENTS if read_python(path.read_text(encoding="utf-8"))]
+#: Pages whose commands are run one after the other.
+WALKS = [ROOT / "README.md", ROOT / "docs/get-started/five-minutes.md"]
+#: All but those that open a window.
+RUN = ("simulate", "info", "predict", "train", "evaluate", "models")
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pages name: a scan, a data set, a run of a model, workspaces of S01, S02 ..."""
+    folder = tmp_path_factory.mktemp("snippets")
+    config = WideConfig(size=(64, 96), n_bscans=4)
+    data = simulate_dataset(folder / "DATASET", count=8, seed=1, config=config, file_format="tiff")
+    scan = data.cases[0].image
+    (folder / "scan.tif").write_bytes(scan.read_bytes())
+    shutil.copytree(find_model(STARTER), folder / "run" / "model")
+    cases = [
+        case.model_copy(update={"group": f"S{number:02d}"})
+        for number, case in enumerate(data.cases, start=1)
+    ]
+    renamed = data.model_copy(update={"cases": tuple(cases)})
+    for name in ("my-workspace", "clinic"):
+        with Workspace.create(folder / name) as workspace:
+            workspace.add_dataset(renamed, with_labels=True)
+    return folder
+
+
+@pytest.fixture
+def place(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for each page, with copies of the material; the working directory."""
+    monkeypatch.setenv("NAPARI_RETSEG_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(tmp_path / "models"))
+    folder = shutil.copytree(material, tmp_path / "page")
+    for name in ("my-workspace", "clinic"):
+        Workspace.open(folder / name, trust=True).close()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PYTHON, ids=name_of)
+def test_python_of_a_page_runs(page: Path, place: Path) -> None:
+    code = read_python(page.read_text(encoding="utf-8"))
+    exec(compile(code, name_of(page), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WALKS, ids=name_of)
+def test_commands_of_a_page_run(page: Path, place: Path) -> None:
+    commands = [
+        words for words in read_commands(page.read_text(encoding="utf-8")) if words[0] in RUN
+    ]
+    assert len(commands) > 5
+    for words in commands:
+        short = ["--iterations", "2"] if words[0] == "train" else []
+        done = CliRunner().invoke(app, [*words, *short])
+        assert done.exit_code == 0, f"{' '.join(words)}\n{done.output}"
+
+
+def test_pages_with_python_are_found() -> None:
+    assert len(PYTHON) > 4
