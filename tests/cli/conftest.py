@@ -82,7 +82,7 @@ def only_error(result: Result) -> str:
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("error: ")
     assert "Traceback" not in result.output
-    assert "a fault of napari-retseg" not in lines[0]
+    assert "a bug in napari-retseg" not in lines[0]
     return lines[0]
 
 

@@ -105,7 +105,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory, steady_model: Path) -> dict[
 def test_a_bad_scan_is_one_line_that_names_it(lines: dict[str, list[str]], name: str) -> None:
     (line,) = lines[name]
     assert line.startswith("error: ")
-    assert "a fault of napari-retseg" not in line
+    assert "a bug in napari-retseg" not in line
     assert len(line) > len(name) + 20
 
 

@@ -245,8 +245,8 @@ def test_what_a_folder_holds_beside_its_scans_is_said(
     result = run("predict", folder, "--output", tmp_path / "flat", *arguments)
     assert result.exit_code == 0, result.output
     assert (
-        f"{folder}: left out: 2 sub-folders (od, os; --recursive goes into them) and "
-        "5 files of other kinds (gone.png, notes.txt, x.dcm, ...)"
+        f"{folder}: skipped 2 sub-folders (od, os; add --recursive to include them) and "
+        "5 files of other types (gone.png, notes.txt, x.dcm, ...)"
     ) in result.stderr
     (left_out,) = json.loads(result.stdout)["left_out"]
     assert left_out["subfolders"] == ["od", "os"]

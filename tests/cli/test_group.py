@@ -62,7 +62,7 @@ def test_a_fault_of_ours_is_one_line_that_says_so() -> None:
     result = _fail_with(ZeroDivisionError("division by zero"))
     assert result.exit_code == 1
     assert re.fullmatch(
-        r"error: ZeroDivisionError: division by zero \(a fault of napari-retseg: .*\)\n",
+        r"error: ZeroDivisionError: division by zero \(a bug in napari-retseg: .*\)\n",
         result.stderr,
     )
 

@@ -36,7 +36,7 @@ def check(result: Result, *, as_json: bool = False) -> Any:
     assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit)
     for stream in (result.stdout, result.stderr):
         assert not set(stream) & FORBIDDEN, stream
-        assert "a fault of napari-retseg" not in stream
+        assert "a bug in napari-retseg" not in stream
         lines = stream.splitlines()
         assert not [line for line in lines if line.lstrip().startswith(("error: forged", "forged"))]
     return json.loads(result.stdout) if as_json else result.stdout

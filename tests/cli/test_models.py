@@ -190,22 +190,25 @@ def test_the_history_and_the_way_back(
     assert lines[0].endswith("from 0123456789ab, not promoted")
     assert lines[1].startswith("0001 ")
     assert before["weights_id"][:12] in lines[1]
-    assert lines[1].endswith("from new weights")
+    assert lines[1].endswith("from scratch")
     assert len(lines) == 2
 
     back = json.loads(run("models", "rollback", "mine", "--json").stdout)
     assert (back["restored"], back["kept_as"]) == (1, 2)
     assert json.loads((own_models / "mine" / "model.json").read_text())["name"] == "tiny"
     text = run("models", "rollback", "mine", "--to", "2").stdout
-    assert text.startswith("mine: version 0002 is back: ")
-    assert "(the one before is version 0003)" in text
+    assert text.startswith("mine: version 0002 restored: ")
+    assert "(the previous model is version 0003)" in text
     assert json.loads((own_models / "mine" / "model.json").read_text())["name"] == "worse"
 
 
 def test_a_model_is_removed_and_brought_back(run: Run, tiny_bundle: Path) -> None:
     run("models", "add", tiny_bundle, "--name", "mine")
     result = run("models", "remove", "mine")
-    assert result.stdout.strip() == "mine: removed (kept as version 0001; 'models rollback mine')"
+    assert (
+        result.stdout.strip()
+        == "mine: removed (kept as version 0001; restore it with 'models rollback mine')"
+    )
     assert run("models", "show", "mine").exit_code == 1
     assert run("models", "rollback", "mine").exit_code == 0
     assert run("models", "show", "mine").exit_code == 0

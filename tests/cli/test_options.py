@@ -62,7 +62,7 @@ def test_train_has_an_option_for_every_field(run: Run) -> None:
 
 def test_help_names_default_and_description(run: Run) -> None:
     text = " ".join(run("train", "--help").output.split())
-    assert f"samples in a batch [default: {TrainConfig().batch_size}]" in text
+    assert f"Number of samples in a batch. [default: {TrainConfig().batch_size}]" in text
 
 
 def test_options_win_over_the_file_and_the_file_over_the_run(tmp_path: Path) -> None:

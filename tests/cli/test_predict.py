@@ -354,4 +354,4 @@ def test_evaluate_takes_the_same_options(
     assert "upper, lower, fluid" in only_error(result)
     result = run("evaluate", tiny_dataset, "--predictions", tmp_path, "--tta")
     assert result.exit_code == 2
-    assert "are for --model" in only_error(result)
+    assert "can only be used with --model" in only_error(result)

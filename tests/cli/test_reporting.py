@@ -44,7 +44,9 @@ def test_a_training_shows_its_plan_loss_and_rate(capsys: pytest.CaptureFixture[s
         for iteration in range(1, 41):
             reporter.show(StepDone(iteration, 0.5, 1e-3, 0.1))
     text = capsys.readouterr().out
-    assert "training on cpu in bf16, strategy all: 2.50 M parameters trained, 0.01 M frozen" in text
+    assert (
+        "training on cpu in bf16, strategy all: 2.50 M trainable parameters, 0.01 M frozen" in text
+    )
     assert "loss 0.5000, lr 1.00e-03: 40/40 iterations" in text
 
 
@@ -92,7 +94,7 @@ def test_scores_are_compared_with_the_starting_model_only(
         text = capsys.readouterr().out
         assert "held-out scores after 100 iterations\n" in text
         name = f"after {first} iterations" if first else "of the starting model"
-        assert f"held-out scores {name} (the best so far)\n" in text
+        assert f"held-out scores {name} (best so far)\n" in text
         assert ("Dice before" in text) is compared
 
 

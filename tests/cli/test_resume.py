@@ -190,7 +190,7 @@ def test_labels_changed_by_hand_are_never_replaced_unasked(
     assert target.read_bytes() == edited
     arguments = ("--model", tiny_bundle, "--output", tmp_path / "out")
     line = only_error(run("predict", study / name, *arguments))
-    assert f"{target}: was changed since it was predicted" in line
+    assert f"{target}: changed since it was predicted" in line
     assert "--overwrite" in line
     assert predict("--overwrite")["predicted"] == [name]
     assert target.read_bytes() != edited

@@ -30,9 +30,9 @@ def test_run_may_be_left_out(run: Run, tmp_path: Path) -> None:
         (["--set", "lrr=1"], "is no option of a training and no part of a recipe"),
         (["--set", "lr=1", "--set", "lr=2"], "--set lr is given twice"),
         (["--set", "name=other"], "is no option of a training"),
-        (["--set", "splits.four-fold.plan=x"], "splits.four-fold.plan: split is"),
+        (["--set", "splits.four-fold.plan=x"], "splits.four-fold.plan: split must be"),
         (["--sizes", "a"], "--sizes a: write numbers"),
-        (["--only", "x"], "--only x: there are the grids starts"),
+        (["--only", "x"], "--only x: unknown grid; choose from starts"),
         (["--workers", "2", "--scheduler", "tcp://x:1"], "give --workers or --scheduler"),
     ],
 )

@@ -98,7 +98,7 @@ def test_info_says_what_is_labelled(run: Run, folder: Path, tmp_path: Path) -> N
     assert lines[2] == "P1_OD patient P1_OD: 1 confirmed, 1 corrected of 5 B-scans"
     assert lines[3].startswith("P2_OS patient P2_OS: nothing of 5 B-scans; missing: ")
     assert lines[4].startswith("round 0001 Stopped after 7 iterations. ")
-    assert lines[5] == "round 0002 not ended"
+    assert lines[5] == "round 0002 not finished"
     about = json.loads(run("workspace", "info", folder, "--json").stdout)
     first, second = about["scans"]
     assert (first["confirmed"], first["corrected"], first["predicted"]) == (1, 1, 0)
@@ -168,7 +168,9 @@ def test_nothing_is_overwritten_and_nothing_is_no_success(
         workspace.clear_labels("P1_OD", [1])
     result = run("workspace", "export", folder, "--output", tmp_path / "none")
     assert result.exit_code == 1
-    assert "no B-scan is confirmed; --all exports what is corrected, too" in only_error(result)
+    assert "no B-scan is confirmed; add --all to export unconfirmed labels, too" in only_error(
+        result
+    )
 
 
 @pytest.mark.parametrize("command", ["info", "trust"])
@@ -210,7 +212,7 @@ def test_the_copied_command_trains_as_the_workbench_does(
     line = train_command(labelled, config, output=copied, start=tiny_bundle, scheduler=None)
     result = run(*shlex.split(line)[1:])
     assert result.exit_code == 0, result.output
-    assert "learns from 2 B-scans of 1 patient" in result.stdout
+    assert "trained on  2 B-scans of 1 patient" in result.stdout
     for kind in ("model", "model-last"):
         first, second = (read_info(folder / kind).weights_id for folder in (dock, copied))
         assert first == second

@@ -49,11 +49,11 @@ def test_every_change_has_a_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no preset of changes; choose none, light, oct, strong"),
-        ("heavy", "'heavy' is no preset"),
-        ("flip=1", "'flip=1' is no preset"),
-        ("oct,noise=0.1", "no random change 'noise'; there are flip, "),
-        ("oct,", "no random change ''"),
+        ("", "'' is not an augmentation preset; choose none, light, oct, strong"),
+        ("heavy", "'heavy' is not an augmentation preset"),
+        ("flip=1", "'flip=1' is not an augmentation preset"),
+        ("oct,noise=0.1", "unknown augmentation 'noise'; choose from flip, "),
+        ("oct,", "unknown augmentation ''"),
         ("oct,flip", "flip in 'oct,flip': .*number"),
         ("oct,flip=often", "flip in 'oct,flip=often': .*number"),
         ("oct,flip=1.5", "flip in .*less than or equal to 1"),

@@ -86,6 +86,8 @@ def test_a_share_may_be_given(share: Any) -> None:
 
 @pytest.mark.parametrize("share", [1, -0.1, "abc", "nan", None])
 def test_what_is_no_share_is_one_error(share: Any) -> None:
-    with pytest.raises(ValidationError, match=r"is 'auto' or a share from 0 to below 1") as caught:
+    with pytest.raises(
+        ValidationError, match=r"must be 'auto' or a number from 0 to below 1"
+    ) as caught:
         TrainConfig(keep_start=share)
     assert caught.value.error_count() == 1

@@ -81,5 +81,5 @@ def test_errors() -> None:
         class_weights("0,0,0,1", pixels=PIXELS)
     with pytest.raises(InputError, match="no pixel"):
         class_weights("sqrt", pixels=np.zeros(3, np.int64))
-    with pytest.raises(ValueError, match="class weights are"):
+    with pytest.raises(ValueError, match="class weights must be"):
         class_weights("rare", pixels=PIXELS)

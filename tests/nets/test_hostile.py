@@ -56,7 +56,7 @@ def test_only_plain_names_are_encoders(tiny_bundle: Path, encoder: str) -> None:
     with pytest.raises(ModelError, match="encoder"):
         load_model(tiny_bundle)
     config = NetworkConfig().model_copy(update={"encoder": encoder})
-    with pytest.raises(UsageError, match="is no name of an encoder"):
+    with pytest.raises(UsageError, match="is unknown"):
         build_network(config)
 
 

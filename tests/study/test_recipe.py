@@ -80,7 +80,7 @@ def test_changes_go_into_nested_parts() -> None:
         ({"train": {"seed": 1}}, "'seed' is the study's own"),
         ({"splits": {"folds": {"plan": "folds:1"}}}, "folds are 2 or more"),
         ({"splits": {"folds": {"plan": "fold:1/4"}}}, "write 'folds:4'"),
-        ({"splits": {"folds": {"plan": "80/30"}}}, "do not add up"),
+        ({"splits": {"folds": {"plan": "80/30"}}}, "must add up"),
         ({"splits": {"folds": {"data": "other"}}}, "'other', which are not there"),
         ({"grids": {"rates": {"factors": {"lr": []}}}}, "has no level"),
         ({"grids": {"rates": {"splits": ["other"]}}}, "takes split 'other'"),

@@ -49,12 +49,13 @@ def _root(
         ),
     ] = False,
     _debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; works on any command.")
+        bool,
+        typer.Option("--debug", help="Show the traceback of an error. Works with every command."),
     ] = False,
 ) -> None:
-    """Segment retinal OCT: predict, fine-tune, score.
+    """Segment retinal OCT: predict, fine-tune, evaluate.
 
-    Exit code 0: all done; 1: some inputs failed, each is named; 2: wrong usage.
+    Exit code 0: all done. 1: some inputs failed; each is named. 2: wrong usage.
     """
 
 

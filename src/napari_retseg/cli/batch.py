@@ -15,7 +15,7 @@ from napari_retseg.cli.origin import FOLDER, Found, Origin, Record, Records, has
 from napari_retseg.cli.outputs import make_folder, shared
 from napari_retseg.cli.ranking import FOLDER as MAPS
 from napari_retseg.cli.ranking import Ranking
-from napari_retseg.cli.reporting import Reporter, count, format_seconds
+from napari_retseg.cli.reporting import Reporter, format_seconds
 from napari_retseg.cli.summary import Summary, describe_impossible
 from napari_retseg.errors import InputError, JobError
 from napari_retseg.events import BscanPredicted, Finished
@@ -25,6 +25,7 @@ from napari_retseg.io import label_path, open_label_writer, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.overlay import draw_overlay, encode_png
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
 
 OVERLAYS = "overlays"
@@ -140,7 +141,7 @@ class Batch:
             self._summary.skipped.append(entry)
             return
         if self._resume and found.state == "changed" and not self._overwrite:
-            self._reporter.say(f"{target}: was changed since it was predicted; left as it is")
+            self._reporter.say(f"{target}: changed since it was predicted; not replaced")
             self._summary.kept.append(entry)
             return
         self._check_free(target, found)
@@ -150,7 +151,7 @@ class Batch:
         misplaced = self._write(place, scan, target, (origin, found.digest))
         seconds = time.monotonic() - began
         self._reporter.end_progress()
-        size = count(scan.n_bscans, "B-scan")
+        size = count_noun(scan.n_bscans, "B-scan")
         self._reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
         impossible = {k: share for k, share in sorted(misplaced.items()) if share > IMPOSSIBLE}
         if impossible:
@@ -166,10 +167,10 @@ class Batch:
         if self._overwrite or found.state in ("none", "ours"):
             return
         if found.state == "unreadable":
-            raise InputError(f"{found.reason}; it is not replaced: {_WHAT_NOW}")
+            raise InputError(f"{found.reason}; not replaced: {_WHAT_NOW}")
         why = {
-            "changed": "was changed since it was predicted",
-            "unknown": "is there already, and nothing says that predict made it",
+            "changed": "changed since it was predicted",
+            "unknown": "already exists and was not written by predict",
         }
         raise InputError(f"{target}: {why[found.state]}; {_WHAT_NOW}")
 

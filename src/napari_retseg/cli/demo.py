@@ -12,15 +12,15 @@ from napari_retseg.cli.options import JsonOption
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Where the run and the pictures go.")] = Path(
+    output: Annotated[Path, typer.Option(help="Folder for the run and the pictures.")] = Path(
         "demo-output"
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole loop on simulated scans.
+    """Run a complete example on simulated scans.
 
-    Predict, take a few B-scans as corrected, fine-tune, predict again; with scores on patients
-    that were held out.
+    Predicts, fine-tunes on a few corrected B-scans, predicts again, and scores both models on
+    held-out patients.
     """
     from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.reporting import Reporter

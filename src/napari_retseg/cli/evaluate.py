@@ -20,13 +20,13 @@ Split = Literal["train", "val", "test"]
 
 
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="A dataset with labels.")],
-    model: Annotated[str | None, typer.Option(help="A model's name or folder.")] = None,
+    dataset: Annotated[Path, typer.Argument(help="Dataset with labels.")],
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model.")] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="A folder of label files that 'predict' wrote.")
+        Path | None, typer.Option(help="Folder of label files written by 'predict'.")
     ] = None,
-    split: Annotated[Split, typer.Option(help="The part of the dataset to score on.")] = "val",
-    output: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file.")] = None,
+    split: Annotated[Split, typer.Option(help="Part of the dataset to score.")] = "val",
+    output: Annotated[Path | None, typer.Option(help="JSON file for the scores.")] = None,
     tta: TtaOption = False,
     repair: RepairOption = False,
     axis: AxisOption = None,
@@ -35,7 +35,7 @@ def evaluate(
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a model, or predictions on disk."""
+    """Score a model, or label files that were predicted before."""
     from napari_retseg.cli.dispatch import run_job
     from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.reporting import Reporter
@@ -48,9 +48,9 @@ def evaluate(
     if (model is None) == (predictions is None):
         raise UsageError("give either --model or --predictions")
     if predictions is not None and scheduler is not None:
-        raise UsageError("--predictions are scored here; leave --scheduler out")
+        raise UsageError("--scheduler cannot be used with --predictions")
     if predictions is not None and (tta or repair or axis is not None):
-        raise UsageError("--tta, --repair and --axis are for --model; leave them out")
+        raise UsageError("--tta, --repair and --axis can only be used with --model")
     config = PredictConfig(device=device, precision=precision, tta=tta, repair=repair, axis=axis)
     with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
         if predictions is not None:
@@ -80,13 +80,15 @@ def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> I
     from napari_retseg.infer.evaluate import evaluate_predictions
 
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder of predictions")
+        raise InputError(f"{folder}: folder of predictions not found")
     loaded = load_dataset(dataset)
     return evaluate_predictions(folder, loaded, split=split, cancel=cancel)
 
 
 def _headline(result: dict[str, Any], split: str) -> str:
-    from napari_retseg.cli.reporting import count
+    from napari_retseg.plural import count_noun
 
-    scans = f"{count(result['n_bscans'], 'B-scan')} of {count(result['n_groups'], 'patient')}"
+    scans = (
+        f"{count_noun(result['n_bscans'], 'B-scan')} of {count_noun(result['n_groups'], 'patient')}"
+    )
     return f"{result['dataset']}, split {split}: {scans}"

@@ -90,7 +90,11 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
 def describe_failed_input(error: BaseException) -> str:
     """Return one line that says why an input failed; one that nobody foresaw is called a fault."""
     line = explain(error)
-    return line if is_foreseen(error) else f"{line} (a fault of napari-retseg: {DEBUG} shows where)"
+    return (
+        line
+        if is_foreseen(error)
+        else f"{line} (a bug in napari-retseg: {DEBUG} shows the traceback)"
+    )
 
 
 def name_input(path: object, line: str) -> str:

@@ -19,14 +19,14 @@ DOCKS = ("Retseg workbench", "Scores")
 def gui(
     scans: Annotated[list[Path] | None, typer.Argument(help="Scans to open.")] = None,
 ) -> None:
-    """Start napari with the workbench and the scores."""
+    """Start napari with the workbench and the Scores dock."""
     paths = scans or []
     missing = [path for path in paths if not path.exists()]
     if missing:
-        raise InputError(f"{missing[0]}: no such file or folder")
+        raise InputError(f"{missing[0]}: file or folder not found")
     if find_spec("napari") is None:
         raise UsageError(
-            "napari is not installed here; install it with: pip install 'napari-retseg[all]'"
+            "napari is not installed; install it with: pip install 'napari-retseg[all]'"
         )
     command = gui_command(paths)
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own

@@ -8,19 +8,20 @@ from typing import Annotated, Literal
 import typer
 
 from napari_retseg.cli.options import JsonOption
+from napari_retseg.plural import count_noun
 
 Kind = Literal["auto", "chiu-mat", "npy", "folders", "decathlon"]
 
 
 def import_(
-    source: Annotated[Path, typer.Argument(help="A file or folder with scans and labels.")],
-    target: Annotated[Path, typer.Argument(help="The dataset's folder; made if missing.")],
-    kind: Annotated[Kind, typer.Option(help="What the source is.")] = "auto",
+    source: Annotated[Path, typer.Argument(help="File or folder with scans and labels.")],
+    target: Annotated[Path, typer.Argument(help="Folder for the dataset; created if missing.")],
+    kind: Annotated[Kind, typer.Option(help="Kind of source.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a dataset from another layout.
+    """Convert scans and labels to a dataset.
 
-    Chiu's MATLAB files, NPY pairs, folder pairs, Decathlon.
+    Sources: Chiu's MATLAB files, NPY pairs, pairs of folders, Medical Segmentation Decathlon.
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset import import_dataset
@@ -30,7 +31,10 @@ def import_(
         groups = sorted({case.group for case in dataset.cases})
         classes = dataset.labels.names
         if not as_json:
-            reporter.say(f"{target}: {len(dataset.cases)} scans of {len(groups)} patients")
+            reporter.say(
+                f"{target}: {count_noun(len(dataset.cases), 'scan')} of "
+                f"{count_noun(len(groups), 'patient')}"
+            )
             reporter.say(f"  classes: {', '.join(classes)}")
         reporter.finish(
             {

@@ -16,9 +16,9 @@ def info(
     paths: Annotated[list[Path], typer.Argument(help="Scan files, or folders of B-scans.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a reader sees in a file.
+    """Show what is in a scan file.
 
-    Axes, spacing and where it came from, B-scans, laterality.
+    Axes, pixel size and its source, number of B-scans, laterality.
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.io import describe_scan, read_scan

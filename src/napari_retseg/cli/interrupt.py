@@ -25,7 +25,9 @@ def stopping_cleanly() -> Iterator[CancelToken]:
             raise KeyboardInterrupt
         token.cancel()
         with suppress(RuntimeError):  # it came in the midst of another line
-            echo("stopping as soon as all is saved; Ctrl-C again stops at once", sys.stderr)
+            echo(
+                "stopping after everything is saved; press Ctrl-C again to stop at once", sys.stderr
+            )
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

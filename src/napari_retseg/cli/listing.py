@@ -10,10 +10,10 @@ from typing import Any
 
 from natsort import natsorted, ns
 
-from napari_retseg.cli.reporting import count
 from napari_retseg.errors import UsageError
 from napari_retseg.io import is_scan_path, label_path, read_scan
 from napari_retseg.io.suffixes import list_bscans, stem_of
+from napari_retseg.plural import count_noun
 
 _NAMED = 3
 
@@ -50,13 +50,13 @@ class LeftOut:
         """Say it in one line, with the first names."""
         parts = []
         if self.subfolders:
-            names = f"{_name_first(self.subfolders)}; --recursive goes into them"
-            parts.append(f"{count(len(self.subfolders), 'sub-folder')} ({names})")
+            names = f"{_name_first(self.subfolders)}; add --recursive to include them"
+            parts.append(f"{count_noun(len(self.subfolders), 'sub-folder')} ({names})")
         if self.files:
             parts.append(
-                f"{count(len(self.files), 'file')} of other kinds ({_name_first(self.files)})"
+                f"{count_noun(len(self.files), 'file')} of other types ({_name_first(self.files)})"
             )
-        return f"{self.folder}: left out: {' and '.join(parts)}"
+        return f"{self.folder}: skipped {' and '.join(parts)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -196,12 +196,12 @@ def check_targets(places: Sequence[Place], output: Path) -> None:
             continue
         if _resolve(target) in sources:
             raise UsageError(
-                f"{one.path}: its labels would replace {target}; choose another --output"
+                f"{one.path}: its labels would overwrite {target}; choose another --output"
             )
         if target in taken:
             raise UsageError(
-                f"{one.path}: its labels would replace those of {taken[target]}, both "
-                f"{target.name}; label them in two runs with different --output"
+                f"{one.path}: its labels would overwrite those of {taken[target]}, both are "
+                f"named {target.name}; label them in two runs with different --output"
             )
         taken[target] = one.path
 

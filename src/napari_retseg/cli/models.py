@@ -17,17 +17,15 @@ from napari_retseg.plaintext import make_visible
 if TYPE_CHECKING:
     from napari_retseg.models import Change, ModelInfo, Version
 
-app = typer.Typer(
-    rich_markup_mode=None, help="List, show, add and export models; go back to earlier ones."
-)
+app = typer.Typer(rich_markup_mode=None, help="List, show, add, export and roll back models.")
 
-ModelArgument = Annotated[str, typer.Argument(help="A model's name or folder.")]
-NameArgument = Annotated[str, typer.Argument(help="The name of one of your own models.")]
+ModelArgument = Annotated[str, typer.Argument(help="Name or folder of a model.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of one of your own models.")]
 
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List the models that a name reaches: your own, and the starter."""
+    """List your own models and the starter model."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import list_models, read_info
 
@@ -55,7 +53,7 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command("show")
 def show(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Show what is known about a model: network, classes, training data, scores, verdict."""
+    """Show a model: network, classes, training data, scores, verdict."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import find_model, read_info
 
@@ -69,29 +67,35 @@ def show(model: ModelArgument, as_json: JsonOption = False) -> None:
 
 @app.command("add")
 def add(
-    source: Annotated[Path, typer.Argument(help="A bundle, a run's folder, or an exported .zip.")],
-    name: Annotated[str | None, typer.Option(help="The name it gets.")] = None,
+    source: Annotated[Path, typer.Argument(help="Model folder, run folder, or exported .zip.")],
+    name: Annotated[str | None, typer.Option(help="Name for the model.")] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace one of this name, which is kept.")
+        bool,
+        typer.Option(
+            "--replace", help="Replace the model of this name. The old one is kept in the history."
+        ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="With --replace: even by one that is not promoted.")
+        bool,
+        typer.Option(
+            "--force", help="With --replace: replace even if the new model was not promoted."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a model among your own, so that its name is enough."""
+    """Add a model to your own models, so that you can use it by name."""
     from napari_retseg.models import add_model
 
     change = add_model(source, name=name, replace=replace, force=force)
     text = f"{change.folder.name}: {change.folder}"
     if change.kept_as is not None:
-        text += f" (the one before is version {change.kept_as:04d}, see 'models history')"
+        text += f" (the previous model is version {change.kept_as:04d}; see 'models history')"
     _report(change, text, as_json=as_json)
 
 
 @app.command("history")
 def history(name: NameArgument, as_json: JsonOption = False) -> None:
-    """List the versions of a model: the current one, and those that were replaced or removed."""
+    """List all versions of a model, also replaced and removed ones."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import list_versions
 
@@ -110,28 +114,32 @@ def rollback(
         str | None,
         typer.Option(
             metavar="VERSION",
-            help="Number in 'models history', or the beginning of its weights; else the last one.",
+            help="Version number from 'models history', or the first characters of its weights "
+            "id. Default: the last version.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an earlier version of a model the current one; the current one is kept."""
+    """Restore an earlier version of a model. The current version is kept."""
     from napari_retseg.models import roll_back
 
     change = roll_back(name, to=to)
-    text = f"{name}: version {change.restored:04d} is back: {change.folder}"
+    text = f"{name}: version {change.restored:04d} restored: {change.folder}"
     if change.kept_as is not None:
-        text += f" (the one before is version {change.kept_as:04d})"
+        text += f" (the previous model is version {change.kept_as:04d})"
     _report(change, text, as_json=as_json)
 
 
 @app.command("remove")
 def remove(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Take a model out of the list; 'models rollback' brings it back."""
+    """Remove a model from the list; 'models rollback' restores it."""
     from napari_retseg.models import remove_model
 
     change = remove_model(name)
-    text = f"{name}: removed (kept as version {change.kept_as:04d}; 'models rollback {name}')"
+    text = (
+        f"{name}: removed (kept as version {change.kept_as:04d}; restore it with 'models "
+        f"rollback {name}')"
+    )
     _report(change, text, as_json=as_json)
 
 
@@ -141,12 +149,14 @@ def export(
     target: Annotated[Path, typer.Argument(help="The .zip file to write.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model as one .zip that 'models add' reads."""
+    """Export a model to one .zip file that 'models add' can read."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import export_model, find_model
 
     if target.suffix != ".zip":
-        raise UsageError(f"{target}: a model is exported to a .zip file")
+        raise UsageError(
+            f"{target}: models are exported to .zip files; use a name that ends with .zip"
+        )
     written = export_model(find_model(model), target)
     with Reporter(as_json=as_json) as reporter:
         if not as_json:
@@ -215,7 +225,7 @@ def _describe_version(version: Version) -> str:
     info = version.info
     if info is None:
         return f"{version.label:<8} {when}  cannot be read: {version.folder}"
-    start = f"from {info.parent[:12]}" if info.parent else "from new weights"
+    start = f"from {info.parent[:12]}" if info.parent else "from scratch"
     verdict = {True: ", promoted", False: ", not promoted", None: ""}[info.promoted]
     return (
         f"{version.label:<8} {when}  {_score(info.scores):<16} {info.weights_id[:12]:<12}  "

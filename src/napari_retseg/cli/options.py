@@ -17,16 +17,17 @@ from napari_retseg.records import parse_yaml, read_yaml
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
-PrecisionOption = Annotated[Precision, typer.Option(help="Of the arithmetic.")]
+DeviceOption = Annotated[Device, typer.Option(help="Device to compute on.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Floating-point precision.")]
 SchedulerOption = Annotated[
     str | None,
     typer.Option(
-        metavar="ADDRESS", help="Run on this dask scheduler (tcp://host:port) instead of here."
+        metavar="ADDRESS",
+        help="Run on this dask scheduler (tcp://host:port), not on this computer.",
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document; progress goes to stderr.")
+    bool, typer.Option("--json", help="Print one JSON document to stdout. Progress goes to stderr.")
 ]
 
 _PLAIN = (int, float, str, bool)

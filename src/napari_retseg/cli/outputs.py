@@ -25,7 +25,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder}: this folder cannot be made ({error.strerror}); choose another"
+            f"{folder}: cannot create this folder ({error.strerror}); choose another one"
         ) from error
 
 

@@ -10,7 +10,10 @@ import typer
 from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
 
 TtaOption = Annotated[
-    bool, typer.Option("--tta", help="Average with the prediction of the mirrored scan.")
+    bool,
+    typer.Option(
+        "--tta", help="Average with the prediction of the mirrored scan (test-time augmentation)."
+    ),
 ]
 RepairOption = Annotated[
     bool, typer.Option("--repair", help="Keep the layers of each A-scan in anatomical order.")
@@ -18,7 +21,7 @@ RepairOption = Annotated[
 AxisOption = Annotated[
     int | None,
     typer.Option(
-        min=0, max=2, help="Slice volumes that are not OCT along this axis (z 0, y 1, x 2)."
+        min=0, max=2, help="Axis along which non-OCT volumes are sliced (0: z, 1: y, 2: x)."
     ),
 ]
 
@@ -26,67 +29,75 @@ AxisOption = Annotated[
 def predict(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="Scan files; a folder stands for each scan in it."),
+        typer.Argument(help="Scan files or folders. A folder stands for each scan in it."),
     ],
-    output: Annotated[Path, typer.Option(help="The folder of the labels; made if missing.")],
-    model: Annotated[str, typer.Option(help="A model's name or folder.")] = "starter",
+    output: Annotated[Path, typer.Option(help="Folder for the labels; created if missing.")],
+    model: Annotated[str, typer.Option(help="Name or folder of a model.")] = "starter",
     as_volume: Annotated[
         bool, typer.Option("--as-volume", help="Read each folder as one volume of B-scans.")
     ] = False,
     recursive: Annotated[
         bool,
         typer.Option(
-            "--recursive", help="Go into sub-folders; the labels get the same sub-folders."
+            "--recursive", help="Include sub-folders. The labels get the same sub-folders."
         ),
     ] = False,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Skip scans whose labels are there, from the same scan, model and options.",
+            help="Skip scans that already have labels from the same scan, model and options.",
         ),
     ] = False,
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace label files even if they were changed by hand, or are of unknown origin.",
+            help="Replace label files, even if they were edited by hand or not written by predict.",
         ),
     ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first scan that fails.")
     ] = False,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also draw each B-scan with its labels as PNG.")
+        bool,
+        typer.Option(
+            "--overlay", help="Also save each B-scan with its labels drawn over it, as PNG."
+        ),
     ] = False,
     tta: TtaOption = False,
     repair: RepairOption = False,
     uncertainty: Annotated[
         bool,
         typer.Option(
-            "--uncertainty", help="Also map how unsure the model is, and rank what to label next."
+            "--uncertainty",
+            help="Also save maps of the model's uncertainty, and rank which B-scans to label next.",
         ),
     ] = False,
     axis: AxisOption = None,
     overlap: Annotated[
         float,
-        typer.Option(min=0, max=0.9, help="Share that windows of a 3D model have in common."),
+        typer.Option(
+            min=0, max=0.9, help="Overlap of neighbouring windows of a 3D model, as a fraction."
+        ),
     ] = 0.5,
     batch_size: Annotated[
-        int, typer.Option(min=0, help="B-scans at once; 0: one on a CPU, eight on a GPU.")
+        int,
+        typer.Option(min=0, help="Number of B-scans in a batch. 0: one on a CPU, eight on a GPU."),
     ] = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Label scans. One that fails is named, and the others are done.
+    """Segment scans and save the labels.
 
-    Labels that were changed by hand, or that predict did not make, are not replaced.
+    If a scan fails, it is named and the others are still segmented. Labels that were edited by
+    hand, or not written by predict, are not replaced.
 
-    A B-scan becomes STEM.png of class values, a NIfTI STEM.nii.gz on the same grid, any other
-    volume STEM.tif. With --uncertainty, OUTPUT/uncertainty holds a map for each scan under the
-    same name, and OUTPUT/uncertainty.csv ranks all B-scans.
+    The labels of scan STEM are saved as STEM.png for a B-scan, as STEM.nii.gz on the same grid
+    for NIfTI, and as STEM.tif for any other volume. With --uncertainty, OUTPUT/uncertainty
+    contains a map for each scan, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
     from napari_retseg.cli.batch import Batch
     from napari_retseg.cli.interrupt import stopping_cleanly

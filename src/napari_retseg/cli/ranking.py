@@ -118,7 +118,9 @@ class Ranking:
         def write(event: BscanPredicted, misplaced: float) -> None:
             found = event.uncertainty
             if found is None:
-                raise JobError(f"{path}: the uncertainty was not measured; update the workers")
+                raise JobError(
+                    f"{path}: uncertainty was not measured; update napari-retseg on the workers"
+                )
             writer.write(event.index, found.entropy)
             descriptor = tuple(round(value, 6) for value in found.descriptor)
             bscans.append(

@@ -16,6 +16,7 @@ from napari_retseg.cli.terminal import echo, echo_json, make_printable
 from napari_retseg.events import Event, Message, Progress, Scored, StepDone, TrainingPlanned
 from napari_retseg.failures import one_line
 from napari_retseg.plaintext import make_visible
+from napari_retseg.plural import count_noun, plural
 from napari_retseg.scores import format_table
 
 #: Without a terminal, a line is printed each time this share of the work is done, and after so
@@ -178,13 +179,17 @@ class Reporter:
         self._advance(event.iteration, total, "iteration", text)
 
     def _show_scores(self, event: Scored) -> None:
-        best = " (the best so far)" if event.is_best else ""
-        name = f"after {event.iteration} iterations" if event.iteration else "of the starting model"
+        best = " (best so far)" if event.is_best else ""
+        name = (
+            f"after {count_noun(event.iteration, 'iteration')}"
+            if event.iteration
+            else "of the starting model"
+        )
         self.say("")
         self.say(f"held-out scores {name}{best}")
         self.say_lines(format_table(event.scores, before=self._start_scores))
         if event.rehearsed is not None:
-            self.say(f"on the held-out scans of the older data set, {name}")
+            self.say(f"on the held-out scans of the rehearsal dataset, {name}")
             self.say_lines(format_table(event.rehearsed, before=self._start_rehearsed))
         self.say("")
         if event.iteration == 0:
@@ -195,13 +200,19 @@ def describe_plan(plan: TrainingPlanned) -> str:
     """Say what a training is about to do."""
     millions = plan.parameters_trainable / 1e6
     frozen = plan.parameters_frozen / 1e6
-    start = f", going on after {plan.start_iteration}" if plan.start_iteration else ""
-    length = f"{plan.iterations} iterations" if plan.iterations else f"{plan.minutes:g} minutes"
+    start = f", resumed after iteration {plan.start_iteration}" if plan.start_iteration else ""
+    length = (
+        count_noun(plan.iterations, "iteration")
+        if plan.iterations
+        else f"{plan.minutes:g} {plural('minute', plan.minutes)}"
+    )
     lines = (
         f"training on {plan.device} in {plan.precision}, strategy {plan.strategy}: "
-        f"{millions:.2f} M parameters trained, {frozen:.2f} M frozen",
-        f"  learns from {plan.training_bscans} B-scans of {_name_groups(plan.training_groups)}",
-        f"  scored on   {plan.heldout_bscans} B-scans of {_name_groups(plan.heldout_groups)}",
+        f"{millions:.2f} M trainable parameters, {frozen:.2f} M frozen",
+        f"  trained on  {count_noun(plan.training_bscans, 'B-scan')} of "
+        f"{_name_groups(plan.training_groups)}",
+        f"  scored on   {count_noun(plan.heldout_bscans, 'B-scan')} of "
+        f"{_name_groups(plan.heldout_groups)}",
         f"  held out    {plan.split}",
         f"  {length}{start}",
     )
@@ -215,11 +226,6 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def count(number: int, noun: str) -> str:
-    """Write a number of things: ``1 patient``, ``2 patients``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _name_groups(groups: tuple[str, ...]) -> str:
     shown = ", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "")
-    return f"{count(len(groups), 'patient')} ({shown})"
+    return f"{count_noun(len(groups), 'patient')} ({shown})"

@@ -31,33 +31,40 @@ class Part(StrEnum):
 
 
 def simulate(
-    output: Annotated[Path, typer.Option(help="The dataset's folder; made if missing.")],
-    count: Annotated[int, typer.Option(min=1, help="Simulated patients, one volume each.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scans.")] = 0,
+    output: Annotated[Path, typer.Option(help="Folder for the dataset; created if missing.")],
+    count: Annotated[
+        int, typer.Option(min=1, help="Number of simulated patients, with one volume each.")
+    ] = 4,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed. The same seed gives the same scans.")
+    ] = 0,
     variety: Annotated[
         Variety,
-        typer.Option(help="wide: any eye, disease and device, to train on; or one device."),
+        typer.Option(help="wide: many eyes, diseases and devices, for training; or one device."),
     ] = "device-a",
     size: Annotated[
         str | None,
         typer.Option(
             metavar="DEPTHxWIDTH",
-            help="Of a B-scan, in pixels; 496x768 for a device, drawn with wide.",
+            help="Size of a B-scan in pixels. Default: 496x768 for a device, random for wide.",
         ),
     ] = None,
-    bscans: Annotated[int, typer.Option(min=1, help="B-scans of a volume.")] = 11,
+    bscans: Annotated[int, typer.Option(min=1, help="Number of B-scans in a volume.")] = 11,
     without: Annotated[
         list[Part] | None,
-        typer.Option(help="With wide: leave this out, to see what it is worth; may be repeated."),
+        typer.Option(
+            help="With wide: leave this effect out, to measure what it contributes. Repeatable."
+        ),
     ] = None,
     file_format: Annotated[
-        FileFormat, typer.Option("--format", help="Of the files; PNG has a file for each B-scan.")
+        FileFormat,
+        typer.Option("--format", help="File format. PNG gives one file for each B-scan."),
     ] = "png",
     as_json: JsonOption = False,
 ) -> None:
-    """Make simulated scans with exact labels.
+    """Create simulated scans with exact labels.
 
-    Seven layers, a foveal pit, fluid; a dataset of several patients.
+    Writes a dataset of several patients: seven layers, a foveal pit, fluid.
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.simulate.dataset import simulate_dataset
@@ -82,14 +89,14 @@ def _configure(
 
     shape = None if size is None else parse_size(size)
     if size is not None and shape is None:
-        raise UsageError(f"--size {size}: write DEPTHxWIDTH, for instance 496x768")
+        raise UsageError(f"--size {size}: write DEPTHxWIDTH, for example 496x768")
     try:
         if variety == "wide":
             return WideConfig(size=shape, n_bscans=bscans).without(
                 *(part.value for part in without)
             )
         if without:
-            raise UsageError(f"--without {without[0]}: goes with --variety wide only")
+            raise UsageError(f"--without {without[0]}: only works with --variety wide")
         depth, width = shape or _DEVICE_SIZE
         device: Literal["A", "B"] = "A" if variety == "device-a" else "B"
         return SimulatorConfig(device=device, n_bscans=bscans, depth=depth, width=width)

@@ -40,12 +40,12 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help=(
-        "Run a study: 'study RECIPE --data NAME=PATH --output DIR', where RECIPE is a name of "
-        "'study list' or a YAML file. 'study run --help' shows the options."
+        "Run a study: 'study RECIPE --data NAME=PATH --output DIR'. RECIPE is a name from 'study "
+        "list' or a YAML file. 'study run --help' shows the options."
     ),
 )
 
-DirArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
+DirArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the study.")]
 NoScansOption = Annotated[
     bool, typer.Option("--no-scans", help="Leave pictures of scans out of the report.")
 ]
@@ -53,47 +53,49 @@ NoScansOption = Annotated[
 
 @app.command(_RUN)
 def run(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a YAML file.")],
-    output: Annotated[Path, typer.Option(help="The study's folder; made if missing.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
+    output: Annotated[Path, typer.Option(help="Folder for the study; created if missing.")],
     data: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=PATH", help="Data of a role; repeat.")
+        list[str] | None, typer.Option(metavar="NAME=PATH", help="Dataset of a role. Repeatable.")
     ] = None,
     classes: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=A,B", help="Only these classes of a role's data; repeat."),
+        typer.Option(
+            metavar="NAME=A,B", help="Use only these classes of a role's dataset. Repeatable."
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change an option of every training, or a part of the recipe (a.b.c); repeat.",
+            help="Change a training option, or a part of the recipe (a.b.c). Repeatable.",
         ),
     ] = None,
-    sizes: Annotated[str, typer.Option(help="Training-set sizes, for instance 5,10,20.")] = "",
-    seeds: Annotated[str, typer.Option(help="Seeds, for instance 0,1,2.")] = "",
-    only: Annotated[str, typer.Option(metavar="A,B", help="Only these grids.")] = "",
+    sizes: Annotated[str, typer.Option(help="Training-set sizes, for example 5,10,20.")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds, for example 0,1,2.")] = "",
+    only: Annotated[str, typer.Option(metavar="A,B", help="Run only these grids.")] = "",
     quick: Annotated[
-        bool, typer.Option("--quick", help="The small version of the recipe.")
+        bool, typer.Option("--quick", help="Run the small version of the recipe.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the runs with their cost, and do nothing.")
+        bool, typer.Option("--dry-run", help="List the runs and their cost, without running them.")
     ] = False,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that do runs side by side; 0: do them here.")
+        int, typer.Option(min=0, help="Number of worker processes. 0: run in this process.")
     ] = 0,
     scheduler: SchedulerOption = None,
     known: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Take over finished runs of a pack; repeat."),
+        typer.Option(metavar="FILE", help="Import finished runs from a pack. Repeatable."),
     ] = None,
     no_scans: NoScansOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a study, or go on with it; what is done is not done again.
+    """Run a study, or resume it. Finished runs are not repeated.
 
-    Ends with results.csv, tables, figures and report.html in the study's folder. A run that fails
-    is named and the others go on; the exit code is then 1.
+    Writes results.csv, tables, figures and report.html to the study's folder. If a run fails, the
+    others go on, the failed run is named, and the exit code is 1.
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.study_progress import end_study, show_plan
@@ -130,7 +132,7 @@ def run(
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List the recipes that ship."""
+    """List the built-in recipes."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.study.catalogue import read_recipe, recipe_names
 
@@ -148,7 +150,7 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command("status")
 def status(directory: DirArgument, as_json: JsonOption = False) -> None:
-    """Show how far a study is, and how long the rest takes; also while it runs."""
+    """Show the progress of a study and the time left."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.study_progress import show_status
     from napari_retseg.study.folder import StudyFolder
@@ -164,7 +166,7 @@ def status(directory: DirArgument, as_json: JsonOption = False) -> None:
 def report(
     directory: DirArgument, no_scans: NoScansOption = False, as_json: JsonOption = False
 ) -> None:
-    """Write tables, figures and the report again, of the runs that are done."""
+    """Write tables, figures and the report again from the finished runs."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.study.folder import StudyFolder
 
@@ -179,14 +181,16 @@ def report(
 @app.command("pack")
 def pack(
     directory: DirArgument,
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="A zip file to write.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The .zip file to write.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write scores and curves of the finished runs into one file, for --known elsewhere.
+    """Save scores and curves of the finished runs in one file.
 
-    It holds no scans, no labels, no weights and no paths, but the names of cases and patients.
+    Use it with --known on another computer. It contains no scans, labels, weights or paths, but
+    the names of cases and patients.
     """
-    from napari_retseg.cli.reporting import Reporter, count
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.plural import count_noun
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.pack import pack_runs
 
@@ -194,21 +198,21 @@ def pack(
     with Reporter(as_json=as_json) as reporter:
         packed = pack_runs(folder.read_plan(), folder, target)
         if not packed:
-            reporter.say("no run is done yet, so there is nothing to pack")
+            reporter.say("no run has finished yet, so there is nothing to pack")
             raise typer.Exit(FAILED)
-        reporter.say(f"{count(packed, 'run')}: {target}")
+        reporter.say(f"{count_noun(packed, 'run')}: {target}")
         reporter.finish({"pack": str(target), "runs": packed})
 
 
 def _take_known(
     reporter: Reporter, plan: StudyPlan, folder: StudyFolder, packs: list[Path]
 ) -> None:
-    from napari_retseg.cli.reporting import count
+    from napari_retseg.plural import count_noun
     from napari_retseg.study.pack import take_runs
 
     if packs:
         taken = take_runs(plan, folder, packs)
-        reporter.say(f"{count(taken, 'run')} taken over, {len(plan.unique)} in all")
+        reporter.say(f"{count_noun(taken, 'run')} imported, {len(plan.unique)} in all")
 
 
 def _short_changes(sizes: str, seeds: str) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _short_changes(sizes: str, seeds: str) -> dict[str, Any]:
             try:
                 found[name] = [int(part) for part in text.split(",")]
             except ValueError as error:
-                raise UsageError(f"--{name} {text}: write numbers, as in 5,10,20") from error
+                raise UsageError(f"--{name} {text}: write numbers, for example 5,10,20") from error
     return found
 
 
@@ -228,7 +232,9 @@ def _choose_grids(recipe: Recipe, only: str) -> Recipe:
     names = [name.strip() for name in only.split(",")]
     unknown = [name for name in names if name not in recipe.grids]
     if unknown:
-        raise UsageError(f"--only {unknown[0]}: there are the grids {', '.join(recipe.grids)}")
+        raise UsageError(
+            f"--only {unknown[0]}: unknown grid; choose from {', '.join(recipe.grids)}"
+        )
     return recipe.model_copy(update={"grids": {name: recipe.grids[name] for name in names}})
 
 
@@ -271,7 +277,7 @@ def _do_runs(
         told = run_study(plan, folder, cancel, workers=workers, scheduler=scheduler)
         follow(reporter, told, Pace(plan.unique, folder))
         if cancel.is_cancelled():
-            reporter.say("stopped; the same command goes on with it")
+            reporter.say("stopped; run the same command again to resume")
             raise typer.Exit(INTERRUPTED)
 
 
@@ -281,5 +287,5 @@ def _write_report(
     from napari_retseg.study.report import write_report
 
     path = write_report(plan, folder, with_scans=with_scans)
-    reporter.say(f"report: {path}" if path else "no run is done yet, so there is no report")
+    reporter.say(f"report: {path}" if path else "no run has finished yet, so there is no report")
     return path

@@ -9,8 +9,9 @@ from dataclasses import replace
 import typer
 
 from napari_retseg.cli.group import FAILED
-from napari_retseg.cli.reporting import Reporter, count, format_seconds
+from napari_retseg.cli.reporting import Reporter, format_seconds
 from napari_retseg.events import Message, Progress
+from napari_retseg.plural import count_noun
 from napari_retseg.study.estimate import Pace, estimate, find_rate, measure_left
 from napari_retseg.study.execute import RunTold
 from napari_retseg.study.folder import StudyFolder
@@ -35,17 +36,19 @@ def show_plan(
         rows.append({"key": spec.key, "run": spec.label, "state": state, "seconds": seconds})
         reporter.say(
             f"{state:<8} {spec.key}  {spec.label}: {cost.steps} steps on "
-            f"{count(train[0], 'case')} of {count(train[1], 'patient')}, scored on {scored[0]} of "
-            f"{scored[1]}; "
-            f"{cost.megapixels:.3g} Mpixel, about {format_seconds(seconds)}"
+            f"{count_noun(train[0], 'case')} of {count_noun(train[1], 'patient')}, scored on "
+            f"{scored[0]} of {scored[1]}; {cost.megapixels:.3g} Mpixel, about "
+            f"{format_seconds(seconds)}"
         )
     todo = sum(row["state"] in _TO_DO for row in rows)
     basis = (
-        "measured on its finished runs" if is_measured else "rough: a small U-Net on one CPU core"
+        "measured on its finished runs"
+        if is_measured
+        else "rough: for a small U-Net on one CPU core"
     )
     together = f" with {workers} workers" if workers > 1 else ""
     time = format_seconds(left / max(workers, 1)) + together
-    reporter.say(f"{count(len(rows), 'run')}, {todo} to do, about {time} ({basis})")
+    reporter.say(f"{count_noun(len(rows), 'run')}, {todo} to do, about {time} ({basis})")
     reporter.finish({"runs": rows, "to_do": todo, "seconds": left, "measured": is_measured})
 
 

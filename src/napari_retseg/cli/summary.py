@@ -52,7 +52,7 @@ class Summary:
         parts = [f"{len(self.predicted)} labelled"]
         for name, scans in (
             ("up to date", self.skipped),
-            ("changed by hand and left alone", self.kept),
+            ("edited by hand and not replaced", self.kept),
             ("failed", self.failed),
             ("not tried", self.not_tried),
         ):

@@ -25,27 +25,35 @@ _RUN_CONFIG = "config.yaml"
 
 @options_of(TrainConfig)
 def train(
-    dataset: Annotated[Path, typer.Argument(help="A dataset with labels.")],
-    output: Annotated[Path, typer.Option(help="The run's folder; made if missing.")],
+    dataset: Annotated[Path, typer.Argument(help="Dataset with labels.")],
+    output: Annotated[Path, typer.Option(help="Folder for the run; created if missing.")],
     start: Annotated[
-        str | None, typer.Option("--from", metavar="MODEL", help="Start from this model.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Starting model (name or folder). Default: train from scratch.",
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A YAML file of the options below; options win over it.")
+        Path | None,
+        typer.Option(
+            help="YAML file with the options below. Options on the command line take precedence."
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --output where it stopped.")
+        bool, typer.Option("--resume", help="Resume the run in --output where it stopped.")
     ] = False,
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
     **options: Any,
 ) -> None:
-    """Fine-tune a model on a dataset.
+    """Train or fine-tune a model on a dataset.
 
-    It learns from the training patients and is scored on the held-out ones.
+    The model is trained on the training patients and scored on the held-out patients.
 
-    The best model is kept in OUTPUT/model. Ctrl-C stops after the current step and saves the
-    full state; --resume goes on from there as if it had never stopped.
+    The best model is saved in OUTPUT/model. Ctrl-C stops after the current step and saves a
+    checkpoint; --resume continues from there.
     """
     from napari_retseg.cli.dispatch import run_job
     from napari_retseg.cli.interrupt import stopping_cleanly
@@ -74,7 +82,7 @@ def train(
         reporter.finish({"cancelled": finished.cancelled, "run": str(output), **finished.result})
         if finished.cancelled:
             reporter.say(
-                f"stopped; go on with: napari-retseg train {dataset} --output {output} --resume"
+                f"stopped; resume with: napari-retseg train {dataset} --output {output} --resume"
             )
             raise typer.Exit(INTERRUPTED)
         if not as_json:

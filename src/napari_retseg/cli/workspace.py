@@ -18,12 +18,12 @@ app = typer.Typer(
     rich_markup_mode=None, help="List, show and trust workspaces; export their labels."
 )
 
-FolderArgument = Annotated[Path, typer.Argument(help="The workspace's folder.")]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of the workspace.")]
 
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List the workspaces that you made or opened, the last one first."""
+    """List your workspaces, the last one opened first."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset.description import DESCRIPTION, read_description
     from napari_retseg.dataset.registry import find_problem, recent
@@ -52,7 +52,7 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command("info")
 def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Show what is in a workspace: its scans, what is labelled, and its rounds of training."""
+    """Show a workspace: scans, labels and rounds of training."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.workspace import Workspace
 
@@ -66,9 +66,10 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
 
 @app.command("trust")
 def trust(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Allow a workspace that somebody else made to read the scans outside of it that it names.
+    """Allow an untrusted workspace to read scans outside its folder.
 
-    They are listed. A workspace of your own needs no trust, also after it was moved.
+    Use this for a workspace that somebody else made. The scans are listed. Your own workspaces
+    need no trust, even after you move them.
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset.registry import is_own
@@ -90,15 +91,16 @@ def trust(folder: FolderArgument, as_json: JsonOption = False) -> None:
 @app.command("export")
 def export(
     folder: FolderArgument,
-    output: Annotated[Path, typer.Option(help="Where the label files go; made if missing.")],
+    output: Annotated[Path, typer.Option(help="Folder for the label files; created if missing.")],
     everything: Annotated[
-        bool, typer.Option("--all", help="Labels that are not confirmed, too.")
+        bool, typer.Option("--all", help="Export labels that are not confirmed, too.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the confirmed labels, one file for each scan, in its own format and grid.
+    """Export the confirmed labels, one file for each scan.
 
-    B-scans without such labels are 255, not annotated.
+    The files have the scan's format and grid. B-scans without confirmed labels get the value 255
+    (not annotated).
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.errors import InputError
@@ -107,7 +109,11 @@ def export(
     with Workspace.open(folder) as workspace, Reporter(as_json=as_json) as reporter:
         written = workspace.export_labels(output, only_confirmed=not everything)
         if not written:
-            what = "labelled" if everything else "confirmed; --all exports what is corrected, too"
+            what = (
+                "labelled"
+                if everything
+                else "confirmed; add --all to export unconfirmed labels, too"
+            )
             raise InputError(f"{folder}: no B-scan is {what}")
         if not as_json:
             for path in written:
@@ -181,7 +187,7 @@ def _write(about: dict[str, Any]) -> list[str]:
             f"{counts or 'nothing'} of {total} B-scans{missing}"
         )
     lines += [
-        f"  round {one['round']}  {one['verdict'] or one.get('unreadable', 'not ended')}"
+        f"  round {one['round']}  {one['verdict'] or one.get('unreadable', 'not finished')}"
         for one in about["rounds"]
     ]
     return [*lines, *(f"  note      {note}" for note in about["notes"])]

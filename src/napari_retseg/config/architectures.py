@@ -260,9 +260,7 @@ def find_wrong_option(arch: str, options: Mapping[str, object]) -> str:
     for name, value in options.items():
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            return (
-                f"{arch} has no option {name[:_LONGEST_NAME]!r} that may be set (those: {listed})"
-            )
+            return f"{arch} has no option {name[:_LONGEST_NAME]!r}; possible options: {listed}"
         if value is not None and not known[name].accepts(value):
             return f"option {name} of {arch} must be {known[name].words}, not {_shorten(value)}"
         wanted = _EXACT_LENGTHS.get((arch, name))
@@ -276,9 +274,12 @@ def _find_wrong_size(arch: str, options: Mapping[str, object]) -> str:
     stages = _list_stages(arch, options)
     deepest = max((stride for stride, _ in stages), default=1)
     if deepest > DEEPEST_STRIDE:
-        return f"{arch} would shrink the sides {deepest} times; at most {DEEPEST_STRIDE} times"
+        return (
+            f"{arch} would halve the image size {deepest} times; at most {DEEPEST_STRIDE} times "
+            "are possible"
+        )
     if any((2 * deepest // stride) ** 3 * width**2 > _MOST_WORK for stride, width in stages):
-        return f"{arch} would be too wide for so many stages; take fewer filters"
+        return f"{arch} would have too many filters for so many stages; use fewer filters"
     return ""
 
 

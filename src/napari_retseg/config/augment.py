@@ -21,25 +21,46 @@ class AugmentConfig(Frozen):
     of the sample's own range. In 3D the plane of B-scans or slices is (depth, width).
     """
 
-    flip: Share = Field(0.5, description="probability of mirroring the width")
-    vertical_flip: Share = Field(0.0, description="probability of mirroring the depth")
-    rotation: Degrees = Field(0.0, description="degrees either way, in the plane")
-    scale: Annotated[float, Field(ge=0, lt=1)] = Field(0.15, description="depth, width: 1 -/+ this")
-    shift: Share = Field(0.1, description="part of the depth and of the width")
-    shear: Share = Field(0.1, description="tilt: part of the depth from centre to edge")
-    elastic: Share = Field(0.0, description="part of the depth, at most: smooth field")
-    ascan_shift: Share = Field(0.0, description="part of the depth: smooth motion along the width")
-    bscan_motion: Share = Field(
-        0.0, description="part of the depth: jumps between neighbouring B-scans (3D) or A-scans"
+    flip: Share = Field(0.5, description="Probability of a left-right flip.")
+    vertical_flip: Share = Field(0.0, description="Probability of an up-down flip.")
+    rotation: Degrees = Field(
+        0.0, description="Largest rotation in the B-scan's plane, in degrees."
     )
-    gamma: Range = Field(0.3, description="logarithm of the exponent")
-    contrast: Range = Field(0.2, description="factor 1 -/+ this")
+    scale: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.15, description="Largest change of depth and width, as a factor of 1 ± this."
+    )
+    shift: Share = Field(
+        0.1, description="Largest shift, as a fraction of the depth and of the width."
+    )
+    shear: Share = Field(
+        0.1, description="Largest tilt from centre to edge, as a fraction of the depth."
+    )
+    elastic: Share = Field(
+        0.0, description="Largest elastic deformation, as a fraction of the depth."
+    )
+    ascan_shift: Share = Field(
+        0.0, description="Largest smooth axial motion along the width, as a fraction of the depth."
+    )
+    bscan_motion: Share = Field(
+        0.0,
+        description="Largest axial jump between neighbouring B-scans (3D) or A-scans (2D), as a "
+        "fraction of the depth.",
+    )
+    gamma: Range = Field(0.3, description="Largest logarithm of the gamma exponent.")
+    contrast: Range = Field(0.2, description="Largest change of contrast, as a factor of 1 ± this.")
     brightness: Range = Field(0.1, description="offset")
-    speckle: Range = Field(0.08, description="standard deviation at most, more in bright tissue")
-    blur: Pixels = Field(0.0, description="sigma in pixels, of half of the samples")
-    vessel_shadow: Share = Field(0.0, description="probability of dark columns below vessels")
-    low_signal: Share = Field(0.0, description="probability of a weak stretch of A-scans")
-    cutout: Share = Field(0.0, description="probability of a box without content")
+    speckle: Range = Field(
+        0.08,
+        description="Largest standard deviation of the speckle noise, stronger in bright tissue.",
+    )
+    blur: Pixels = Field(
+        0.0,
+        description="Largest sigma of the Gaussian blur in pixels; half of the samples are "
+        "blurred.",
+    )
+    vessel_shadow: Share = Field(0.0, description="Probability of vessel shadows (dark A-scans).")
+    low_signal: Share = Field(0.0, description="Probability of a band of A-scans with low signal.")
+    cutout: Share = Field(0.0, description="Probability of an erased box (cutout).")
 
 
 AUGMENT_PRESETS: dict[str, AugmentConfig] = {
@@ -81,15 +102,15 @@ def parse_augment(text: str) -> AugmentConfig:
     preset, *changes = (part.strip() for part in text.split(","))
     if preset not in AUGMENT_PRESETS:
         raise ValueError(
-            f"{preset!r} is no preset of changes; choose {', '.join(AUGMENT_PRESETS)}, and change "
-            "single ones as in 'oct,vertical-flip=0.5'"
+            f"{preset!r} is not an augmentation preset; choose {', '.join(AUGMENT_PRESETS)}, and "
+            "change single values as in 'oct,vertical-flip=0.5'"
         )
     values = AUGMENT_PRESETS[preset].model_dump()
     for change in changes:
         name, _, value = change.partition("=")
         name = name.strip().replace("-", "_")
         if name not in values:
-            raise ValueError(f"there is no random change {name!r}; there are {', '.join(values)}")
+            raise ValueError(f"unknown augmentation {name!r}; choose from {', '.join(values)}")
         values[name] = value.strip()
     try:
         return AugmentConfig.model_validate(values)

@@ -42,19 +42,28 @@ class NetworkConfig(Frozen):
     `in_channels` counts every input plane: image channels times neighbouring B-scans.
     """
 
-    arch: _Name = Field("unet", description="smp architecture, or basicunet, dynunet, segresnet")
-    encoder: _Name = Field(
-        "resnet34", description="smp encoder, e.g. resnet34, tu-resnet18; 2D only"
+    arch: _Name = Field(
+        "unet",
+        description="Architecture: one of segmentation-models-pytorch, or basicunet, dynunet, "
+        "segresnet.",
     )
-    head: Head = Field("plain", description="on the decoder of a 2D U-Net: plain, fcn, psp, aspp")
+    encoder: _Name = Field(
+        "resnet34",
+        description="Encoder of segmentation-models-pytorch, e.g. resnet34, tu-resnet18; 2D only.",
+    )
+    head: Head = Field(
+        "plain", description="Head on the decoder of a 2D U-Net: plain, fcn, psp, aspp."
+    )
     auxiliary: bool = Field(
-        default=False, description="an FCN head on the decoder's last stage but one, for training"
+        default=False,
+        description="Auxiliary FCN head on the second-to-last stage of the decoder, for training "
+        "only.",
     )
     in_channels: Annotated[int, Field(ge=1, le=1024)] = 1
     n_classes: Annotated[int, Field(ge=2, le=254)] = 2
     options: Annotated[
         dict[_Name, _Number | float | _Name | bool | list[_Number] | None], Field(max_length=32)
-    ] = Field(default_factory=dict, description="further arguments of the architecture")
+    ] = Field(default_factory=dict, description="Further options of the architecture.")
 
     @property
     def dims(self) -> int:
@@ -68,8 +77,8 @@ class NetworkConfig(Frozen):
         """
         if not is_encoder_name(self.encoder):
             return (
-                f"{self.encoder!r} is no name of an encoder; give one of "
-                "segmentation-models-pytorch, or tu- and a model of timm"
+                f"encoder {self.encoder!r} is unknown; use one of segmentation-models-pytorch, "
+                "or tu- and the name of a timm model"
             )
         return find_wrong_option(self.arch, self.options)
 
@@ -84,52 +93,58 @@ class PreprocessConfig(Frozen):
 
     normalise: Normalisation = "percentile"
     normalise_over: NormaliseOver = Field(
-        "bscan", description="what a normalisation's statistics are taken from"
+        "bscan", description="Part of the data that the normalisation's statistics are taken from."
     )
     landmarks: Annotated[tuple[_Landmark, ...], Field(max_length=64 * _LANDMARKS)] = Field(
-        (), description="standard landmarks of nyul, ascending"
+        (), description="Standard landmarks of nyul, ascending."
     )
-    n4: bool = Field(default=False, description="N4 bias field correction first")
+    n4: bool = Field(
+        default=False, description="N4 bias field correction before the normalisation."
+    )
     scale: Annotated[tuple[_Factor, ...], Field(min_length=2, max_length=3)] = Field(
-        (1.0, 1.0), description="input size over scan size, for each axis"
+        (1.0, 1.0), description="Input size divided by scan size, for each axis."
     )
-    size: _Sides | None = Field(None, description="fixed input size")
+    size: _Sides | None = Field(None, description="Fixed input size in pixels.")
     spacing_um: Annotated[tuple[_Length, ...], Field(min_length=2, max_length=3)] | None = Field(
-        None, description="fixed pixel size, um"
+        None, description="Fixed pixel size in µm."
     )
     every: Annotated[int, Field(ge=1, le=1024)] = Field(
-        1, description="only each n-th pixel, no averaging"
+        1, description="Use every n-th pixel only, without averaging."
     )
-    fit: _Sides | None = Field(None, description="crop or pad to this, around the centre")
-    multiple: _Side | None = Field(None, description="trim to a multiple of this")
+    fit: _Sides | None = Field(None, description="Crop or pad to this size, around the centre.")
+    multiple: _Side | None = Field(None, description="Trim to a multiple of this size.")
     neighbours: Annotated[int, Field(ge=1, le=99)] = Field(
-        1, description="adjacent B-scans that are stacked as channels (2.5D); odd"
+        1, description="Number of adjacent B-scans that are stacked as channels (2.5D); odd."
     )
     window: tuple[_Side, _Side] | None = Field(
-        None, description="a 2D network predicts such windows of its input and averages them"
+        None,
+        description="Size of the windows in which a 2D network predicts its input; overlaps are "
+        "averaged.",
     )
     window_stride: Annotated[int, Field(ge=0, le=2**14)] = Field(
-        0, description="from window to window"
+        0, description="Step from window to window in pixels."
     )
     axis: Annotated[int, Field(ge=0, le=2)] = Field(
-        0, description="along which a volume that is not OCT is sliced"
+        0, description="Axis along which a non-OCT volume is sliced."
     )
     trained_size: _Sides | None = Field(
-        None, description="input size of the training samples; None: not known"
+        None, description="Input size of the training samples. None: unknown."
     )
 
     @field_validator("trained_size")
     @classmethod
     def _check_pixels(cls, size: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if size is not None and math.prod(size) > MOST_PIXELS:
-            raise ValueError(f"trained_size {size} has more than {MOST_PIXELS} pixels")
+            raise ValueError(f"trained_size {size} has more than {MOST_PIXELS:,} pixels")
         return size
 
     @field_validator("neighbours")
     @classmethod
     def _check_odd(cls, neighbours: int) -> int:
         if neighbours % 2 == 0:
-            raise ValueError("neighbours is odd: the B-scan itself and as many on either side")
+            raise ValueError(
+                "neighbours must be odd: the B-scan itself and the same number on each side"
+            )
         return neighbours
 
     @field_validator("landmarks")
@@ -137,7 +152,7 @@ class PreprocessConfig(Frozen):
     def _check_landmarks(cls, landmarks: tuple[float, ...]) -> tuple[float, ...]:
         channels = [landmarks[k : k + _LANDMARKS] for k in range(0, len(landmarks), _LANDMARKS)]
         if any(len(one) < _LANDMARKS or list(one) != sorted(one) for one in channels):
-            raise ValueError(f"each channel has {_LANDMARKS} landmarks, in ascending order")
+            raise ValueError(f"each channel must have {_LANDMARKS} landmarks, in ascending order")
         return landmarks
 
     @field_validator("size", "fit")
@@ -150,7 +165,7 @@ class PreprocessConfig(Frozen):
     @model_validator(mode="after")
     def _check_window(self) -> PreprocessConfig:
         if self.window is not None and not 0 < self.window_stride <= min(self.window):
-            raise ValueError("window_stride lies between 1 and the sides of the window")
+            raise ValueError("window_stride must be between 1 and the sides of the window")
         return self
 
     def find_misfit(self, network: NetworkConfig) -> str:
@@ -167,10 +182,10 @@ class PreprocessConfig(Frozen):
             if numbers is not None and len(numbers) != network.dims:
                 return f"{name} has {len(numbers)} numbers, but the network is {network.dims}D"
         if network.dims == 3 and (self.window is not None or self.neighbours > 1):
-            return "window and neighbours are for 2D networks"
+            return "window and neighbours only work with 2D networks"
         if network.in_channels % self.neighbours:
             return (
-                f"{network.in_channels} input plane(s) cannot be shared out to {self.neighbours} "
+                f"{network.in_channels} input channels cannot be divided among {self.neighbours} "
                 "neighbouring B-scans"
             )
         return ""

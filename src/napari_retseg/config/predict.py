@@ -18,16 +18,19 @@ class PredictConfig(Frozen):
     device: Device = "auto"
     precision: Precision = "auto"
     batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
-        0, description="B-scans at once; 0: one on a CPU, eight on a GPU"
+        0, description="Number of B-scans in a batch. 0: one on a CPU, eight on a GPU."
     )
-    tta: bool = Field(default=False, description="average over the mirrored B-scan, too")
+    tta: bool = Field(
+        default=False,
+        description="Average with the prediction of the mirrored B-scan (test-time augmentation).",
+    )
     repair: bool = Field(
-        default=False, description="the most probable labels that keep the order of the layers"
+        default=False, description="Most probable labels that keep the layers in anatomical order."
     )
-    uncertainty: bool = Field(default=False, description="also the entropy of each pixel")
+    uncertainty: bool = Field(default=False, description="Also the entropy of each pixel.")
     overlap: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.5, description="of the windows that a 3D network slides over a volume"
+        0.5, description="Overlap of neighbouring windows of a 3D network, as a fraction."
     )
     axis: Annotated[int, Field(ge=0, le=2)] | None = Field(
-        None, description="along which a volume that is not OCT is sliced; None: as trained"
+        None, description="Axis along which a non-OCT volume is sliced. None: as in training."
     )

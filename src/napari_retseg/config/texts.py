@@ -69,7 +69,8 @@ def parse_resize(text: str) -> Resize:
         if len(spacing) in (2, 3) and all(1e-6 < one < LARGEST_WEIGHT for one in spacing):
             return Resize("spacing", spacing_um=spacing)
     raise ValueError(
-        f"resize is 'auto', 'none', DEPTHxWIDTH, 'every:2' or 'spacing:3.9x11.6' (um), not {text!r}"
+        "resize must be 'auto', 'none', DEPTHxWIDTH, 'every:2' or 'spacing:3.9x11.6' (µm), "
+        f"not {text!r}"
     )
 
 
@@ -91,7 +92,7 @@ def parse_fit(text: str) -> Fit:
     kind, _, rest = text.partition(":")
     if kind == "multiple" and _is_whole(rest):
         return Fit(multiple=int(rest))
-    raise ValueError(f"fit is 'none', DEPTHxWIDTH or 'multiple:32', not {text!r}")
+    raise ValueError(f"fit must be 'none', DEPTHxWIDTH or 'multiple:32', not {text!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ def parse_window(text: str) -> Window | None:
         if _is_whole(stride_text) and int(stride_text) <= min(size):
             return Window((size[0], size[1]), int(stride_text))
     raise ValueError(
-        f"window is 'none' or DEPTHxWIDTH/STRIDE as in '256x256/170', the stride not above the "
-        f"smaller side; not {text!r}"
+        "window must be 'none' or DEPTHxWIDTH/STRIDE as in '256x256/170', with a stride up to "
+        f"the smaller side; not {text!r}"
     )
 
 
@@ -138,7 +139,7 @@ def parse_strategy(text: str) -> Strategy:
     if kind == "encoder-stages" and _is_whole(rest):
         return Strategy("encoder-stages", frozen_stages=int(rest))
     known = ", ".join(STRATEGIES)
-    raise ValueError(f"strategy is {known} or encoder-stages:N, not {text!r}")
+    raise ValueError(f"strategy must be {known} or encoder-stages:N, not {text!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def _parse_term(text: str) -> LossTerm:
     match = _TERM.match(text)
     if match is None or match[2] not in LOSSES:
         raise ValueError(
-            f"{text!r} is no loss; write for instance '0.5*ce + 0.5*dice' with any of "
+            f"{text!r} is not a loss; write for example '0.5*ce + 0.5*dice' with any of "
             f"{', '.join(LOSSES)}"
         )
     weight = _number(match[1] or "1", text)
@@ -172,7 +173,7 @@ def _parse_term(text: str) -> LossTerm:
     for name, value in _parse_arguments(match[3] or "", text).items():
         if name not in arguments:
             known = ", ".join(arguments) or "none"
-            raise ValueError(f"{match[2]} has no argument {name!r}; it has: {known}")
+            raise ValueError(f"{match[2]} has no argument {name!r}; possible arguments: {known}")
         if not 0 <= value <= LARGEST_WEIGHT:
             raise ValueError(
                 f"{name} of {match[2]} must be 0 or more, and at most {LARGEST_WEIGHT:g}, not "
@@ -218,8 +219,8 @@ def parse_class_weights(text: str) -> str | tuple[float, ...]:
     if len(given) > 1 and all(0 <= one <= LARGEST_WEIGHT for one in given) and max(given) > 0:
         return given
     raise ValueError(
-        f"class weights are {', '.join(CLASS_WEIGHTS)} or one number for each class, background "
-        f"first, as in '0.2,1,1'; not {text!r}"
+        f"class weights must be {', '.join(CLASS_WEIGHTS)} or one number for each class, "
+        f"background first, as in '0.2,1,1'; not {text!r}"
     )
 
 
@@ -248,8 +249,10 @@ def parse_split(text: str) -> SplitPlan:
         shares = [int(part) / 100 for part in text.split("/")] + [0.0]
         if abs(sum(shares) - 1) < 1e-9 and shares[0] > 0 and shares[1] > 0:
             return SplitPlan(fractions=(shares[0], shares[1], shares[2]))
-        raise ValueError(f"the shares of {text!r} do not add up to 100, or one of them is 0")
+        raise ValueError(f"the parts of {text!r} must add up to 100, and none may be 0")
     match = _FOLD.fullmatch(text)
     if match and 1 <= int(match[1]) <= int(match[2]) and int(match[2]) > 1:
         return SplitPlan(fold=int(match[1]), folds=int(match[2]))
-    raise ValueError(f"split is 'pinned', shares as '70/15/15', or 'fold:1/4', not {text!r}")
+    raise ValueError(
+        f"split must be 'pinned', percentages as in '70/15/15', or 'fold:1/4', not {text!r}"
+    )

@@ -47,150 +47,208 @@ class TrainConfig(Frozen):
 
     # the network; auto: the starting model's
     dims: Dims = Field(
-        "auto", description="B-scans, with their neighbours as channels, or volumes; auto: 2"
+        "auto",
+        description="Input: 2 for B-scans, 2.5 for B-scans with their neighbours as channels, 3 "
+        "for volumes. auto: 2.",
     )
     neighbours: Odd = Field(
-        0, description="B-scans in the input of --dims 2.5, odd; 0: the starting model's, or 3"
+        0,
+        description="Number of B-scans in the input with --dims 2.5; odd. 0: as in the starting "
+        "model, or 3.",
     )
     arch: str = Field(
         "auto",
-        description="smp architecture; 3D: basicunet, dynunet, segresnet; auto: unet or basicunet",
+        description="Architecture. 2D: one of segmentation-models-pytorch, auto: unet. 3D: "
+        "basicunet, dynunet, segresnet; auto: basicunet.",
     )
-    encoder: str = Field("auto", description="smp encoder; 2D only; auto: resnet18")
+    encoder: str = Field("auto", description="Encoder of a 2D network. auto: resnet18.")
     head: Literal["auto", "plain", "fcn", "psp", "aspp"] = Field(
-        "auto", description="on a 2D U-Net's decoder; auto: plain"
+        "auto", description="Head on the decoder of a 2D U-Net. auto: plain."
     )
-    aux_weight: NotNegative = Field(0.0, description="of an auxiliary FCN head's loss; 0: none")
+    aux_weight: NotNegative = Field(
+        0.0, description="Auxiliary-head loss weight (FCN head). 0: no auxiliary head."
+    )
 
     # what is trained
     strategy: str = Field(
-        "all", description="all, decoder, last-three, head, encoder-stages:N, scratch"
+        "all",
+        description="Weights that are trained: all, decoder, last-three, head, encoder-stages:N; "
+        "or scratch to train from scratch.",
     )
     encoder_lr: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="learning rate of the encoder, as part of --lr"
+        1.0, description="Learning rate of the encoder, as a fraction of the learning rate."
     )
     unfreeze: Count = Field(
-        0, description="iterations between the unfreezing of two encoder stages, deepest first"
+        0,
+        description="Iterations until the next encoder stage is unfrozen, deepest first. 0: all "
+        "from the start.",
     )
-    l2_sp: NotNegative = Field(0.0, description="pull towards the starting weights (L2-SP)")
+    l2_sp: NotNegative = Field(
+        0.0, description="Weight of the penalty on changes of the starting weights (L2-SP)."
+    )
     keep_start: Literal["auto"] | Share = Field(
         "auto",
-        description="share of the starting weights in those that are scored and kept; auto, "
-        "where the start has a mean Dice of 0.5: 0.5 with one or two training scans, 0.25 with up "
-        "to 20, 0.15 with up to 100, else 0",
+        description="Initial-weight fraction (WiSE-FT): share of the starting weights in the "
+        "weights that are scored and saved. auto: 0 if the starting model's mean Dice is below "
+        "0.5; else 0.5 for 1 or 2 training scans, 0.25 up to 20, 0.15 up to 100, 0 above.",
     )
 
     # the loss
     loss: str = Field(
         "0.5*ce + 0.5*dice",
-        description="sum of ce, wce, dice, wdice, gdice, focal, tversky, lovasz",
+        description="Loss: weighted sum of ce, wce, dice, wdice, gdice, focal, tversky, lovasz.",
     )
     class_weights: str = Field(
-        "none", description="for wce and wdice: none, inverse, sqrt, rank, or numbers"
+        "none",
+        description="Class weights of wce and wdice: none, inverse, sqrt, rank, or one number for "
+        "each class.",
     )
 
     # the optimisation
-    optimizer: Optimizer = Field("adamw", description="of the weights")
-    lr: Positive = Field(1e-3, description="highest learning rate")
-    momentum: Share = Field(0.9, description="of sgd")
-    weight_decay: NotNegative = Field(1e-2, description="L2 (decoupled in adamw)")
-    schedule: ScheduleName = Field("onecycle", description="learning rate over the training")
+    optimizer: Optimizer = Field("adamw", description="Optimizer.")
+    lr: Positive = Field(1e-3, description="Highest learning rate.")
+    momentum: Share = Field(0.9, description="Momentum of sgd.")
+    weight_decay: NotNegative = Field(1e-2, description="Weight decay (decoupled in adamw).")
+    schedule: ScheduleName = Field("onecycle", description="Learning-rate schedule.")
     schedule_iterations: Count = Field(
-        0, description="length of the schedule where it is not the training's; 0: the training's"
+        0, description="Length of the schedule in iterations. 0: the length of the training."
     )
-    warmup: Count = Field(0, description="iterations of linear rise before the schedule")
-    pct_start: Share = Field(0.2, description="share of the rise in onecycle")
-    div_factor: Positive = Field(25.0, description="highest over first rate in onecycle")
-    final_div_factor: Positive = Field(1e4, description="highest over last rate in onecycle")
-    poly_power: Positive = Field(0.9, description="of poly")
-    drop_every: AtLeastOne = Field(300, description="iterations between the drops of step")
+    warmup: Count = Field(0, description="Iterations of linear warm-up before the schedule.")
+    pct_start: Share = Field(0.2, description="Warm-up as a fraction of the onecycle schedule.")
+    div_factor: Positive = Field(
+        25.0, description="Highest learning rate divided by the first one, for onecycle."
+    )
+    final_div_factor: Positive = Field(
+        1e4, description="Highest learning rate divided by the last one, for onecycle."
+    )
+    poly_power: Positive = Field(0.9, description="Power of the poly schedule.")
+    drop_every: AtLeastOne = Field(
+        300, description="Iterations between the drops of the step schedule."
+    )
     drop_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="of a drop in step and plateau"
+        0.1, description="Factor of a drop in the step and plateau schedules."
     )
     plateau_patience: AtLeastOne = Field(
-        3, description="scores without a better one before plateau drops"
+        3,
+        description="Number of scores without improvement before plateau drops the learning rate.",
     )
-    clip: NotNegative = Field(0.0, description="largest norm of the gradient; 0: any")
-    accumulate: Batch = Field(1, description="batches in an optimiser step")
+    clip: NotNegative = Field(
+        0.0, description="Largest gradient norm (gradient clipping). 0: no clipping."
+    )
+    accumulate: Batch = Field(
+        1, description="Number of batches in an optimizer step (gradient accumulation)."
+    )
     iterations: Count = Field(
         0,
-        description="optimiser steps; 0: from a model 100 and 3 for each training scan (1000 at "
-        "most), from new weights 1000",
+        description="Number of iterations (optimizer steps). 0: with a starting model 100 + 3 for "
+        "each training scan (1000 at most), from scratch 1000.",
     )
-    epochs: Count = Field(0, description="instead of iterations: passes over the training scans")
-    minutes: NotNegative = Field(0.0, description="instead of iterations: time of training steps")
-    batch_size: Batch = Field(4, description="samples in a batch")
-    patience: Count = Field(0, description="stop after so many scores without a better one; 0: no")
+    epochs: Count = Field(0, description="Number of epochs, instead of iterations. 0: not used.")
+    minutes: NotNegative = Field(
+        0.0, description="Training time in minutes, instead of iterations. 0: not used."
+    )
+    batch_size: Batch = Field(4, description="Number of samples in a batch.")
+    patience: Count = Field(
+        0, description="Stop after this number of scores without improvement. 0: never."
+    )
     ema: Share = Field(
-        0.99, description="decay of the averaged weights that are scored and kept; 0: none"
+        0.99,
+        description="Decay of the exponential moving average (EMA) of the weights; the average is "
+        "scored and saved. 0: no average.",
     )
 
     # the samples
     crop: str = Field(
         "whole",
-        description="whole scans (of volumes above 128^3 voxels crops of 96^3), or DEPTHxWIDTH of "
-        "the network's input",
+        description="Crop size: whole scan, or DEPTHxWIDTH in pixels of the network's input. "
+        "Volumes above 128^3 voxels use crops of 96^3.",
     )
     class_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="share of the samples that is drawn for a class, rare ones first"
+        0.5, description="Fraction of the samples that are drawn for a class, rare classes first."
     )
     crop_cap: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="redraw a crop (ten times) while one class has this share of it; 1: never"
+        1.0,
+        description="Draw a crop again (up to ten times) if one class covers more than this "
+        "fraction. 1: never.",
     )
     resize: str = Field(
         "auto",
-        description="input: none, DEPTHxWIDTH, every:N, spacing:AxB, auto (width halved to <= 512)",
+        description="Resize the input: none, DEPTHxWIDTH, every:N, spacing:AxB, or auto (halve "
+        "the width until it is <= 512).",
     )
     fit: str = Field(
-        "auto", description="then crop or pad to DEPTHxWIDTH, or trim to multiple:N; auto: none"
+        "auto",
+        description="After resizing: crop or pad to DEPTHxWIDTH, or trim to multiple:N. auto: "
+        "none.",
     )
     window: str = Field(
         "auto",
-        description="2D: predict the input in windows, DEPTHxWIDTH/STRIDE, and average; auto: none",
+        description="Sliding window of a 2D network, DEPTHxWIDTH/STRIDE; overlaps are averaged. "
+        "auto: none.",
     )
     normalise: Literal["auto", Normalisation] = Field(
-        "auto", description="grey values to network input; auto: percentile"
+        "auto", description="Intensity normalisation. auto: percentile."
     )
     normalise_over: Literal["auto", NormaliseOver] = Field(
-        "auto", description="statistics of each B-scan or scan; auto: scan in 3D"
+        "auto",
+        description="Part of the data that the normalisation's statistics are taken from. auto: "
+        "the B-scan; in 3D the scan.",
     )
     n4: Literal["auto", "on", "off"] = Field(
-        "auto", description="N4 bias field correction (extra 'n4'); auto: off"
+        "auto", description="N4 bias field correction (needs the extra 'n4'). auto: off."
     )
     axis: Literal["auto", "0", "1", "2"] = Field(
-        "auto", description="along which a volume that is not OCT is sliced in 2D; auto: 0"
+        "auto", description="Axis along which non-OCT volumes are sliced in 2D. auto: 0."
     )
     augment: str = Field(
-        "oct", description="none, light, oct, strong; changes as in oct,elastic=0.02"
+        "oct",
+        description="Augmentation preset: none, light, oct, strong; single values as in "
+        "oct,elastic=0.02.",
     )
-    rehearse: str = Field("", description="an older data set that is mixed in against forgetting")
-    rehearse_share: Share = Field(0.25, description="its share of each batch")
+    rehearse: str = Field(
+        "",
+        description="Rehearsal dataset: older data that is mixed into each batch, against "
+        "forgetting.",
+    )
+    rehearse_share: Share = Field(
+        0.25, description="Fraction of each batch that is drawn from the rehearsal dataset."
+    )
 
     # what is held out
-    split: str = Field("pinned", description="pinned, or for this run 80/20, 70/15/15, fold:1/4")
-    split_by: SplitBy = Field("patient", description="image only to follow a published protocol")
+    split: str = Field(
+        "pinned",
+        description="Split: pinned in the dataset, or for this run 80/20, 70/15/15, fold:1/4.",
+    )
+    split_by: SplitBy = Field(
+        "patient", description="Unit of the split. Use image only to follow a published protocol."
+    )
     operating_point: bool = Field(
-        default=False, description="choose a threshold for each class on the held-out scans"
+        default=False, description="Choose a threshold for each class on the held-out scans."
     )
 
-    seed: Seed = Field(0, description="for initial weights, samples and augmentation")
-    deterministic: bool = Field(default=False, description="only algorithms that repeat exactly")
+    seed: Seed = Field(0, description="Random seed of initial weights, samples and augmentation.")
+    deterministic: bool = Field(
+        default=False,
+        description="Use only deterministic algorithms, so that a run can be repeated exactly.",
+    )
     score_every: Count = Field(
         0,
-        description="iterations between scores on the held-out scans; 0: a fifth of the training, "
-        "100 at most",
+        description="Iterations between two scores on the held-out scans. 0: a fifth of the "
+        "training, 100 at most.",
     )
     checkpoint_seconds: NotNegative = Field(
-        60.0, description="seconds between full-state checkpoints"
+        60.0, description="Seconds between two saved checkpoints."
     )
-    device: Device = Field("auto", description="where to compute")
-    precision: Precision = Field("auto", description="auto: bf16 where that is no slower")
+    device: Device = Field("auto", description="Device to compute on.")
+    precision: Precision = Field(
+        "auto", description="Floating-point precision. auto: bf16 where it is not slower."
+    )
 
     @field_validator("crop")
     @classmethod
     def _check_crop(cls, text: str) -> str:
         if text != "whole" and not min(parse_size(text) or (0,)):
-            raise ValueError(f"crop is 'whole' or DEPTHxWIDTH, not {text!r}")
+            raise ValueError(f"crop must be 'whole' or DEPTHxWIDTH, not {text!r}")
         return text
 
     @field_validator("keep_start", mode="before")
@@ -201,14 +259,18 @@ class TrainConfig(Frozen):
         except (TypeError, ValueError):
             is_right = False
         if not is_right:
-            raise ValueError(f"keep_start is 'auto' or a share from 0 to below 1, not {value!r}")
+            raise ValueError(
+                f"keep-start must be 'auto' or a number from 0 to below 1, not {value!r}"
+            )
         return value
 
     @field_validator("neighbours")
     @classmethod
     def _check_odd(cls, neighbours: int) -> int:
         if neighbours and neighbours % 2 == 0:
-            raise ValueError("neighbours is odd: the B-scan itself and as many on either side")
+            raise ValueError(
+                "neighbours must be odd: the B-scan itself and the same number on each side"
+            )
         return neighbours
 
     @field_validator(
@@ -228,7 +290,7 @@ class TrainConfig(Frozen):
             is_3d = self.arch in ARCHITECTURES_3D
             if self.dims == "3" and not is_3d:
                 known = ", ".join(ARCHITECTURES_3D)
-                raise ValueError(f"in 3D, arch is {known}, not {self.arch!r}")
+                raise ValueError(f"in 3D, arch must be {known}, not {self.arch!r}")
             if is_3d and self.dims != "3":
                 raise ValueError(f"{self.arch} is a 3D network; add --dims 3")
         return self

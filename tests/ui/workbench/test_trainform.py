@@ -129,7 +129,7 @@ def test_a_wrong_text_is_explained_below_its_field(form: TrainForm, qtbot: QtBot
         write(qtbot, choice(form, "augment").edit, "oct,wobble=1")
     text = form.error_texts["augment"]
     assert text.isVisible()
-    assert text.text().startswith("There is no random change 'wobble'; there are flip, ")
+    assert text.text().startswith("Unknown augmentation 'wobble'; choose from flip, ")
     assert text.text().endswith(".")
     assert form.error() == text.text()
     with pytest.raises(InputError, match="wobble"):
@@ -254,7 +254,7 @@ def test_the_wheel_does_not_change_a_field_that_it_passes(form: TrainForm) -> No
 
 def test_rows_have_tooltips_from_the_options(form: TrainForm) -> None:
     assert str(TrainConfig.model_fields["lr"].description) in form.fields["lr"].toolTip()
-    assert "time of training steps" in form.budget.toolTip()
+    assert "Training time in minutes" in form.budget.toolTip()
 
 
 @pytest.mark.parametrize("name", ["dark", "light"])
