@@ -35,6 +35,8 @@ _INTO_DOCS = re.compile(
 #: Files of ``docs`` that readers open in the repository: data, packed runs, scripts.
 _LEFT_OUT = re.compile(r"\]\((?![a-z]+:)([^)\s#]+\.(?:zip|csv|jsonl|py))\)")
 
+_ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
+
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code."""
@@ -64,6 +66,11 @@ def adopt(document: str) -> str:
     return text
 
 
+def on_page_content(html: str, **_: object) -> str:
+    """Drop the roles that docstrings put before names; the names stay."""
+    return _ROLE.sub("", html)
+
+
 def write_commands() -> str:
     """Every command with its arguments and options, as the command line prints them."""
     command: Any = typer.main.get_command(app)
@@ -90,7 +97,7 @@ def _write_command(command: Any, context: Any) -> Iterator[str]:
     yield from (f"{_escape(part)}\n" for part in (command.help or "").split("\n\n"))
     yield f"```text\n{usage}\n```\n"
     if rows:
-        yield "| argument or option | |\n|---|---|"
+        yield "| argument or option | meaning |\n|---|---|"
         yield "\n".join(f"| {_write_names(names)} | {_escape(text)} |" for names, text in rows)
         yield ""
 
@@ -107,12 +114,16 @@ def _escape(text: str) -> str:
 
 def write_keys() -> str:
     """The keys of the workbench."""
-    rows = [f"| ++{key.lower()}++ | {MEANINGS[name]} |" for name, key in KEYS.items()]
-    first, last = (CLASS_KEYS[index].lower() for index in (0, -1))
-    rows.append(f"| ++{first}++ to ++{last}++ | paint with the first to the ninth class |")
+    rows = [f"| {_write_key(key)} | {MEANINGS[name]} |" for name, key in KEYS.items()]
+    first, last = (_write_key(CLASS_KEYS[index]) for index in (0, -1))
+    rows.append(f"| {first} to {last} | paint with the first to the ninth class |")
     table = "\n".join(["| key | what it does |", "|---|---|", *rows])
     return (
         f"# Keys\n\nKeys of the [workbench](../workbench.md).\n\n{table}\n\n"
         "The keys work after everything that you do in the dock: a click there leaves the focus "
         "on the canvas. Only a text field keeps it, until Enter.\n"
     )
+
+
+def _write_key(key: str) -> str:
+    return "+".join(f"<kbd>{part}</kbd>" for part in key.split("+"))
