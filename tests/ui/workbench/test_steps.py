@@ -192,3 +192,20 @@ def test_the_oldest_steps_go_where_they_take_too_much_memory() -> None:
     big = Patch(0, "corrected", "", None, np.zeros(9999, np.uint8))
     steps.push(Step("big", {0: big}))
     assert steps.take("undo") is not None
+
+
+@given(first=st.integers(0, 12), height=st.integers(0, 12), seed=st.integers(0, 99))
+def test_a_whole_bscan_comes_back_whichever_rows_hold_labels(
+    first: int, height: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    before = np.zeros((12, 7), np.uint8)
+    before[first : first + height] = rng.integers(0, 3, before[first : first + height].shape)
+    after = rng.integers(0, 3, before.shape, dtype=np.uint8)
+    plane = after.copy()
+    kept = Patch.of_plane(4, "corrected", "m", before)
+    back = kept.swap(plane, "confirmed", "")
+    assert np.array_equal(plane, before)
+    again = back.swap(plane, "corrected", "m")
+    assert np.array_equal(plane, after)
+    assert again.n_bytes == kept.n_bytes <= before.nbytes

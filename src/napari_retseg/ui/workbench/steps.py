@@ -34,7 +34,10 @@ class Patch:
     flat
         Places of the pixels in C order; None: the whole B-scan.
     values
-        Their values; None: nothing was labelled.
+        Their values, or the rows of the whole B-scan that hold any label; None: nothing was
+        labelled.
+    top
+        The first of these rows.
     """
 
     bscan: int
@@ -42,6 +45,18 @@ class Patch:
     model: str
     flat: NDArray[np.int32] | None
     values: NDArray[np.uint8] | None
+    top: int = 0
+
+    @classmethod
+    def of_plane(
+        cls, bscan: int, state: State | None, model: str, plane: NDArray[np.uint8]
+    ) -> Patch:
+        """Keep a whole B-scan; of a volume, its rows without labels would take most of the time."""
+        if state is None:
+            return cls(bscan, state, model, None, None)
+        rows = np.flatnonzero(plane.any(axis=1))
+        top, end = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
+        return cls(bscan, state, model, None, plane[top:end].copy(), top)
 
     @classmethod
     def of_state(cls, bscan: int, state: State | None, model: str) -> Patch:
@@ -77,9 +92,11 @@ class Patch:
             Of the B-scan now.
         """
         if self.flat is None or self.values is None:
-            now = None if state is None else plane.copy()
-            plane[...] = 0 if self.values is None else self.values
-            return Patch(self.bscan, state, model, None, now)
+            now = Patch.of_plane(self.bscan, state, model, plane)
+            plane[...] = 0
+            if self.values is not None:
+                plane[self.top : self.top + len(self.values)] = self.values
+            return now
         places = np.unravel_index(self.flat, plane.shape)
         values = plane[places]
         plane[places] = self.values

@@ -273,11 +273,11 @@ class Tracking:
         step = Step(what)
         for bscan in bscans:
             state, model = self.states.get(bscan), self.models.get(bscan, "")
-            if not are_painted:
+            if are_painted:
+                labels = plane(opened.loaded.labels, bscan)
+                step.add(Patch.of_plane(bscan, state, model, labels))
+            else:
                 step.add(Patch.of_state(bscan, state, model))
-                continue
-            values = None if state is None else plane(opened.loaded.labels, bscan).copy()
-            step.add(Patch(bscan, state, model, None, values))
         self.steps.push(step)
 
     def take_step(self, way: Way) -> Step | None:
