@@ -111,5 +111,15 @@ def test_an_unknown_command_or_option_would_be_found() -> None:
     assert find_unknown(["models", "forget", "x"]) == "forget"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_scripts_and_targets_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    scripts = re.findall(r"python (?:-m )?((?:benchmarks|docs|scripts)[./]\w+)", text)
+    assert [name for name in scripts if not (ROOT / f"{name.replace('.', '/')}.py").is_file()] == []
+    wanted = re.findall(r"(?:`| {4}|^)make ([a-z-]+)(?= *(?:[`#]|$))", text, re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert set(wanted) <= {*targets, "help"}
+
+
 def test_the_readme_prints_commands() -> None:
     assert len(list(read_commands((ROOT / "README.md").read_text(encoding="utf-8")))) > 5
