@@ -34,7 +34,16 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
     "module",
     [
         *("cli", "ui", "engine", "rounds", "workspace", "models", "dataset", "livescores", "io"),
-        *("scores", "simulate", "study", "study.opening", "study.execute", "study.report"),
+        *(
+            "scores",
+            "simulate",
+            "api",
+            "api.arguments",
+            "study",
+            "study.opening",
+            "study.execute",
+            "study.report",
+        ),
     ],
 )
 def test_no_torch_without_a_job(module: str) -> None:
@@ -44,6 +53,7 @@ def test_no_torch_without_a_job(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "api.model",
         "cli",
         "demo",
         "engine",

@@ -1,7 +1,7 @@
 """Segment retinal OCT in napari: predict, correct, fine-tune, score.
 
-The public functions are imported on first use, so that ``import napari_retseg`` costs
-nothing and never loads torch.
+In a notebook or script, ``import napari_retseg as rs``. The public functions are imported on
+first use, so that the import costs nothing and never loads torch.
 """
 
 from __future__ import annotations
@@ -10,25 +10,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_retseg.infer.evaluate import evaluate
-    from napari_retseg.infer.predict import predict
-    from napari_retseg.io import read_scan
-    from napari_retseg.learn.train import fine_tune
-    from napari_retseg.nets.bundle import load_model
+    from napari_retseg.api.evaluation import evaluate
+    from napari_retseg.api.model import Model, Prediction, load_model
+    from napari_retseg.api.scan import read_scan
+    from napari_retseg.api.scripting import ScriptedWorkspace as Workspace
+    from napari_retseg.api.trainingrun import Run, load_run
+    from napari_retseg.api.tuning import train
+    from napari_retseg.api.writing import make_dataset
+    from napari_retseg.errors import RetsegError
+    from napari_retseg.scan import OctScan
+    from napari_retseg.ui.show import show
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "fine_tune", "load_model", "predict", "read_scan"]
+__all__ = [
+    "Model",
+    "OctScan",
+    "Prediction",
+    "RetsegError",
+    "Run",
+    "Workspace",
+    "evaluate",
+    "load_model",
+    "load_run",
+    "make_dataset",
+    "read_scan",
+    "show",
+    "train",
+]
 
+#: Module of each name, and what it is called there.
 _HOMES = {
-    "evaluate": "napari_retseg.infer.evaluate",
-    "fine_tune": "napari_retseg.learn.train",
-    "load_model": "napari_retseg.nets.bundle",
-    "predict": "napari_retseg.infer.predict",
-    "read_scan": "napari_retseg.io",
+    "Model": "napari_retseg.api.model:Model",
+    "OctScan": "napari_retseg.scan:OctScan",
+    "Prediction": "napari_retseg.api.model:Prediction",
+    "RetsegError": "napari_retseg.errors:RetsegError",
+    "Run": "napari_retseg.api.trainingrun:Run",
+    "Workspace": "napari_retseg.api.scripting:ScriptedWorkspace",
+    "evaluate": "napari_retseg.api.evaluation:evaluate",
+    "load_model": "napari_retseg.api.model:load_model",
+    "load_run": "napari_retseg.api.trainingrun:load_run",
+    "make_dataset": "napari_retseg.api.writing:make_dataset",
+    "read_scan": "napari_retseg.api.scan:read_scan",
+    "show": "napari_retseg.ui.show:show",
+    "train": "napari_retseg.api.tuning:train",
+    # the generators of events below them, for programs that show progress in their own way
+    "fine_tune": "napari_retseg.learn.train:fine_tune",
+    "predict": "napari_retseg.infer.predict:predict",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        module, _, own = _HOMES[name].partition(":")
+        return getattr(import_module(module), own)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first asks a job to stop and save, the second stops at once."""
+"""Ctrl-C and a termination request, for a command."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
+from napari_retseg import interrupt
 from napari_retseg.cli.terminal import echo
 from napari_retseg.events import CancelToken
 
@@ -18,20 +18,11 @@ def stopping_cleanly() -> Iterator[CancelToken]:
 
     A second one raises KeyboardInterrupt.
     """
-    token = CancelToken()
-
-    def handle(_number: int, _frame: Any) -> None:
-        if token.is_cancelled():
-            raise KeyboardInterrupt
-        token.cancel()
-        with suppress(RuntimeError):  # it came in the midst of another line
-            echo(
-                "stopping after everything is saved; press Ctrl-C again to stop at once", sys.stderr
-            )
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with interrupt.stopping_cleanly(_announce, signals=signals) as token:
         yield token
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+def _announce() -> None:
+    with suppress(RuntimeError):  # it came in the midst of another line
+        echo("stopping after everything is saved; press Ctrl-C again to stop at once", sys.stderr)

@@ -28,6 +28,8 @@ from napari_retseg.io.tiff import open_tiff
 from napari_retseg.scan import OctScan, check_spacing
 
 _Shape = tuple[int, ...] | None
+#: Pixel types that a TIFF cannot hold, and those that take their place.
+_NEAREST = {"bool": "uint8", "float16": "float32", "int64": "float64", "uint64": "float64"}
 _READERS: dict[str, Callable[[Path, Values, _Shape], OctScan]] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), lambda path, v, _: open_raster(path, v)),
     **dict.fromkeys((".tif", ".tiff"), lambda path, v, shape: open_tiff(path, v, expected=shape)),
@@ -128,6 +130,20 @@ def write_scan(path: Path, scan: OctScan) -> Path:
     if suffix_of(path) == ".npy" and is_colour(layout.shape):
         raise InputError(f"{path}: shape {layout.shape} would be read as colour; use .tif or .npz")
     return save_planes(path, iterate_planes(scan.pixels), layout)
+
+
+def write_tiff_copy(path: Path, scan: OctScan) -> Path:
+    """Write any scan as TIFF; pixel types that it cannot hold become the nearest that it can.
+
+    Raises
+    ------
+    InputError
+        Where the system refuses to write.
+    """
+    nearest = _NEAREST.get(str(scan.pixels.dtype))
+    if nearest is not None:
+        scan = replace(scan, pixels=np.asarray(scan.pixels).astype(nearest))
+    return write_scan(path, scan)
 
 
 def iterate_planes(pixels: Any) -> Iterator[NDArray[Any]]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
-
-import numpy as np
 
 from napari_retseg.dataset import Case
 from napari_retseg.dataset.content import identify
 from napari_retseg.dataset.files import check_name
 from napari_retseg.errors import InputError, RetsegError
-from napari_retseg.io import is_scan_path, read_scan, write_scan
+from napari_retseg.io import is_scan_path, read_scan
+from napari_retseg.io.scans import write_tiff_copy
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.workspace.cases import CaseBook
@@ -22,9 +20,6 @@ from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.grouping import GUESSED, SOURCE, guess_group
 from napari_retseg.workspace.layout import LABELS, PREDICTIONS, SCANS, choose_name, list_names
 from napari_retseg.workspace.relocation import holds_scan, measure
-
-#: Pixel types that a TIFF cannot hold, and those that take their place.
-_NEAREST = {"bool": "uint8", "float16": "float32", "int64": "float64", "uint64": "float64"}
 
 
 def find_known(book: CaseBook, path: Path) -> str | None:
@@ -80,7 +75,9 @@ def make_case(
     folders = (LABELS, PREDICTIONS, SCANS)
     there = [stem_of(Path(n)) for kind in folders for n in list_names(book.root / kind)]
     chosen = choose_name(wanted, [*book.cases, *there])
-    image = check_name(source) if source else _write_copy(book.root / SCANS / f"{chosen}.tif", scan)
+    image = (
+        check_name(source) if source else write_tiff_copy(book.root / SCANS / f"{chosen}.tif", scan)
+    )
     about = {"name": chosen, **_describe(scan, image)}
     if group is None and scan.patient_key is None:
         about[SOURCE] = GUESSED
@@ -98,13 +95,6 @@ def _describe(scan: OctScan, image: Path) -> dict[str, Any]:
     if scan.laterality is not None:
         about["laterality"] = scan.laterality
     return about
-
-
-def _write_copy(path: Path, scan: OctScan) -> Path:
-    nearest = _NEAREST.get(str(scan.pixels.dtype))
-    if nearest is not None:
-        scan = replace(scan, pixels=np.asarray(scan.pixels).astype(nearest))
-    return write_scan(path, scan)
 
 
 def describe(

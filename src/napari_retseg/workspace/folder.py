@@ -39,9 +39,7 @@ class Workspace(ScanShelf, Labelling, TrainingData):
     """
 
     @classmethod
-    def create(
-        cls, folder: Path, *, classes: LabelSet = RETINA, name: str | None = None
-    ) -> Workspace:
+    def create(cls, folder: Path, *, classes: LabelSet = RETINA, name: str | None = None) -> Self:
         """Make a workspace in a new or empty folder, and open it.
 
         Raises
@@ -59,7 +57,7 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         return cls.open(folder, trust=True)
 
     @classmethod
-    def open(cls, folder: Path, *, trust: bool = False) -> Workspace:
+    def open(cls, folder: Path, *, trust: bool = False) -> Self:
         """Open a workspace; read-only where another program has it open, or it is protected.
 
         Parameters

@@ -25,6 +25,8 @@ SCANS = "scans"
 REMOVED = "removed"
 RESTORE = "restore"
 ROUNDS = "rounds"
+#: In the folder of a round: the data as they were when it began.
+SNAPSHOT = "data"
 KINDS = (LABELS, PREDICTIONS, SCANS, REMOVED, RESTORE, ROUNDS)
 LOCK = ".lock"
 #: Restore points that are not whole yet, or not any more.

@@ -279,18 +279,16 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
     ModelError
         Where the two have no foreground class in common.
     """
-    names = {c.name: c.value for c in opened.loaded.classes.foreground}
-    table = np.zeros(256, dtype=np.uint8)
-    shared = [c for c in choice.info.classes.foreground if c.name in names]
-    if not shared:
+    own = opened.loaded.classes
+    table = own.translation_from(choice.info.classes)
+    if not table.any():
+        names = ", ".join(c.name for c in own.foreground)
         theirs = ", ".join(c.name for c in choice.info.classes.foreground)
         raise ModelError(
-            f"{choice.name}: knows none of the classes of this workspace ({', '.join(names)}); "
+            f"{choice.name}: knows none of the classes of this workspace ({names}); "
             "choose another model, fine-tune this one on your labels, or add its classes with "
             f"Classes… ({theirs})"
         )
-    for label_class in shared:
-        table[label_class.value] = names[label_class.name]
     return table
 
 

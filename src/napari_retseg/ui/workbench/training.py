@@ -27,9 +27,7 @@ from napari_retseg.rounds import (
 from napari_retseg.ui.workbench.desk import Desk
 from napari_retseg.ui.workbench.foreseeing import Description, foresee
 from napari_retseg.ui.workbench.predicting import Predicting
-
-#: Folder of a round with the data as they were when it began.
-_DATA = "data"
+from napari_retseg.workspace.layout import SNAPSHOT
 
 
 class Training:
@@ -172,14 +170,14 @@ class Training:
                     points.make("retrain", name=entry.name)
             workspace.pin()
             run = workspace.new_round()
-            workspace.save_snapshot(run / _DATA)
+            workspace.save_snapshot(run / SNAPSHOT)
             return run
 
         config, start = self._config, None if choice is None else choice.folder
         self._desk.do(
             work,
             lambda run: self._submit(
-                run, TrainJob(run / _DATA, config, run, start=start), Curves()
+                run, TrainJob(run / SNAPSHOT, config, run, start=start), Curves()
             ),
             failed=lambda _: self._end(),
         )
@@ -194,7 +192,7 @@ class Training:
 
         def work() -> tuple[TrainJob, Curves]:
             # one that the copied command began has learnt from the workspace itself
-            data = run / _DATA if (run / _DATA).is_dir() else workspace.folder
+            data = run / SNAPSHOT if (run / SNAPSHOT).is_dir() else workspace.folder
             return TrainJob(data, read_config(run), run, resume=True), Curves.read(run)
 
         self._desk.do(work, lambda found: self._submit(run, *found), failed=lambda _: self._end())
