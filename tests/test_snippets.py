@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from typer.testing import CliRunner
 
@@ -53,11 +54,15 @@ def place(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return folder
 
 
+# trainings of a few iterations on simulated scans warn of much
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PYTHON, ids=name_of)
 def test_python_of_a_page_runs(page: Path, place: Path) -> None:
     code = read_python(page.read_text(encoding="utf-8"))
+    plt.switch_backend("agg")
     exec(compile(code, name_of(page), "exec"), {"__name__": "__main__"})
+    plt.close("all")
 
 
 @pytest.mark.slow
