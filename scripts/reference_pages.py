@@ -35,6 +35,10 @@ _INTO_DOCS = re.compile(
 #: Files of ``docs`` that readers open in the repository: data, packed runs, scripts.
 _LEFT_OUT = re.compile(r"\]\((?![a-z]+:)([^)\s#]+\.(?:zip|csv|jsonl|py))\)")
 
+#: ``--name <type>``, ``--name VALUE`` or a name alone, as the help of a command prints it.
+_NAMES = re.compile(r"(.+?)(?: (<.+>|[A-Z][A-Z=,]*))?")
+#: What the help calls a type, for readers who do not know Python.
+_TYPES = {"str": "text", "int": "integer", "float": "number", "list[Path]": "paths"}
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
 
 
@@ -43,6 +47,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     made = {"reference/commands.md": write_commands(), "reference/keys.md": write_keys()}
     for page, document in ROOT_PAGES.items():
         made[page] = adopt(document)
+    made["index.md"] = f"---\nhide: [navigation]\n---\n{made['index.md']}"
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     return files
@@ -97,13 +102,18 @@ def _write_command(command: Any, context: Any) -> Iterator[str]:
     yield from (f"{_escape(part)}\n" for part in (command.help or "").split("\n\n"))
     yield f"```text\n{usage}\n```\n"
     if rows:
-        yield "| argument or option | meaning |\n|---|---|"
+        yield "| argument or option | value | meaning |\n|---|---|---|"
         yield "\n".join(f"| {_write_names(names)} | {_escape(text)} |" for names, text in rows)
         yield ""
 
 
 def _write_names(names: str) -> str:
-    return f"<code>{_escape(names)}</code>"
+    """The names of an option, and what may follow them, in two cells."""
+    found = _NAMES.fullmatch(names)
+    name, value = (found[1], found[2] or "") if found else (names, "")
+    value = value.strip("<>").removesuffix(" range")
+    value = _TYPES.get(value, value).replace("|", ", ")
+    return f"<code>{_escape(name)}</code> | {_escape(value)}"
 
 
 def _escape(text: str) -> str:
