@@ -1,10 +1,11 @@
-"""Pages of the site that are made from the code, and links to files that the site leaves out.
+"""Pages of the site that are made from code and notebooks, and links to files that the site leaves out.
 
 A hook of mkdocs (``hooks`` in ``mkdocs.yml``): the pages exist while the site is built only.
 """
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from napari_retseg.cli import app
 from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS
 
 ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "docs" / "notebooks"
 REPOSITORY = "https://github.com/napari-retseg/napari-retseg/blob/main"
 #: Pages that are documents of the repository's root.
 ROOT_PAGES = {
@@ -33,7 +35,7 @@ _INTO_DOCS = re.compile(
     r"(?:blob/)?main/)?docs/"
 )
 #: Files of ``docs`` that readers open in the repository: data, packed runs, scripts.
-_LEFT_OUT = re.compile(r"\]\((?![a-z]+:)([^)\s#]+\.(?:zip|csv|jsonl|py))\)")
+_LEFT_OUT = re.compile(r"\]\((?![a-z]+:)([^)\s#]+\.(?:zip|csv|jsonl|py|ipynb))\)")
 
 #: ``--name <type>``, ``--name VALUE`` or a name alone, as the help of a command prints it.
 _NAMES = re.compile(r"(.+?)(?: (<.+>|[A-Z][A-Z=,]*))?")
@@ -42,14 +44,24 @@ _TYPES = {"str": "text", "int": "integer", "float": "number", "list[Path]": "pat
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the notebooks in the navigation, below the how-to guides."""
+    for section in config.nav or []:
+        if "How-to" in section:
+            section["How-to"].extend(f"notebooks/{path.stem}.md" for path in list_notebooks())
+    return config
+
+
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code."""
     made = {"reference/commands.md": write_commands(), "reference/keys.md": write_keys()}
     for page, document in ROOT_PAGES.items():
         made[page] = adopt(document)
+    for path in list_notebooks():
+        made[f"notebooks/{path.stem}.md"] = write_notebook(path)
     made["index.md"] = f"---\nhide: [navigation]\n---\n{made['index.md']}"
-    for path, text in made.items():
-        files.append(File.generated(config, path, content=text))
+    for page, text in made.items():
+        files.append(File.generated(config, page, content=text))
     return files
 
 
@@ -63,6 +75,11 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     return _LEFT_OUT.sub(move, markdown)
 
 
+def on_page_content(html: str, **_: object) -> str:
+    """Drop the roles that docstrings put before names; the names stay."""
+    return _ROLE.sub("", html)
+
+
 def adopt(document: str) -> str:
     """A document of the repository's root, with links between pages in place of its own."""
     text = _INTO_DOCS.sub("](", (ROOT / document).read_text(encoding="utf-8"))
@@ -71,9 +88,21 @@ def adopt(document: str) -> str:
     return text
 
 
-def on_page_content(html: str, **_: object) -> str:
-    """Drop the roles that docstrings put before names; the names stay."""
-    return _ROLE.sub("", html)
+def list_notebooks() -> list[Path]:
+    """The notebooks, in the order of their names."""
+    return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def write_notebook(path: Path) -> str:
+    """The text and the code of a notebook, and where it lies."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    parts = [_write_cell(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    parts.append(f"This page is a notebook: [{path.name}]({path.name}).\n")
+    return "\n\n".join(parts)
+
+
+def _write_cell(kind: str, source: str) -> str:
+    return f"```python\n{source}\n```" if kind == "code" else source
 
 
 def write_commands() -> str:

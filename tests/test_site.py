@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -61,6 +62,18 @@ def test_links_to_files_that_the_site_leaves_out_lead_to_the_repository(pages: M
     found = pages.on_page_markdown("[a](runs.zip) [b](../y.csv) [c](table.md)", page=page)
     folder = f"{pages.REPOSITORY}/docs/studies"
     assert found == f"[a]({folder}/x/runs.zip) [b]({folder}/y.csv) [c](table.md)"
+
+
+def test_a_notebook_is_a_page(pages: ModuleType, tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Evaluate\n", "a model"]},
+        {"cell_type": "code", "source": "print(1)"},
+    ]
+    path = tmp_path / "evaluate.ipynb"
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    text = pages.write_notebook(path)
+    assert text.startswith("# Evaluate\na model\n\n```python\nprint(1)\n```\n")
+    assert text.endswith("[evaluate.ipynb](evaluate.ipynb).\n")
 
 
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
