@@ -1,4 +1,4 @@
-"""Pages of the site that are made from code and notebooks, and links to files that the site leaves out.
+"""Pages of the site that are made from code and notebooks; links to files outside the site.
 
 A hook of mkdocs (``hooks`` in ``mkdocs.yml``): the pages exist while the site is built only.
 """

@@ -21,6 +21,8 @@ _REPOSITORY = re.compile(
 )
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+#: What all of the command line's errors of usage are; typer may bring a click of its own.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 #: Lines of Markdown are this long at most, addresses of links left out.
 LONGEST = 100
 
@@ -102,6 +104,40 @@ def test_links_of_the_readme_work_on_an_index_page() -> None:
 def test_printed_commands_and_options_exist(document: Path) -> None:
     commands = read_commands(document.read_text(encoding="utf-8"))
     assert {" ".join(words): word for words in commands if (word := find_unknown(words))} == {}
+
+
+def parse(words: list[str]) -> str:
+    """Parse a command without running it; what the command line says of it, or nothing."""
+    command: Any = typer.main.get_command(app)
+    context = None
+    while hasattr(command, "commands"):
+        if isinstance(command, RecipeGroup) and words[0] not in command.commands:
+            words = ["run", *words]
+        context = command.context_class(command, info_name=command.name, parent=context)
+        command, words = command.commands[words[0]], words[1:]
+    try:
+        command.make_context(command.name, list(words), parent=context)
+    except typer.Exit:
+        return ""
+    except _USAGE_ERROR as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_printed_commands_parse(document: Path) -> None:
+    whole = [
+        words
+        for words in read_commands(document.read_text(encoding="utf-8"))
+        if words and words[0] != "--version" and "..." not in words
+    ]
+    assert {" ".join(words): text for words in whole if (text := parse(words))} == {}
+
+
+def test_a_command_with_a_wrong_value_would_be_found() -> None:
+    assert "sideways" in parse(["evaluate", "data", "--split", "sideways"])
+    assert "dataset" in parse(["train"])
+    assert parse(["predict", "scan.tif", "--output", "labels"]) == ""
 
 
 def test_an_unknown_command_or_option_would_be_found() -> None:
