@@ -66,8 +66,10 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
-    """Turn links to what the site leaves out into links to the repository."""
-    folder = posixpath.dirname(page.file.src_uri)
+    """Turn links to what the site leaves out into links to the repository; title tables."""
+    folder, name = posixpath.split(page.file.src_uri)
+    if name == "table.md":  # what a study wrote, which has no title
+        markdown = f"# Tables of {posixpath.basename(folder)}\n\n{markdown}"
 
     def move(link: re.Match[str]) -> str:
         return f"]({REPOSITORY}/{posixpath.normpath(posixpath.join('docs', folder, link[1]))})"
