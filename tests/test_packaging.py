@@ -79,4 +79,5 @@ def test_the_sdist_can_be_tested(built: Path) -> None:
     with tarfile.open(path) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {"Makefile", "LICENSE", "README.md", "tests/conftest.py", "napari.yaml"} <= names
-    assert {"scripts/system-libraries.sh", ".ci/run", "CHANGELOG.md"} <= names
+    assert {"scripts/system-libraries.sh", ".ci/run", "CHANGELOG.md", "mkdocs.yml"} <= names
+    assert not any(name.startswith("docs/studies/") for name in names)
