@@ -66,7 +66,7 @@ def test_a_row_for_each_bscan(model: rs.Model, tiny_dataset: Path) -> None:
 
 def test_all_labelled_bscans_can_be_scored(model: rs.Model, tiny_dataset: Path) -> None:
     table = rs.evaluate(model, tiny_dataset, split="all", progress=False)
-    assert table.attrs["n_bscans"] == 12
+    assert (table.attrs["split"], table.attrs["n_bscans"]) == ("all", 12)
 
 
 def test_a_dataset_without_a_split_says_what_to_give(model: rs.Model, tiny_dataset: Path) -> None:

@@ -71,14 +71,10 @@ def test_a_bscan_alone_and_a_place_to_draw(volume: np.ndarray, labels: np.ndarra
     _, (left, right) = plt.subplots(1, 2)
     assert rs.show(volume[0], ax=left) is left
     assert left.get_legend() is None
+    assert rs.show(volume, labels, ax=left, legend=False).get_legend() is None
     rs.show(volume, labels, bscan=0, ax=right)
     assert right.get_title() == "B-scan 0 of 5"
     assert right.get_legend().get_texts()[0].get_text() == "class 1"
-
-
-def test_pixels_have_their_true_shape(volume: np.ndarray) -> None:
-    ax = rs.show(rs.read_scan(volume, spacing_um=(120, 4, 12)))
-    assert ax.get_aspect() == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,8 @@ def evaluate(
     table = tabulate_classes(scores) if by == "class" else tabulate_bscans(scores)
     about = ("model", "predictions", "dataset", "split", "n_bscans", "n_groups")
     table.attrs = {key: scores[key] for key in about if key in scores}
+    if "split" in table.attrs:
+        table.attrs["split"] = split
     return table
 
 

@@ -14,7 +14,7 @@ from napari_retseg.scan import OctScan
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INCHES_WIDE = 7.0
+_INCHES_WIDE = 6.0
 _LEGEND_SIZE = 8
 
 
@@ -25,9 +25,12 @@ def draw_bscan(
     *,
     bscan: int,
     opacity: float,
+    legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one B-scan with its labels in colour, and a legend of the classes in it.
+
+    Pixels are square, as in most figures of B-scans: thin layers can be seen.
 
     Parameters
     ----------
@@ -36,26 +39,20 @@ def draw_bscan(
     """
     plane = labels[bscan] if scan.is_volume else labels
     grey = scan.read_bscan(bscan)[0]
-    ratio = _aspect(scan)
-    ax = _make_axes(grey.shape, ratio) if ax is None else ax
-    ax.imshow(draw_overlay(grey, plane, classes, opacity=opacity), aspect=ratio)
+    ax = _make_axes(grey.shape) if ax is None else ax
+    ax.imshow(draw_overlay(grey, plane, classes, opacity=opacity), aspect="equal")
     ax.set_axis_off()
     if scan.is_volume:
         ax.set_title(f"B-scan {bscan} of {scan.n_bscans}")
-    _draw_legend(ax, classes, present=set(np.unique(plane).tolist()))
+    if legend:
+        _draw_legend(ax, classes, present=set(np.unique(plane).tolist()))
     return ax
 
 
-def _aspect(scan: OctScan) -> float:
-    """Height over width of a pixel; 1 where it is not known."""
-    axial, lateral = scan.spacing_um[-2:]
-    return 1.0 if axial is None or lateral is None else axial / lateral
-
-
-def _make_axes(shape: tuple[int, ...], ratio: float) -> Axes:
+def _make_axes(shape: tuple[int, ...]) -> Axes:
     import matplotlib.pyplot as plt
 
-    height = _INCHES_WIDE * ratio * shape[0] / shape[1]
+    height = _INCHES_WIDE * shape[0] / shape[1]
     size = (_INCHES_WIDE, min(max(height, 1.5), 2 * _INCHES_WIDE))
     _, ax = plt.subplots(figsize=size, layout="constrained")
     made: Any = ax
@@ -69,4 +66,6 @@ def _draw_legend(ax: Axes, classes: LabelSet, *, present: set[int]) -> None:
         Patch(color=one.color, label=one.name) for one in classes.foreground if one.value in present
     ]
     if patches:
-        ax.legend(handles=patches, loc="lower right", fontsize=_LEGEND_SIZE)
+        ax.legend(
+            handles=patches, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=_LEGEND_SIZE
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 from napari_retseg.events import (
     Cancel,
@@ -27,6 +28,10 @@ from napari_retseg.interrupt import stopping_cleanly
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 _LOSS_MEMORY = 0.9
 _STOPPING = "stopping after everything is saved; press Ctrl-C again to stop at once"
+
+
+# other libraries would have bars of widgets, which nothing here needs
+warnings.filterwarnings("ignore", "IProgress not found", TqdmWarning)
 
 
 class _Bar(tqdm):  # type: ignore[misc] # it has no types
@@ -95,9 +100,9 @@ class _Display:
     def show(self, event: Event) -> None:
         match event:
             case Message(text, "warning"):
-                warnings.warn(text, UserWarning, stacklevel=_count_own_frames())
+                warnings.warn(_name_options(text), UserWarning, stacklevel=_count_own_frames())
             case Message(text, _):
-                self._write(text)
+                self._write(_name_options(text))
             case Progress(done, total, unit) if self._plan is None:
                 self._bar.unit, self._bar.total = unit, total
                 self._move(done)
@@ -135,6 +140,11 @@ class _Display:
     def _write(self, text: str) -> None:
         if not self._bar.disable:
             self._bar.write(text, file=sys.stderr)
+
+
+def _name_options(text: str) -> str:
+    """Write options of the command line as the keywords that they are here."""
+    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)
 
 
 def _announce(bar: _Bar) -> None:

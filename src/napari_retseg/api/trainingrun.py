@@ -112,6 +112,7 @@ class Run:
             That of the loss and that of the scores.
         """
         import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         curves = Curves.read(self.path)
         _, (left, right) = plt.subplots(1, 2, figsize=_FIGURE_INCHES, layout="constrained")
@@ -121,7 +122,10 @@ class Run:
         left.legend()
         for name in (None, *curves.class_names):
             _draw_scores(right, curves, name)
-        right.set(xlabel="iteration", ylabel="Dice on held-out scans", ylim=(0, 1))
+        right.set(xlabel="iteration", ylabel="Dice on held-out scans")
+        right.set_ylim(top=1)
+        for ax in (left, right):
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         return left, right
 

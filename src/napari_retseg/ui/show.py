@@ -33,6 +33,7 @@ def show(
     classes: ClassesLike | None = ...,
     bscan: int | None = ...,
     opacity: float = ...,
+    legend: bool = ...,
     ax: Axes | None = ...,
     viewer: Literal[False] = ...,
 ) -> Axes: ...
@@ -46,6 +47,7 @@ def show(
     classes: ClassesLike | None = ...,
     bscan: int | None = ...,
     opacity: float = ...,
+    legend: bool = ...,
     viewer: Literal[True],
 ) -> Viewer: ...
 
@@ -57,10 +59,13 @@ def show(
     classes: ClassesLike | None = None,
     bscan: int | None = None,
     opacity: float = 0.45,
+    legend: bool = True,
     ax: Axes | None = None,
     viewer: bool = False,
 ) -> Axes | Viewer:
     """Show a B-scan with its labels.
+
+    Pixels are drawn square; ``ax.set_aspect(axial_um / lateral_um)`` gives their true shape.
 
     Parameters
     ----------
@@ -76,6 +81,8 @@ def show(
         Which B-scan of a volume, from 0; by default the middle one.
     opacity
         Of the colours, 0 to 1.
+    legend
+        Name the classes beside the picture.
     ax
         Where matplotlib draws; by default a new figure.
     viewer
@@ -112,7 +119,7 @@ def show(
         raise UsageError(f"expected bscan from 0 to {scan.n_bscans - 1}, got {index}")
     if viewer:
         return _open_viewer(scan, None if labels is None else values, names, index)
-    return draw_bscan(scan, values, names, bscan=index, opacity=opacity, ax=ax)
+    return draw_bscan(scan, values, names, bscan=index, opacity=opacity, legend=legend, ax=ax)
 
 
 def _name_values(labels: NDArray[np.uint8]) -> LabelSet:
