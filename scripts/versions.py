@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "versions"
-EXTRAS = ("all", "n4", "oct")
+EXTRAS = ("all", "n4", "notebook", "oct")
 #: What the tests themselves need, in any version.
 TOOLS = ("hypothesis", "psutil", "pytest", "pytest-qt", "pytest-timeout", "pytest-xdist")
 TESTS = (
@@ -32,6 +32,7 @@ TESTS = (
         f"tests/io/test_{kind}.py"
         for kind in ("heidelberg", "nifti", "numpyfiles", "raster", "tiff")
     ),
+    "tests/api/test_evaluation.py",
     "tests/dataset/test_loading.py",
     *(f"tests/cli/test_{command}.py" for command in ("info", "models", "predict", "train")),
     "tests/models",
