@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from napari_retseg.cli import app
@@ -16,8 +17,13 @@ from napari_retseg.workspace import Workspace
 from tests.documents import DOCUMENTS, ROOT, name_of, read_commands, read_python
 
 PYTHON = [path for path in DOCUMENTS if read_python(path.read_text(encoding="utf-8"))]
-#: The page whose commands are run one after the other.
 WALK = ROOT / "docs" / "get-started" / "five-minutes.md"
+#: Pages whose commands are run one after the other.
+WALKS = [
+    WALK,
+    ROOT / "docs" / "how-to" / "segment-folder.md",
+    ROOT / "docs" / "how-to" / "choose-bscans.md",
+]
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +34,13 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = simulate_dataset(folder / "DATASET", count=8, seed=1, config=config, file_format="tiff")
     scan = data.cases[0].image
     (folder / "scan.tif").write_bytes(scan.read_bytes())
+    (folder / "study").mkdir()
+    for case in data.cases[:2]:
+        shutil.copy(case.image, folder / "study")
+    (folder / "bscans").mkdir()
+    for number in range(3):
+        plane = Image.fromarray(data.cases[2].read_scan().read_bscan(number)[0])
+        plane.save(folder / "bscans" / f"{number:03d}.png")
     shutil.copytree(find_model(STARTER), folder / "run" / "model")
     cases = [
         case.model_copy(update={"group": f"S{number:02d}"})
@@ -72,8 +85,9 @@ def list_commands(page: Path) -> list[list[str]]:
 
 
 @pytest.mark.slow
-def test_commands_of_the_first_five_minutes_run(place: Path) -> None:
-    for words in list_commands(WALK):
+@pytest.mark.parametrize("page", WALKS, ids=name_of)
+def test_commands_of_a_page_run(page: Path, place: Path) -> None:
+    for words in list_commands(page):
         short = ["--iterations", "2"] if words[0] == "train" else []
         done = CliRunner().invoke(app, [*words, *short])
         assert done.exit_code == 0, f"{' '.join(words)}\n{done.output}"
