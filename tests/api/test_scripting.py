@@ -34,6 +34,7 @@ def workspace(tmp_path: Path) -> Any:
 def test_text_a_path_an_array_and_a_scan_are_added(
     workspace: rs.Workspace, tmp_path: Path, volume: np.ndarray
 ) -> None:
+    assert workspace.table().columns[0] == "patient"
     paths = [write_scan(tmp_path / f"P{k}_eye.tif", rs.read_scan(volume + k)) for k in (1, 2)]
     names = [
         workspace.add(str(paths[0])),

@@ -143,6 +143,30 @@ def as_dataset(data: DataLike) -> Dataset:
     return load_dataset(as_path(data, expected=expected))
 
 
+def as_bscans(bscans: int | Iterable[int] | None, n_bscans: int, name: str) -> list[int]:
+    """Return the numbers of B-scans of the scan of a name; None: all.
+
+    Raises
+    ------
+    InputError
+        Where the scan has no such B-scan.
+    UsageError
+        Where they are no numbers.
+    """
+    if bscans is None:
+        return list(range(n_bscans))
+    try:
+        chosen = [int(bscans)] if isinstance(bscans, int | np.integer) else [int(i) for i in bscans]
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"expected bscans as a number or a list of numbers, got {describe(bscans)}"
+        ) from error
+    outside = [i for i in chosen if not 0 <= i < n_bscans]
+    if outside:
+        raise InputError(f"{name}: has B-scans 0 to {n_bscans - 1}, not {outside[0]}")
+    return chosen
+
+
 def make_config(kind: type[_Config], options: Mapping[str, Any], *, what: str) -> _Config:
     """Make a configuration from keyword arguments.
 

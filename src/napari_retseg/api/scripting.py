@@ -15,6 +15,7 @@ from napari_retseg.api.arguments import (
     ImageLike,
     LabelsLike,
     PathLike,
+    as_bscans,
     as_classes,
     as_labels,
     as_path,
@@ -23,7 +24,7 @@ from napari_retseg.api.arguments import (
 )
 from napari_retseg.api.model import Model, load_model, make_predict_config
 from napari_retseg.api.progressbar import run_job
-from napari_retseg.api.tables import import_pandas
+from napari_retseg.api.tables import tabulate_scans
 from napari_retseg.api.trainingrun import Run
 from napari_retseg.api.tuning import train
 from napari_retseg.classes import RETINA
@@ -193,7 +194,7 @@ class ScriptedWorkspace(Workspace):
                 f"({', '.join(self.classes.names[1:])}); choose another model"
             )
         scan = self.read_scan(name)
-        chosen = _choose_bscans(bscans, scan.n_bscans, name)
+        chosen = as_bscans(bscans, scan.n_bscans, name)
         asked = config.model_dump_json(exclude_defaults=True)
 
         def take(event: Event) -> None:
@@ -233,7 +234,7 @@ class ScriptedWorkspace(Workspace):
             Where there is no such scan or B-scan, or the labels do not fit.
         """
         shape = self._find_shape(name)
-        chosen = _choose_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
+        chosen = as_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
         values = as_labels(labels)
         if values.shape not in (shape, shape[-2:]) or (values.shape != shape and len(chosen) > 1):
             raise InputError(
@@ -262,7 +263,7 @@ class ScriptedWorkspace(Workspace):
         if stored is None:
             raise InputError(f"{name}: is not predicted yet; call predict first")
         shape = stored.labels.shape
-        chosen = _choose_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
+        chosen = as_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
         free = [i for i in chosen if i in stored.bscans and i not in self.states(name)]
         for bscan in free:
             plane = stored.labels[bscan] if len(shape) == 3 else stored.labels
@@ -287,7 +288,7 @@ class ScriptedWorkspace(Workspace):
         """
         states = self.states(name)
         n_bscans = self._count_bscans(name)
-        chosen = sorted(states) if bscans is None else _choose_bscans(bscans, n_bscans, name)
+        chosen = sorted(states) if bscans is None else as_bscans(bscans, n_bscans, name)
         missing = [i for i in chosen if i not in states]
         if missing or not chosen:
             which = f"B-scan {missing[0]} has" if missing else "it has"
@@ -364,24 +365,7 @@ class ScriptedWorkspace(Workspace):
         UsageError
             Where pandas is not installed.
         """
-        rows = {entry.name: self._count(entry.name, entry.group) for entry in self.scans}
-        columns = ["patient", "bscans", "predicted", "corrected", "confirmed", "held_out"]
-        table: pd.DataFrame = import_pandas().DataFrame.from_dict(
-            rows, orient="index", columns=columns
-        )
-        table.index.name = "scan"
-        return table
-
-    def _count(self, name: str, patient: str) -> list[Any]:
-        states = list(self.states(name).values())
-        return [
-            patient,
-            self._count_bscans(name),
-            len(self.predictions(name)),
-            states.count("corrected"),
-            states.count("confirmed"),
-            len(self.heldout(name)),
-        ]
+        return tabulate_scans(self)
 
     def _find_shape(self, name: str) -> tuple[int, ...]:
         known = {entry.name: entry for entry in self.scans}
@@ -406,18 +390,3 @@ class ScriptedWorkspace(Workspace):
             return f"<p>{escape(repr(self))}</p>{self.table().to_html()}"
         except UsageError:
             return f"<p>{escape(repr(self))}</p>"
-
-
-def _choose_bscans(bscans: int | Iterable[int] | None, n_bscans: int, name: str) -> list[int]:
-    if bscans is None:
-        return list(range(n_bscans))
-    try:
-        chosen = [int(bscans)] if isinstance(bscans, int | np.integer) else [int(i) for i in bscans]
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"expected bscans as a number or a list of numbers, got {describe(bscans)}"
-        ) from error
-    outside = [i for i in chosen if not 0 <= i < n_bscans]
-    if outside:
-        raise InputError(f"{name}: has B-scans 0 to {n_bscans - 1}, not {outside[0]}")
-    return chosen

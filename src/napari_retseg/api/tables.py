@@ -11,9 +11,12 @@ from napari_retseg.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_retseg.workspace import Workspace
+
 #: What a table has a row for.
 By = Literal["class", "bscan"]
 MEAN = "mean"
+_SCAN_COLUMNS = ["patient", "bscans", "predicted", "corrected", "confirmed", "held_out"]
 _MEASURES = ("dice", "iou", "precision", "recall")
 
 
@@ -81,6 +84,26 @@ def tabulate_history(history: Iterable[tuple[int, Mapping[str, Any]]]) -> pd.Dat
         for iteration, scores in history
     }
     return _make_frame(rows, index="iteration")
+
+
+def tabulate_scans(workspace: Workspace) -> pd.DataFrame:
+    """Make a table of a workspace's scans: patient, and how many B-scans are how far."""
+    rows = {}
+    for entry in workspace.scans:
+        states = list(workspace.states(entry.name).values())
+        rows[entry.name] = [
+            entry.group,
+            entry.n_bscans,
+            len(workspace.predictions(entry.name)),
+            states.count("corrected"),
+            states.count("confirmed"),
+            len(workspace.heldout(entry.name)),
+        ]
+    table: pd.DataFrame = import_pandas().DataFrame.from_dict(
+        rows, orient="index", columns=_SCAN_COLUMNS
+    )
+    table.index.name = "scan"
+    return table
 
 
 def _foreground(scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
