@@ -227,7 +227,13 @@ def _scan_of_array(pixels: NDArray[Any], axes: Sequence[str] | None) -> OctScan:
     named = _name_axes(pixels, axes)
     if not pixels.size:
         raise InputError(f"expected an array with pixels, got one of shape {pixels.shape}")
-    check_finite(pixels, "the array")
+    try:
+        check_finite(pixels, "the array")
+    except InputError as error:
+        raise InputError(
+            "expected an array without NaN and infinite values; replace them first, for example "
+            "with numpy.nan_to_num"
+        ) from error
     pixels = pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return OctScan(pixels=native, axes=named, notes=notes)
@@ -269,7 +275,7 @@ def _to_sizes(
     except (TypeError, ValueError) as error:
         raise UsageError(f"{expected}; got {spacing_um!r}") from error
     if axes and len(sizes) != len(axes):
-        raise UsageError(f"{expected}; got {len(sizes)}")
+        raise UsageError(f"{expected}; got {sizes}")
     if any(one is not None and not (math.isfinite(one) and one > 0) for one in sizes):
         raise UsageError(f"{expected}; got {sizes}")
     return sizes
