@@ -56,6 +56,6 @@ def test_corrections_are_a_few_bscans_and_no_heldout_patient_is_among_them(
 
 def test_what_lies_in_the_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="this folder is not empty"):
         list(run_demo(tmp_path))
     assert (tmp_path / "mine.txt").read_text() == "precious"

@@ -141,7 +141,7 @@ def test_worker_that_cannot_import_the_job_says_why(monkeypatch: pytest.MonkeyPa
         outcome, _ = run(engine, CountJob(1))
     assert outcome.status == "failed"
     assert outcome.error is not None
-    assert outcome.error.startswith("the worker process does not start (ModuleNotFoundError")
+    assert outcome.error.startswith("the worker process cannot start (ModuleNotFoundError")
 
 
 def test_killed_worker_of_a_lane_does_not_touch_the_other(engine: Engine) -> None:
@@ -333,4 +333,4 @@ def test_a_model_is_trained_scored_and_used(
         missing, _ = run(engine, PredictJob(scan, tmp_path / "nowhere"))
         assert missing.status == "failed"
         assert missing.error is not None
-        assert missing.error.startswith(f"{tmp_path / 'nowhere'}: no model")
+        assert missing.error.startswith(f"{tmp_path / 'nowhere'}: found no model")

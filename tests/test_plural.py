@@ -14,6 +14,10 @@ def test_only_one_is_singular(number: int, text: str) -> None:
     assert count_noun(number, "B-scan") == text
 
 
+def test_a_noun_with_an_s_gets_es() -> None:
+    assert count_noun(2, "class") == "2 classes"
+
+
 def test_a_part_of_one_is_plural() -> None:
     assert plural("minute", 0.5) == "minutes"
     assert plural("minute", 1.0) == "minute"

@@ -103,7 +103,7 @@ def test_whatever_else_answers_is_one_line_in_time(
     assert outcome.status == "failed"
     assert outcome.error is not None
     assert outcome.error.startswith(f"{address}: ")
-    assert "no dask scheduler" in outcome.error
+    assert "not a dask scheduler" in outcome.error
     assert "\n" not in outcome.error
 
 

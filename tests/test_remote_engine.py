@@ -24,12 +24,12 @@ def test_address_without_a_scheduler_fails_with_one_line() -> None:
         outcome, _ = run(engine, CountJob(1))
     assert outcome.status == "failed"
     assert outcome.error is not None
-    assert outcome.error.startswith(f"{address}: no dask scheduler answers there")
+    assert outcome.error.startswith(f"{address}: no answer from a dask scheduler")
     assert "\n" not in outcome.error
 
 
 def test_malformed_address_fails_with_one_line() -> None:
-    with Engine("nonsense://here") as engine, pytest.raises(JobError, match="no dask scheduler"):
+    with Engine("nonsense://here") as engine, pytest.raises(JobError, match="not a dask scheduler"):
         list(engine.run(CountJob(1)))
 
 

@@ -75,8 +75,8 @@ class Anchor:
             ) from error
         if not is_same:
             raise InputError(
-                f"{self.root}: was moved, renamed or removed while it was in use, so nothing is "
-                "written there; put it back, or open it where it lies now"
+                f"{self.root}: was moved, renamed or removed while in use, so nothing was "
+                "written; put it back, or open it in its new place"
             )
 
     def folder(self, path: Path) -> Path:
@@ -94,8 +94,8 @@ class Anchor:
         for place in self._ways(path):
             if place.is_symlink():
                 raise InputError(
-                    f"{place}: is a link, where a folder of its own is needed; nothing behind it "
-                    "is read or changed. Replace the link with the folder"
+                    f"{place}: this is a link, but a real folder is needed, so nothing was read "
+                    "or changed. Replace the link with the folder"
                 )
         return path
 

@@ -69,7 +69,7 @@ class LabelSet(BaseModel):
         values = [c.value for c in self.classes]
         names = [c.name for c in self.classes]
         if not values or values[0] != BACKGROUND:
-            raise ValueError("a label set begins with the background class, value 0")
+            raise ValueError("a label set must begin with the background class, value 0")
         if values != sorted(set(values)):
             raise ValueError(f"class values must be distinct and ascending, not {values}")
         if len(set(names)) != len(names):

@@ -35,8 +35,8 @@ def resolve_within(root: Path, path: Path) -> Path:
         raise InputError(f"{path}: cannot be followed ({error})") from error
     if not found.is_relative_to(inside):
         raise InputError(
-            f"{path}: leads out of {root}, to {found}; nothing there is read or changed. "
-            "Replace the link with a file or folder of its own"
+            f"{path}: leads out of {root}, to {found}, so nothing was read or changed. Replace "
+            "the link with a real file or folder"
         )
     return found
 

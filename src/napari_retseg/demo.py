@@ -20,6 +20,7 @@ from napari_retseg.io.atomic import write_bytes
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.models import STARTER, find_model
 from napari_retseg.overlay import draw_overlay, encode_png
+from napari_retseg.plural import count_noun
 from napari_retseg.samples import sample_folder
 from napari_retseg.scores import format_table
 
@@ -56,21 +57,21 @@ def run_demo(
     """
     cancel = cancel or CancelToken()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(f"{output}: not an empty folder; name another with --output")
+        raise UsageError(f"{output}: this folder is not empty; choose another one with --output")
     starter = find_model(STARTER)
     samples = load_dataset(sample_folder() / "device_b")
     yield Message(
-        "The scans of this demo are simulated, so its scores say nothing about real ones. "
-        f"Model '{STARTER}' was trained on others, of many kinds of eyes and devices."
+        "The scans of this demo are simulated, so its scores say nothing about real scans. Model "
+        f"'{STARTER}' was trained on other simulated scans, of many kinds of eyes and devices."
     )
     before = yield from _score_and_draw(starter, samples, output, "before", cancel)
     if before is None:
         return
     workspace = _take_corrections(samples, output / "workspace")
     yield Message(
-        f"Fine-tuning on {len(workspace.of_split('train'))} corrected B-scans of "
-        f"{len(workspace.groups('train'))} patients; "
-        f"{len(workspace.groups('val'))} other patients are held out."
+        f"Fine-tuning on {count_noun(len(workspace.of_split('train')), 'corrected B-scan')} of "
+        f"{count_noun(len(workspace.groups('train')), 'patient')}; "
+        f"{count_noun(len(workspace.groups('val')), 'other patient')} held out."
     )
     for event in fine_tune(workspace, training, cancel, output=output / "run", start=starter):
         if not isinstance(event, Finished):

@@ -276,7 +276,7 @@ def decode(data: Mapping[str, Any]) -> Event:
     name = values.pop("event", None)
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise InputError(f"{str(name)[:40]!r} is no event of this version")
+        raise InputError(f"{str(name)[:40]!r} is not an event of this version")
     try:
         if kind is BscanPredicted:
             return _decode_bscan(values)

@@ -8,7 +8,7 @@ import sys
 
 from napari_retseg.errors import RetsegError
 
-OUT_OF_MEMORY = "out of memory; free some, or work on fewer or smaller scans"
+OUT_OF_MEMORY = "out of memory; close other programs, or use fewer or smaller scans"
 
 #: How torch, CUDA and its libraries say it; the first has a type of its own.
 _SHORT = (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 def plural(noun: str, number: float) -> str:
-    """Return `noun` as it is for one, else with an ``s``."""
-    return noun if number == 1 else f"{noun}s"
+    """Return `noun` as it is for one, else its plural: ``B-scans``, ``classes``."""
+    ending = "es" if noun.endswith("s") else "s"
+    return noun if number == 1 else noun + ending
 
 
 def count_noun(number: int, noun: str) -> str:

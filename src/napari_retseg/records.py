@@ -77,9 +77,9 @@ def parse_yaml(text: str | bytes, source: Path | str) -> Any:
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                raise ValueError("aliases (*name) are not read; write the value again")
+                raise ValueError("aliases (*name) are not supported; write the value again")
             if self.depth > DEEPEST:
-                raise ValueError(f"more than {DEEPEST} values within each other")
+                raise ValueError(f"more than {DEEPEST} nested levels")
             self.depth += 1
             try:
                 return super().compose_node(parent, index)
@@ -89,11 +89,11 @@ def parse_yaml(text: str | bytes, source: Path | str) -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
             mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
             if len(mapping) < len(node.value):
-                raise ValueError("a name is there twice")
+                raise ValueError("a name exists twice")
             return mapping
 
     if len(text) > LARGEST_YAML:
-        raise InputError(f"{source}: is larger than such a file can be ({LARGEST_YAML:,} bytes)")
+        raise InputError(f"{source}: too large (limit {LARGEST_YAML:,} bytes)")
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
@@ -147,7 +147,7 @@ def check_record(values: Any, kind: type[_Value], source: Path | str) -> _Value:
     except ValidationError as error:
         raise InputError(f"{source}: {first_problem(error)}") from error
     except RecursionError as error:
-        raise InputError(f"{source}: values lie too deep within each other") from error
+        raise InputError(f"{source}: too many nested levels") from error
 
 
 def first_problem(error: ValidationError) -> str:
@@ -170,7 +170,7 @@ def check_plain(values: Any) -> None:
     while waiting:
         value, depth = waiting.pop()
         if depth > DEEPEST:
-            raise ValueError(f"more than {DEEPEST} values within each other")
+            raise ValueError(f"more than {DEEPEST} nested levels")
         if isinstance(value, dict):
             for key, inner in value.items():
                 _check_scalar(key)
@@ -184,7 +184,7 @@ def check_plain(values: Any) -> None:
 def _check_scalar(value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value:
-            raise ValueError("a text holds a NUL character")
+            raise ValueError("a text contains a NUL character")
         value.encode()  # half characters cannot be written again: UnicodeEncodeError
     elif isinstance(value, bool) or value is None:
         return
@@ -195,7 +195,7 @@ def _check_scalar(value: Any) -> None:
         if not math.isfinite(value):
             raise ValueError("a number is not finite")
     else:
-        raise TypeError(f"a {type(value).__name__} is no plain value; put it in quotes")
+        raise TypeError(f"a {type(value).__name__} is not a plain value; put it in quotes")
 
 
 def _parse_int(digits: str) -> int:
@@ -213,9 +213,9 @@ def _parse_float(digits: str) -> float:
 
 def _unreadable(source: Path | str, kind: str, error: Exception) -> InputError:
     if isinstance(error, RecursionError):
-        reason = "values lie too deep within each other"
+        reason = "too many nested levels"
     elif isinstance(error, UnicodeError):
-        reason = "it is no UTF-8 text"
+        reason = "not UTF-8 text"
     else:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(f"{source}: cannot be read as {kind} ({reason}); correct or replace it")

@@ -37,9 +37,9 @@ def open_regular(path: Path, *, limit: int | None = None) -> BinaryIO:
     try:
         number = os.open(path, os.O_RDONLY | _NO_WAIT)
     except FileNotFoundError as error:
-        raise NotThereError(f"{path}: no such file or folder; check the path") from error
+        raise NotThereError(f"{path}: file or folder not found; check the path") from error
     except PermissionError as error:
-        why = "may not be read (permission denied); change its permissions"
+        why = "permission denied; change its permissions"
         raise InputError(f"{path}: {why}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
@@ -77,14 +77,14 @@ def read_limited(path: Path, limit: int = LARGEST_TEXT) -> bytes:
 
 def _check_kind(path: Path, status: os.stat_result, limit: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path}: is a folder, where a file is needed")
+        raise InputError(f"{path}: this is a folder, but a file is needed")
     if not stat.S_ISREG(status.st_mode):
         raise InputError(
-            f"{path}: is not a regular file (a device, pipe or socket); it is not read"
+            f"{path}: not a regular file (a device, pipe or socket), so it is not read"
         )
     if limit is not None and status.st_size > limit:
         raise _too_large(path, limit)
 
 
 def _too_large(path: Path, limit: int) -> InputError:
-    return InputError(f"{path}: is larger than such a file can be (limit {limit:,} bytes)")
+    return InputError(f"{path}: too large (limit {limit:,} bytes)")

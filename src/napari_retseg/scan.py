@@ -163,7 +163,8 @@ def check_finite(pixels: NDArray[Any], name: str) -> None:
         ends = (pixels.min(), pixels.max())
     if not np.isfinite(ends).all():
         raise InputError(
-            f"{name} holds values that are not finite (NaN or infinite); replace them in the file"
+            f"{name} contains values that are not finite (NaN or infinite); replace them in "
+            "the file"
         )
 
 
@@ -198,11 +199,11 @@ def check_spacing(scan: OctScan) -> tuple[str, ...]:
     axial, lateral = scan.spacing_um[-2:]
     found = []
     if axial is not None and not AXIAL_UM[0] <= axial <= AXIAL_UM[1]:
-        found.append(f"axial spacing {axial:g} um is outside {AXIAL_UM[0]:g}-{AXIAL_UM[1]:g} um")
+        found.append(f"axial pixel size {axial:g} µm is outside {AXIAL_UM[0]:g}-{AXIAL_UM[1]:g} µm")
     if lateral is not None:
         if not LATERAL_UM[0] <= lateral <= LATERAL_UM[1]:
-            limits = f"{LATERAL_UM[0]:g}-{LATERAL_UM[1]:g} um"
-            found.append(f"lateral spacing {lateral:g} um is outside {limits}")
+            limits = f"{LATERAL_UM[0]:g}-{LATERAL_UM[1]:g} µm"
+            found.append(f"lateral pixel size {lateral:g} µm is outside {limits}")
         width_mm = lateral * scan.spatial_shape[-1] / 1000
         if not WIDTH_MM[0] <= width_mm <= WIDTH_MM[1]:
             found.append(f"a width of {width_mm:.3g} mm is outside 2-20 mm")

@@ -48,11 +48,11 @@ def confusion_matrix(
     counts = count_pairs(reference, predicted)
     counts[IGNORE] = 0
     if counts[n_classes:].any():
-        raise ValueError(f"reference holds an index that is not below {n_classes}")
+        raise ValueError(f"reference contains an index that is not below {n_classes}")
     if counts[:, n_classes:].any():
         value = n_classes + int(np.flatnonzero(counts[:, n_classes:].any(axis=0))[0])
         raise InputError(
-            f"a prediction holds {value} at {int(counts[:, value].sum())} annotated pixels; "
+            f"a prediction contains {value} at {int(counts[:, value].sum())} annotated pixels; "
             "it must give every pixel a class"
         )
     return counts[:n_classes, :n_classes].copy()

@@ -75,13 +75,13 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """
     info = archive.getinfo(name)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is compressed in a way that is not read")
+        raise ValueError(f"{name} uses an unsupported compression")
     if info.file_size > limit:
         raise ValueError(f"{name} is too large (limit {limit:,} bytes)")
     with archive.open(info) as stream:
         content = stream.read(limit + 1)
     if len(content) != info.file_size:
-        raise ValueError(f"{name} holds another number of bytes than is said")
+        raise ValueError(f"{name} has another size than its header says")
     return content
 
 
@@ -134,5 +134,5 @@ def _refuse_long_records(stream: BinaryIO) -> None:
     """Refuse the records of 64 bits, which a file of up to 4 GB with few entries does without."""
     tail = _read_tail(stream)
     if _LOCATOR in tail[: tail.rfind(_END)][-_LOCATOR_SIZE:]:
-        raise zipfile.BadZipFile("more entries than such a file can have")
+        raise zipfile.BadZipFile("too many entries")
     stream.seek(0)

@@ -91,7 +91,7 @@ def test_a_folder_of_label_files_is_scored(
         write_labels(folder / case.image.name, labels, scan=scan)
     found = rs.evaluate(tmp_path / "labels", tiny_dataset, progress=False)
     assert found.equals(rs.evaluate(model, tiny_dataset, progress=False))
-    with pytest.raises(UsageError, match="tta is for models"):
+    with pytest.raises(UsageError, match="tta can only be used with models"):
         rs.evaluate(tmp_path / "labels", tiny_dataset, tta=True, progress=False)
 
 
@@ -127,7 +127,11 @@ def test_label_files_are_compared(tmp_path: Path, pair: tuple[np.ndarray, np.nda
         ((np.full((4, 4), 256), np.zeros((4, 4))), InputError, "from 0 to 255"),
         ((np.full((4, 4), np.nan), np.zeros((4, 4))), InputError, "NaN"),
         ((np.zeros((4, 4)), np.zeros((1, 1, 1, 4, 4))), InputError, "(bscan, depth, width)"),
-        ((np.zeros((4, 4)), "study"), UsageError, "class values are compared with class values"),
+        (
+            (np.zeros((4, 4)), "study"),
+            UsageError,
+            "an array or a label file as reference of class values",
+        ),
         ((["a.png"], np.zeros((4, 4))), UsageError, "list of str"),
         (("nowhere.png", np.zeros((4, 4))), InputError, "nowhere.png"),
         (("starter", np.zeros((4, 4))), UsageError, "a dataset's folder"),
@@ -149,7 +153,7 @@ def test_wrong_choices_are_one_line(model: rs.Model, tiny_dataset: Path) -> None
     choices: list[tuple[dict[str, Any], str]] = [
         ({"by": "patient"}, "by='bscan'"),
         ({"split": "validation"}, "'train', 'val', 'test' or 'all'"),
-        ({"classes": ["a"]}, "classes are for arrays"),
+        ({"classes": ["a"]}, "classes can only be given for arrays"),
         ({"ttta": True}, "did you mean"),
     ]
     for arguments, line in choices:

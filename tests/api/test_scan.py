@@ -91,7 +91,7 @@ def test_an_implausible_spacing_is_noted() -> None:
         (np.full((4, 4), np.nan), InputError, "NaN"),
         (torch.ones(4, 4, requires_grad=True), UsageError, "numpy cannot read"),
         ("nowhere.tif", InputError, "nowhere.tif"),
-        ("scan.xyz", InputError, "unknown suffix"),
+        ("scan.xyz", InputError, "unknown file type"),
     ],
     ids=repr,
 )

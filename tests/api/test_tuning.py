@@ -151,13 +151,13 @@ def test_a_stopped_run_ends_as_one_that_never_stopped(
 @pytest.mark.parametrize(
     ("change", "kind", "line"),
     [
-        ({"dataset": "nowhere"}, InputError, "nowhere: no such dataset"),
+        ({"dataset": "nowhere"}, InputError, "nowhere: dataset not found"),
         ({"dataset": ["a", "b"]}, UsageError, "a dataset's folder (make_dataset writes one"),
         ({"dataset": np.ones((3, 8, 8))}, UsageError, "make_dataset"),
         ({"start": "nowhere"}, ModelError, "no model of this name"),
         ({"start": 7}, UsageError, "expected a model, its name or its folder"),
         ({"output": 7}, UsageError, "expected a folder for the run"),
-        ({"resume": True}, UsageError, "there is no run to continue"),
+        ({"resume": True}, UsageError, "found no run to continue"),
         ({"iteration": 7}, UsageError, "did you mean 'iterations'?"),
         ({"lr": "high"}, UsageError, "lr"),
         ({"epochs": 2, "minutes": 1}, UsageError, "epochs or minutes"),

@@ -78,6 +78,6 @@ def test_what_makes_no_dataset_is_one_line_and_writes_nothing(
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     image = np.ones((8, 9), np.uint8)
-    with pytest.raises(InputError, match="is not an empty folder"):
+    with pytest.raises(InputError, match="this folder is not empty"):
         rs.make_dataset(tmp_path, [image], [image], patients=["P1"], classes=CLASSES)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -26,10 +26,10 @@ def test_run_may_be_left_out(run: Run, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--data", "target"], "--data target: write NAME=VALUE"),
-        (["--data", "other=here"], "has no such role; it has target"),
-        (["--set", "lrr=1"], "is no option of a training and no part of a recipe"),
+        (["--data", "other=here"], "has no such role; choose from target"),
+        (["--set", "lrr=1"], "neither a training option nor a part of the recipe"),
         (["--set", "lr=1", "--set", "lr=2"], "--set lr is given twice"),
-        (["--set", "name=other"], "is no option of a training"),
+        (["--set", "name=other"], "is not a training option"),
         (["--set", "splits.four-fold.plan=x"], "splits.four-fold.plan: split must be"),
         (["--sizes", "a"], "--sizes a: write numbers"),
         (["--only", "x"], "--only x: unknown grid; choose from starts"),
@@ -86,7 +86,7 @@ def test_the_command_in_a_report_tells_no_folder_of_this_machine(tmp_path: Path)
 def test_a_folder_without_a_study_says_so(run: Run, tmp_path: Path, command: str) -> None:
     done = run("study", command, tmp_path)
     assert done.exit_code == 1
-    assert "holds no study" in only_error(done)
+    assert "contains no study" in only_error(done)
 
 
 def test_grids_can_be_left_out(run: Run, tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def test_grids_can_be_left_out(run: Run, tmp_path: Path) -> None:
     assert "8 runs, 8 to do" in every.output
     some = run(*quick, "--set", other, "--only", "losses")
     assert "4 runs, 4 to do" in some.output
-    assert "nothing is compared by 'row'" in some.output
+    assert "no comparison by 'row'" in some.output

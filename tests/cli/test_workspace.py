@@ -163,7 +163,7 @@ def test_nothing_is_overwritten_and_nothing_is_no_success(
     run("workspace", "export", folder, "--output", out)
     result = run("workspace", "export", folder, "--output", out)
     assert result.exit_code == 1
-    assert f"{out / 'P1_OD.tif'}: exists already" in only_error(result)
+    assert f"{out / 'P1_OD.tif'}: already exists" in only_error(result)
     with Workspace.open(folder) as workspace:
         workspace.clear_labels("P1_OD", [1])
     result = run("workspace", "export", folder, "--output", tmp_path / "none")
@@ -175,10 +175,10 @@ def test_nothing_is_overwritten_and_nothing_is_no_success(
 
 @pytest.mark.parametrize("command", ["info", "trust"])
 def test_a_folder_that_is_no_workspace_is_one_line(run: Run, tmp_path: Path, command: str) -> None:
-    assert "is no workspace" in only_error(run("workspace", command, tmp_path))
+    assert "not a workspace" in only_error(run("workspace", command, tmp_path))
     gone = run("workspace", command, tmp_path / "gone")
     assert gone.exit_code == 1
-    assert "no such folder" in only_error(gone)
+    assert "folder not found" in only_error(gone)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_a_training_leaves_a_workspace_alone_that_is_open_elsewhere(
     with Workspace.open(labelled):
         result = run("train", labelled, "--output", tmp_path / "run", *options)
         assert result.exit_code == 0, result.output
-        assert "the split is not kept for later runs" in result.output
+        assert "the split could not be saved for later runs" in result.output
         assert "is open in another window or program" in result.output
         assert (labelled / "dataset.json").read_bytes() == before
     run("train", labelled, "--output", tmp_path / "later", *options)

@@ -98,7 +98,7 @@ def test_a_saved_dataset_loads_equal(root: Path, data: st.DataObject) -> None:
 def test_what_could_not_be_read_again_is_not_written(root: Path, name: str) -> None:
     case = Case(image=root / "images" / "a.png", group="a", about={"note": name})
     before = (root / "dataset.json").read_bytes() if (root / "dataset.json").exists() else None
-    with pytest.raises(InputError, match=r"dataset\.json: cannot hold this"):
+    with pytest.raises(InputError, match=r"dataset\.json: cannot store this"):
         save_dataset(Dataset(root=root, name="x", labels=LabelSet.from_names([]), cases=(case,)))
     after = (root / "dataset.json").read_bytes() if (root / "dataset.json").exists() else None
     assert after == before
@@ -137,7 +137,7 @@ def test_labels_outside_are_not_saved(tmp_path: Path) -> None:
     folder = write_pair(tmp_path / "work", ["a"]).resolve()
     dataset = load_dataset(folder)
     moved = dataset.cases[0].model_copy(update={"label": tmp_path.resolve() / "a.png"})
-    with pytest.raises(InputError, match=r"a\.png: lies outside"):
+    with pytest.raises(InputError, match=r"a\.png: outside"):
         save_dataset(dataset.model_copy(update={"cases": (moved,)}))
     assert not (folder / "dataset.json").exists()
 
@@ -158,7 +158,7 @@ def test_states_are_readable_json(tmp_path: Path) -> None:
     ("update", "message"),
     [
         ({"root": Path("relative")}, "root is an absolute path"),
-        ({"ignore": 0}, "not annotated hold 255, not 0"),
+        ({"ignore": 0}, "not annotated must have the value 255, not 0"),
     ],
 )
 def test_wrong_datasets_are_refused(tmp_path: Path, update: dict[str, Any], message: str) -> None:

@@ -182,7 +182,7 @@ def test_every_share_has_its_part_and_at_least_one(
             "70/15/15 by patient needs at least 3 labelled patients, but .* 2;",
         ),
         ("fold:1/5", "patient", "fold 1 of 5 by patient needs at least 5 labelled patients, .* 2;"),
-        ("fold:1/5", "image", "needs at least 5 labelled images, but there are 4;"),
+        ("fold:1/5", "image", "needs at least 5 labelled images, but there are only 4;"),
     ],
 )
 def test_too_few_patients_are_named(text: str, by: str, words: str) -> None:
@@ -191,7 +191,7 @@ def test_too_few_patients_are_named(text: str, by: str, words: str) -> None:
 
 
 def test_one_patient_is_not_divided_by_patient() -> None:
-    with pytest.raises(InputError, match=r"there is 1; .*--split pinned"):
+    with pytest.raises(InputError, match=r"there is only 1; .*--split pinned"):
         divide(of_groups("a"), parse_split("80/20"), seed=0)
 
 
@@ -243,7 +243,7 @@ def test_pinned_patients_fill_the_share_of_the_test() -> None:
 def test_two_patients_are_enough_beside_a_pinned_test() -> None:
     dataset = make([make_case("t", "T", "test"), *of_groups("ab").cases])
     assert sizes(divide(dataset, parse_split("70/15/15"), seed=0)) == (1, 1, 1)
-    with pytest.raises(InputError, match="there are 2 besides 1 kept for the test"):
+    with pytest.raises(InputError, match="there are only 2, besides 1 in the test set"):
         divide(dataset, parse_split("fold:1/3"), seed=0)
 
 
@@ -276,7 +276,7 @@ def test_scans_without_labels_that_count_have_no_split() -> None:
 def test_unlabelled_decathlon_tests_stay_and_do_not_count(decathlon: Path) -> None:
     divided = divide(load_dataset(decathlon), parse_split("80/20"), seed=0)
     assert sorted(str(case.split) for case in divided.cases) == ["test", "train", "val"]
-    with pytest.raises(InputError, match="at least 3 labelled patients, but there are 2;"):
+    with pytest.raises(InputError, match="at least 3 labelled patients, but there are only 2;"):
         divide(load_dataset(decathlon), parse_split("70/15/15"), seed=0)
 
 
@@ -299,14 +299,14 @@ def test_by_image_counts_images_and_names_who_is_on_both_sides() -> None:
     assert len(divided.of_split("val")) == 8
     shared = set(divided.groups("train")) & set(divided.groups("val"))
     assert len(shared) > 1
-    assert divided.warnings[-1].startswith(f"patients {', '.join(sorted(shared))} are both")
+    assert divided.warnings[-1].startswith(f"patients {', '.join(sorted(shared))} are in both")
     assert divide(dataset, parse_split("80/20"), by="patient", seed=0).warnings == ()
 
 
 def test_many_patients_on_both_sides_are_counted() -> None:
     dataset = of_patients(dict.fromkeys(numbered(40), 20))
     divided = divide(dataset, parse_split("50/50"), by="image", seed=0)
-    assert ", P11 and 28 more are both trained on and held out" in divided.warnings[-1]
+    assert ", P11 and 28 more are in both training and held-out data" in divided.warnings[-1]
 
 
 def test_images_of_one_patient_have_no_gap_between_them() -> None:
@@ -331,12 +331,12 @@ def test_the_pinned_split_is_not_by_image() -> None:
         lambda: divide(of_groups("ab"), SplitPlan(), by="image", seed=0),
         lambda: describe_split(SplitPlan(), "image"),
     ):
-        with pytest.raises(UsageError, match=r"name shares .* or a fold"):
+        with pytest.raises(UsageError, match=r"give percentages .* or a fold"):
             call()
 
 
 def test_what_are_no_shares_is_refused() -> None:
-    with pytest.raises(UsageError, match="no shares"):
+    with pytest.raises(UsageError, match="not valid fractions"):
         divide(of_groups("ab"), SplitPlan(fractions=(0.5, 0.2, 0.2)), seed=0)
 
 
@@ -351,7 +351,8 @@ def test_what_are_no_shares_is_refused() -> None:
         (
             "80/20",
             "image",
-            "80/20, by image (seed 3): patients can be on both sides, and the scores then flatter",
+            "80/20, by image (seed 3): a patient can be in both training and held-out data, so "
+            "the scores are too optimistic",
         ),
     ],
 )

@@ -105,5 +105,7 @@ def test_a_scan_that_is_gone_is_named(tmp_path: Path) -> None:
     _train(tmp_path)
     shutil.rmtree(tmp_path / "labels")
     write_pair(tmp_path, ["P1_OD"])
-    with pytest.raises(InputError, match=r"P2_OD\.png: no such label, but dataset\.json lists it"):
+    with pytest.raises(
+        InputError, match=r"P2_OD\.png: label not found, but dataset\.json lists it"
+    ):
         load_dataset(tmp_path)

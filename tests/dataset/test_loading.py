@@ -100,7 +100,7 @@ def test_patients_of_a_folder_pair_are_guessed_and_said(tmp_path: Path) -> None:
     dataset = load_dataset(tmp_path)
     groups = {c.name: c.group for c in dataset.cases}
     assert groups == {"P1_B1": "P1", "P1_B2": "P1", "P2_B1": "P2_B1", "P10": "P10", "x_1": "x_1"}
-    assert "4 patients were guessed from the file names" in dataset.warnings[0]
+    assert "4 patients guessed from the file names" in dataset.warnings[0]
     write_description(tmp_path, labels=NAMES, training=[entry("P1_B1", group="other")])
     described = load_dataset(tmp_path)
     assert described.groups("train") == ()
@@ -152,14 +152,14 @@ def test_states_of_bscans_that_are_not_there_name_the_image(tmp_path: Path) -> N
     write_pair(tmp_path, ["a"])
     case = entry("a", bscans={"3": {"state": "confirmed"}})
     write_description(tmp_path, labels=NAMES, training=[case])
-    with pytest.raises(InputError, match=r"a\.png: has 1 B-scans.*number 3"):
+    with pytest.raises(InputError, match=r"a\.png: has 1 B-scan, .*B-scan 3"):
         load_dataset(tmp_path).cases[0].read_labels()
 
 
 def test_binary_masks_of_255_are_refused(tmp_path: Path) -> None:
     write_pair(tmp_path, ["a"])
     write_png(tmp_path / "labels" / "a.png", np.eye(8, dtype=np.uint8)[:6] * 255)
-    with pytest.raises(InputError, match="hold no class"):
+    with pytest.raises(InputError, match="contain no class"):
         load_dataset(tmp_path)
 
 
@@ -172,10 +172,12 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, given: str) -> 
     given = given.format(outside=outside)
     write_description(folder, labels=NAMES, training=[entry("a", label=given)])
     for allow in (False, True):
-        with pytest.raises(InputError, match="is outside the dataset's folder; labels lie in it"):
+        with pytest.raises(
+            InputError, match="is outside the dataset folder; labels must be inside"
+        ):
             load_dataset(folder, allow_outside=allow)
     write_description(folder, labels=NAMES, training=[{**entry("a"), "image": given}])
-    with pytest.raises(InputError, match="add the data set to a workspace in napari"):
+    with pytest.raises(InputError, match="add the dataset to a workspace in napari"):
         load_dataset(folder)
     case = load_dataset(folder, allow_outside=True).cases[0]
     np.testing.assert_array_equal(case.read_scan().pixels, draw_labels())
@@ -186,7 +188,7 @@ def test_links_in_a_folder_pair_may_not_leave_it(tmp_path: Path) -> None:
     folder = write_pair(tmp_path / "data", ["a"])
     (folder / "labels" / "a.png").rename(tmp_path / "a.png")
     (folder / "labels" / "a.png").symlink_to(tmp_path / "a.png")
-    with pytest.raises(InputError, match="is a link that leaves"):
+    with pytest.raises(InputError, match="this link leads out of"):
         load_dataset(folder)
 
 
@@ -205,24 +207,27 @@ def test_links_and_dots_within_the_folder_are_fine(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("not json", "cannot be read as JSON"),
-        ("[]", "is no description of a dataset"),
-        ('{"training": {}}', "'training' is no list"),
+        ("[]", "not a dataset description"),
+        ('{"training": {}}', "'training' is not a list"),
         ('{"training": []}', "lists no cases"),
-        ('{"training": [{"label": "x"}]}', "entry 0 of 'training' names no image"),
-        ('{"training": ["./images/none.png"]}', "no such image"),
-        ('{"training": [{"image": "./images/a.png", "label": "no.png"}]}', "no such label"),
-        ('{"training": [{"image": "./images/a.png", "label": 3}]}', "is no path"),
-        ('{"training": ["./images/a.png", "./images/a.png"], "labels": ["b"]}', "in it twice"),
+        ('{"training": [{"label": "x"}]}', "entry 0 of 'training' has no image"),
+        ('{"training": ["./images/none.png"]}', "image not found"),
+        ('{"training": [{"image": "./images/a.png", "label": "no.png"}]}', "label not found"),
+        ('{"training": [{"image": "./images/a.png", "label": 3}]}', "is not a path"),
+        ('{"training": ["./images/a.png", "./images/a.png"], "labels": ["b"]}', "listed twice"),
         ('{"training": [{"image": "./images/a.png", "split": "dev"}]}', "split"),
         ('{"training": [{"image": "./images/a.png", "group": ""}]}', "group"),
-        ('{"training": [{"image": "./images/a\\u0000.png"}]}', "a text holds a NUL"),
+        ('{"training": [{"image": "./images/a\\u0000.png"}]}', "a text contains a NUL"),
         ('{"training": ["./images/a.png"], "labels": {"0": "b"}, "ignore": 9}', "255, not 9"),
         ('{"training": ["./images/a.png"], "labels": {"1": "x", "2": "x"}}', "distinct"),
         ('{"training": ["./images/a.png"], "labels": {"b": 0, "i": 0}}', "two names"),
-        ('{"training": ["./images/a.png"], "labels": {"b": 0, "ignore": 4}}', "hold 255 here"),
+        (
+            '{"training": ["./images/a.png"], "labels": {"b": 0, "ignore": 4}}',
+            "must have the value 255",
+        ),
         ('{"training": ["./images/a.png"], "labels": "b"}', "neither an object nor a list"),
         ('{"training": ["./images/a.png"], "labels": {"300": "b"}}', "less than 254"),
-        ('{"schema_version": 2}', "schema version 2 is not known here"),
+        ('{"schema_version": 2}', "schema version 2 is unknown"),
         ('{"schema_version": "x"}', "schema version 'x'"),
     ],
 )
@@ -236,20 +241,20 @@ def test_a_wrong_description_is_one_clear_line(tmp_path: Path, content: str, mes
 
 
 def test_what_is_no_dataset_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such dataset"):
+    with pytest.raises(InputError, match="dataset not found"):
         load_dataset(tmp_path / "none")
-    with pytest.raises(InputError, match="is no dataset; it needs"):
+    with pytest.raises(InputError, match="not a dataset; it needs"):
         load_dataset(tmp_path)
     write_pair(tmp_path, ["a"])
     write_png(tmp_path / "labels" / "b.png", draw_labels())
-    with pytest.raises(InputError, match=r"b\.png: is a label without an image"):
+    with pytest.raises(InputError, match=r"b\.png: this label has no image"):
         load_dataset(tmp_path)
     (tmp_path / "labels" / "b.png").rename(tmp_path / "labels" / "a.bmp")
     with pytest.raises(InputError, match=r"a\.bmp has the same name"):
         load_dataset(tmp_path)
     for path in (tmp_path / "labels").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="holds no labels"):
+    with pytest.raises(InputError, match="contains no labels"):
         load_dataset(tmp_path)
 
 

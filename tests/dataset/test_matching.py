@@ -66,7 +66,7 @@ def test_a_label_without_a_bscan_is_named(tmp_path: Path, odd: str) -> None:
     images = _write(tmp_path / "images", lambda i: f"B{i}", set(range(N)))
     label = _write(tmp_path / "labels", lambda i: f"B{i}", set(range(N - 1)))
     write_png(label / f"{odd}.png", _plane(3))
-    with pytest.raises(InputError, match=rf"these labels are of: {odd}\.png") as raised:
+    with pytest.raises(InputError, match=rf"these labels belong to: {odd}\.png") as raised:
         Case(image=images, label=label, group="P").read_labels()
     check_line(raised.value)
 
@@ -80,6 +80,6 @@ def test_labels_of_a_volume_in_one_file_go_by_number(tmp_path: Path) -> None:
         labels = Case(image=image, label=label, group="P").read_labels()
         assert labels[:, 0, 0].tolist() == list(range(N))
     (folder / f"z9_{1}.png").unlink()
-    with pytest.raises(InputError, match="it is not clear which of 12 B-scans") as raised:
+    with pytest.raises(InputError, match="cannot tell which of 12 B-scans") as raised:
         Case(image=image, label=folder, group="P").read_labels()
     check_line(raised.value)

@@ -89,7 +89,7 @@ def test_what_does_not_fit_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"0002\.png: cannot be read"):
         read_planes(tmp_path, SHAPE, missing=0)
     plane_path(tmp_path, 2).rename(plane_path(tmp_path, 5))
-    with pytest.raises(InputError, match=r"0005\.png: the scan has 5 B-scans, counted from 0"):
+    with pytest.raises(InputError, match=r"0005\.png: the scan has only 5 B-scans, counted from 0"):
         read_planes(tmp_path, SHAPE, missing=0)
     with pytest.raises(InputError, match="8-bit with two axes, not int64"):
         write_plane(plane_path(tmp_path, 1), np.zeros((6, 8), np.int64))

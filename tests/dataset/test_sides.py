@@ -43,8 +43,8 @@ def test_each_patient_is_told_before_and_after_the_first_training(dataset: Datas
     assert [(s.use, s.training, s.heldout) for s in before] == [
         (s.use, s.training, s.heldout) for s in after
     ]
-    assert all("is settled when the next training starts" in side.reason for side in before)
-    assert all("was settled and stays" in side.reason for side in after)
+    assert all("will be fixed when the next training starts" in side.reason for side in before)
+    assert all("is fixed" in side.reason for side in after)
 
 
 @given(chosen=st.sets(st.sampled_from(PATIENTS), min_size=1, max_size=4), pinned=st.booleans())
@@ -75,8 +75,8 @@ def test_a_choice_survives_saving_and_new_patients_are_trained_on(tmp_path: Path
 def test_a_choice_that_cannot_be_is_refused(dataset: Dataset) -> None:
     for groups, message in (
         ([], "at least one patient"),
-        (["P9"], "no patient of this name"),
-        (PATIENTS, "none is left to train on"),
+        (["P9"], "patient not found"),
+        (PATIENTS, "you cannot hold out all patients"),
     ):
         with pytest.raises(UsageError, match=message):
             hold_out(dataset, groups)
@@ -86,7 +86,7 @@ def test_a_choice_that_cannot_be_is_refused(dataset: Dataset) -> None:
             + dataset.cases[2:]
         }
     )
-    with pytest.raises(UsageError, match="kept for a test"):
+    with pytest.raises(UsageError, match="in the test set"):
         hold_out(tested, [tested.cases[0].group])
     with pytest.raises(UsageError, match="there are several patients"):
         hold_out_bscans(dataset, {dataset.cases[0].image: [0]})

@@ -100,7 +100,7 @@ def test_shares_are_those_that_were_asked_for() -> None:
 
 @pytest.mark.parametrize("shares", [(0.5, 0.2, 0.2), (0, 1, 0), (1.2, -0.2, 0)])
 def test_what_are_no_shares_is_refused(shares: tuple[float, float, float]) -> None:
-    with pytest.raises(UsageError, match="no shares"):
+    with pytest.raises(UsageError, match="not valid fractions"):
         pin_split(of_groups("ab"), fractions=shares)
 
 
@@ -249,7 +249,7 @@ def test_a_second_patient_is_held_out_and_the_first_stays(tmp_path: Path) -> Non
     assert after.cases[0] == before.cases[0]
     assert after.cases[1].split == "val"
     assert after.groups("val") == ("P", "Q")
-    assert "patients P are both trained on and held out" in after.warnings[-1]
+    assert "patients P are in both training and held-out data" in after.warnings[-1]
 
 
 def test_without_a_held_out_share_all_are_trained_on(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_copy_is_on_one_side(
         for by in ("patient", "image"):
             divided = divide(dataset, parse_split(plan), by=by, seed=seed)
             assert all(len(used) == 1 for used in _sides(divided))
-    assert "the same image is there under several names" in describe_twins(dataset)
+    assert "the same image exists under several names" in describe_twins(dataset)
 
 
 def test_a_copy_that_comes_later_follows_or_is_left_out(tmp_path: Path) -> None:

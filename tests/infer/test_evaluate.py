@@ -65,7 +65,7 @@ def test_a_missing_prediction_is_named(tiny_dataset: Path, tmp_path: Path) -> No
 
 
 def test_an_empty_split_is_named(tiny_dataset: Path, tiny_bundle: Path) -> None:
-    with pytest.raises(InputError, match="split 'test' holds no labelled B-scan"):
+    with pytest.raises(InputError, match="split 'test' has no labelled B-scans"):
         list(evaluate(tiny_bundle, load_dataset(tiny_dataset), split="test", config=CPU))
 
 
@@ -151,7 +151,7 @@ def test_patients_that_the_model_was_trained_on_are_named(
     model = Model(tiny_info.model_copy(update={"trained_on": trained}), tiny_network)
     said = [e.text for e in evaluate(model, load_dataset(tiny_dataset)) if isinstance(e, Message)]
     assert len(said) == 1
-    assert "trained on P3, who are in split 'val'" in said[0]
+    assert "trained on P3, now in split 'val'" in said[0]
     honest = Model(
         tiny_info.model_copy(
             update={
@@ -184,7 +184,9 @@ def test_one_file_is_not_scored_as_several_patients(tmp_path: Path) -> None:
     first = dataset.cases[0].label
     assert first is not None
     shutil.copy(first, folder / "macula.png")
-    with pytest.raises(InputError, match=r"macula\.png: is it of .*P0.* or of .*P1") as raised:
+    with pytest.raises(
+        InputError, match=r"macula\.png: does it belong to .*P0.* or to .*P1"
+    ) as raised:
         list(evaluate_predictions(folder, dataset))
     assert "\n" not in str(raised.value)
     for case in dataset.cases:

@@ -87,10 +87,10 @@ def test_the_point_that_a_model_has_is_not_looked_at(tmp_path: Path) -> None:
 def test_the_test_split_is_refused(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path, [0, 1], [0, 1], ["drusen"])
     predictor = predictor_of(SURE, "drusen")
-    with pytest.raises(UsageError, match="not chosen on split 'test'"):
+    with pytest.raises(UsageError, match="not be chosen on split 'test'"):
         choose_thresholds(predictor, dataset, "test")
     empty = dataset.model_copy(update={"cases": dataset.cases[1:]})
-    with pytest.raises(InputError, match="'val' holds no labelled B-scan"):
+    with pytest.raises(InputError, match="'val' has no labelled B-scans"):
         choose_thresholds(predictor, empty)
 
 

@@ -43,7 +43,7 @@ def test_a_volume_is_its_bscans_one_by_one(volume: OctScan, tiny_bundle: Path) -
 def test_chosen_bscans_only(volume: OctScan, tiny_bundle: Path) -> None:
     events = list(predict(volume, tiny_bundle, CPU, bscans=[3, 1]))
     assert [e.index for e in events if isinstance(e, BscanPredicted)] == [3, 1]
-    with pytest.raises(InputError, match=r"\[7\] are not among its 5"):
+    with pytest.raises(InputError, match=r"has 5 B-scans, but no B-scans \[7\]"):
         list(predict(volume, tiny_bundle, CPU, bscans=[7]))
 
 
@@ -80,7 +80,7 @@ def test_volumes_that_are_not_oct_go_slice_by_slice(volume: OctScan, tiny_bundle
 
 def test_another_channel_count_is_refused(tiny_bundle: Path) -> None:
     scan = OctScan(np.zeros((3, 40, 40), np.uint8), ("channel", "depth", "width"))
-    with pytest.raises(ModelError, match=r"has 3 channel\(s\), but model tiny takes 1"):
+    with pytest.raises(ModelError, match=r"has 3 channels, but model tiny needs 1"):
         list(predict(scan, tiny_bundle, CPU))
 
 

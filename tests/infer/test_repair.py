@@ -74,5 +74,5 @@ def test_layers_of_known_names_are_ordered_from_the_vitreous() -> None:
 
 
 def test_without_layers_the_classes_are_named() -> None:
-    with pytest.raises(UsageError, match=r"\(drusen, fluid\).*leave --repair out"):
+    with pytest.raises(UsageError, match=r"\(drusen, fluid\).*remove --repair"):
         layer_order(LabelSet.from_names(["drusen", "fluid"]))

@@ -52,7 +52,7 @@ def test_another_mat_file_says_what_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("images", [np.array(["text"]), np.ones((2, 2), complex), {"a": 1.0}])
 def test_images_must_be_numbers(tmp_path: Path, images: Any) -> None:
     savemat(tmp_path / "a.mat", {"images": images})
-    with pytest.raises(InputError, match=r"a\.mat: holds values of type"):
+    with pytest.raises(InputError, match=r"a\.mat: contains values of type"):
         read_scan(tmp_path / "a.mat")
 
 

@@ -44,7 +44,7 @@ def test_orientation(tmp_path: Path, stack: Stack, orientation: int, suffix: str
     scan = read_scan(file)
     found = pixels(scan)[1] if suffix == "tif-stack" else pixels(scan)
     assert np.abs(found.astype(int) - wanted).mean() < 3
-    assert any("turned or mirrored" in note for note in scan.notes) == (orientation > 1)
+    assert any("rotated or mirrored" in note for note in scan.notes) == (orientation > 1)
     if suffix != "jpg":
         labels = read_labels(file)
         np.testing.assert_array_equal(labels[1] if suffix == "tif-stack" else labels, wanted)
@@ -108,7 +108,7 @@ def test_an_animation_is_refused(tmp_path: Path, stack: Stack) -> None:
     first, *others = (Image.fromarray(plane) for plane in stack)
     first.save(tmp_path / "a.png", save_all=True, append_images=others)
     for read in (read_scan, read_labels):
-        with pytest.raises(InputError, match=r"a\.png: is an animation of 5 pictures"):
+        with pytest.raises(InputError, match=r"a\.png: this is an animation of 5 pictures"):
             read(tmp_path / "a.png")
 
 
@@ -184,17 +184,17 @@ def test_scaled_labels_are_whole_numbers_or_refused(
 
 def test_a_display_range_is_noted(tmp_path: Path, stack: Stack) -> None:
     scan = read_scan(nifti(tmp_path / "a.nii", stack, cal_min=10, cal_max=90))
-    assert "range for display in the header (10 to 90)" in scan.notes[0]
+    assert "display range in the header (10 to 90)" in scan.notes[0]
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"magic": b"ni1"}, "header of a pair"),
-        ({"magic": b"abc"}, "no NIfTI file"),
+        ({"magic": b"abc"}, "not a NIfTI file"),
         ({"intent_code": 3001}, "CIFTI"),
-        ({"datatype": 128, "bitpix": 24}, "holds values of type"),
-        ({"datatype": 32, "bitpix": 64}, "holds values of type"),
+        ({"datatype": 128, "bitpix": 24}, "contains values of type"),
+        ({"datatype": 32, "bitpix": 64}, "contains values of type"),
     ],
 )
 def test_other_kinds_of_nifti_are_refused(
@@ -223,7 +223,7 @@ def test_an_npz_of_scan_and_labels_gives_either(tmp_path: Path, stack: Stack) ->
     np.savez(tmp_path / "a.npz", images=stack, labels=labels)
     scan = read_scan(tmp_path / "a.npz")
     np.testing.assert_array_equal(pixels(scan), stack)
-    assert scan.notes == ("left out: labels.npy",)
+    assert scan.notes == ("ignored: labels.npy",)
     np.testing.assert_array_equal(read_labels(tmp_path / "a.npz"), labels)
 
 
@@ -249,7 +249,7 @@ def test_values_that_are_not_finite_are_refused_where_they_are_read(
         writers.get(suffix, lambda: nib.save(MAKE(values.T, np.eye(4)), file))()
         scan = read_scan(file)
     np.testing.assert_array_equal(scan.read_bscan(1)[0], values[1])
-    with pytest.raises(InputError, match=r"B-scan 2 holds values that are not finite"):
+    with pytest.raises(InputError, match=r"B-scan 2 contains values that are not finite"):
         scan.read_bscan(2)
 
 

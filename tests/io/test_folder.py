@@ -51,13 +51,13 @@ def test_sizes_must_agree(folder: Path) -> None:
 
 def test_types_must_agree(folder: Path) -> None:
     Image.fromarray(np.zeros((40, 50), np.uint16)).save(folder / "B12.png")
-    with pytest.raises(InputError, match="B-scans of different types"):
+    with pytest.raises(InputError, match="B-scans have different data types"):
         read_scan(folder)
 
 
 def test_a_stack_is_no_bscan(folder: Path, stack: Stack) -> None:
     tifffile.imwrite(folder / "B12.tif", stack, photometric="minisblack")
-    with pytest.raises(InputError, match=r"B12\.tif: is no single B-scan"):
+    with pytest.raises(InputError, match=r"B12\.tif: not a single B-scan"):
         read_scan(folder)
 
 
@@ -75,7 +75,7 @@ def test_notes_are_told_once(folder: Path, stack: Stack, same: Same) -> None:
         Image.fromarray(np.dstack([plane] * 3)).save(folder / name)
     scan = read_scan(folder)
     assert scan.notes == (
-        "colour (RGB) reduced to grey (2 of 5 B-scans)",
+        "colour (RGB) converted to grey (2 of 5 B-scans)",
         "2 other files left out: notes.txt, sub",
     )
     same(scan, stack)
@@ -113,7 +113,7 @@ def test_gaps_in_the_numbers_are_noted(tmp_path: Path, stack: Stack) -> None:
     for number, plane in zip((1, 2, 3, 5, 7), stack, strict=True):
         Image.fromarray(plane).save(tmp_path / f"B{number:02d}.png")
     assert read_scan(tmp_path).notes == (
-        "the names of the B-scans leave out 4, 6; are files missing?",
+        "the numbers in the B-scans' file names skip 4, 6; are files missing?",
     )
 
 

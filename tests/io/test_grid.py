@@ -149,7 +149,7 @@ def test_shape_rules_where_one_side_names_no_grid(tmp_path: Path, side: str, kin
             files[name] = path
     scan = read_scan(files["scan"])
     np.testing.assert_array_equal(read_labels(files["labels"], scan=scan), plane.T)
-    assert kind not in ("nan", "flat") or side == "labels" or "is no grid" in scan.notes[0]
+    assert kind not in ("nan", "flat") or side == "labels" or "is not a valid grid" in scan.notes[0]
 
 
 def test_channels_do_not_count(tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_a_cut_file_is_an_input_error(vol: Path, keep: int) -> None:
     data = vol.read_bytes()
     assert len(data) == 3844
     vol.write_bytes(data[:keep])
-    with pytest.raises(InputError, match=r"a\.vol: (the file is empty|is |cannot be read)"):
+    with pytest.raises(
+        InputError, match=r"a\.vol: (the file is empty|not a |truncated|cannot be read)"
+    ):
         read_scan(vol)
 
 
@@ -138,7 +140,7 @@ def test_numbers_that_cannot_be_are_an_input_error(vol: Path, offset: int, value
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.vol").write_bytes(b"some text" * 1000)
-    with pytest.raises(InputError, match=r"a\.vol: is no Heidelberg"):
+    with pytest.raises(InputError, match=r"a\.vol: not a Heidelberg"):
         read_scan(tmp_path / "a.vol")
 
 
@@ -181,7 +183,7 @@ def test_real_files(shared_data: Path, name: str, lateral_um: float, pattern: st
 def test_a_real_file_cut_in_the_middle(shared_data: Path, tmp_path: Path, share: float) -> None:
     data = (shared_data / "vendor" / "valid.vol").read_bytes()
     (tmp_path / "cut.vol").write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(InputError, match=r"cut\.vol: is cut off"):
+    with pytest.raises(InputError, match=r"cut\.vol: truncated"):
         read_scan(tmp_path / "cut.vol")
 
 
@@ -206,7 +208,7 @@ def test_a_gap_between_bscans_is_noted(vol: Path) -> None:
         struct.pack_into("<4d", data, start + number * step + 16, 0.1, place, 5.1, place)
     vol.write_bytes(data)
     notes = read_scan(vol).notes
-    assert any("B-scans 1 and 2 lie 240 um apart where the header says 120" in n for n in notes)
+    assert any("B-scans 1 and 2 are 240 µm apart, but the header says 120" in n for n in notes)
 
 
 def test_radial_bscans_have_no_distance(vol: Path) -> None:
@@ -216,7 +218,7 @@ def test_radial_bscans_have_no_distance(vol: Path) -> None:
     vol.write_bytes(data)
     scan = read_scan(vol)
     assert (scan.scan_pattern, scan.spacing_um[0]) == ("radial", None)
-    assert any("do not lie beside each other" in note for note in scan.notes)
+    assert any("are not parallel" in note for note in scan.notes)
     assert any("shifts between B-scans" in note for note in scan.notes)
 
 
@@ -225,5 +227,5 @@ def test_intensities_that_make_no_sense_are_refused(vol: Path, value: float) -> 
     data = bytearray(vol.read_bytes())
     struct.pack_into("<f", data, 2048 + 20 + 400 + 40, value)
     vol.write_bytes(data)
-    with pytest.raises(InputError, match="B-scan 0 holds intensities"):
+    with pytest.raises(InputError, match="B-scan 0 contains intensities"):
         read_scan(vol).read_bscan(0)

@@ -88,7 +88,7 @@ def test_other_suffixes_are_not_written(tmp_path: Path, stack: Stack, name: str)
 
 
 def test_a_png_holds_no_volume(tmp_path: Path, stack: Stack) -> None:
-    with pytest.raises(InputError, match=r"a\.png: a PNG holds one B-scan"):
+    with pytest.raises(InputError, match=r"a\.png: a PNG can store one B-scan"):
         write_labels(tmp_path / "a.png", stack)
 
 
@@ -131,7 +131,7 @@ def test_whole_numbers_of_any_type_are_taken(tmp_path: Path, dtype: str) -> None
 )
 def test_other_values_are_refused(tmp_path: Path, values: Any, message: str) -> None:
     np.save(tmp_path / "a.npy", np.array(values))
-    with pytest.raises(InputError, match=rf"a\.npy: holds {message}"):
+    with pytest.raises(InputError, match=rf"a\.npy: contains {message}"):
         read_labels(tmp_path / "a.npy")
 
 
@@ -144,7 +144,7 @@ def test_channels_are_refused(tmp_path: Path, stack: Stack) -> None:
 @pytest.mark.parametrize("name", ["a.vol", "a.mat", "a.jpeg", "a.txt", "a"])
 def test_files_that_hold_no_labels_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(InputError, match="cannot hold labels"):
+    with pytest.raises(InputError, match="labels cannot be saved as"):
         read_labels(tmp_path / name)
 
 

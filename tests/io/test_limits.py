@@ -244,7 +244,7 @@ def test_labels_of_background_alone_return(
     monkeypatch.setattr(limits, "SMALL", 1000)
     labels = np.zeros((64, 256, 256), np.uint8)
     file = write_labels(tmp_path / f"a{suffix}", labels)
-    with pytest.raises(InputError, match="claims 64 x 256 x 256"):
+    with pytest.raises(InputError, match="declares 64 x 256 x 256"):
         read_labels(file)
     assert not read_labels(file, shape=labels.shape).any()
 
@@ -254,7 +254,7 @@ def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
     noise = np.random.default_rng(0).integers(0, 256, (9, 9, 9), dtype=np.uint8)
     file = write_scan(tmp_path / "a.npz", OctScan(noise, ("bscan", "depth", "width")))
-    with pytest.raises(InputError, match=r"a\.npz: unpacks to .* make room"):
+    with pytest.raises(InputError, match=r"a\.npz: needs .* free some disk space"):
         read_scan(file)
 
 

@@ -85,7 +85,7 @@ def test_truth_values_become_numbers(tmp_path: Path, stack: Stack, suffix: str) 
 def test_what_is_no_image_is_refused(tmp_path: Path, suffix: str, values: Any) -> None:
     file = tmp_path / f"a{suffix}"
     np.save(file, values) if suffix == ".npy" else np.savez(file, values)
-    with pytest.raises(InputError, match=rf"a\{suffix}: (holds values|has shape|has no pixels)"):
+    with pytest.raises(InputError, match=rf"a\{suffix}: (contains values|has shape|has no pixels)"):
         read_scan(file)
 
 
@@ -128,7 +128,7 @@ def test_an_npz_names_its_pixels_or_has_one_array(tmp_path: Path, stack: Stack, 
     np.savez_compressed(tmp_path / "b.npz", anything=stack)
     same(read_scan(tmp_path / "b.npz"), stack)
     np.savez(tmp_path / "c.npz", x=stack, y=stack)
-    with pytest.raises(InputError, match=r"c\.npz: holds 2 arrays \(x\.npy, y\.npy\)"):
+    with pytest.raises(InputError, match=r"c\.npz: contains 2 arrays \(x\.npy, y\.npy\)"):
         read_scan(tmp_path / "c.npz")
 
 

@@ -99,7 +99,7 @@ def test_raw_values_are_scaled(tmp_path: Path) -> None:
 def test_a_raw_file_that_is_cut_or_shrinks_is_an_input_error(tmp_path: Path) -> None:
     file = tmp_path / "raw"
     file.write_bytes(ARRAY.tobytes()[:-1])
-    with pytest.raises(InputError, match="cut off"):
+    with pytest.raises(InputError, match="truncated"):
         RawPixels(file, SHAPE, stored=np.int16)
     file.write_bytes(ARRAY.tobytes())
     pixels = RawPixels(file, SHAPE, stored=np.int16)

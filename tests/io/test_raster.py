@@ -60,7 +60,7 @@ def test_colour_becomes_grey_with_a_note(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / "a.png")
     luma = np.rint(RGB.astype(float) @ [0.299, 0.587, 0.114])
     np.testing.assert_array_equal(np.asarray(scan.pixels), luma)
-    assert scan.notes == ("colour (RGB) reduced to grey",)
+    assert scan.notes == ("colour (RGB) converted to grey",)
 
 
 def test_grey_saved_as_colour_keeps_its_values(tmp_path: Path, same: Same) -> None:
@@ -75,7 +75,7 @@ def test_grey_with_alpha_drops_alpha(tmp_path: Path, same: Same) -> None:
     Image.fromarray(RGB[..., :2].copy(), mode="LA").save(tmp_path / "a.png")
     scan = read_scan(tmp_path / "a.png")
     same(scan, RGB[..., 0])
-    assert scan.notes == ("grey with alpha reduced to grey",)
+    assert scan.notes == ("grey with alpha converted to grey",)
 
 
 @pytest.mark.parametrize("samples", [2, 3, 4])
@@ -94,7 +94,7 @@ def test_a_palette_gives_its_colours_as_a_scan_and_its_indices_as_labels(tmp_pat
     image.save(tmp_path / "a.png")
     scan = read_scan(tmp_path / "a.png")
     np.testing.assert_array_equal(np.asarray(scan.pixels), np.array([0, 200, 90])[indices])
-    assert scan.notes == ("palette colour reduced to grey",)
+    assert scan.notes == ("palette colour converted to grey",)
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), indices)
 
 

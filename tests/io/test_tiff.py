@@ -147,7 +147,7 @@ def test_imagej_time_is_bscans_and_colour_channels_are_channels(
 def test_imagej_time_and_depth_together_are_refused(tmp_path: Path, stack: Stack) -> None:
     four = np.stack([stack, stack])
     file = save(tmp_path / "a.tif", four, imagej=True, metadata={"axes": "TZYX"})
-    with pytest.raises(InputError, match=r"a\.tif: has the axes .* one volume a file"):
+    with pytest.raises(InputError, match=r"a\.tif: has the axes .* one volume per file"):
         read_scan(file)
 
 
@@ -167,7 +167,7 @@ def test_axes_of_length_one_do_not_count(tmp_path: Path, stack: Stack, same: Sam
 
 
 def test_four_axes_without_names_are_refused(tmp_path: Path, stack: Stack) -> None:
-    with pytest.raises(InputError, match="channels, B-scans or times"):
+    with pytest.raises(InputError, match="channels, B-scans or time points"):
         read_scan(save(tmp_path / "a.tif", np.stack([stack, stack])))
 
 
@@ -234,8 +234,8 @@ def test_a_colour_stack_becomes_grey(
     )
     scan = read_scan(file)
     assert scan.axes == VOLUME
-    assert scan.notes[0] == "colour (RGB) reduced to grey"
-    assert ("transparency is left out" in scan.notes) == (n_samples == 4)
+    assert scan.notes[0] == "colour (RGB) converted to grey"
+    assert ("transparency is ignored" in scan.notes) == (n_samples == 4)
     same(scan, stack)
     with pytest.raises(InputError, match="colour image, not labels"):
         read_labels(file)
@@ -263,7 +263,7 @@ def test_a_palette_gives_colours_or_indices(tmp_path: Path) -> None:
     file = save(tmp_path / "a.tif", indices, photometric="palette", colormap=np.stack([ramp] * 3))
     scan = read_scan(file)
     np.testing.assert_array_equal(np.asarray(scan.pixels), np.array([0, 200, 90])[indices])
-    assert scan.notes == ("palette colour reduced to grey",)
+    assert scan.notes == ("palette colour converted to grey",)
     np.testing.assert_array_equal(read_labels(file), indices)
 
 
@@ -314,7 +314,7 @@ def test_the_library_stays_quiet(
 ) -> None:
     file = save(tmp_path / "a.tif", stack, compression="zlib", metadata=None)
     file.write_bytes(file.read_bytes()[:-1500])
-    with caplog.at_level(logging.DEBUG), pytest.raises(InputError, match="cut off"):
+    with caplog.at_level(logging.DEBUG), pytest.raises(InputError, match="truncated"):
         read_scan(file)
     assert caplog.text == ""
     assert capfd.readouterr().err == ""

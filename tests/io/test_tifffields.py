@@ -53,16 +53,18 @@ def test_a_thumbnail_hides_nothing(
     pages.insert(0 if first else 1, small)
     scan = read_scan(write_tiff(tmp_path / "a.tif", pages))
     np.testing.assert_array_equal(pixels(scan), stack[:n].squeeze())
-    assert "left out" in scan.notes[0]
+    assert "ignored" in scan.notes[0]
     if not marked:
-        with pytest.raises(InputError, match="save one volume a file"):
+        with pytest.raises(InputError, match="save one volume per file"):
             read_labels(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("other", [(3, 40, 50), (3, 30, 50), (5, 40, 60)])
 def test_two_volumes_are_refused(tmp_path: Path, stack: Stack, other: tuple[int, ...]) -> None:
     file = write_tiff(tmp_path / "a.tif", [stack, np.zeros(other, np.uint8)])
-    with pytest.raises(InputError, match=r"a\.tif: holds 2 images of which none is the only scan"):
+    with pytest.raises(
+        InputError, match=r"a\.tif: contains 2 images, and it is not clear which is the scan"
+    ):
         read_scan(file)
 
 
@@ -84,7 +86,7 @@ def test_pages_that_differ_are_refused(tmp_path: Path, stack: Stack) -> None:
     data = bytearray(file.read_bytes())
     data[place : place + 2] = b"\0\0"
     file.write_bytes(data)
-    with pytest.raises(InputError, match="page 3 has another meaning of values"):
+    with pytest.raises(InputError, match="page 3 has a different meaning of values"):
         read_scan(file)
 
 
@@ -132,7 +134,7 @@ def test_the_straight_line_of_imagej_is_applied(tmp_path: Path, stack: Stack) ->
     text = "ImageJ=1.53t\nimages=5\nslices=5\nunit=um\ncf=0\nc0=-32768\nc1=1\n"
     file = write_tiff(tmp_path / "a.tif", [values], metadata=None, description=text)
     np.testing.assert_array_equal(pixels(read_scan(file)), stack.astype(np.float32))
-    with pytest.raises(InputError, match="calibrates its values"):
+    with pytest.raises(InputError, match="has calibrated values"):
         read_labels(file)
 
 

@@ -111,7 +111,7 @@ def test_no_room_is_one_clear_line_and_leaves_nothing(
 
 
 def test_a_format_that_cannot_hold_it_is_refused_at_once(tmp_path: Path, volume: OctScan) -> None:
-    with pytest.raises(InputError, match="a PNG holds one B-scan"):
+    with pytest.raises(InputError, match="a PNG can store one B-scan"):
         open_label_writer(tmp_path / "a.png", scan=volume)
 
 

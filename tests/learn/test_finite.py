@@ -67,7 +67,7 @@ def test_labels_that_are_not_finite_are_named(tmp_path: Path) -> None:
     np.save(tmp_path / "l.npy", bad)
     states = {0: BscanState(state="confirmed")}
     case = Case(image=tmp_path / "a.npy", label=tmp_path / "l.npy", group="P", bscans=states)
-    with pytest.raises(InputError, match=r"l\.npy: holds fractions or missing values"):
+    with pytest.raises(InputError, match=r"l\.npy: contains fractions or missing values"):
         case.read_labels()
 
 
@@ -78,7 +78,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(
     events = fine_tune(
         load_dataset(tiny_dataset), config, output=tmp_path / "run", start=tiny_bundle
     )
-    with pytest.raises(InputError, match="is not a number; the last good state is kept") as raised:
+    with pytest.raises(InputError, match="is not finite; the last good checkpoint") as raised:
         list(events)
     check_line(raised.value)
     state = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt")

@@ -69,7 +69,7 @@ def test_a_worse_model_is_not_and_both_are_kept(
     events = train(tiny_dataset, tmp_path / "run", good_model, iterations=3, lr=30.0, ema=0.0)
     promoted, text = verdict(events)
     assert promoted is False
-    assert "keep the starting model" in text
+    assert "the starting model stays" in text
     worse = load_model(tmp_path / "run" / "model").info
     assert worse.promoted is False
     assert worse.start_scores == before.scores
@@ -119,9 +119,11 @@ def test_a_starting_model_that_is_scored_on_its_own_predictions_is_told_of(
     write_labels(accepted.label, dataset.labels.values[found.labels], scan=scan)
     events = train(tiny_dataset, tmp_path / "run", good_model, iterations=2, score_every=2)
     warnings = [e.text for e in events if isinstance(e, Message) and e.level == "warning"]
-    words = f"1 of {len(heldout)} held-out B-scans hold just what the starting model predicts"
+    words = f"1 of {len(heldout)} held-out B-scans are unchanged predictions of the starting model"
     assert any(text.startswith(words) for text in warnings)
-    assert any("accepted as it is" in text for text in read_verdict(tmp_path / "run").remarks)
+    assert any(
+        "accepted without corrections" in text for text in read_verdict(tmp_path / "run").remarks
+    )
 
 
 def test_labels_made_from_the_old_models_prediction_are_counted(
@@ -151,7 +153,7 @@ def test_labels_made_from_the_old_models_prediction_are_counted(
     assert first.scores["n_kept"] == first.scores["n_bscans"]
     assert isinstance(events[-1], Finished)
     assert events[-1].result["promoted"] is None
-    assert any(isinstance(e, Message) and e.text.startswith("cannot be judged") for e in events)
+    assert any(isinstance(e, Message) and e.text.startswith("undecided") for e in events)
     unknown = dataset.model_copy(update={"cases": pinned.cases})  # nobody says where they are from
     events = list(fine_tune(unknown, config, output=tmp_path / "other", start=tiny_bundle))
     assert isinstance(events[-1], Finished)

@@ -68,8 +68,8 @@ CHANGES: dict[str, Callable[[Path, Path, Path], None]] = {
     "the held-out scans or labels": lambda data, _older, _run: _edit(
         _of(load_dataset(data), "val")
     ),
-    "the older data set": lambda _data, older, _run: _edit(_of(load_dataset(older), "train")),
-    "the weights that the run started from": lambda _data, _older, run: _touch_weights(run),
+    "the rehearsal dataset": lambda _data, older, _run: _edit(_of(load_dataset(older), "train")),
+    "the weights of the starting model": lambda _data, _older, run: _touch_weights(run),
     "the classes": lambda data, _older, _run: _rename_class(data),
 }
 

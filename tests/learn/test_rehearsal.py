@@ -76,7 +76,9 @@ def test_classes_that_the_model_does_not_have_are_named(
 ) -> None:
     path = older / "dataset.json"
     path.write_text(path.read_text().replace('"fluid"', '"drusen"'))
-    with pytest.raises(ModelError, match=r"older: its class\(es\) drusen"):
+    with pytest.raises(
+        ModelError, match=r"older: has classes that the model does not have: drusen"
+    ):
         prepare(load_dataset(tiny_dataset), with_older(older), start=tiny_bundle)
 
 
@@ -96,5 +98,5 @@ def test_a_share_that_is_less_than_a_sample_is_refused(
     tiny_dataset: Path, tiny_bundle: Path, older: Path
 ) -> None:
     config = with_older(older, rehearse_share=0.1)
-    with pytest.raises(UsageError, match=r"share of 0\.1 of 4 samples is none"):
+    with pytest.raises(UsageError, match=r"rehearsal part of 0\.1 gives no sample in a batch of 4"):
         prepare(load_dataset(tiny_dataset), config, start=tiny_bundle)

@@ -77,7 +77,7 @@ def test_scores_that_the_state_does_not_know_are_cut(tmp_path: Path, tiny_info: 
 def test_a_folder_holds_one_run(tmp_path: Path, tiny_info: ModelInfo) -> None:
     _begin(tmp_path / "run", tiny_info)
     with (
-        pytest.raises(UsageError, match="holds a run already; use --resume"),
+        pytest.raises(UsageError, match="already contains a run; use --resume"),
         RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False),
     ):
         pass
@@ -96,7 +96,7 @@ def test_there_must_be_a_run_to_resume(tmp_path: Path, tiny_info: ModelInfo) -> 
 def test_only_one_training_writes_at_a_time(tmp_path: Path, tiny_info: ModelInfo) -> None:
     with (
         RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=False),
-        pytest.raises(UsageError, match="another training writes"),
+        pytest.raises(UsageError, match="another training is writing"),
         RunFolder(tmp_path / "run", CONFIG, tiny_info, resume=True),
     ):
         pass

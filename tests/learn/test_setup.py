@@ -73,7 +73,7 @@ def test_one_bscan_only(tiny_dataset: Path) -> None:
 def test_no_label_at_all(tiny_dataset: Path) -> None:
     for path in (tiny_dataset / "labels").iterdir():
         Image.fromarray(np.full((64, 64), 255, np.uint8)).save(path)
-    with pytest.raises(InputError, match="no labelled B-scan; label some"):
+    with pytest.raises(InputError, match="no labelled B-scans; label some"):
         set_up(tiny_dataset)
 
 
@@ -124,7 +124,7 @@ def test_weights_of_another_network(tiny_dataset: Path, tiny_bundle: Path) -> No
 
 @pytest.mark.parametrize("strategy", ["decoder", "head", "last-three", "encoder-stages:1"])
 def test_a_part_of_nothing_cannot_be_trained(tiny_dataset: Path, strategy: str) -> None:
-    with pytest.raises(UsageError, match="name one to start from"):
+    with pytest.raises(UsageError, match="needs a starting model"):
         set_up(tiny_dataset, strategy=strategy)
 
 
@@ -148,7 +148,7 @@ def test_a_class_without_a_pixel_is_said_before_the_first_step(
             break
         if isinstance(event, Message) and event.level == "warning":
             said.append(event.text)
-    assert any("no training scan has a labelled pixel of fluid" in text for text in said)
+    assert any("no training scan has labelled pixels of fluid" in text for text in said)
 
 
 def test_classes_are_taken_over_by_name(

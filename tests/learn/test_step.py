@@ -71,7 +71,7 @@ def test_out_of_memory_halves_what_goes_through_at_once(
     done = take(state, images, labels)
     assert sizes == [4, 2, 1, 1, 1, 1]
     assert [note.level for note in done.notes] == ["warning", "warning"]
-    assert "1 sample(s) at once" in done.notes[-1].text
+    assert "parts of 1 sample" in done.notes[-1].text
     assert state.iteration == 1
     take(state, images, labels)
     assert sizes[6:] == [1, 1, 1, 1]  # it stays so
@@ -115,7 +115,7 @@ def test_chunks_add_up_to_the_whole_batch(tiny_dataset: Path, tiny_bundle: Path)
 def test_a_loss_that_is_no_number_changes_nothing(tiny_dataset: Path, tiny_bundle: Path) -> None:
     state, images, labels = begin(tiny_dataset, tiny_bundle)
     before = weights(state)
-    with pytest.raises(InputError, match="iteration 1 is not a number"):
+    with pytest.raises(InputError, match="iteration 1 is not finite"):
         take(state, images * float("nan"), labels)
     assert torch.equal(weights(state), before)
     assert state.iteration == 0
@@ -161,7 +161,7 @@ def test_a_gradient_that_is_no_number_changes_nothing(
     before = weights(state)
     last = list(state.network.parameters())[-1]
     last.register_hook(lambda gradient: gradient * float("nan"))  # type: ignore[no-untyped-call]
-    with pytest.raises(InputError, match="the loss's gradient of iteration 1 is not a number"):
+    with pytest.raises(InputError, match="the loss's gradient of iteration 1 is not finite"):
         take(state, images, labels)
     assert torch.equal(weights(state), before)
     assert state.iteration == 0

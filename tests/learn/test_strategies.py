@@ -144,7 +144,10 @@ def test_a_share_of_the_starting_weights_is_kept(
 ) -> None:
     before, trained, _ = train(tiny_dataset, tiny_bundle, tmp_path / "trained", keep_start=0.0)
     _, kept, _ = train(tiny_dataset, tiny_bundle, tmp_path / "kept", keep_start=0.4)
-    assert "40% of the starting weights kept" in (tmp_path / "kept/model/MODEL_CARD.md").read_text()
+    assert (
+        "initial-weight fraction (WiSE-FT) 0.4"
+        in (tmp_path / "kept/model/MODEL_CARD.md").read_text()
+    )
     for name, weights in kept.items():
         if weights.is_floating_point():
             expected = 0.4 * before[name] + 0.6 * trained[name]
@@ -177,6 +180,8 @@ def test_nothing_of_the_start_is_kept_where_it_is_another_network(
         output = tmp_path / f"{share}"
         events = list(fine_tune(data, config, output=output, start=tiny_bundle))
         texts = [event.text for event in events if isinstance(event, Message)]
-        assert any("--keep-start is left out" in text for text in texts) == (share > 0)
+        assert any(
+            "the initial-weight fraction (WiSE-FT) is not used" in text for text in texts
+        ) == (share > 0)
         found.append(load_model(output / "model-last").network.state_dict())
     assert not moved(*found)

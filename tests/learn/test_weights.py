@@ -77,7 +77,7 @@ def test_large_volumes_do_not_overflow() -> None:
 def test_errors() -> None:
     with pytest.raises(UsageError, match="3 numbers for 4 classes"):
         class_weights("1,2,3", pixels=PIXELS)
-    with pytest.raises(UsageError, match="every class that is labelled has weight 0"):
+    with pytest.raises(UsageError, match="all labelled classes have weight 0"):
         class_weights("0,0,0,1", pixels=PIXELS)
     with pytest.raises(InputError, match="no pixel"):
         class_weights("sqrt", pixels=np.zeros(3, np.int64))

@@ -60,12 +60,16 @@ def test_simulated_patients_are_called_so(tiny_info: ModelInfo) -> None:
     [
         (
             {"split": "80/20, by image", "n_heldout_groups": 2, "n_shared_groups": 2},
-            "**Warning: split by image (2 patients on both sides): the scores are better than",
+            "**Warning: split by image (2 patients in both training and held-out data): the "
+            "scores are too optimistic",
         ),
-        ({"split": "80/20, by image"}, "**Warning: split by image (0 patients on both sides)"),
+        (
+            {"split": "80/20, by image"},
+            "**Warning: split by image (0 patients in both training and held-out data)",
+        ),
         (
             {"n_heldout_groups": 2, "n_shared_groups": 1},
-            "**Warning: 1 patient both trained on and held out",
+            "**Warning: 1 patient in both training and held-out data",
         ),
         (
             {"n_groups": 1, "n_heldout_groups": 1, "n_shared_groups": 1},
@@ -87,16 +91,17 @@ def test_the_starting_models_scores_stand_beside(tiny_info: ModelInfo) -> None:
     del before["classes"]["lower"]
     card = card_of(tiny_info, scores=make_scores(0.5), start_scores=before, promoted=True)
     assert (
-        "| class | Dice | IoU | Dice before | IoU before | B-scans |\n|---|---|---|---|---|---|"
-        in card
+        "| class | Dice | IoU | Dice of the starting model | IoU of the starting model | B-scans "
+        "|\n"
+        "|---|---|---|---|---|---|" in card
     )
     assert "| upper | 0.900 | 0.450 | 0.800 | 0.400 | 5 |" in card
     assert "| lower | 0.900 | 0.450 | - | - | 5 |" in card
     assert "| fluid | 0.500 | 0.250 | - | - | 5 |" in card
-    assert "| mean of the foreground | 0.900 | 0.450 | 0.800 | 0.400 | 6 |" in card
+    assert "| foreground mean | 0.900 | 0.450 | 0.800 | 0.400 | 6 |" in card
     assert (
         "Promoted: mean foreground Dice 0.900 on the held-out scans, "
-        "0.800 with the model that it started from." in card
+        "0.800 with the starting model." in card
     )
 
 
@@ -111,7 +116,7 @@ def test_without_a_starting_model_there_is_one_column_and_no_verdict(tiny_info: 
     card = card_of(tiny_info, scores=make_scores(0.5))
     assert "| class | Dice | IoU | B-scans |\n|---|---|---|---|\n" in card
     assert "romoted" not in card
-    assert "None were measured." in card_of(tiny_info)
+    assert "Not measured." in card_of(tiny_info)
 
 
 def test_the_operating_point_is_listed(tiny_info: ModelInfo) -> None:
@@ -126,17 +131,17 @@ def test_the_operating_point_is_listed(tiny_info: ModelInfo) -> None:
 @pytest.mark.parametrize(
     ("network", "preprocess", "words"),
     [
-        ({}, {}, "unet with resnet34, 1 channel(s)"),
-        ({"head": "psp"}, {}, "unet with resnet34 and psp head, 1 channel(s)"),
-        ({"arch": "dynunet"}, {"scale": (1.0, 1.0, 0.5)}, "dynunet (3D), 1 channel(s)"),
+        ({}, {}, "unet with resnet34, 1 input channel"),
+        ({"head": "psp"}, {}, "unet with resnet34 and psp head, 1 input channel"),
+        ({"arch": "dynunet"}, {"scale": (1.0, 1.0, 0.5)}, "dynunet (3D), 1 input channel"),
         ({}, {}, "Input: percentile normalisation of each B-scan\n"),
-        ({}, {"n4": True}, "Input: N4 bias correction, percentile"),
+        ({}, {"n4": True}, "Input: N4 bias field correction, percentile"),
         ({}, {"normalise_over": "scan"}, "of each scan\n"),
-        ({}, {"scale": (1.0, 0.5)}, "B-scan, size times 1 x 0.5\n"),
-        ({"arch": "dynunet"}, {"scale": (1.0, 1.0, 0.5)}, ", size times 1 x 1 x 0.5\n"),
-        ({}, {"every": 2, "size": (8, 8)}, "B-scan, one pixel in 2 along each axis\n"),
+        ({}, {"scale": (1.0, 0.5)}, "B-scan, scaled by 1 x 0.5\n"),
+        ({"arch": "dynunet"}, {"scale": (1.0, 1.0, 0.5)}, ", scaled by 1 x 1 x 0.5\n"),
+        ({}, {"every": 2, "size": (8, 8)}, "B-scan, 1 of every 2 pixels along each axis\n"),
         ({}, {"size": (256, 512)}, ", resized to 256 x 512\n"),
-        ({}, {"spacing_um": (3.9, 11.6)}, ", resampled to pixels of 3.9 x 11.6 um\n"),
+        ({}, {"spacing_um": (3.9, 11.6)}, ", resampled to a pixel size of 3.9 x 11.6 µm\n"),
         ({}, {"fit": (240, 192)}, ", cropped or padded to 240 x 192\n"),
         ({}, {"multiple": 32}, ", trimmed to a multiple of 32\n"),
         ({}, {"neighbours": 3, "axis": 2}, ", 3 neighbouring B-scans, slices along axis 2\n"),

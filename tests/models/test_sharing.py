@@ -83,7 +83,7 @@ def test_an_export_tells_nothing_about_patients(tmp_path: Path, tiny_info: Model
     assert trained is not None
     assert (info.name, trained.dataset) == ("layers", "")
     assert (trained.n_groups, trained.n_heldout_groups, trained.n_shared_groups) == (2, 1, 1)
-    assert "Data set: not named" in (tmp_path / "own" / "back" / CARD).read_text()
+    assert "Dataset: not named" in (tmp_path / "own" / "back" / CARD).read_text()
     weights = np.frombuffer(content[WEIGHTS][-24:])
     assert list(weights) == [0, 1, 2]
 

@@ -66,7 +66,7 @@ def test_any_version_comes_back_by_number_or_weights(write: Write) -> None:
     roll_back("mine", to="3")
     assert current() == "cccccc"
     for wrong in ("9", "bbb", "eeeeee", "cccccc", ""):
-        with pytest.raises(ModelError, match=f"no earlier version '{wrong}'; there are: 0006, "):
+        with pytest.raises(ModelError, match=f"no version '{wrong}'; choose from 0006, "):
             roll_back("mine", to=wrong)
     assert current() == "cccccc"
 
@@ -76,7 +76,7 @@ def test_weights_with_two_descriptions_are_told_apart(write: Write, tmp_path: Pa
     (tmp_path / "made" / "aaaaaa").rename(tmp_path / "made" / "first")
     add_model(write("aaaaaa", thresholds={"fluid": 0.3}), name="mine", replace=True)
     add_model(write("bbbbbb"), name="mine", replace=True)
-    with pytest.raises(ModelError, match=r"means several versions \(0002, 0001\)"):
+    with pytest.raises(ModelError, match=r"fits several versions \(0002, 0001\)"):
         roll_back("mine", to="aaaaaa")
     roll_back("mine", to="2")
     assert read_info(find_model("mine")).thresholds == {"fluid": 0.3}
@@ -151,24 +151,24 @@ def test_a_damaged_model_can_be_left_and_is_skipped(write: Write, own: Path) -> 
     (own / "mine" / DESCRIPTION).write_text("{")
     roll_back("mine")
     assert (current(), earlier()) == ("aaaaaa", {2: "?"})
-    with pytest.raises(ModelError, match="no other model of this name to go back to"):
+    with pytest.raises(ModelError, match="no other version of this model to roll back to"):
         roll_back("mine")
     with pytest.raises(ModelError, match="cannot be read"):
         roll_back("mine", to="2")
     (list_versions("mine")[1].folder / WEIGHTS).unlink()
-    with pytest.raises(ModelError, match=f"0002: no model, {WEIGHTS}"):
+    with pytest.raises(ModelError, match=f"0002: not a model, {WEIGHTS}"):
         roll_back("mine", to="2")
     assert current() == "aaaaaa"
 
 
 def test_there_is_nothing_to_go_back_to(write: Write) -> None:
     add_model(write("aaaaaa"), name="mine")
-    with pytest.raises(ModelError, match="no other model of this name to go back to"):
+    with pytest.raises(ModelError, match="no other version of this model to roll back to"):
         roll_back("mine")
     for call in (list_versions, roll_back, remove_model):
         with pytest.raises(ModelError, match=r"other: .*'napari-retseg models list'"):
             call("other")
-    with pytest.raises(ModelError, match="starter: is built in and stays"):
+    with pytest.raises(ModelError, match="starter: the built-in model cannot be changed"):
         remove_model("starter")
 
 
@@ -188,7 +188,9 @@ def scores(dice: float) -> dict[str, Any]:
 def test_a_model_that_is_not_promoted_does_not_replace_another(write: Write) -> None:
     add_model(write("aaaaaa"), name="mine")
     worse = write("bbbbbb", promoted=False, scores=scores(0.612), start_scores=scores(0.7014))
-    with pytest.raises(ModelError, match=r"not promoted: .*0\.612 .*0\.701 .*; --force") as caught:
+    with pytest.raises(
+        ModelError, match=r"not promoted: .*0\.612 .*0\.701 .*; add --force"
+    ) as caught:
         add_model(worse, name="mine", replace=True)
     assert "\n" not in str(caught.value)
     assert (current(), earlier()) == ("aaaaaa", {})
@@ -255,7 +257,7 @@ def test_a_name_that_is_none_is_refused(write: Write, own: Path, name: str) -> N
     if name:
         calls.append(lambda: add_model(source, name=name))
     for call in calls:
-        with pytest.raises(ModelError, match="is no model name"):
+        with pytest.raises(ModelError, match="is not a valid model name"):
             call()
     assert not own.exists()
     assert [path.name for path in own.parent.iterdir()] == ["made"]
@@ -276,7 +278,7 @@ def test_what_is_no_model_is_left_alone(write: Write, own: Path) -> None:
     (own / "notes" / "todo.txt").write_text("x")
     (own / "file").write_text("y")
     for name in ("notes", "file"):
-        with pytest.raises(ModelError, match="is in the way and is no model"):
+        with pytest.raises(ModelError, match="exists and is not a model"):
             add_model(write(f"{name}aa"), name=name, replace=True)
     assert (own / "notes" / "todo.txt").read_text() == "x"
     (own / "empty").mkdir()
@@ -288,14 +290,14 @@ def test_half_a_model_is_not_added(write: Write, own: Path, tmp_path: Path) -> N
     source = write("aaaaaa")
     archive = export_model(source, tmp_path / "half.zip")
     (source / WEIGHTS).unlink()
-    with pytest.raises(ModelError, match=f"aaaaaa: no model, {WEIGHTS}"):
+    with pytest.raises(ModelError, match=f"aaaaaa: not a model, {WEIGHTS}"):
         add_model(source, name="mine")
-    with pytest.raises(ModelError, match="no model, "):
+    with pytest.raises(ModelError, match="not a model, "):
         export_model(source, tmp_path / "less.zip")
     half = tmp_path / "less.zip"
     with zipfile.ZipFile(half, "w") as packed:
         packed.write(source / DESCRIPTION, DESCRIPTION)
-    with pytest.raises(ModelError, match=f"less.zip: no model, {WEIGHTS}"):
+    with pytest.raises(ModelError, match=f"less.zip: not a model, {WEIGHTS}"):
         add_model(half, name="mine")
     assert not (own / "mine").exists()
     add_model(archive)

@@ -74,13 +74,16 @@ def test_global_pooling_trains_one_sample_with_running_statistics() -> None:
         (NetworkConfig(arch="unet", encoder="tu-vit_tiny_patch16_224"), "cannot be built"),
         (
             NetworkConfig(encoder="tu-swin_tiny_patch4_window7_224"),
-            "does not take images of any size: .*224",
+            "cannot process images of any size: .*224",
         ),
         (
             NetworkConfig(arch="fpn", encoder="tu-resnet10t", options={"upsampling": 2}),
-            "gives logits of 32x48 for an image of 64x96; change its options",
+            "returns logits of 32x48 for an image of 64x96; change its options",
         ),
-        (NetworkConfig(arch="fpn", head="psp"), "head psp goes on the decoder of a unet, not of"),
+        (
+            NetworkConfig(arch="fpn", head="psp"),
+            "head psp only works on the decoder of a unet, not of",
+        ),
         (NetworkConfig(arch="fpn", auxiliary=True), "an auxiliary head goes on .* not of fpn"),
         (NetworkConfig(arch="dynunet", options={"strides": [2, 2, 2]}), "dynunet cannot be built"),
         (NetworkConfig(arch="basicunet", options={"nonsense": 1}), "basicunet has no option"),

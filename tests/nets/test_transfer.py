@@ -106,7 +106,7 @@ def test_input_planes_are_adapted(before: int, after: int) -> None:
         torch.testing.assert_close(new, old.sum(1, keepdim=True))
     else:
         assert torch.equal(new[:, :2], old[:, :2] * before / after)
-    assert report.adapted == (f"{key}: from {before} to {after} input planes",)
+    assert report.adapted == (f"{key}: from {before} to {after} input channels",)
     assert set(report.copied) == set(network.state_dict()) - {key}
 
 
@@ -164,7 +164,7 @@ def test_weights_of_another_network_are_refused(config: NetworkConfig, words: st
     with pytest.raises(ModelError, match=words) as caught:
         transfer(_model(), network=config, classes=OLD, seed=1)
     assert "of another network (unet with encoder tu-resnet10t)" in str(caught.value)
-    assert "leave out --arch and --encoder, or use --strategy scratch" in str(caught.value)
+    assert "remove --arch and --encoder, or use --strategy scratch" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -184,7 +184,7 @@ def test_volumetric_networks_change_classes_and_channels(arch: str) -> None:
     network, report = transfer(start, network=config, classes=NEW, seed=1)
     old, new = start.network.state_dict(), network.state_dict()
     rows = [words.partition(":")[0] for words in report.adapted if "rows of" in words]
-    planes = [words.partition(":")[0] for words in report.adapted if "input planes" in words]
+    planes = [words.partition(":")[0] for words in report.adapted if "input channels" in words]
     assert len(rows) == 2
     assert len(planes) == 1
     for key in rows:

@@ -185,12 +185,12 @@ def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
 
 
 def test_no_run_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no run in this folder"):
+    with pytest.raises(InputError, match="found no run in this folder"):
         Curves.read(tmp_path / "gone")
     assert Curves.read(tmp_path).iterations.shape == (0,)  # made, and nothing trained in it yet
     assert not Curves.read(tmp_path).is_resumable
     (tmp_path / "events.jsonl").mkdir()
-    with pytest.raises(InputError, match="is a folder, where a file is needed"):
+    with pytest.raises(InputError, match="this is a folder, but a file is needed"):
         Curves.read(tmp_path)
 
 

@@ -37,8 +37,8 @@ def test_it_says_who_what_where_and_how_long(make_dataset: MakeDataset) -> None:
     text = _describe(dataset, parameters=(1_250_000, 13_000_000), seconds_per_step=0.9)
     assert text == (
         "Trains on 5 confirmed B-scans of 2 patients (S01, S02); held out: 3 B-scans of S03. "
-        "1.25 million of 14.2 million parameters train on the CPU, for 400 iterations: about 6 "
-        "minutes, scoring not counted."
+        "1.25 million of 14.2 million parameters are trained on the CPU, for 400 iterations: "
+        "about 6 minutes, without the time for scores."
     )
 
 
@@ -59,8 +59,8 @@ def test_many_patients_are_named_in_part(make_dataset: MakeDataset) -> None:
     ("options", "end"),
     [
         ({"iterations": 1}, "for 1 iteration."),
-        ({"minutes": 10}, "for 10 minutes, scoring not counted."),
-        ({"minutes": 1}, "for 1 minute, scoring not counted."),
+        ({"minutes": 10}, "for 10 minutes, without the time for scores."),
+        ({"minutes": 1}, "for 1 minute, without the time for scores."),
         ({"epochs": 8, "batch_size": 4}, "for 6 iterations."),
     ],
 )
@@ -86,10 +86,10 @@ def test_without_a_budget_the_labels_say_how_long(
 @pytest.mark.parametrize(
     ("parameters", "strategy", "words"),
     [
-        ((370_000, 0), "all", "All 370 thousand parameters train on tcp://gpu:8786"),
-        ((2_100, 367_900), "head", "2,100 of 370 thousand parameters train"),
-        (None, "decoder", "Model tiny trains with strategy decoder"),
-        (None, "scratch", "A new network trains"),
+        ((370_000, 0), "all", "All 370 thousand parameters are trained on tcp://gpu:8786"),
+        ((2_100, 367_900), "head", "2,100 of 370 thousand parameters are trained"),
+        (None, "decoder", "Fine-tunes tiny with strategy decoder"),
+        (None, "scratch", "Trains a network from scratch"),
     ],
 )
 def test_the_parameters_in_words(
@@ -133,10 +133,10 @@ def test_one_patient_keeps_the_end_of_the_volume_held_out(make_dataset: MakeData
     assert "held out: 1 B-scan of the same patient (B-scans 8 to 9 of S01)." in text
     one, few = list_remarks(dataset, CONFIG, None)
     assert one == (
-        "There is one patient only (S01): B-scans 8 to 9 of S01 are held out, and the scores "
+        "There is only one patient (S01): B-scans 8 to 9 of S01 are held out, and the scores "
         "say nothing about other patients."
     )
-    assert few == "Only 1 B-scan is held out: small differences of the scores will be chance."
+    assert few == "Only 1 B-scan is held out: small differences in the scores can be chance."
 
 
 def test_enough_held_out_patients_need_no_remark(make_dataset: MakeDataset) -> None:
@@ -148,16 +148,16 @@ def test_enough_held_out_patients_need_no_remark(make_dataset: MakeDataset) -> N
     ("names", "words"),
     [
         (["upper", "lower", "fluid"], ""),
-        (["upper", "lower"], "upper and lower come over from tiny; fluid begins untrained."),
+        (["upper", "lower"], "upper and lower start from tiny; fluid starts from scratch."),
         (
             ["fluid", "RPE", "drusen"],
-            "fluid comes over from tiny; upper and lower begin untrained; RPE and drusen are no "
-            "class here.",
+            "fluid starts from tiny; upper and lower start from scratch; RPE and drusen are not "
+            "used here.",
         ),
         (
             ["RPE"],
-            "Model tiny knows none of the classes here (upper, lower and fluid): what it knows "
-            "of images comes over, its output layer begins anew.",
+            "Model tiny has none of the classes here (upper, lower and fluid): its output layer is "
+            "trained from scratch, all other weights are kept.",
         ),
     ],
 )
@@ -174,39 +174,44 @@ def test_a_model_of_other_classes_is_remarked(
 CASES: dict[str, tuple[dict[str, list[int]], dict[str, str], dict[str, Any], str | None]] = {
     "ready": ({"S01": [0], "S03": [1]}, SPLITS, {}, None),
     "new patients": ({"A": [0], "B": [1]}, {}, {}, None),
-    "nothing": ({"S01": [], "S03": []}, SPLITS, {}, "Nothing is confirmed yet: "),
+    "nothing": ({"S01": [], "S03": []}, SPLITS, {}, "No confirmed B-scans yet: "),
     "one B-scan": ({"S01": [4], "S03": []}, SPLITS, {}, "Only one B-scan is confirmed, "),
     "all held out": (
         {"S01": [], "S03": [1, 2]},
         SPLITS,
         {},
-        "All confirmed B-scans are held out (S03), so that none is left to train on: ",
+        "All confirmed B-scans are held out (S03), so none is left for training. ",
     ),
     "none held out": (
         {"S01": [0, 1], "S03": []},
         SPLITS,
         {},
-        "No confirmed B-scan is held out, so that nothing could be scored: confirm one of S03.",
+        "No confirmed B-scan is held out, so there would be no scores: confirm one of S03.",
     ),
     "nobody held out": (
         {"S01": [0, 1], "S02": [1]},
         SPLITS,
         {},
-        "so that nothing could be scored: confirm some of a second patient.",
+        "so there would be no scores: confirm some of a second patient.",
     ),
     "too many folds": ({"A": [0], "B": [1]}, {}, {"split": "fold:1/3"}, "at least 3 labelled"),
-    "by image": ({"A": [0], "B": [1]}, {}, {"split_by": "image"}, "name shares (--split 80/20)"),
+    "by image": (
+        {"A": [0], "B": [1]},
+        {},
+        {"split_by": "image"},
+        "give percentages (--split 80/20)",
+    ),
     "part of nothing": (
         {"S01": [0], "S03": [1]},
         SPLITS,
         {"strategy": "head"},
-        "Strategy head trains a part of a model that knows something already: choose a model",
+        "Strategy head needs a starting model. Choose a model",
     ),
     "no older data set": (
         {"S01": [0], "S03": [1]},
         SPLITS,
         {"rehearse": "/nowhere/older"},
-        "The older data set /nowhere/older is not there: ",
+        "Rehearsal dataset /nowhere/older not found. ",
     ),
 }
 
@@ -238,7 +243,7 @@ def test_what_is_missing_is_one_sentence_and_the_training_refuses_it(
 def test_no_scan_and_a_scan_that_is_gone(make_dataset: MakeDataset, tmp_path: Path) -> None:
     empty = Dataset(root=tmp_path, name="new", labels=LabelSet.from_names(["a"]), cases=())
     assert _describe(empty) == ""
-    assert "no scan yet" in str(check_round(empty, CONFIG, None))
+    assert "No scans yet" in str(check_round(empty, CONFIG, None))
     dataset = make_dataset({"S01": [0, 2, 8]})
     dataset.cases[0].image.unlink()
     found = check_round(dataset, CONFIG, None)
@@ -272,11 +277,11 @@ def test_how_well_a_training_can_be_judged_is_said_before(
     config = TrainConfig()
     nothing = foresee_judging(make_dataset({"P1": []}), config, None)
     assert nothing.level == "not"
-    assert nothing.text.startswith("Nothing is confirmed yet")
+    assert nothing.text.startswith("No confirmed B-scans yet")
     alone = foresee_judging(make_dataset({"P1": range(0, 10, 2)}), config, None)
     assert alone.level == "barely"
-    assert "There is one patient only (P1)" in alone.text
-    assert "held out: small differences of the scores will be chance" in alone.text
+    assert "There is only one patient (P1)" in alone.text
+    assert "held out: small differences in the scores can be chance" in alone.text
     good = make_dataset({"P1": range(6), "P2": range(6)}, {"P1": "train", "P2": "val"})
     assert foresee_judging(good, config, None).level == "well"
     begun = make_dataset(
@@ -284,11 +289,11 @@ def test_how_well_a_training_can_be_judged_is_said_before(
     )
     derived = foresee_judging(begun, config, tiny_info.model_copy(update={"weights_id": "abc"}))
     assert derived.level == "barely"
-    assert "6 of 6 held-out B-scans began as a prediction of tiny" in derived.text
+    assert "6 of 6 held-out B-scans started from a prediction of tiny" in derived.text
     other = tiny_info.model_copy(update={"weights_id": "abd"})
     assert foresee_judging(begun, config, other).level == "well"
     groups = describe_groups(["P2"], ["P1"], dataset="d", sha256="")
     trained = TrainedOn(dataset="d", sha256="", bscans=1, iterations=1, **groups)
     seen = foresee_judging(good, config, tiny_info.model_copy(update={"trained_on": trained}))
     assert seen.level == "barely"
-    assert "was trained on P2, who is held out now" in seen.text
+    assert "was trained on P2, now held out" in seen.text

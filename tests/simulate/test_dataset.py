@@ -89,6 +89,6 @@ def test_impossible_counts_are_refused(tmp_path: Path, count: int, n_val: int | 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(InputError, match="not an empty folder"):
+    with pytest.raises(InputError, match="this folder is not empty"):
         simulate_dataset(tmp_path, count=1, config=TINY)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -195,7 +195,7 @@ def test_a_warning_says_which_run_it_is_of(
     )
     done = study(write_recipe(values), tiny_dataset, tmp_path / "out")
     assert done.exit_code == 0, done.output
-    told = "warning: rates, 0.001, folds, seed 0: --keep-start is left out"
+    told = "warning: rates, 0.001, folds, seed 0: the initial-weight fraction (WiSE-FT) is not used"
     assert told in done.output
 
 
@@ -208,7 +208,7 @@ def test_two_programs_do_not_run_one_study(
         done = study(recipe, tiny_dataset, output)
         listed = study(recipe, tiny_dataset, output, "--dry-run")
     assert done.exit_code == 2
-    assert "another program runs this study" in done.stderr
+    assert "another program is running this study" in done.stderr
     # its runs can be listed all the same
     assert listed.exit_code == 0, listed.output
     assert "6 runs, 6 to do" in listed.output
@@ -226,4 +226,4 @@ def test_two_programs_do_not_make_the_same_data_ready(
     with StudyFolder(output).preparing():
         done = study(write_recipe(small_values), tiny_dataset, output, "--dry-run")
     assert done.exit_code == 2
-    assert "another program makes its data ready" in done.stderr
+    assert "another program is preparing its data" in done.stderr

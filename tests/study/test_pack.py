@@ -46,17 +46,17 @@ def test_another_study_takes_over_what_it_has_in_common(
     assert planned.output.count("known    ") == 1
     done = study(recipe, tiny_dataset, other, "--known", str(pack))
     assert done.exit_code == 0, done.output
-    assert "1 run taken over, 2 in all" in done.output
+    assert "1 run imported, 2 in all" in done.output
     assert done.output.count("begun") == 1
     before, after = scores_of(output), scores_of(other)
     shared = before.keys() & after.keys()
     assert len(shared) == 1
     assert {key: after[key] for key in shared} == {key: before[key] for key in shared}
     text = (other / "report.html").read_text()
-    assert "taken over from runs done elsewhere: 1 from runs.zip" in text
+    assert "imported from other computers: 1 from runs.zip" in text
     kept = stamps(other)
     again = study(recipe, tiny_dataset, other, "--known", str(pack))
-    assert "0 runs taken over" in again.output
+    assert "0 runs imported" in again.output
     assert stamps(other) == kept
 
 
@@ -93,7 +93,7 @@ def test_what_is_no_pack_is_refused_in_one_line(
         bad.write_bytes(content)
         done = study(recipe, tiny_dataset, other, "--known", str(bad))
         assert done.exit_code == 1
-        assert f"{bad}: no pack of a study's runs" in only_error(done)
+        assert f"{bad}: not a pack of a study" in only_error(done)
         assert not stamps(other)
 
 
@@ -112,5 +112,5 @@ def test_there_is_nothing_to_pack_before_a_run_is_done(
 ) -> None:
     done = invoke("study", "pack", tmp_path / "none", tmp_path / "runs.zip")
     assert done.exit_code == 1
-    assert "holds no study" in only_error(done)
+    assert "contains no study" in only_error(done)
     assert not (tmp_path / "runs.zip").exists()

@@ -121,7 +121,7 @@ def test_a_split_by_image_is_marked(plan: Plan, small_values: dict[str, Any]) ->
     found = plan(values)
     assert len(shared_patients(found.runs[0].data.open())) > 0
     assert any(
-        "divides images" in note and "better than on new patients" in note for note in found.notes
+        "is by image" in note and "too optimistic for new patients" in note for note in found.notes
     )
 
 
@@ -159,8 +159,8 @@ def test_a_size_can_be_dealt_over_all_patients(plan: Plan, small_values: dict[st
         assert len(run.data.open().groups("train")) == n_patients
     assert len({run.key for run in found.runs}) == len(found.runs)
     sentence = next(s for s in describe_protocol(found) if "'dealt'" in s)
-    assert "sizes are dealt over all training patients" in sentence
-    with pytest.raises(UsageError, match="split 'dealt' spreads cases, but sizes are patients"):
+    assert "training sizes are spread over all training patients" in sentence
+    with pytest.raises(UsageError, match="split 'dealt' spreads cases, but sizes count patients"):
         plan({**values, "size_by": "patient"})
 
 
@@ -169,7 +169,7 @@ def test_sizes_that_the_data_do_not_reach_are_named(
 ) -> None:
     found = plan({**small_values, "sizes": [1, 50]})
     assert {run.size for run in found.runs} == {1}
-    assert any("size 50 is left out" in note and "only 2 patients" in note for note in found.notes)
+    assert any("size 50 is skipped" in note and "only 2 patients" in note for note in found.notes)
 
 
 def test_options_that_do_not_go_together_are_named_with_their_combination(
@@ -184,7 +184,7 @@ def test_a_comparison_that_no_grid_allows_is_named(
     plan: Plan, small_values: dict[str, Any]
 ) -> None:
     found = plan({**small_values, "compare": [{"factor": "loss", "reference": "ce"}]})
-    assert found.notes == ("nothing is compared by 'loss': no grid has it",)
+    assert found.notes == ("no comparison by 'loss': no grid has this factor",)
 
 
 def test_scores_of_a_part_that_is_not_there_are_refused(

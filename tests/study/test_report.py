@@ -71,7 +71,7 @@ def test_the_report_is_one_file_with_all_sections(finished: Path) -> None:
         "Protocol",
         "Changed from the recipe",
         "Faithful, corrected, not reproducible",
-        "How to repeat it",
+        "How to repeat this study",
     ]
     assert page.sortable > 40
     assert all(source.startswith(("data:", "#")) for source in page.sources)
@@ -79,7 +79,7 @@ def test_the_report_is_one_file_with_all_sections(finished: Path) -> None:
     assert "50/50 at random by patient" in text
     assert "50/50 (recipe: folds:4)" in text
     assert "are not applied" not in text  # no thresholds are chosen here
-    assert "The last iteration is scored: nothing is chosen by a score" in text
+    assert "The last checkpoint is scored; no checkpoint is chosen by its score" in text
     for run in StudyFolder(finished).read_plan().runs:
         assert run.key in text
     assert "napari-retseg" in text
@@ -89,7 +89,7 @@ def test_the_report_is_one_file_with_all_sections(finished: Path) -> None:
 def test_files_beside_the_report(finished: Path) -> None:
     with (finished / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert {row["start"] for row in rows} == {"starter", "new weights"}
+    assert {row["start"] for row in rows} == {"starter", "from scratch"}
     assert {row["phase"] for row in rows} == {"before", "after"}
     assert {row["size"] for row in rows} == {"1", "2"}
     assert "| starter | four-fold | 1 | 1 |" in (finished / "table.md").read_text()
@@ -144,7 +144,8 @@ def test_what_was_chosen_on_the_scored_part_is_said(tmp_path: Path) -> None:
     done = invoke("study", "msd-slices", "--quick", "--output", output)
     assert done.exit_code == 0, done.output
     text = (output / "report.html").read_text()
-    flagged = "In split &#x27;as published&#x27;, iterations or thresholds were chosen on the part"
+    flagged = "In split &#x27;as published&#x27;, checkpoints or thresholds were chosen on the "
+    "reported part"
     assert flagged in text
     assert "generalised Dice" in text
     plan = StudyFolder(output).read_plan()

@@ -57,12 +57,12 @@ def test_a_pre_training_that_has_seen_the_target_is_flagged(
     two_roles: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     plan = make_plan(two_roles, write_recipe, tiny_dataset, tmp_path)
-    assert any("pre-training has seen images of the target" in one for one in list_flags(plan))
+    assert any("pre-training used images of the target" in one for one in list_flags(plan))
 
 
 def test_a_part_without_patients_is_refused(
     two_roles: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     values = merge(two_roles, {"data": {"source": {"part": "0-10"}}})
-    with pytest.raises(InputError, match="takes 0-10 % of 3 labelled patients, which is nobody"):
+    with pytest.raises(InputError, match="uses 0-10 % of 3 labelled patients, which is no patient"):
         make_plan(values, write_recipe, tiny_dataset, tmp_path)

@@ -75,7 +75,7 @@ def test_a_bad_specification_is_named_and_the_others_are_there(
     _spoil(folder.run(plan.unique[0].key).path / "spec.json", kind)
     found = folder.read_plan()
     assert len(found.runs) == len(plan.runs) - 1
-    assert "a run is left out: " in found.notes[-1]
+    assert "skipped one run: " in found.notes[-1]
     folder.write_plan(plan, ABOUT)  # mended by the next start
     assert len(folder.read_plan().runs) == len(plan.runs)
 
@@ -104,7 +104,7 @@ def test_a_run_in_the_place_of_another_is_not_taken(done: tuple[StudyPlan, Study
     plan, folder = done
     first, second = (folder.run(run.key).path / "spec.json" for run in plan.unique[:2])
     first.write_text(second.read_text())
-    assert "is of another run" in folder.read_plan().notes[-1]
+    assert "belongs to another run" in folder.read_plan().notes[-1]
 
 
 def test_what_is_known_of_files_is_made_again(
@@ -165,7 +165,7 @@ def test_a_bad_pack_is_one_line(
         find_known(plan, [tmp_path / "a.zip"])
         taken = take_runs(plan, other, [tmp_path / "a.zip"])
     except InputError as error:
-        check_line(error, f"{tmp_path / 'a.zip'}: no pack of a study's runs (")
+        check_line(error, f"{tmp_path / 'a.zip'}: not a pack of a study (")
     else:
         assert name == "pack.json"
         assert taken == len(plan.unique)
@@ -202,5 +202,5 @@ def test_a_recipe_that_crosses_to_billions_is_refused(
         f"f{i}": {str(k): {} for k in range(10)} for i in range(12)
     }
     small_values["grids"]["rates"]["factors"] = levels
-    with pytest.raises(UsageError, match="a study has 100,000 at most"):
+    with pytest.raises(UsageError, match="a study can have at most 100,000"):
         plan(small_values)

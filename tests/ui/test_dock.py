@@ -104,7 +104,7 @@ def test_cancel_and_closing_the_viewer_while_it_runs(
     qtbot.mouseClick(panel.volume_button, LEFT)
     qtbot.waitUntil(lambda: state.work is not None and state.work.done > 0, timeout=TIMEOUT_MS)
     qtbot.mouseClick(panel.cancel_button, LEFT)
-    assert "what is done stays" in wait(qtbot, dock)
+    assert "Finished B-scans are kept" in wait(qtbot, dock)
     assert viewer.layers["big prediction (tiny)"].data.shape == (4000, 64, 96)
     qtbot.mouseClick(panel.volume_button, LEFT)
     done = state.work.done if state.work is not None else 0
@@ -122,7 +122,7 @@ def test_dock_without_a_press_starts_and_leaves_nothing_but_the_loading_worker(
     viewer = make_napari_viewer(show=True)
     _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Segment")
     assert isinstance(widget, SegmentDock)
-    assert "no model yet" in widget.panel.notice_text.text()
+    assert "No model yet" in widget.panel.notice_text.text()
     assert [child for child in psutil.Process().children() if child not in before] == []
 
 

@@ -86,7 +86,7 @@ def test_layers_of_other_readers_are_scans(shape: tuple[int, ...], axes: tuple[s
 
 def test_four_axes_are_refused_with_what_to_do_unless_the_first_is_channels() -> None:
     pixels = np.zeros((2, 3, 4, 5), np.uint8)
-    with pytest.raises(InputError, match=r"^movie: has 4 axes.*split it"):
+    with pytest.raises(InputError, match=r"^movie: this layer has 4 axes.*split it"):
         scan_of_layer(Image(pixels, name="movie"))
     labelled = Image(pixels, axis_labels=("channel", "bscan", "depth", "width"))
     assert scan_of_layer(labelled).n_channels == 2
@@ -100,7 +100,7 @@ def test_layer_whose_axes_changed_forgets_its_provenance() -> None:
 
 
 def test_colour_images_are_refused_with_what_to_do() -> None:
-    with pytest.raises(InputError, match=r"^photo: is a colour image.*Split RGB"):
+    with pytest.raises(InputError, match=r"^photo: this is a colour image.*Split RGB"):
         scan_of_layer(Image(np.zeros((4, 5, 3), np.uint8), rgb=True, name="photo"))
 
 

@@ -54,9 +54,9 @@ def test_several_bscans_are_one_volume_that_is_no_file(tmp_path: Path) -> None:
 
 
 def test_what_makes_no_stack_is_refused(tmp_path: Path, volume: Path) -> None:
-    with pytest.raises(InputError, match=r"b1\.png: differs in size"):
+    with pytest.raises(InputError, match=r"b1\.png: size or type differs"):
         read_layers(write_bscans(tmp_path, 9, 10))
-    with pytest.raises(InputError, match="no single B-scan"):
+    with pytest.raises(InputError, match="not a single B-scan"):
         read_layers([str(volume), str(volume)])
 
 

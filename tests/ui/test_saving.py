@@ -112,7 +112,7 @@ def test_scans_are_saved_with_their_scale(viewer: ViewerModel, tmp_path: Path) -
 def test_a_scan_is_never_written_over(viewer: ViewerModel, scan_file: Path) -> None:
     before = scan_file.read_bytes()
     for layer in viewer.layers:
-        with pytest.raises(InputError, match="would change the scan itself"):
+        with pytest.raises(InputError, match="this file is the scan itself"):
             save_snapshot(take_snapshot(layer, viewer.layers), scan_file, NIFTI)
     assert scan_file.read_bytes() == before
 
@@ -194,4 +194,4 @@ def test_formats_and_names_follow_the_layer(window: SaveWindow, viewer: ViewerMo
 def test_nothing_to_save_is_said(parent: QWidget) -> None:
     told: list[str] = []
     assert open_save_window(ViewerModel(), parent=parent, tell=told.append) is None
-    assert "nothing to save" in told[0]
+    assert "Nothing to save" in told[0]

@@ -186,7 +186,7 @@ def test_bscan_painted_during_the_run_is_kept(bench: Bench) -> None:
     bench.settle()
     np.testing.assert_array_equal(layer.data[4], painted)
     assert int(layer.data[:4].min()) == 1
-    assert "1 B-scan(s) that you painted meanwhile" in bench.state.notice.text
+    assert "1 B-scan that you painted on meanwhile was not changed" in bench.state.notice.text
 
 
 def test_labels_of_the_user_are_never_touched(bench: Bench) -> None:
@@ -236,7 +236,7 @@ def test_cancel_keeps_what_is_done(bench: Bench) -> None:
     assert bench.job.is_cancelled
     bench.job.end("cancelled")
     bench.settle()
-    assert bench.state.notice.text == "Stopped after 1 of 5 B-scans; what is done stays."
+    assert bench.state.notice.text == "Stopped after 1 of 5 B-scans. Finished B-scans are kept."
     assert [int(plane.max()) for plane in bench.labels[0].data] == [1, 0, 0, 0, 0]
 
 
@@ -299,7 +299,7 @@ def test_model_for_other_channels_is_refused_before_anything_runs(bench: Bench) 
     bench.segmenter.segment_volume()
     assert bench.engine.jobs == []
     assert bench.state.notice.level == "error"
-    assert bench.state.notice.text.startswith("eye: has 1 channel(s), but model colour takes 3")
+    assert bench.state.notice.text.startswith("eye: has 1 channel, but model colour needs 3")
 
 
 def test_model_whose_folder_is_gone_is_refused(

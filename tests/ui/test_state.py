@@ -32,7 +32,7 @@ def describe(shape: tuple[int, ...], **known: object) -> list[str]:
 
 
 def test_scan_is_described_with_its_scale_and_where_that_came_from() -> None:
-    assert describe((9, 8)) == ["9 × 8 pixels", "scale unknown"]
+    assert describe((9, 8)) == ["9 × 8 pixels", "pixel size unknown"]
     assert describe((9, 8), spacing_um=(3.87, 11.5), spacing_source="user") == [
         "9 × 8 pixels",
         "3.87 × 11.5 µm (user)",
@@ -40,10 +40,10 @@ def test_scan_is_described_with_its_scale_and_where_that_came_from() -> None:
     assert describe(
         (7, 9, 8), spacing_um=(None, 3.87, 11.5), spacing_source="file", laterality="OD"
     ) == ["7 B-scans of 9 × 8 pixels, OD", "3.87 × 11.5 µm, distance unknown (file)"]
-    assert describe((2, 7, 9, 8), notes=("colour reduced to grey",)) == [
+    assert describe((2, 7, 9, 8), notes=("colour converted to grey",)) == [
         "7 B-scans of 9 × 8 pixels, 2 channels",
-        "scale unknown",
-        "colour reduced to grey",
+        "pixel size unknown",
+        "colour converted to grey",
     ]
 
 

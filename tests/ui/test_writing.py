@@ -52,7 +52,7 @@ def test_png_holds_one_bscan(tmp_path: Path) -> None:
 def test_values_beyond_8_bits_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.tif"
     for value in (256, -1):
-        with pytest.raises(InputError, match="between 0 and 255"):
+        with pytest.raises(InputError, match="from 0 to 255"):
             write_labels(str(path), np.full((4, 4), value), {})
     assert not path.exists()
 

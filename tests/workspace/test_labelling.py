@@ -110,7 +110,7 @@ def test_a_plane_that_no_state_mentions_is_adopted(
     with Workspace.open(workspace.folder) as opened:
         assert opened.states("P1") == states_on_disk(opened, "P1") == {3: "corrected"}
         np.testing.assert_array_equal(opened.read_labels("P1")[3], draw_plane(3))
-        assert "1 B-scan(s) with labels had no state" in opened.notes[0]
+        assert "1 B-scan with labels had no state" in opened.notes[0]
         assert not list(opened.folder.rglob(".retseg-*"))
 
 
@@ -160,8 +160,8 @@ def test_cleared_bscans_are_untouched(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("bscan", "plane", "message"),
     [
-        (4, draw_plane(), "has 4 B-scans, none has number 4"),
-        (-1, draw_plane(), "none has number -1"),
+        (4, draw_plane(), "has 4 B-scans, but no B-scan 4"),
+        (-1, draw_plane(), "but no B-scan -1"),
         (0, draw_plane(shape=(12, 15)), r"of shape \(12, 15\); uint8 of \(12, 16\) needed"),
         (0, draw_plane().astype(np.int32), "are int32"),
     ],

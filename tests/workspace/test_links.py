@@ -309,7 +309,7 @@ def test_a_link_to_other_labels_of_the_workspace_is_refused(place: Path) -> None
     before = look(place / "work" / "labels")
     with (
         Workspace.open(place / "work", trust=True) as workspace,
-        pytest.raises(InputError, match="is a link, where a folder of its own"),
+        pytest.raises(InputError, match="this is a link, but a real folder"),
     ):
         _predict(workspace, place)
     assert look(place / "work" / "labels") == before

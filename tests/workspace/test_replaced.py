@@ -79,13 +79,13 @@ def test_labels_of_a_replaced_scan_are_to_be_confirmed_again(
     if moment == "before opening":
         way(scan_files[0])
         opened = reopen(labelled)
-        assert any("P1.tif: is another scan" in note for note in opened.notes)
+        assert any("P1.tif: the scan has changed" in note for note in opened.notes)
     else:
         opened = reopen(labelled)
         assert opened.notes == ()
         way(scan_files[0])
         if moment == "before reading":
-            assert any("is another scan" in note for note in opened.read_scan("P1").notes)
+            assert any("the scan has changed" in note for note in opened.read_scan("P1").notes)
         else:
             found = load_dataset(opened.save_snapshot(opened.new_round() / "data"))
             counts = {case.name: case.annotated_bscans() for case in found.cases}
@@ -99,7 +99,7 @@ def test_labels_of_a_replaced_scan_are_to_be_confirmed_again(
         assert opened.read_prediction("P1") is None
         assert len(opened.predictions("P2")) == 4
         points = RestorePoints(opened)
-        assert [(p.name, p.why) for p in points.list()] == [("P1", "the scan's file was replaced")]
+        assert [(p.name, p.why) for p in points.list()] == [("P1", "scan file replaced")]
         # what was confirmed of the other scan does not come back as confirmed
         opened.write_labels("P1", 0, draw_plane(7), state="corrected")
         points.restore(1)
@@ -124,7 +124,7 @@ def test_the_command_line_relies_on_none_of_them_either(
         "P2": [3],
         "S06_B10": [],
     }
-    assert any("P1.tif: is another scan" in note for note in found.notes)
+    assert any("P1.tif: the scan has changed" in note for note in found.notes)
 
 
 def test_a_copy_or_a_touched_file_is_the_same_scan(
@@ -159,7 +159,7 @@ def test_another_shape_is_said_and_the_labels_wait_for_their_scan(
     write_other(scan_files[0], shape=(4, 10, 10))
     with reopen(labelled) as opened:
         assert opened.states("P1") == {0: "corrected", 1: "corrected", 2: "corrected"}
-        with pytest.raises(InputError, match=r"was of shape \(4, 12, 16\)"):
+        with pytest.raises(InputError, match=r"had shape \(4, 12, 16\)"):
             opened.read_scan("P1")
     shutil.copy2(tmp_path / "kept.tif", scan_files[0])
     with reopen(labelled) as opened:

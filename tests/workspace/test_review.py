@@ -90,17 +90,17 @@ def test_a_review_gives_its_strip() -> None:
 
 def test_the_most_uncertain_comes_first() -> None:
     scan = ScanReview("A", "P1", 5, predicted=say({0: 0.1, 1: 0.41, 2: 0.4, 3: 0.2, 4: 0.3}))
-    assert choose(scan) == NextBscan("A", 1, "most uncertain of 5 (0.41)")
+    assert choose(scan) == NextBscan("A", 1, "most uncertain of 5 (uncertainty 0.41)")
 
 
 def test_then_uncertain_ones_that_are_unlike_the_confirmed() -> None:
     said = say({0: 0.1, 1: 0.41, 2: 0.4, 3: 0.2, 4: 0.3})
     # 4 is 3 away: 0.3 x 3 beats 0.4 x 1 and 0.2 x 2
     found = choose(ScanReview("A", "P1", 5, confirm(1), said))
-    why = "number 2 of 4 in uncertainty (0.30), unlike the one that is confirmed"
+    why = "number 2 of 4 in uncertainty (0.30), unlike the one confirmed B-scan"
     assert found == NextBscan("A", 4, why)
     found = choose(ScanReview("A", "P1", 5, confirm(1, 4), said))
-    why = "most uncertain of 3 (0.40), unlike the 2 that are confirmed"
+    why = "most uncertain of 3 (uncertainty 0.40), unlike the 2 confirmed B-scans"
     assert found == NextBscan("A", 2, why)
 
 
@@ -126,13 +126,13 @@ def test_it_agrees_with_the_ranking_by_hand(rng: np.random.Generator) -> None:
 def test_alike_bscans_are_not_said_to_be_unlike() -> None:
     said = say({0: 0.5, 1: 0.5}, {0: (1.0,), 1: (1.0,)})
     found = choose(ScanReview("A", "P1", 2, confirm(0), said))
-    assert found.why == "the last with a prediction (uncertainty 0.50)"
+    assert found.why == "the last one with a prediction (uncertainty 0.50)"
 
 
 def test_it_says_what_it_could_not_compare() -> None:
     scan = ScanReview("A", "P1", 61, {7: "corrected"}, say({6: 0.1, 7: 0.3}))
-    why = "most uncertain of 2 (0.30), corrected but not confirmed"
-    assert choose(scan).why == f"{why}; 59 more have no prediction to compare"
+    why = "most uncertain of 2 (uncertainty 0.30), corrected but not confirmed"
+    assert choose(scan).why == f"{why}; 59 more have no prediction"
 
 
 def test_scores_of_two_models_are_not_compared() -> None:
@@ -141,25 +141,28 @@ def test_scores_of_two_models_are_not_compared() -> None:
     # one that was confirmed with the old model has a descriptor that means something else
     said = say({0: 0.9}, {0: (2.0, 1.0)}, weights="old") | say({1: 0.2, 2: 0.3}, weights="new")
     found = choose(ScanReview("A", "P1", 3, confirm(0), said))
-    assert found == NextBscan("A", 2, "most uncertain of 2 (0.30)")
+    assert found == NextBscan("A", 2, "most uncertain of 2 (uncertainty 0.30)")
 
 
 def test_predictions_without_uncertainty_are_no_help() -> None:
     scan = ScanReview("A", "P1", 3, predicted=say({0: None, 1: None}))
-    assert choose(scan) == NextBscan("A", 1, "no prediction to go by; the middle of 3")
+    assert choose(scan) == NextBscan("A", 1, "no prediction yet; in the middle of 3 B-scans")
 
 
 def test_scores_without_descriptors_decide_alone() -> None:
     said = say({0: 0.1, 1: 0.4, 2: 0.3}, {0: (), 1: (), 2: ()})
-    assert choose(ScanReview("A", "P1", 3, confirm(1), said)).why == "most uncertain of 2 (0.30)"
+    assert (
+        choose(ScanReview("A", "P1", 3, confirm(1), said)).why
+        == "most uncertain of 2 (uncertainty 0.30)"
+    )
 
 
 def test_without_predictions_bscans_are_spread() -> None:
     scan = ScanReview("A", "P1", 61)
     assert work([scan], 5) == [("A", 30), ("A", 0), ("A", 60), ("A", 15), ("A", 45)]
-    why = "no prediction to go by; 30 B-scans from the one that is confirmed"
+    why = "no prediction yet; 30 B-scans from the one confirmed B-scan"
     assert choose(ScanReview("A", "P1", 61, confirm(30))).why == why
-    why = "no prediction to go by; 15 B-scans from the nearest of the 3 that are confirmed"
+    why = "no prediction yet; 15 B-scans from the nearest of the 3 confirmed B-scans"
     assert choose(ScanReview("A", "P1", 61, confirm(0, 30, 60))).why == why
     assert len(set(work([scan], 99))) == 61
 
@@ -174,7 +177,7 @@ def test_without_predictions_the_patient_with_the_least_comes_first() -> None:
 def test_single_bscans_of_their_own_files() -> None:
     scans = [ScanReview("A", "P1", 1), ScanReview("B", "P2", 1)]
     assert work(scans, 5) == [("A", 0), ("B", 0)]
-    assert choose(*scans).why == "no prediction to go by; the only one of its scan"
+    assert choose(*scans).why == "no prediction yet; the only B-scan of this scan"
 
 
 def test_next_never_stays_and_walks_through_all_before_it_comes_back() -> None:
@@ -194,7 +197,7 @@ def test_next_never_stays_and_walks_through_all_before_it_comes_back() -> None:
 
 def test_what_was_looked_at_is_not_called_confirmed() -> None:
     scan = ScanReview("A", "P1", 61)
-    why = "no prediction to go by; 30 B-scans from the one that is confirmed or was looked at"
+    why = "no prediction yet; 30 B-scans from the one confirmed or viewed B-scan"
     assert choose(scan, current=("A", 30)) == NextBscan("A", 0, why)
 
 
@@ -215,7 +218,7 @@ def test_held_out_patients_come_after_three_and_get_three() -> None:
     # by place, and not where the model is unsure
     assert [bscan for name, bscan in order if name == "B"] == [10, 0, 19]
     found = choose(ScanReview("A", "P1", 9, confirm(0, 1, 2)), scans[1])
-    assert found.why == "held out: P2 has 0 confirmed, a score needs 3; the middle of 20"
+    assert found.why == "held out: P2 has 0 confirmed, scores need 3; in the middle of 20 B-scans"
 
 
 def test_held_out_bscans_are_not_more_than_those_to_train_on() -> None:
@@ -234,7 +237,7 @@ def test_held_out_bscans_are_not_more_than_those_to_train_on() -> None:
 def test_held_out_patients_are_offered_where_nothing_else_is_left() -> None:
     training = ScanReview("A", "P1", 1, confirm(0))
     heldout = ScanReview("B", "P2", 9, confirm(4), heldout=range(9))
-    why = "held out: P2 has 1 confirmed, a score needs 3; 4 B-scans from the one that is confirmed"
+    why = "held out: P2 has 1 confirmed, scores need 3; 4 B-scans from the one confirmed B-scan"
     assert choose(training, heldout) == NextBscan("B", 0, why)
     assert choose_next([training, ScanReview("B", "P2", 9, confirm(1, 4, 5), {}, range(9))]) is None
 

@@ -163,14 +163,14 @@ def test_what_the_user_says_about_a_scan_stays(workspace: Workspace) -> None:
 
 
 def test_what_cannot_be_said_about_a_scan_is_refused(workspace: Workspace) -> None:
-    with pytest.raises(InputError, match="2 pixel sizes given, the scan has 3 axes"):
+    with pytest.raises(InputError, match="got 2 pixel sizes, but the scan has 3 axes"):
         workspace.describe_scan("P1", spacing_um=(1.0, 2.0))
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="positive numbers"):
             workspace.describe_scan("P1", spacing_um=(1.0, 2.0, wrong))
     with pytest.raises(InputError, match="OD or OS"):
         workspace.describe_scan("P1", laterality="left")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="needs a name"):
+    with pytest.raises(InputError, match="enter a name"):
         workspace.describe_scan("P1", group=" ")
     with pytest.raises(InputError, match="no scan named 'P9'"):
         workspace.describe_scan("P9", group="x")
@@ -249,7 +249,7 @@ def test_labels_of_no_scan_are_told_and_left_alone(workspace: Workspace, tmp_pat
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "training": content["training"][1:]}))
     with Workspace.open(workspace.folder) as opened:
-        assert "labels of scans not in it: P1" in opened.notes[0]
+        assert "labels of scans that are not in the workspace: P1" in opened.notes[0]
         entry = opened.add_scan(read_scan(tmp_path / "clinic" / "P1.tif"))
         assert entry.name == "P1-2"
         assert (opened.folder / "labels" / "P1" / "0001.png").exists()
@@ -349,7 +349,9 @@ def test_classes_of_a_data_set_go_by_name(tmp_path: Path) -> None:
         np.testing.assert_array_equal(made.read_labels("a"), expected)
     strange = dataset.model_copy(update={"labels": TINY_CLASSES.from_names(["choroid"])})
     with Workspace.create(tmp_path / "work2", classes=TINY_CLASSES) as made:
-        with pytest.raises(InputError, match="choroid are not among the workspace's"):
+        with pytest.raises(
+            InputError, match="has classes that the workspace does not have: choroid"
+        ):
             made.add_dataset(strange, with_labels=True)
         assert made.scans == ()
         assert len(made.add_dataset(strange, with_labels=False)) == 1

@@ -21,16 +21,16 @@ from tests.workspace.conftest import SHAPE, draw_plane
 DEEP = "[" * 2000 + "]" * 2000
 BAD: dict[str, str | bytes] = {
     "empty": "",
-    "cut off": '{"a": ',
+    "truncated": '{"a": ',
     "a list": "[]",
     "a number": "3",
     "deep": DEEP,
-    "deep within": f'{{"bscans": {DEEP}, "labels": {DEEP}, "workspaces": {DEEP}}}',
+    "nested": f'{{"bscans": {DEEP}, "labels": {DEEP}, "workspaces": {DEEP}}}',
     "digits": f'{{"number": {"9" * 5000}, "weights_id": {"9" * 5000}}}',
     "not finite": '{"weights_id": "a", "model": "b", "bscans": {"0": {"score": NaN}}}',
     "types": '{"weights_id": 3, "model": [], "bscans": [1], "labels": 2, "sha256": {}, "id": []}',
     "keys": '{"weights_id": "a", "model": "b", "bscans": {"x": {}}, "labels": {"-1": "confirmed"}}',
-    "no text": b"\xff\xfe\x00\x00",
+    "not UTF-8 text": b"\xff\xfe\x00\x00",
     "NUL": '{"weights_id": "a\\u0000", "model": "b", "bscans": {}}',
 }
 
@@ -219,6 +219,6 @@ def test_a_full_disk_names_the_file_and_the_room(
         assert str(folder.parent) in str(caught.value)
         assert "No space left on device; " in str(caught.value)
         assert "MB are free, the file needs" in str(caught.value) or act == "export"
-        assert "make room" in str(caught.value)
+        assert "free some disk space" in str(caught.value)
         WRITES[act](opened)
     assert not list(folder.rglob(f"{atomic._PREFIX}*"))

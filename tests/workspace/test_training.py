@@ -78,7 +78,7 @@ def test_a_snapshot_stays_as_it_was(workspace: Workspace) -> None:
     assert (after, after.fingerprint(after.cases)) == (before, fingerprint)
     np.testing.assert_array_equal(after.cases[0].read_labels()[0], draw_plane(0))
     np.testing.assert_array_equal(after.cases[1].read_labels()[1], draw_plane(1))
-    with pytest.raises(InputError, match="holds something already"):
+    with pytest.raises(InputError, match="not empty"):
         workspace.save_snapshot(folder)
 
 
@@ -105,7 +105,7 @@ def test_labels_leave_in_the_format_and_grid_of_their_scan(tmp_path: Path) -> No
         stored = read_scan(out / "v.nii.gz").affine
         assert stored is not None
         np.testing.assert_array_equal(stored, affine)
-        with pytest.raises(InputError, match=r"v\.nii\.gz: exists already"):
+        with pytest.raises(InputError, match=r"v\.nii\.gz: already exists"):
             made.export_labels(out, only_confirmed=False)
         everything = made.export_labels(tmp_path / "all", only_confirmed=False)
         assert [path.name for path in everything] == ["v.nii.gz", "P1-2.tif", "c.png"]
@@ -168,7 +168,7 @@ def test_predictions_of_several_models_are_told_apart(workspace: Workspace) -> N
 
 def test_damaged_predictions_say_what_to_do(workspace: Workspace) -> None:
     workspace.write_prediction("P1", 1, draw_plane(), model=Model("m", "id"), uncertainty=None)
-    with pytest.raises(InputError, match="none has number 4"):
+    with pytest.raises(InputError, match="but no B-scan 4"):
         workspace.write_prediction("P1", 4, draw_plane(), model=Model("m", "id"))
     workspace.close()
     about = workspace.folder / "predictions" / "P1" / "about.json"

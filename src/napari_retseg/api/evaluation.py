@@ -129,7 +129,9 @@ def _plan(predicted: Any, dataset: Dataset, split: Part, options: dict[str, Any]
     folder = None if isinstance(predicted, Model) else as_path(predicted, expected=_PREDICTED)
     if folder is not None and _is_predictions(folder):
         if options:
-            raise UsageError(f"{folder}: holds label files; {', '.join(options)} is for models")
+            raise UsageError(
+                f"{folder}: contains label files; {', '.join(options)} can only be used with models"
+            )
         return lambda cancel: evaluate_predictions(folder, dataset, split=part, cancel=cancel)
     config = make_predict_config(options)
     predictor = load_model(predicted).ready(config)
@@ -155,7 +157,7 @@ def _take_part(dataset: Dataset, split: Part) -> Dataset:
         return dataset.model_copy(update={"cases": cases})
     if all(case.split is None and not case.heldout_bscans for case in dataset.cases):
         raise InputError(
-            f"{dataset.root}: this dataset has no split yet; give split='all' to score on all "
+            f"{dataset.root}: this dataset has no split yet; use split='all' to score all "
             "labelled B-scans"
         )
     return dataset
@@ -165,8 +167,8 @@ def _compare(predicted: Any, reference: Any, classes: ClassesLike | None) -> dic
     """Score class values against those of a grader."""
     if not (_is_array(reference) or _is_label_file(reference)):
         raise UsageError(
-            "class values are compared with class values: expected an array or a label file as "
-            f"reference, got {describe(reference)}"
+            "expected an array or a label file as reference of class values, got "
+            f"{describe(reference)}"
         )
     wanted = as_labels(reference)
     found = as_labels(predicted, shape=wanted.shape)
@@ -201,4 +203,4 @@ def _is_label_file(value: object) -> bool:
 
 def _refuse_classes(classes: ClassesLike | None) -> None:
     if classes is not None:
-        raise UsageError("classes are for arrays; a dataset and a model have their own")
+        raise UsageError("classes can only be given for arrays; datasets and models have their own")

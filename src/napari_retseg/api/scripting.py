@@ -190,7 +190,7 @@ class ScriptedWorkspace(Workspace):
         table = self.classes.translation_from(loaded.info.classes)
         if not table.any():
             raise ModelError(
-                f"{loaded.name}: has none of the workspace's classes "
+                f"{loaded.name}: has none of the classes of the workspace "
                 f"({', '.join(self.classes.names[1:])}); choose another model"
             )
         scan = self.read_scan(name)
@@ -207,7 +207,7 @@ class ScriptedWorkspace(Workspace):
             lambda cancel: predict(scan, predictor, config, cancel, bscans=chosen),
             title=f"predicting {name}",
             progress=progress,
-            stopped="the prediction was stopped; B-scans that are done are kept",
+            stopped="the prediction was stopped; finished B-scans are kept",
             take=take,
         )
         stored = self.read_prediction(name)
@@ -261,7 +261,7 @@ class ScriptedWorkspace(Workspace):
         """
         stored = self.read_prediction(name)
         if stored is None:
-            raise InputError(f"{name}: is not predicted yet; call predict first")
+            raise InputError(f"{name}: no prediction yet; call predict first")
         shape = stored.labels.shape
         chosen = as_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
         free = [i for i in chosen if i in stored.bscans and i not in self.states(name)]
@@ -335,9 +335,7 @@ class ScriptedWorkspace(Workspace):
         if resume:
             folder = find_resumable(self.rounds)
             if folder is None:
-                raise UsageError(
-                    f"{self.folder}: no round of training was stopped; leave resume out"
-                )
+                raise UsageError(f"{self.folder}: no stopped round of training; remove resume=True")
             data = folder / SNAPSHOT if (folder / SNAPSHOT).is_dir() else self.folder
             return train(data, output=folder, resume=True, progress=progress, **options)
         folder = self._begin_round()

@@ -62,7 +62,7 @@ class Run:
             Where the training has not come to its first scores.
         """
         if not (self.path / _MODEL / DESCRIPTION).is_file():
-            raise InputError(f"{self.path}: has no scored model yet; continue with resume=True")
+            raise InputError(f"{self.path}: no scored model yet; continue with resume=True")
         return load_model(self.path / _MODEL)
 
     @property
@@ -82,7 +82,7 @@ class Run:
         """
         result = self._read_result()
         if result.get("best") is None:
-            raise InputError(f"{self.path}: has no scores yet; continue with resume=True")
+            raise InputError(f"{self.path}: no scores yet; continue with resume=True")
         return tabulate_classes(result["best"], start=result.get("start"))
 
     @property
@@ -185,7 +185,7 @@ def load_run(path: PathLike) -> Run:
     >>> rs.load_run("nothing-here")
     Traceback (most recent call last):
     ...
-    napari_retseg.errors.InputError: nothing-here: there is no run in this folder
+    napari_retseg.errors.InputError: nothing-here: found no run in this folder
     """
     run = Run(as_path(path, expected="the folder of a run"))
     read_config(run.path)

@@ -94,8 +94,8 @@ def train(
         lambda cancel: fine_tune(data, config, cancel, output=folder, start=model, resume=resume),
         title="training",
         progress=progress,
-        stopped=f"the training was stopped, its state is saved in {folder}; to continue, call "
-        "train again with resume=True",
+        stopped=f"the training was stopped and its progress is saved in {folder}; to continue, "
+        "call train again with resume=True",
     )
     return Run(folder)
 
@@ -103,10 +103,11 @@ def train(
 def _check_folder(folder: Path, *, resume: bool) -> None:
     has_run = (folder / CHECKPOINT).is_file()
     if resume and not has_run:
-        raise UsageError(f"{folder}: there is no run to continue; leave resume=True out")
+        raise UsageError(f"{folder}: found no run to continue; remove resume=True")
     if has_run and not resume:
         raise UsageError(
-            f"{folder}: holds a run already; continue it with resume=True, or choose another output"
+            f"{folder}: already contains a run; continue it with resume=True, or choose "
+            "another output"
         )
 
 

@@ -92,7 +92,7 @@ def make_dataset(
     for one in planes:
         names.to_indices(one)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root}: is not an empty folder; give a new one for the dataset")
+        raise InputError(f"{root}: this folder is not empty; use a new one for the dataset")
     cases = tuple(
         _write_case(root.resolve(), number, scan, values, group=group)
         for number, (scan, values, group) in enumerate(zip(scans, planes, patients, strict=True))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from napari_retseg.cli.options import JsonOption
 from napari_retseg.config import parse_size
 from napari_retseg.errors import UsageError
+from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
     from napari_retseg.simulate import SimulatorConfig, WideConfig
@@ -75,7 +76,10 @@ def simulate(
             output, count=count, seed=seed, config=config, file_format=file_format
         )
         if not as_json:
-            reporter.say(f"{output}: {len(dataset.cases)} simulated scans of {count} patients")
+            reporter.say(
+                f"{output}: {count_noun(len(dataset.cases), 'simulated scan')} of "
+                f"{count_noun(count, 'patient')}"
+            )
         reporter.finish(
             {"dataset": str(output), "cases": len(dataset.cases), "simulated": True, "seed": seed}
         )

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from napari_retseg.plural import count_noun
+
 #: 3D networks of MONAI; every other name is an architecture of segmentation-models-pytorch.
 ARCHITECTURES_3D = ("basicunet", "dynunet", "segresnet")
 
@@ -265,7 +267,10 @@ def find_wrong_option(arch: str, options: Mapping[str, object]) -> str:
             return f"option {name} of {arch} must be {known[name].words}, not {_shorten(value)}"
         wanted = _EXACT_LENGTHS.get((arch, name))
         if wanted is not None and isinstance(value, list | tuple) and len(value) != wanted:
-            return f"option {name} of {arch} must have {wanted} numbers, not {len(value)}"
+            return (
+                f"option {name} of {arch} must have {count_noun(wanted, 'number')}, not "
+                f"{len(value)}"
+            )
     return _find_wrong_size(arch, options)
 
 

@@ -13,6 +13,7 @@ from napari_retseg.config.architectures import (
     is_encoder_name,
 )
 from napari_retseg.config.frozen import Frozen
+from napari_retseg.plural import count_noun
 
 #: Most pixels of a training's sample that a description may name.
 MOST_PIXELS = 1 << 24
@@ -180,7 +181,10 @@ class PreprocessConfig(Frozen):
             sizes["scale"] = self.scale
         for name, numbers in sizes.items():
             if numbers is not None and len(numbers) != network.dims:
-                return f"{name} has {len(numbers)} numbers, but the network is {network.dims}D"
+                return (
+                    f"{name} has {count_noun(len(numbers), 'number')}, but the network is "
+                    f"{network.dims}D"
+                )
         if network.dims == 3 and (self.window is not None or self.neighbours > 1):
             return "window and neighbours only work with 2D networks"
         if network.in_channels % self.neighbours:

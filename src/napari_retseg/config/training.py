@@ -259,9 +259,7 @@ class TrainConfig(Frozen):
         except (TypeError, ValueError):
             is_right = False
         if not is_right:
-            raise ValueError(
-                f"keep-start must be 'auto' or a number from 0 to below 1, not {value!r}"
-            )
+            raise ValueError(f"must be 'auto' or a number from 0 to below 1, not {value!r}")
         return value
 
     @field_validator("neighbours")

@@ -10,6 +10,7 @@ from napari_retseg.dataset.files import kind_of
 from napari_retseg.dataset.loading import name_classes
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_labels, write_scan
+from napari_retseg.plural import count_noun
 from napari_retseg.regular import read_limited
 from napari_retseg.scan import OctScan
 
@@ -37,7 +38,7 @@ def import_stacks(source: Path, folder: Path) -> Dataset:
     scan = read_scan(source / IMAGES)
     if scan.axes != ("bscan", "depth", "width"):
         raise InputError(
-            f"{source / IMAGES}: has shape {scan.pixels.shape}; (n, depth, width) needed"
+            f"{source / IMAGES}: has shape {scan.pixels.shape}; shape (n, depth, width) needed"
         )
     labels = read_labels(source / LABELS, shape=scan.spatial_shape)
     groups, notes = _read_groups(source, scan.n_bscans)
@@ -60,8 +61,8 @@ def _read_groups(source: Path, n_bscans: int) -> tuple[list[str], tuple[str, ...
     path = source / GROUPS
     if kind_of(path) is None:
         note = (
-            f"{IMAGES} does not say of which patient a B-scan is, so all count as one; "
-            f"{GROUPS} beside it (a patient a line) would"
+            f"{IMAGES} does not name the patient of each B-scan, so all count as one patient; "
+            f"add {GROUPS} beside it, with one patient per line"
         )
         return ["P1"] * n_bscans, (note,)
     try:
@@ -69,8 +70,12 @@ def _read_groups(source: Path, n_bscans: int) -> tuple[list[str], tuple[str, ...
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
     if len(groups) != n_bscans:
-        raise InputError(f"{path}: names {len(groups)} patients for {n_bscans} B-scans")
+        raise InputError(
+            f"{path}: names {count_noun(len(groups), 'patient')} for {n_bscans} B-scans"
+        )
     unusable = [group for group in groups if not group.replace("-", "").replace("_", "").isalnum()]
     if unusable:
-        raise InputError(f"{path}: {unusable[0]!r} is no name; use letters, digits, '-' and '_'")
+        raise InputError(
+            f"{path}: {unusable[0]!r} is not a valid name; use letters, digits, '-' and '_'"
+        )
     return groups, ()

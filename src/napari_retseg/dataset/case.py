@@ -18,6 +18,7 @@ from napari_retseg.dataset.planes import is_sparse, read_planes
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_grid, read_labels, read_scan
 from napari_retseg.io.suffixes import stem_of
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import Laterality, OctScan
 
 Split = Literal["train", "val", "test"]
@@ -32,7 +33,9 @@ class BscanState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     state: Literal["predicted", "corrected", "confirmed"]
-    model: str | None = Field(None, description="weights_id of the model that predicted it")
+    model: str | None = Field(
+        None, description="weights_id of the model that predicted this B-scan"
+    )
     when: AwareDatetime | None = None
 
 
@@ -111,7 +114,8 @@ class Case(BaseModel):
         sizes = given if isinstance(given, list | tuple) and given else [given]
         if not all(size is None or type(size) in (int, float) for size in sizes):
             raise InputError(
-                f"{self.image}: spacing_um in dataset.json is {str(given)[:80]}, no sizes"
+                f"{self.image}: spacing_um in dataset.json must be pixel sizes, not "
+                f"{str(given)[:80]}"
             )
         return tuple(sizes)
 
@@ -144,15 +148,15 @@ class Case(BaseModel):
         n_bscans = 1 if values.ndim == 2 else len(values)
         if self.bscans and max(self.bscans) >= n_bscans:
             raise InputError(
-                f"{self.image}: has {n_bscans} B-scans, but dataset.json gives a state to "
-                f"number {max(self.bscans)}; correct it"
+                f"{self.image}: has {count_noun(n_bscans, 'B-scan')}, but dataset.json has a "
+                f"state for B-scan {max(self.bscans)}; correct dataset.json"
             )
         unknown = [] if labels is None else labels.unknown_values(values)
         if labels is not None and unknown:
             known = ", ".join(f"{c.value} {c.name}" for c in labels.classes)
             raise InputError(
-                f"{self.label}: label values {unknown} are not among the classes ({known}; "
-                f"{IGNORE} not annotated); name them in dataset.json or correct the file"
+                f"{self.label}: label values {unknown} do not belong to a class ({known}; "
+                f"{IGNORE} not annotated); add them to dataset.json or correct the file"
             )
         return values
 

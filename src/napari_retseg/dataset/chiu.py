@@ -29,8 +29,8 @@ N_BOUNDARIES = 8
 _FLUID = next(c.value for c in RETINA.classes if c.name == "fluid")
 _SUBJECT = re.compile(r"^subject_?(\d+)\.mat$", re.IGNORECASE)
 _ABOUT = {
-    "description": "Spectralis B-scans of eyes with diabetic macular edema; seven retinal layers "
-    "and fluid by grader 1; columns that were not annotated are 255.",
+    "description": "Spectralis B-scans of eyes with diabetic macular edema. Seven retinal layers "
+    "and fluid by grader 1. A-scans that were not annotated have the value 255.",
     "reference": "Chiu et al., Biomed. Opt. Express 6(4):1172, 2015",
     "modality": {"0": "OCT"},
 }
@@ -47,7 +47,7 @@ def import_chiu(source: Path, folder: Path) -> Dataset:
     files = [source] if source.is_file() else natsorted(source.iterdir())
     subjects = {int(found[1]): path for path in files if (found := _SUBJECT.match(path.name))}
     if not subjects:
-        raise InputError(f"{source}: holds no Subject_01.mat, Subject_02.mat, ...")
+        raise InputError(f"{source}: contains no Subject_01.mat, Subject_02.mat, ...")
     cases = []
     for number, path in sorted(subjects.items()):
         group = f"S{number:02d}"
@@ -80,8 +80,8 @@ def read_subject(path: Path) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[n
     if fluid.shape != images.shape or boundaries.shape != (N_BOUNDARIES, *images.shape[1:]):
         raise InputError(
             f"{path}: images {images.shape}, manualLayers1 {boundaries.shape} and manualFluid1 "
-            f"{fluid.shape} do not fit; (depth, width, bscan) and ({N_BOUNDARIES}, width, bscan) "
-            "are needed"
+            f"{fluid.shape} do not fit together; (depth, width, bscan) and ({N_BOUNDARIES}, "
+            "width, bscan) are needed"
         )
     annotated = np.flatnonzero(np.isfinite(boundaries).all(axis=0).any(axis=0)).tolist()
     if not annotated:
@@ -129,6 +129,6 @@ def _to_grey(image: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     if not np.isfinite(image).all() or image.min() < 0 or image.max() > 255:
-        raise InputError(f"{path}: images hold values that are not from 0 to 255")
+        raise InputError(f"{path}: images contain values outside 0 to 255")
     grey: NDArray[np.uint8] = np.rint(image).astype(np.uint8)
     return grey

@@ -62,11 +62,13 @@ class Dataset(BaseModel):
         if not self.root.is_absolute():
             raise ValueError("root is an absolute path")
         if self.ignore != IGNORE:
-            raise ValueError(f"pixels that are not annotated hold {IGNORE}, not {self.ignore}")
+            raise ValueError(
+                f"pixels that are not annotated must have the value {IGNORE}, not {self.ignore}"
+            )
         counts = Counter(case.image for case in self.cases)
         twice, number = counts.most_common(1)[0] if counts else (None, 1)
         if number > 1:
-            raise ValueError(f"{twice} is in it twice")
+            raise ValueError(f"{twice} is listed twice")
         return self
 
     def of_split(self, split: str) -> tuple[Case, ...]:
@@ -145,15 +147,15 @@ class Dataset(BaseModel):
         if len(groups) == 1:
             has_gap = any(case.unused_bscans for case in self.cases)
             text = (
-                f"all labelled scans are of one patient ({shared[0]}): some of the B-scans are "
-                f"held out, {'with a gap' if has_gap else 'without a gap'} beside them; scores "
-                "say nothing about other patients"
+                f"all labelled scans are of one patient ({shared[0]}), so some of the B-scans "
+                f"are held out, {'with a gap' if has_gap else 'without a gap'} to the others; "
+                "the scores say nothing about other patients"
             )
         else:
             more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
             text = (
-                f"patients {', '.join(shared[:_NAMED])}{more} are both trained on and held out: "
-                "the scores are better than they would be on other patients"
+                f"patients {', '.join(shared[:_NAMED])}{more} are in both training and held-out "
+                "data; the scores are too optimistic for other patients"
             )
         return (*self.notes, text)
 

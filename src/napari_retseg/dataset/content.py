@@ -106,7 +106,7 @@ def doubt_replaced(cases: tuple[Case, ...]) -> tuple[tuple[Case, ...], tuple[str
             continue
         settled.append(doubt(case))
         notes.append(
-            f"{case.image}: is another scan than when its labels were confirmed, so that they do "
-            "not count; look at them in the workbench and confirm them again"
+            f"{case.image}: the scan has changed since its labels were confirmed, so the labels "
+            "are not used; check them in the workbench and confirm them again"
         )
     return tuple(settled), tuple(notes)

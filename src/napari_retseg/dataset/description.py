@@ -51,12 +51,12 @@ def read_description(path: Path) -> dict[str, Any]:
     """
     data = read_json(path, limit=LARGEST)
     if not isinstance(data, dict):
-        raise InputError(f"{path}: is no description of a dataset (a JSON object is needed)")
+        raise InputError(f"{path}: not a dataset description (a JSON object is needed)")
     version = data.get("schema_version", SCHEMA_VERSION)
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputError(
-            f"{path}: schema version {shorten(version)} is not known here (up to {SCHEMA_VERSION} "
-            "is); update napari-retseg"
+            f"{path}: schema version {shorten(version)} is unknown (this program knows versions "
+            f"up to {SCHEMA_VERSION}); update napari-retseg"
         )
     return data
 
@@ -118,7 +118,7 @@ def parse_cases(
 def _parse_entry(entry: Any, name: str, path: Path, *, allow_outside: bool) -> Case:
     values = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(values, dict) or not isinstance(values.get("image"), str):
-        raise InputError(f"{path}: {name} names no image")
+        raise InputError(f"{path}: {name} has no image")
     return _parse_case(values, path, allow_outside=allow_outside)
 
 
@@ -126,7 +126,7 @@ def _list_entries(data: Mapping[str, Any], path: Path) -> Iterator[tuple[str, in
     for key in ("training", "test"):
         entries = data.get(key, [])
         if not isinstance(entries, list):
-            raise InputError(f"{path}: '{key}' is no list of cases")
+            raise InputError(f"{path}: {key!r} is not a list of cases")
         for number, entry in enumerate(entries):
             yield key, number, entry
 
@@ -154,7 +154,7 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
     if image is None:
         if not allow_outside:
             raise OutsideError(
-                f"{path}: image {shorten(values['image'])} is outside the dataset's folder; "
+                f"{path}: image {shorten(values['image'])} is outside the dataset folder; "
                 f"{_how_to_trust(root)}",
                 values["image"],
             )
@@ -164,12 +164,12 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
     label = None
     if values.get("label") is not None:
         if not isinstance(values["label"], str):
-            raise InputError(f"{path}: the label of {shorten(values['image'])} is no path")
+            raise InputError(f"{path}: the label of {shorten(values['image'])} is not a path")
         label = find_inside(root, values["label"], path)
         if label is None:
             raise _LeavingError(
-                f"{path}: label {shorten(values['label'])} is outside the dataset's folder; labels "
-                "lie in it, copy them there"
+                f"{path}: label {shorten(values['label'])} is outside the dataset folder; labels "
+                "must be inside, copy them there"
             )
     known = {key: values[key] for key in _CASE_KEYS - {"image", "label"} if key in values}
     about = {key: value for key, value in values.items() if key not in _CASE_KEYS}
@@ -182,10 +182,10 @@ def _parse_case(values: dict[str, Any], path: Path, *, allow_outside: bool) -> C
 
 def _how_to_trust(root: Path) -> str:
     if (root / WORKSPACE).is_file():
-        return f"where you trust this file, allow it: 'napari-retseg workspace trust {root}'"
+        return f"if you trust this file, allow it with 'napari-retseg workspace trust {root}'"
     return (
-        "copy it there, or, where you trust this file, add the data set to a workspace in napari "
-        "(in Python: load_dataset with allow_outside=True)"
+        "copy it into the folder, or, if you trust this file, add the dataset to a workspace in "
+        "napari (in Python: load_dataset with allow_outside=True)"
     )
 
 
@@ -230,14 +230,16 @@ def _name_values(labels: Any) -> dict[int, str]:
         if len(set(labels.values())) < len(labels):
             raise ValueError("a value has two names")
         if labels.get("ignore", IGNORE) != IGNORE:
-            raise ValueError(f"pixels to ignore hold {IGNORE} here, not {labels['ignore']}")
+            raise ValueError(
+                f"pixels to ignore must have the value {IGNORE}, not {labels['ignore']}"
+            )
         return {value: str(name) for name, value in labels.items()}
     return {int(value): _name_class(name) for value, name in labels.items()}
 
 
 def _name_class(name: Any) -> str:
     if not isinstance(name, str | int | float) or isinstance(name, bool):
-        raise TypeError(f"{shorten(name)} is no name")
+        raise TypeError(f"{shorten(name)} is not a name")
     return str(name)
 
 
@@ -288,7 +290,7 @@ def save_dataset(dataset: Dataset) -> Path:
     try:
         check_plain(content)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: cannot hold this ({error}); change the name") from error
+        raise InputError(f"{path}: cannot store this ({error}); change the name") from error
     return write_json(path, content)
 
 
@@ -309,7 +311,9 @@ def describe_case(case: Case, root: Path) -> dict[str, Any]:
     content: dict[str, Any] = {"image": _relative(case.image, root)}
     if case.label is not None:
         if not case.label.is_relative_to(root):
-            raise InputError(f"{case.label}: lies outside {root}; a dataset keeps its labels")
+            raise InputError(
+                f"{case.label}: outside {root}; the labels of a dataset must be inside its folder"
+            )
         content["label"] = _relative(case.label, root)
     content["group"] = case.group
     if case.split is not None:

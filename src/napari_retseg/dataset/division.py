@@ -13,6 +13,7 @@ from napari_retseg.dataset.collection import Dataset
 from napari_retseg.dataset.split import check_fractions, count_share, pin_split, rank_groups
 from napari_retseg.dataset.twins import list_twins
 from napari_retseg.errors import InputError, UsageError
+from napari_retseg.plural import agree
 
 
 def divide(dataset: Dataset, plan: SplitPlan, *, by: SplitBy = "patient", seed: int) -> Dataset:
@@ -87,15 +88,18 @@ def describe_split(plan: SplitPlan, by: SplitBy, *, seed: int | None = None) -> 
     if seed is not None:
         text += f" (seed {seed})"
     if by == "image":
-        text += ": patients can be on both sides, and the scores then flatter"
+        text += (
+            ": a patient can be in both training and held-out data, so the scores are too "
+            "optimistic"
+        )
     return text
 
 
 def _check_together(plan: SplitPlan, by: SplitBy) -> None:
     if by == "image" and plan.fractions is None and not plan.folds:
         raise UsageError(
-            "the pinned split is by patient; to divide by image, name shares (--split 80/20) or a "
-            "fold (--split fold:1/4)"
+            "the pinned split is by patient; to split by image, give percentages (--split 80/20) "
+            "or a fold (--split fold:1/4)"
         )
     if plan.fractions is not None:
         check_fractions(plan.fractions)
@@ -184,10 +188,12 @@ def _describe_shortage(
     dataset: Dataset, plan: SplitPlan, by: SplitBy, numbers: tuple[int, int, int]
 ) -> str:
     needed, there, n_tested = numbers
-    kept = f" besides {n_tested} kept for the test" if n_tested else ""
-    advice = "label more patients, or --split pinned" if by == "patient" else "label more images"
-    advice += ", or fewer folds" if plan.folds else ", or name fewer shares"
+    kept = f", besides {n_tested} in the test set" if n_tested else ""
+    advice = (
+        "label more patients, or use --split pinned" if by == "patient" else "label more images"
+    )
+    advice += ", or use fewer folds" if plan.folds else ", or use fewer parts"
     return (
-        f"{dataset.root}: {_name_plan(plan)} by {by} needs at least {needed} labelled "
-        f"{by}s, but there {'is' if there == 1 else 'are'} {there}{kept}; {advice}"
+        f"{dataset.root}: {_name_plan(plan)} by {by} needs at least {needed} labelled {by}s, but "
+        f"there {agree(there)} only {there}{kept}; {advice}"
     )

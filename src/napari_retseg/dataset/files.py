@@ -35,7 +35,8 @@ def check_name(path: Path) -> Path:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{make_visible(path)}: this name is not UTF-8, and no data set can hold it; rename it"
+            f"{make_visible(path)}: this name is not UTF-8 and cannot be stored in a "
+            "dataset; rename the file"
         ) from error
     return path
 
@@ -54,12 +55,12 @@ def kind_of(path: Path) -> FileKind | None:
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{_name(path)}: cannot be looked at ({reason})") from error
+        raise InputError(f"{_name(path)}: cannot be accessed ({reason})") from error
     if stat.S_ISDIR(mode):
         return "folder"
     if stat.S_ISREG(mode):
         return "file"
-    raise InputError(f"{path}: is not a regular file (a device, pipe or socket); it is not read")
+    raise InputError(f"{path}: not a regular file (a device, pipe or socket), so it is not read")
 
 
 def find_inside(root: Path, given: str, path: Path) -> Path | None:
@@ -75,7 +76,7 @@ def find_inside(root: Path, given: str, path: Path) -> Path | None:
         plain = Path(os.path.normpath(raw))
         return plain if plain.resolve() == target else target
     except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: {shorten(given)} is no usable path ({error})") from error
+        raise InputError(f"{path}: {shorten(given)} is not a valid path ({error})") from error
 
 
 def check_links(root: Path, folder: Path) -> None:
@@ -92,7 +93,7 @@ def check_links(root: Path, folder: Path) -> None:
             if path.is_symlink():
                 resolve_within(root, path)
             if name in files and kind_of(path) is None:
-                raise InputError(f"{path}: is a link to nothing; take it out or mend it")
+                raise InputError(f"{path}: broken link; remove or repair it")
 
 
 def check_there(path: Path, noun: str, lister: str) -> None:
@@ -106,7 +107,7 @@ def check_there(path: Path, noun: str, lister: str) -> None:
         Where it is no file and no folder.
     """
     if kind_of(path) is None:
-        raise NotThereError(f"{_name(path)}: no such {noun}, but {lister} lists it")
+        raise NotThereError(f"{_name(path)}: {noun} not found, but {lister} lists it")
 
 
 def _refuse(error: OSError) -> None:

@@ -88,13 +88,13 @@ def choose_bscans(cases: Sequence[Case], chosen: Mapping[Path, Collection[int]])
     lengths = {case.image: case.read_scan().n_bscans for case in cases}
     for image, bscans in chosen.items():
         if image not in lengths:
-            raise UsageError(f"{image}: there is no such scan to hold out")
+            raise UsageError(f"{image}: scan not found; choose another scan to hold out")
         if bad := [b for b in bscans if not 0 <= b < lengths[image]]:
             raise UsageError(f"{image}: has no B-scan {bad[0]} of 0 to {lengths[image] - 1}")
     row = [(case, b) for case in sorted(cases, key=_natural) for b in range(lengths[case.image])]
     heldout = {n for n, (case, b) in enumerate(row) if b in chosen.get(case.image, ())}
     if not heldout or len(heldout) == len(row):
-        raise UsageError("hold out at least one B-scan, and not all of them")
+        raise UsageError("hold out at least one B-scan, but not all of them")
     for width in (max(1, round(GAP * len(row))), 0):
         beside = _list_beside(row, heldout, width)
         if not width or _count_labelled(row, heldout | beside):

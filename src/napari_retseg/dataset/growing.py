@@ -11,6 +11,7 @@ from napari_retseg.dataset.description import DESCRIPTION
 from napari_retseg.dataset.pair import find_pair, is_whole, list_pair, name_groups
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path
+from napari_retseg.plural import agree, count_noun
 
 #: Key and value in ``dataset.json`` where the folders, and not the list, say which scans there are.
 LAYOUT, FOLDERS = "layout", "folders"
@@ -64,8 +65,8 @@ def describe_unlisted(dataset: Dataset) -> str:
     names = _list([path.name for path in left])
     verb = "is" if len(left) == 1 else "are"
     return (
-        f"{_count(left)} in {images.name}/ ({names}) {verb} not listed in {DESCRIPTION}: "
-        f"{'it is' if len(left) == 1 else 'they are'} left out"
+        f"{_count(left)} in {images.name}/ ({names}) {verb} not listed in {DESCRIPTION} and "
+        f"{agree(len(left))} left out"
     )
 
 
@@ -84,7 +85,7 @@ def _known_groups(known: Sequence[Case], new: Sequence[Case]) -> dict[Path, str]
 
 
 def _count(found: Sequence[object]) -> str:
-    return f"{len(found)} scan{'' if len(found) == 1 else 's'}"
+    return count_noun(len(found), "scan")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -51,11 +51,13 @@ def import_dataset(source: Path, target: Path, *, kind: Kind = "auto") -> Datase
     """
     source, target = Path(source), Path(target)
     if kind not in get_args(Kind):
-        raise UsageError(f"{kind!r} is no kind of dataset; one of {', '.join(get_args(Kind))}")
+        raise UsageError(
+            f"unknown kind of dataset {kind!r}; choose from {', '.join(get_args(Kind))}"
+        )
     if not source.exists():
-        raise InputError(f"{source}: no such file or folder to import")
+        raise InputError(f"{source}: file or folder not found")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: exists already; name a new folder for the dataset")
+        raise InputError(f"{target}: already exists; choose a new folder for the dataset")
     with _staging(target) as folder:
         read = _IMPORTERS[_detect(source) if kind == "auto" else kind]
         save_dataset(pin_split(read(source, folder)))
@@ -77,8 +79,8 @@ def _detect(source: Path) -> Kind:
     elif any(path.suffix.lower() == ".mat" for path in source.iterdir()):
         return "chiu-mat"
     raise InputError(
-        f"{source}: holds no Subject_*.mat, no {IMAGES}, no {DESCRIPTION} and no folders 'images' "
-        "and 'labels'"
+        f"{source}: found no Subject_*.mat, no {IMAGES}, no {DESCRIPTION} and no folders "
+        "'images' and 'labels'"
     )
 
 
@@ -90,7 +92,7 @@ def _staging(target: Path) -> Iterator[Path]:
         parent = target.parent.resolve()
         outer = Path(tempfile.mkdtemp(prefix=f".{target.name}.import-", dir=parent))
     except OSError as error:
-        raise InputError(f"{target}: cannot be made ({error.strerror})") from error
+        raise InputError(f"{target}: cannot be created ({error.strerror})") from error
     try:
         folder = outer / target.name
         folder.mkdir()
@@ -102,7 +104,7 @@ def _staging(target: Path) -> Iterator[Path]:
         origin = f" from {error.filename}" if error.filename else ""
         why = error.strerror or str(error)
         raise InputError(
-            f"{target}: cannot be made{origin} ({why}); nothing is left of it"
+            f"{target}: cannot be created{origin} ({why}); nothing was left behind"
         ) from error
     finally:
         shutil.rmtree(outer, ignore_errors=True)
@@ -110,7 +112,7 @@ def _staging(target: Path) -> Iterator[Path]:
 
 def _import_pair(source: Path, folder: Path) -> Dataset:
     if find_pair(source) is None:
-        raise InputError(f"{source}: holds no folders 'images' and 'labels'")
+        raise InputError(f"{source}: found no folders 'images' and 'labels'")
     return _copy(load_pair(source), folder)
 
 
@@ -118,17 +120,17 @@ def _import_arrays(source: Path, folder: Path) -> Dataset:
     if (source / IMAGES).is_file():
         return import_stacks(source, folder)
     if find_pair(source) is None:
-        raise InputError(f"{source}: holds neither {IMAGES} nor folders 'images' and 'labels'")
+        raise InputError(f"{source}: found neither {IMAGES} nor folders 'images' and 'labels'")
     dataset = load_pair(source)
     other = [c.image for c in dataset.cases if c.image.suffix.lower() not in (".npy", ".npz")]
     if other:
-        raise InputError(f"{other[0]}: is no NPY file; use --kind folders")
+        raise InputError(f"{other[0]}: not an NPY file; use --kind folders")
     return _copy(dataset, folder)
 
 
 def _import_decathlon(source: Path, folder: Path) -> Dataset:
     if source.is_dir() and not (source / DESCRIPTION).is_file():
-        raise InputError(f"{source}: holds no {DESCRIPTION}")
+        raise InputError(f"{source}: found no {DESCRIPTION}")
     return _copy(load_dataset(source), folder)
 
 

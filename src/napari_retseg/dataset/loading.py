@@ -51,7 +51,7 @@ def load_dataset(path: Path, *, allow_outside: bool | None = None) -> Dataset:
     path = Path(path)
     kind = kind_of(path)
     if kind is None:
-        raise InputError(f"{path}: no such dataset; give a folder or its {DESCRIPTION}")
+        raise InputError(f"{path}: dataset not found; give a folder or its {DESCRIPTION}")
     if kind == "file":
         source = path.resolve()
         return _load_described(read_description(source), source, allow_outside=allow_outside)
@@ -80,7 +80,7 @@ def load_pair(folder: Path) -> Dataset:
         cases, notes = list_scans(root), ()
     if not cases:
         raise InputError(
-            f"{folder}: is no dataset; it needs a {DESCRIPTION}, or folders 'images' and 'labels'"
+            f"{folder}: not a dataset; it needs a {DESCRIPTION}, or folders 'images' and 'labels'"
         )
     labels = _name_classes(data, source, cases)
     if pair is not None:

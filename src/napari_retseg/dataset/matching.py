@@ -54,7 +54,7 @@ def read_label_folder(label: Path, image: Path, shape: tuple[int, ...]) -> NDArr
     """
     files = list_bscans(label)
     if not files:
-        raise InputError(f"{label}: holds no label files")
+        raise InputError(f"{label}: contains no label files")
     if len(shape) == 2:
         raise InputError(f"{label}: is a folder, but {image.name} is a single B-scan")
     if image.is_dir():
@@ -81,9 +81,9 @@ def _match(label: Path, files: Sequence[Path], images: Sequence[Path]) -> list[i
         file.name for file, stem in zip(files, ours, strict=True) if stem.casefold() not in names
     ]
     raise InputError(
-        f"{label}: it is not clear which B-scan of {images[0].parent if images else label} these "
-        f"labels are of: {_list(odd or [file.name for file in files])}; give each the name of its "
-        "B-scan"
+        f"{label}: cannot tell which B-scan of {images[0].parent if images else label} these "
+        f"labels belong to: {_list(odd or [file.name for file in files])}; give each label file "
+        "the name of its B-scan"
     )
 
 
@@ -96,9 +96,9 @@ def _number(label: Path, files: Sequence[Path], n_bscans: int) -> list[int]:
         return [number - first for number in numbers]
     odd = [f.name for f, n in zip(files, numbers, strict=True) if not 0 <= n <= n_bscans]
     raise InputError(
-        f"{label}: it is not clear which of {n_bscans} B-scans these labels are of: "
-        f"{_list(odd or [file.name for file in files])}; number one for each, from 0 or 1, or save "
-        "them in one file"
+        f"{label}: cannot tell which of {n_bscans} B-scans these labels belong to: "
+        f"{_list(odd or [file.name for file in files])}; number the files from 0 or 1, one for "
+        "each B-scan, or save the labels in one file"
     )
 
 

@@ -15,6 +15,7 @@ from napari_retseg.dataset.files import check_links, check_name, find_inside
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path, read_labels
 from napari_retseg.io.suffixes import stem_of
+from napari_retseg.plural import count_noun
 
 #: Names of the two folders; the second pair is Decathlon's and nnU-Net's.
 PAIRS = (("images", "labels"), ("imagesTr", "labelsTr"))
@@ -47,14 +48,16 @@ def list_pair(images: Path, labels: Path) -> tuple[tuple[Case, ...], tuple[str, 
     """
     scans, left_out = _index(images)
     if not scans:
-        raise InputError(f"{images}: holds no scans")
+        raise InputError(f"{images}: contains no scans")
     targets, _ = _index(labels)
     names = _name_cases(scans, targets)
     lonely = sorted(set(targets) - set(names))
     if lonely:
-        raise InputError(f"{targets[lonely[0]]}: is a label without an image in {images}")
+        raise InputError(f"{targets[lonely[0]]}: this label has no image in {images}")
     if not targets:
-        raise InputError(f"{labels}: holds no labels; they have the names of the images")
+        raise InputError(
+            f"{labels}: contains no labels; label files must have the names of their images"
+        )
     whole = is_whole(images)
     groups = {name: name for name in names} if whole else name_groups(names)
     cases = [
@@ -68,7 +71,7 @@ def list_pair(images: Path, labels: Path) -> tuple[tuple[Case, ...], tuple[str, 
     notes = [] if whole else [_describe_groups(groups)]
     if left_out:
         notes.append(
-            f"{len(left_out)} files in {images.name}/ are no scans and are left out "
+            f"skipped {count_noun(len(left_out), 'file')} of other types in {images.name}/ "
             f"({left_out[0]}{', ...' if len(left_out) > 1 else ''})"
         )
     return tuple(cases), tuple(notes)
@@ -110,13 +113,15 @@ def find_classes(label_files: Sequence[Path]) -> LabelSet:
     for path in label_files:
         found = set(_distinct(path))
         if IGNORE - 1 in found:
-            raise InputError(f"{path}: holds value {IGNORE - 1}; classes are 1 to {IGNORE - 2}")
+            raise InputError(
+                f"{path}: contains the value {IGNORE - 1}; classes must be 1 to {IGNORE - 2}"
+            )
         values |= found
     values -= {BACKGROUND, IGNORE}
     if not values:
         where = label_files[0].parent if label_files else "the dataset"
         raise InputError(
-            f"{where}: the labels hold no class, only {BACKGROUND} (background) and {IGNORE} "
+            f"{where}: the labels contain no class, only {BACKGROUND} (background) and {IGNORE} "
             "(not annotated); number the classes from 1"
         )
     return LabelSet.from_names({value: f"class {value}" for value in sorted(values)})
@@ -158,8 +163,8 @@ def _name_cases(scans: Mapping[str, Path], targets: Mapping[str, Path]) -> dict[
             name = stem
         if name in names:
             raise InputError(
-                f"{path}: {names[name].name} is another channel of the same scan; "
-                "channels are read from one file, so merge them"
+                f"{path}: {names[name].name} is another channel of the same scan; merge the "
+                "channels into one file"
             )
         names[name] = path
     return names
@@ -168,7 +173,7 @@ def _name_cases(scans: Mapping[str, Path], targets: Mapping[str, Path]) -> dict[
 def _inside(path: Path, root: Path) -> Path:
     found = find_inside(root, str(path.relative_to(root)), path)
     if found is None:
-        raise InputError(f"{path}: is a link that leaves {root}; copy the file there")
+        raise InputError(f"{path}: this link leads out of {root}; copy the file there")
     if path.is_dir():
         check_links(root, path)
     return found
@@ -178,6 +183,6 @@ def _describe_groups(groups: Mapping[str, str]) -> str:
     n = len(set(groups.values()))
     shown = ", ".join(natsorted(set(groups.values()))[:4]) + (", ..." if n > 4 else "")
     return (
-        f"{n} patients were guessed from the file names (the text before the first '_' that "
-        f"several share): {shown}; 'group' in dataset.json says it better"
+        f"{count_noun(n, 'patient')} guessed from the file names (the text before the first '_' "
+        f"that several share): {shown}; to set patients, use 'group' in dataset.json"
     )

@@ -13,6 +13,7 @@ from PIL import Image
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import write_bytes
+from napari_retseg.plural import count_noun
 
 _NAME = re.compile(r"\d{4,}\.png")
 
@@ -50,7 +51,7 @@ def _list(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
+        raise InputError(f"{folder}: cannot list this folder ({error.strerror})") from error
 
 
 def _is_plane(name: str) -> bool:
@@ -83,7 +84,7 @@ def write_plane(path: Path, plane: NDArray[np.uint8]) -> None:
     """
     if plane.dtype != np.uint8 or plane.ndim != 2:
         raise InputError(
-            f"{path}: labels of a B-scan are 8-bit with two axes, not {plane.dtype} of shape "
+            f"{path}: labels of a B-scan must be 8-bit with two axes, not {plane.dtype} of shape "
             f"{plane.shape}"
         )
     encoded = io.BytesIO()
@@ -121,7 +122,8 @@ def read_planes(
         path = plane_path(folder, bscan)
         if bscan >= len(planes):
             raise InputError(
-                f"{path}: the scan has {len(planes)} B-scans, counted from 0; move the file away"
+                f"{path}: the scan has only {count_noun(len(planes), 'B-scan')}, counted from 0; "
+                "move this file away"
             )
         planes[bscan] = read_plane(path, (shape[-2], shape[-1]))
     return labels

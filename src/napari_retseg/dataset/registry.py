@@ -101,7 +101,7 @@ def find_problem() -> str:
     except NotThereError:
         return ""
     except InputError as error:
-        return f"{error}; until then the list of workspaces is empty"
+        return f"{error}; until this is repaired, the list of workspaces is empty"
     return ""
 
 
@@ -153,7 +153,7 @@ def _read_list() -> list[Any]:
     content = read_json(path)
     entries = content.get("workspaces") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise InputError(f"{path}: is no list of workspaces; restore it from a copy, or delete it")
+        raise InputError(f"{path}: not a list of workspaces; restore it from a copy, or delete it")
     return entries
 
 
@@ -188,11 +188,13 @@ def writing_state() -> Iterator[None]:
         lock = FileLock(folder / _LOCK, timeout=_PATIENCE)
         lock.acquire()
     except Timeout as error:
-        raise InputError(f"{folder}: another program writes the list of workspaces") from error
+        raise InputError(
+            f"{folder}: another program is changing the list of workspaces; try again"
+        ) from error
     except OSError as error:
         raise InputError(
-            f"{folder}: the list of workspaces cannot be kept there ({error.strerror}); set "
-            "NAPARI_RETSEG_STATE to a folder that can be written"
+            f"{folder}: cannot save the list of workspaces there ({error.strerror}); set "
+            "NAPARI_RETSEG_STATE to a writable folder"
         ) from error
     try:
         remove_leftovers(folder, below=False)

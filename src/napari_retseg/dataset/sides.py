@@ -84,15 +84,17 @@ def hold_out(dataset: Dataset, groups: Collection[str]) -> Dataset:
     tested = {case.group for case in dataset.cases if case.split == "test"}
     known = {case.group for case in dataset.cases}
     if not wanted:
-        raise UsageError("choose at least one patient to hold out: without one, nothing is scored")
+        raise UsageError("hold out at least one patient; otherwise there are no scores")
     if strangers := sorted(wanted - known):
-        raise UsageError(f"{strangers[0]}: there is no patient of this name to hold out")
+        raise UsageError(f"{strangers[0]}: patient not found; choose another one to hold out")
     if kept := sorted(wanted & tested):
-        raise UsageError(f"{kept[0]}: is kept for a test; choose another patient to hold out")
+        raise UsageError(
+            f"{kept[0]}: this patient is in the test set; choose another one to hold out"
+        )
     if not known - wanted - tested:
         raise UsageError(
-            "all patients would be held out, so that none is left to train on; of a patient who is "
-            "alone, hold out some B-scans"
+            "you cannot hold out all patients, because some are needed for training; if there is "
+            "only one patient, hold out some B-scans"
         )
     cases = tuple(
         case if case.group in tested else _place(case, is_heldout=case.group in wanted)
@@ -115,7 +117,8 @@ def hold_out_bscans(dataset: Dataset, bscans: Mapping[Path, Collection[int]]) ->
     groups = {case.group for case in dataset.cases if case.image in bscans}
     if len(labelled | groups) > 1:
         raise UsageError(
-            "there are several patients: hold out whole ones, since B-scans of one eye look alike"
+            "there are several patients: hold out whole patients, because B-scans of one eye "
+            "are similar"
         )
     own = [case for case in dataset.cases if case.group in groups]
     changed = {case.image: _mark(case) for case in choose_bscans(own, bscans)}
@@ -171,12 +174,12 @@ def _describe(planned: Dataset, group: str, cases: list[Case], *, is_new: bool) 
 
 def _explain(use: Use, *, is_chosen: bool, is_new: bool, was: int) -> str:
     if use == "none":
-        return "It has no confirmed B-scan yet: its place is settled when it has one."
+        return "Not decided: no confirmed B-scan yet."
     if use == "test":
-        return "It is kept for a test: neither trained on nor scored while training."
+        return "In the test set: used neither for training nor for scores during training."
     if is_chosen:
-        return "You have chosen so."
+        return "Your choice."
     if use == "both":
-        return "It is the only patient, so that the last B-scans are held out, with a gap."
-    when = "is settled when the next training starts" if is_new else "was settled and stays"
-    return f"It follows from the patient's name and the seed ({was}); it {when}."
+        return "The only patient, so the last B-scans are held out, with a gap."
+    when = "will be fixed when the next training starts" if is_new else "is fixed"
+    return f"From the patient's name and the seed ({was}); {when}."

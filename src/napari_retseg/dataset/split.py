@@ -160,5 +160,6 @@ def check_fractions(fractions: tuple[float, float, float]) -> None:
         or not math.isclose(sum(fractions), 1)
     ):
         raise UsageError(
-            f"{fractions} are no shares of train, val and test: they add up to 1 and train is not 0"
+            f"{fractions} are not valid fractions of train, val and test: they must add up "
+            "to 1, and train must be above 0"
         )

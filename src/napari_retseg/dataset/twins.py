@@ -76,8 +76,8 @@ def describe_twins(dataset: Dataset) -> str:
         return ""
     more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
     return (
-        f"the same image is there under several names ({'; '.join(pairs[:_NAMED])}{more}): it is "
-        "on one side of the split only; take the copies out, or correct the patients"
+        f"the same image exists under several names ({'; '.join(pairs[:_NAMED])}{more}) and is "
+        "kept on one side of the split; remove the copies, or correct the patients"
     )
 
 

@@ -229,7 +229,7 @@ class Engine:
             self._workers = LocalWorkers()
             self._listen()
         if not self._workers.has_worker():
-            text = f"no worker is connected to {self._address} yet; the job waits for one"
+            text = f"no worker is connected to {self._address} yet; waiting for one"
             handle.tell(Message(text, "warning"))
         handle.future = send_job(
             self._workers,
@@ -328,8 +328,8 @@ class Engine:
         is_own = self._address is None
         self._idle_deaths[lane] = self._idle_deaths[lane] + 1 if is_own and not started else 0
         if waiting and self._idle_deaths[lane] > 1:
-            last = (log.strip() or "it said nothing").splitlines()[-1]
-            line = f"the worker process does not start ({last}); reinstall napari-retseg"
+            last = (log.strip() or "without a message").splitlines()[-1]
+            line = f"the worker process cannot start ({last}); reinstall napari-retseg"
             self._end(waiting[0], JobOutcome("failed", line, traceback=log))
         if self._in_lane(lane) and self._workers is not None:
             self._workers.provide(lane)

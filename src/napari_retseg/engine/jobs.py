@@ -25,8 +25,8 @@ Lane = Literal["predict", "train"]
 Status = Literal["done", "cancelled", "failed"]
 
 WORKER_DIED = (
-    "the worker process died (killed, or out of memory); nothing was lost; try again, "
-    "with a smaller batch or fewer B-scans if memory was short"
+    "the worker process was killed or ran out of memory; nothing was lost; try again, if memory "
+    "is short with a smaller batch or fewer B-scans"
 )
 
 _POLL_SECONDS = 0.05

@@ -25,8 +25,8 @@ def complete_address(address: str) -> str:
 def explain_silence(address: str) -> str:
     """Say that no scheduler answers there, and what to do."""
     return (
-        f"{address}: no dask scheduler answers there; check the address, and that "
-        "'dask scheduler' runs"
+        f"{address}: no answer from a dask scheduler; check the address, and that 'dask "
+        "scheduler' is running"
     )
 
 
@@ -50,7 +50,7 @@ def knock(address: str) -> None:
     if place.scheme not in ("tcp", "tls"):
         return
     if host is None or port is None:
-        raise JobError(f"{address}: is no address of a scheduler; write tcp://HOST:PORT")
+        raise JobError(f"{address}: not the address of a scheduler; write tcp://HOST:PORT")
     context = _find_keys(address) if place.scheme == "tls" else None
     try:
         is_scheduler = _hears_greeting(host, port, context)
@@ -58,7 +58,7 @@ def knock(address: str) -> None:
         raise JobError(explain_silence(address)) from error
     if not is_scheduler:
         raise JobError(
-            f"{address}: something answers there, but no dask scheduler; check host and port"
+            f"{address}: the program that answers is not a dask scheduler; check host and port"
         )
 
 
@@ -68,7 +68,7 @@ def _find_keys(address: str) -> ssl.SSLContext:
     context = Security().get_connection_args("client").get("ssl_context")
     if not isinstance(context, ssl.SSLContext):
         raise JobError(
-            f"{address}: dask knows no keys for TLS here; set distributed.comm.tls in its "
+            f"{address}: dask has no TLS keys here; set distributed.comm.tls in its "
             "configuration, as for the scheduler"
         )
     return context

@@ -82,8 +82,8 @@ def _offsets(classes: LabelSet, thresholds: dict[str, float]) -> torch.Tensor | 
     outside = [f"{name} {t:g}" for name, t in thresholds.items() if not 0 < t < 1]
     if unknown or outside:
         raise ModelError(
-            f"the model's thresholds do not fit it ({', '.join(unknown + outside)}); they are "
-            "between 0 and 1, for classes by name: correct model.json"
+            f"the model's thresholds are invalid ({', '.join(unknown + outside)}); they must be "
+            "between 0 and 1, for classes of the model: correct model.json"
         )
     if not thresholds:
         return None

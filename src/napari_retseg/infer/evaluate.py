@@ -76,8 +76,8 @@ def _warn_of_training_patients(
     known = trained.find_known(dataset.groups(split))
     if known:
         yield Message(
-            f"{predictor.info.name} was trained on {', '.join(known)}, who are in split {split!r} "
-            f"here (its own split: {trained.split}); the scores are better than on other patients",
+            f"{predictor.info.name} was trained on {', '.join(known)}, now in split {split!r} "
+            f"(its own split: {trained.split}); the scores are too optimistic for other patients",
             "warning",
         )
 
@@ -102,8 +102,9 @@ def evaluate_predictions(
         path = _find_prediction(scan, folder)
         if owners.setdefault(path, scan.source) != scan.source:
             raise InputError(
-                f"{path}: is it of {owners[path]} or of {scan.source}? Put the labels of each into "
-                f"a folder that is called as the scan's ({path.parent / 'FOLDER' / path.name})"
+                f"{path}: does it belong to {owners[path]} or to {scan.source}? Put the labels "
+                "of each scan in a folder with the name of the scan's folder "
+                f"({path.parent / 'FOLDER' / path.name})"
             )
         if path not in read:
             read.clear()
@@ -125,8 +126,8 @@ def check_classes(classes: LabelSet, dataset: Dataset) -> None:
     if classes.names == dataset.labels.names:
         return
     raise ModelError(
-        f"{dataset.root}: its classes ({', '.join(dataset.labels.names)}) are not the model's "
-        f"({', '.join(classes.names)})"
+        f"{dataset.root}: its classes ({', '.join(dataset.labels.names)}) differ from the "
+        f"model's ({', '.join(classes.names)})"
     )
 
 
@@ -149,7 +150,7 @@ def count_scores(
     work = [(case, dataset.annotated_bscans(case, split)) for case in dataset.of_split(split)]
     total = sum(len(bscans) for _, bscans in work)
     if not total:
-        raise InputError(f"{dataset.root}: split {split!r} holds no labelled B-scan to score on")
+        raise InputError(f"{dataset.root}: split {split!r} has no labelled B-scans to score")
     counter = ScoreCounter(dataset.labels)
     done = 0
     for case, bscans in work:

@@ -61,8 +61,8 @@ def choose_thresholds(
     """
     if split == "test":
         raise UsageError(
-            "the operating point is not chosen on split 'test', which is there to judge it; "
-            "use 'val'"
+            "thresholds must not be chosen on split 'test', which is for the final scores; use "
+            "'val'"
         )
     check_classes(predictor.info.classes, dataset)
     cancel = cancel or CancelToken()
@@ -71,7 +71,9 @@ def choose_thresholds(
     for logits, reference in _walk(predictor, dataset, split, cancel):
         _add_ratios(counts, logits.numpy(), reference)
     if not counts.any() and not cancel.is_cancelled():
-        raise InputError(f"{dataset.root}: split {split!r} holds no labelled B-scan to choose on")
+        raise InputError(
+            f"{dataset.root}: split {split!r} has no labelled B-scans to choose thresholds on"
+        )
     found = {
         name: _best_threshold(counts[0, k], counts[1, k])
         for k, name in enumerate(dataset.labels.names)

@@ -12,6 +12,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.events import BscanPredicted, Cancel, CancelToken, Event, Finished, Progress
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.nets.bundle import Model, load_model
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
 
 
@@ -62,7 +63,9 @@ def predict(
     chosen = list(range(scan.n_bscans)) if bscans is None else list(bscans)
     outside = [i for i in chosen if not 0 <= i < scan.n_bscans]
     if outside:
-        raise InputError(f"{scan.source}: B-scans {outside} are not among its {scan.n_bscans}")
+        raise InputError(
+            f"{scan.source}: has {count_noun(scan.n_bscans, 'B-scan')}, but no B-scans {outside}"
+        )
     values = predictor.info.classes.values
     done = 0
     try:

@@ -21,6 +21,7 @@ from napari_retseg.nets.device import Compute, choose_compute
 from napari_retseg.nets.grid import Grid, pad_to_stride, plan_grid
 from napari_retseg.nets.scaninput import ScanInput, find_slicing_axis
 from napari_retseg.nets.sizes import plan_least
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
 
 __all__ = ["BscanResult", "Predictor"]
@@ -88,8 +89,8 @@ class Predictor:
         expected = self.info.network.in_channels // self._preprocess.neighbours
         if n_channels != expected:
             raise ModelError(
-                f"{source}: the image has {n_channels} channel(s), but model "
-                f"{self.info.name} takes {expected}; choose a model for such images"
+                f"{source}: the image has {count_noun(n_channels, 'channel')}, but model "
+                f"{self.info.name} needs {expected}; choose another model"
             )
 
     def label_scan(
@@ -263,7 +264,7 @@ class Predictor:
         source = self._opened.scan.source if self._opened is not None else None
         name, what_now = self.info.name, "its weights are damaged: choose another model"
         if self.compute.dtype != torch.float32:
-            what_now = f"try --precision fp32; if that fails, too, {what_now}"
+            what_now = f"try --precision fp32; if that also fails, {what_now}"
         raise ModelError(
             f"{source or 'the scan'}: model {name} gives values that are not finite, in "
             f"{self.compute.precision}; {what_now}"

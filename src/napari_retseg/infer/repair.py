@@ -60,7 +60,7 @@ def layer_order(labels: LabelSet) -> list[int]:
         names = ", ".join(labels.names[1:])
         raise UsageError(
             f"the order of layers cannot be repaired: fewer than two of the classes ({names}) "
-            "have the name of a retinal layer; leave --repair out"
+            "are retinal layers; remove --repair"
         )
     return sorted(found, key=lambda k: (found[k], k))
 

@@ -134,7 +134,7 @@ def link_file(path: Path, target: Path) -> Path:
             target.hardlink_to(path)
             return target
     except FileExistsError as error:
-        raise InputError(f"{target}: exists already; choose another place") from error
+        raise InputError(f"{target}: already exists; choose another place") from error
     except OSError:  # no links there, or no file: the copy says why
         pass
     return write_bytes(target, read_limited(path))
@@ -155,7 +155,7 @@ def write_text(path: Path, text: str) -> Path:
         start = max(error.start - 30, 0)
         near = make_visible(text[start : error.end + 20].splitlines()[0])
         raise InputError(
-            f"{path}: cannot hold a name that is not UTF-8 (near {near}); rename that file"
+            f"{path}: cannot store a name that is not UTF-8 (near {near}); rename that file"
         ) from error
     return write_bytes(path, data)
 
@@ -181,9 +181,13 @@ def _refusal(path: Path, error: OSError, *, size: int) -> InputError:
             return moved
     if error.errno in _FULL:
         room = _describe_room(path.parent, size)
-        return InputError(f"{path}: cannot be written ({error.strerror}{room}); make room")
+        return InputError(
+            f"{path}: cannot be written ({error.strerror}{room}); free some disk space"
+        )
     why = error.strerror or first_line(error)
-    return InputError(f"{path}: cannot be written ({why}); choose another folder or make room")
+    return InputError(
+        f"{path}: cannot be written ({why}); choose another folder or free some disk space"
+    )
 
 
 def _describe_room(folder: Path, size: int) -> str:

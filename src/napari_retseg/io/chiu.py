@@ -32,7 +32,9 @@ def read_chiu(path: Path) -> OctScan:
     """
     images = load_mat(path, ["images"])["images"]
     if images.ndim not in (2, 3):
-        raise InputError(f"{path}: 'images' has shape {images.shape}; (depth, width, bscan) needed")
+        raise InputError(
+            f"{path}: 'images' has shape {images.shape}; shape (depth, width, bscan) needed"
+        )
     volume = np.moveaxis(np.atleast_3d(images), -1, 0)
     if volume.dtype.kind == "f":
         volume = _narrow(volume)

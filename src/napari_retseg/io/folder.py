@@ -63,16 +63,16 @@ def open_folder(
     for file, scan in zip(files, scans, strict=True):
         found = scan.pixels
         if scan.is_volume or scan.n_channels > 1:
-            raise InputError(f"{file}: is no single B-scan; read the file alone")
+            raise InputError(f"{file}: not a single B-scan; open this file alone")
         if found.shape != first.shape:
             raise InputError(
-                f"{folder}: B-scans of different sizes: {files[0].name} is {first.shape}, "
-                f"{file.name} is {found.shape}; keep those of one volume in a folder"
+                f"{folder}: B-scans have different sizes: {files[0].name} is {first.shape}, "
+                f"{file.name} is {found.shape}; keep only the B-scans of one volume in a folder"
             )
         if found.dtype != first.dtype:
             raise InputError(
-                f"{folder}: B-scans of different types: {files[0].name} is {first.dtype}, "
-                f"{file.name} is {found.dtype}; save them alike"
+                f"{folder}: B-scans have different data types: {files[0].name} is {first.dtype}, "
+                f"{file.name} is {found.dtype}; save them with the same type"
             )
     held = sum(held_bytes(file) for file in files)
     shape = (len(files), *first.shape)
@@ -106,7 +106,7 @@ def _folder_notes(folder: Path, files: list[Path]) -> Iterator[str]:
         # more gaps than files are another way of counting
         if 0 < len(missing) < len(numbers):
             shown = ", ".join(str(n) for n in missing[:5]) + (", ..." if len(missing) > 5 else "")
-            yield f"the names of the B-scans leave out {shown}; are files missing?"
+            yield f"the numbers in the B-scans' file names skip {shown}; are files missing?"
     others = [
         entry.name
         for entry in folder.iterdir()

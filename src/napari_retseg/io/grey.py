@@ -49,13 +49,13 @@ def reduce_rgb(rgb: NDArray[Any]) -> NDArray[Any]:
 
 def colour_note(kind: str) -> str:
     """What the user is told about a reduction."""
-    return f"{kind} reduced to grey"
+    return f"{kind} converted to grey"
 
 
 def refuse_colour(path: Path, kind: str) -> InputError:
     """The error for a colour image where labels are needed."""
     return InputError(
-        f"{path}: is a {kind} image, not labels; save the class numbers as grey values"
+        f"{path}: this is a {kind} image, not labels; save the class numbers as grey values"
     )
 
 
@@ -75,5 +75,7 @@ def check_dtype(path: Path, dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise InputError(f"{path}: holds values of type {dtype}; grey values or labels are needed")
+        raise InputError(
+            f"{path}: contains values of type {dtype}; grey values or labels are needed"
+        )
     return dtype.newbyteorder("=")

@@ -92,7 +92,7 @@ def bring_to_grid(
     to_scan = np.linalg.inv(_in_one_unit(wanted, own)) @ own.affine
     order = _match_axes(to_scan)
     if order is None:
-        raise _refusal(path, "is turned against that of the scan by part of an angle")
+        raise _refusal(path, "is rotated against the grid of the scan")
     turned = _turn(labels, order)
     if turned.shape != wanted.shape:
         raise InputError(
@@ -100,7 +100,7 @@ def bring_to_grid(
         )
     apart = _corners_apart(to_scan, order, own.shape)
     if apart > TOLERANCE:
-        raise _refusal(path, f"lies up to {apart:.3g} voxels beside that of the scan")
+        raise _refusal(path, f"is shifted by up to {apart:.3g} voxels against the grid of the scan")
     return np.ascontiguousarray(turned)
 
 

@@ -84,8 +84,8 @@ class VolPixels(PagedPixels):
             raw = np.frombuffer(data, "<f4").reshape(shape).copy()
             if not (raw >= 0).all() or np.isinf(raw).any():
                 raise InputError(
-                    f"{self.source}: B-scan {leading[0]} holds intensities below zero or that "
-                    "are not finite; export it again"
+                    f"{self.source}: B-scan {leading[0]} contains intensities that are negative "
+                    "or not finite; export it again"
                 )
             return np.asarray(_import_eyepy(self.source).to_grey(raw))
 
@@ -173,7 +173,7 @@ def _read_head(path: Path, stream: Any, size: int) -> bytes:
     """The header and the SLO behind it."""
     head: bytes = stream.read(_HEADER_BYTES)
     if not head.startswith(_MAGIC):
-        raise InputError(f"{path}: is no Heidelberg .vol file; export it from HEYEX again")
+        raise InputError(f"{path}: not a Heidelberg .vol file; export it from HEYEX again")
     if len(head) < _HEADER_BYTES:
         raise _cut_off(path, "its header")
     slo_width, slo_height = struct.unpack_from("<II", head, _SLO_SIZE_AT)
@@ -201,21 +201,24 @@ def _find_blocks(
     size, start = ends
     data_bytes = 4 * plane[0] * plane[1]
     if data_bytes > LARGEST_PLANE:
-        raise InputError(f"{path}: claims B-scans of {plane[0]} x {plane[1]} pixels; is it broken?")
+        raise InputError(
+            f"{path}: declares B-scans of {plane[0]} x {plane[1]} pixels; the file is probably "
+            "damaged"
+        )
     if declared == 0 or data_bytes == 0:
-        raise InputError(f"{path}: holds no B-scan; export it from HEYEX again")
+        raise InputError(f"{path}: contains no B-scans; export it from HEYEX again")
     blocks: list[_Block] = []
     for number in range(declared):
         stream.seek(start)
         head = stream.read(_BLOCK_BYTES)
         if len(head) < _BLOCK_BYTES:
-            raise _cut_off(path, f"B-scan {number} of 0 to {declared - 1}")
+            raise _cut_off(path, f"B-scan {number} (0 to {declared - 1})")
         length, *position, n_boundaries, offset, quality = _BSCAN_HEADER.unpack_from(head)
         shift = _SHIFT.unpack_from(head, _SHIFT_AT)
         if length < _BLOCK_BYTES or offset + 4 * n_boundaries * plane[1] > length:
-            raise InputError(f"{path}: B-scan {number} has a broken header; export it again")
+            raise InputError(f"{path}: B-scan {number} has a damaged header; export it again")
         if start + length + data_bytes > size:
-            raise _cut_off(path, f"B-scan {number} of 0 to {declared - 1}")
+            raise _cut_off(path, f"B-scan {number} (0 to {declared - 1})")
         where = cast("tuple[float, float, float, float]", tuple(position))
         blocks.append(_Block(start + length, start + offset, n_boundaries, quality, where, shift))
         start += length + data_bytes
@@ -239,21 +242,21 @@ def _read_boundaries(
 def _geometry_notes(pattern: str, blocks: list[_Block], between_um: float | None) -> Iterator[str]:
     """What the places of the B-scans say that the header does not."""
     if len(blocks) > 1 and pattern in ("circle", "radial"):
-        yield f"the B-scans of a {pattern} scan do not lie beside each other"
+        yield f"the B-scans of a {pattern} scan are not parallel"
     if any(block.shift not in _NO_SHIFT for block in blocks):
         yield "the shifts between B-scans that the device stored are not applied"
     places = np.array([block.position_mm for block in blocks])
     if pattern not in _RASTERS or between_um is None or len(blocks) < 2:
         return
     if not np.isfinite(places).all():
-        yield "the places of the B-scans are not all known"
+        yield "the positions of some B-scans are unknown"
         return
     steps = 1000 * np.hypot(*np.diff(places[:, :2], axis=0).T)
     odd = np.flatnonzero(np.abs(steps - between_um) > between_um / 2)
     if odd.size:
         yield (
-            f"B-scans {odd[0]} and {odd[0] + 1} lie {steps[odd[0]]:.4g} um apart where the "
-            f"header says {between_um:.4g}; is one missing?"
+            f"B-scans {odd[0]} and {odd[0] + 1} are {steps[odd[0]]:.4g} µm apart, but the header "
+            f"says {between_um:.4g}; is a B-scan missing?"
         )
 
 
@@ -280,4 +283,4 @@ def _patient_key(head: bytes) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _cut_off(path: Path, where: str) -> InputError:
-    return InputError(f"{path}: is cut off in {where}; copy it or export it from HEYEX again")
+    return InputError(f"{path}: truncated in {where}; copy it or export it from HEYEX again")

@@ -56,10 +56,12 @@ def read_labels(
         shape, grid = scan.spatial_shape, grid_of(scan)
     if not is_folder(path) and suffix_of(path) not in LABEL_SUFFIXES:
         known = " ".join(LABEL_SUFFIXES)
-        raise InputError(f"{path}: cannot hold labels ('{suffix_of(path)}'); use one of {known}")
+        raise InputError(
+            f"{path}: labels cannot be saved as {suffix_of(path)!r}; use one of {known}"
+        )
     found = open_any(path, "indices", expected=shape)
     if "channel" in found.axes:
-        raise InputError(f"{path}: has {found.n_channels} channels; labels have none")
+        raise InputError(f"{path}: has {found.n_channels} channels, but labels have none")
     own = None if grid is None else grid_of(found)
     if shape is not None and own is None and found.spatial_shape != tuple(shape):
         raise InputError(
@@ -77,10 +79,11 @@ def _to_values(path: Path, plane: NDArray[Any]) -> NDArray[np.uint8]:
     if plane.dtype == np.uint8:
         return plane
     if plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane)):
-        raise InputError(f"{path}: holds fractions or missing values; save class numbers")
+        raise InputError(f"{path}: contains fractions or missing values; save class numbers")
     if plane.min() < 0 or plane.max() > 255:
         raise InputError(
-            f"{path}: holds values from {plane.min():g} to {plane.max():g}; labels are 0 to 255"
+            f"{path}: contains values from {plane.min():g} to {plane.max():g}; labels must "
+            "be 0 to 255"
         )
     return plane.astype(np.uint8)
 

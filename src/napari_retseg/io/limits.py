@@ -69,20 +69,20 @@ def check_shape(
         raise InputError(f"{path}: has no pixels (shape {shape})")
     if math.prod(shape[-2:]) * item_bytes > LARGEST_PLANE:
         raise InputError(
-            f"{path}: claims planes of {shape[-2]} x {shape[-1]} pixels, more than the "
-            f"{LARGEST_PLANE / 2**20:.0f} MB that are read at once; cut it into smaller ones"
+            f"{path}: declares planes of {shape[-2]} x {shape[-1]} pixels, more than the limit "
+            f"of {LARGEST_PLANE / 2**20:.0f} MB; split it into smaller ones"
         )
     if math.prod(shape[:-2]) > MOST_PLANES:
         raise InputError(
-            f"{path}: claims {math.prod(shape[:-2])} B-scans, more than {MOST_PLANES:,}; "
-            "is the file broken?"
+            f"{path}: declares {math.prod(shape[:-2])} B-scans, more than {MOST_PLANES:,}; the "
+            "file is probably damaged"
         )
     n_bytes = math.ceil(math.prod(shape) * item_bytes)
     known = expected is not None and sorted(shape) == sorted(expected)
     if n_bytes > max(SMALL, RATIO * held) and not known:
         raise InputError(
-            f"{path}: claims {shown} values ({n_bytes / 2**20:.0f} MB), but holds only "
-            f"{held / 2**20:.3g} MB; it is broken, or made to fill the memory"
+            f"{path}: declares {shown} values ({n_bytes / 2**20:.0f} MB), but contains only "
+            f"{held / 2**20:.3g} MB; the file is damaged or malicious"
         )
     return n_bytes
 
@@ -98,8 +98,8 @@ def check_room(path: Path, n_bytes: int) -> None:
     folder = tempfile.gettempdir()
     if n_bytes + _SPARE > (free := shutil.disk_usage(folder).free):
         raise InputError(
-            f"{path}: unpacks to {n_bytes / 2**20:.0f} MB, and {folder} has {free / 2**20:.0f} MB "
-            "free; make room there or set TMPDIR to another folder"
+            f"{path}: needs {n_bytes / 2**20:.0f} MB of temporary space, but {folder} has "
+            f"{free / 2**20:.0f} MB free; free some disk space or set TMPDIR to another folder"
         )
 
 

@@ -124,7 +124,7 @@ def load_mat(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
             number, n_bytes = _unpack(order + "II", tag)
             end = stream.tell() + n_bytes
             if end > size:
-                raise InputError(f"{path}: is cut off or broken; copy or save it again")
+                raise InputError(f"{path}: truncated or damaged; copy or save it again")
             source: _Readable = _Inflated(stream, n_bytes) if number == _COMPRESSED else stream
             if number == _COMPRESSED:
                 number, _ = _unpack(order + "II", source.read(8))
@@ -136,7 +136,8 @@ def load_mat(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
-            f"{path}: has no variable '{missing[0]}'; only files of the Chiu 2015 data set are read"
+            f"{path}: has no variable {missing[0]!r}; only files of the Chiu 2015 dataset "
+            "can be read"
         )
     return {name: found[name] for name in names}
 
@@ -144,7 +145,7 @@ def load_mat(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 def _read_order(path: Path, header: bytes) -> str:
     """The byte order of a file of version 5 to 7."""
     if len(header) < _HEADER_BYTES:
-        raise InputError(f"{path}: is cut off or no MATLAB file; copy or save it again")
+        raise InputError(f"{path}: truncated or not a MATLAB file; copy or save it again")
     order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
     if order is None or 0 in header[:4]:
         raise InputError(
@@ -206,7 +207,7 @@ def _read_values(
 ) -> NDArray[Any]:
     order, held = about
     if array.number not in _CLASSES or array.is_complex:
-        raise InputError(f"{path}: holds values of type {array.kind}; numbers are needed")
+        raise InputError(f"{path}: contains values of type {array.kind}; numbers are needed")
     number, n_bytes, data = _read_tag(source, order)
     if number not in _STORED:
         raise ValueError(f"values of the unknown type {number}")

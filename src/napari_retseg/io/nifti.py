@@ -76,7 +76,7 @@ def _open_pixels(
     check_shape(path, shape[-2:], shown.itemsize, held=held, expected=shape[-2:])
     check_shape(path, shape, stored.itemsize, held=held, expected=expected)
     if facts.offset > LARGEST_HEADER:
-        raise InputError(f"{path}: says that its values begin at byte {facts.offset:,}")
+        raise InputError(f"{path}: its header says that the values begin at byte {facts.offset:,}")
     again = partial(_read_pixels, expected=shape)
     with open_stream(path) as stream:
         stream.seek(facts.offset)

@@ -120,20 +120,20 @@ def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[Any, bo
     found = [(int(np.frombuffer(start, f"{code}i4")[0]), code) for code in "<>"]
     size, order = next(((n, code) for n, code in found if n in _SIZES), (0, ""))
     if not size:
-        raise InputError(f"{path}: is no NIfTI file, or its header is broken; export it again")
+        raise InputError(f"{path}: not a NIfTI file, or its header is damaged; export it again")
     block = start + stream.read(size - _FOUR_BYTES)
     if len(block) < size:
-        raise InputError(f"{path}: is cut off in its header; copy or export it again")
+        raise InputError(f"{path}: truncated in its header; copy or export it again")
     header = _SIZES[size](block, endianness=order, check=False)
     # "if extension[0] is nonzero, extensions are present": nifti1.h
     extended = stream.read(1) not in (b"", b"\0")
     magic = bytes(header["magic"].item()).rstrip(b"\0\r\n\x1a")
     if magic in (b"ni1", b"ni2"):
         raise InputError(
-            f"{path}: is the header of a pair (.hdr and .img); save it as one .nii file"
+            f"{path}: this is the header of a pair (.hdr and .img); save it as one .nii file"
         )
     if magic not in (b"n+1", b"n+2"):
-        raise InputError(f"{path}: is no NIfTI file ({magic!r} in its header); export it again")
+        raise InputError(f"{path}: not a NIfTI file ({magic!r} in its header); export it again")
     return header, extended
 
 
@@ -142,15 +142,16 @@ def _facts(path: Path, header: Any) -> NiftiFacts:
         stored = header.get_data_dtype()
     except LookupError as error:
         code = int(header["datatype"])
-        raise InputError(f"{path}: holds values of the unknown type {code}") from error
+        raise InputError(f"{path}: contains values of the unknown type {code}") from error
     check_dtype(path, stored)
     bits = int(header["bitpix"])
     if bits not in (0, stored.itemsize * 8):
         raise InputError(
-            f"{path}: names values of {stored} and of {bits} bits at once; export it again"
+            f"{path}: its header contradicts itself (values of {stored} and of {bits} bits); "
+            "export it again"
         )
     if int(header["intent_code"]) in _CIFTI:
-        raise InputError(f"{path}: holds CIFTI data; a NIfTI image is needed")
+        raise InputError(f"{path}: contains CIFTI data; a NIfTI image is needed")
     shape = _read_shape(path, header)
     marked = _marked_axes(header, shape)
     if not marked:
@@ -177,7 +178,7 @@ def _read_shape(path: Path, header: Any) -> tuple[int, ...]:
         raise InputError(f"{path}: has {n_axes} axes; 2D, 3D or 3D with channels is needed")
     shape = tuple(int(n) for n in header["dim"][1 : 1 + n_axes])
     if min(shape) < 1:
-        raise InputError(f"{path}: has shape {shape}; every size is at least 1")
+        raise InputError(f"{path}: has shape {shape}; every size must be at least 1")
     return shape
 
 
@@ -201,7 +202,8 @@ def _read_offset(path: Path, header: Any) -> int:
         return least
     if not math.isfinite(offset) or offset != int(offset) or offset < least:
         raise InputError(
-            f"{path}: says that its values begin at byte {offset:g}; {least} or later is possible"
+            f"{path}: its header says that the values begin at byte {offset:g}; {least} is "
+            "the smallest possible value"
         )
     return int(offset)
 
@@ -212,7 +214,7 @@ def _read_scale(path: Path, header: Any) -> tuple[float, float] | None:
         return None
     if not math.isfinite(slope) or not math.isfinite(intercept):
         raise InputError(
-            f"{path}: the scale of its values is not finite (slope {slope:g}, intercept "
+            f"{path}: the scaling of its values is not finite (slope {slope:g}, intercept "
             f"{intercept:g}); export it again"
         )
     return None if (slope, intercept) == (1.0, 0.0) else (slope, intercept)
@@ -270,7 +272,7 @@ def _read_affine(
         found.append((name, affine))
     usable = [(name, affine) for name, affine in found if is_grid(affine)]
     notes = [
-        f"the {name} of the header is no grid and is left out"
+        f"the {name} of the header is not a valid grid and is ignored"
         for name, affine in found
         if not is_grid(affine)
     ]
@@ -306,9 +308,9 @@ def _field_notes(
     header: Any, shape: tuple[int, ...], spacing: tuple[float | None, ...]
 ) -> Iterator[str]:
     if not any(spacing) and not MARK.search(describe(header)):
-        yield "the header names no unit of length, so the spacing is unknown"
+        yield "the header has no unit of length, so the pixel size is unknown"
     if len(shape) == 4 and not MARK.search(describe(header)):
         yield f"the {shape[3]} volumes of the fourth axis are read as channels"
     low, high = float(header["cal_min"]), float(header["cal_max"])
     if (low, high) != (0.0, 0.0):
-        yield f"the range for display in the header ({low:g} to {high:g}) is not applied"
+        yield f"the display range in the header ({low:g} to {high:g}) is not applied"

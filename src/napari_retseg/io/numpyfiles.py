@@ -106,12 +106,14 @@ def read_npz(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
             member, others = _choose(path, archive, values)
             about = _read_about(path, archive)
         pixels = _read_member(path, member, expected)
-        notes = (f"left out: {', '.join(others[:5])}",) if others else ()
+        notes = (f"ignored: {', '.join(others[:5])}",) if others else ()
         if about is None:
             scan = _make_scan(path, pixels, values)
             return replace(scan, notes=(*scan.notes, *notes))
         if any(size is not None and to_um(size, "um") is None for size in about.spacing_um):
-            raise InputError(f"{path}: has a spacing of {about.spacing_um} um; write it again")
+            raise InputError(
+                f"{path}: has an invalid pixel size of {about.spacing_um} µm; save it again"
+            )
         return OctScan(
             pixels=pixels,
             axes=about.axes,
@@ -127,7 +129,7 @@ def _read_header(path: Path, stream: IO[bytes]) -> tuple[tuple[int, ...], str, n
     version = npy.read_magic(stream)
     length_bytes = {(1, 0): 2, (2, 0): 4, (3, 0): 4}.get(version)
     if length_bytes is None:
-        raise InputError(f"{path}: is of version {version} of NPY, which is not known")
+        raise InputError(f"{path}: NPY version {version} is not supported")
     length = stream.read(length_bytes)
     if int.from_bytes(length, "little") > _LARGEST_HEADER:
         raise InputError(f"{path}: has a header of {int.from_bytes(length, 'little'):,} bytes")
@@ -149,8 +151,8 @@ def _choose(path: Path, archive: zipfile.ZipFile, values: Values) -> tuple[str, 
     found = [f"{name}.npy" for name in names if f"{name}.npy" in members]
     if not found and len(members) != 1:
         raise InputError(
-            f"{path}: holds {len(members)} arrays ({', '.join(members[:5])}); "
-            "name the one to read 'pixels'"
+            f"{path}: contains {len(members)} arrays ({', '.join(members[:5])}); name the one to "
+            "read 'pixels'"
         )
     chosen = (found or members)[0]
     return chosen, [name for name in members if name != chosen]
@@ -183,7 +185,7 @@ def _make_scan(path: Path, pixels: Any, values: Values) -> OctScan:
         notes.append(colour_note(f"colour (last axis of {pixels.shape[-1]})"))
     if pixels.ndim not in UNNAMED_AXES:
         raise InputError(
-            f"{path}: has shape {pixels.shape}; save one volume (bscan, depth, width) a file"
+            f"{path}: has shape {pixels.shape}; save one volume (bscan, depth, width) per file"
         )
     if isinstance(pixels, np.ndarray):
         pixels = pixels.astype(check_dtype(path, pixels.dtype), copy=False)

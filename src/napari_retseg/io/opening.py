@@ -83,13 +83,13 @@ def reading(path: Path, kind: str, *more: type[Exception]) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise InputError(f"{path}: too large for the memory, or a broken header") from error
+        raise InputError(f"{path}: too large for the memory, or a damaged header") from error
     except (FileNotFoundError, PermissionError) as error:
         raise InputError(f"{path}: {_explain(error)}") from error
     except (*_BROKEN, *more) as error:
         why = first_line(error)
         raise InputError(
-            f"{path}: cannot be read as {kind} ({why}); it may be cut off or of another kind"
+            f"{path}: cannot be read as {kind} ({why}); it may be truncated or of another type"
         ) from error
 
 
@@ -102,9 +102,9 @@ def first_line(error: BaseException) -> str:
 
 def _explain(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such file or folder; check the path"
+        return "file or folder not found; check the path"
     if isinstance(error, PermissionError):
-        return "may not be read (permission denied); change its permissions"
+        return "permission denied; change its permissions"
     return f"cannot be opened ({error.strerror or first_line(error)})"
 
 

@@ -75,7 +75,7 @@ class PagedPixels(ABC):
         if plane.shape != self.shape[-2:]:
             raise InputError(
                 f"{self.source}: a plane has shape {plane.shape} instead of {self.shape[-2:]}; "
-                "was the file changed since it was opened?"
+                "was the file changed after it was opened?"
             )
         return plane.astype(self.dtype, copy=False)
 
@@ -118,7 +118,7 @@ def _checked(item: Any) -> _Item:
     if isinstance(item, slice):
         return item
     if item is None or np.ndim(item) > 1:
-        raise IndexError("only integers, slices, an ellipsis and 1-D index arrays are taken")
+        raise IndexError("only integers, slices, an ellipsis and 1-D index arrays are supported")
     return int(item) if np.ndim(item) == 0 else np.asarray(item)
 
 
@@ -170,7 +170,7 @@ class RawPixels(PagedPixels):
         found = self._file.stat().st_size
         if offset < 0 or found < end:
             raise InputError(
-                f"{source}: is cut off ({found} of {end} bytes); copy or export it again"
+                f"{source}: truncated ({found} of {end} bytes); copy or export it again"
             )
         held = held_bytes(self._file) if file is None else found
         check_shape(source, self.shape[-2:], self.dtype.itemsize, held=held, expected=shape[-2:])

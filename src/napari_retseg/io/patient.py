@@ -67,11 +67,11 @@ def _read_salt() -> bytes:
         salt = read_limited(file, _LARGEST)
     except OSError as error:
         raise InputError(
-            f"{file}: cannot keep the salt of patient keys ({error.strerror}); set "
-            "NAPARI_RETSEG_SALT to a file that can be written"
+            f"{file}: cannot save the salt of patient keys ({error.strerror}); set "
+            "NAPARI_RETSEG_SALT to a writable file"
         ) from error
     if len(salt) < _SALT_BYTES:
-        raise InputError(f"{file}: is no salt of patient keys; remove it to make another")
+        raise InputError(f"{file}: not a salt of patient keys; delete it to create a new one")
     return salt[:64]
 
 

@@ -70,12 +70,12 @@ class PngFacts:
         if "pCAL" in self.chunks:
             found.append("the calibration of grey values in the file (pCAL) is not applied")
         if "tRNS" in self.chunks:
-            found.append("the transparent value in the file is taken as the others")
+            found.append("the transparent colour in the file is ignored")
         bits = self.chunks.get("sBIT", b"")
         if bits and bits[0] < self.bit_depth:
-            found.append(f"{bits[0]} of {self.bit_depth} bits are significant, says the file")
+            found.append(f"the file says that {bits[0]} of {self.bit_depth} bits are significant")
         if "oFFs" in self.chunks:
-            found.append("the place of the picture in a larger one (oFFs) is left out")
+            found.append("the offset in the file (oFFs) is ignored")
         return found
 
     def scale_um(self) -> tuple[float, float] | None:
@@ -108,7 +108,7 @@ def read_chunks(path: Path) -> PngFacts | None:
                 break
             length, name = struct.unpack(">I4s", head)
             if length >= _LARGEST_CHUNK:
-                raise InputError(f"{path}: is a broken PNG (a chunk of {length:,} bytes)")
+                raise InputError(f"{path}: damaged PNG (a chunk of {length:,} bytes)")
             kind = name.decode("latin-1")
             kept = b"" if kind == "IDAT" else stream.read(min(length, _KEPT_BYTES))
             chunks.setdefault(kind, kept)
@@ -117,6 +117,6 @@ def read_chunks(path: Path) -> PngFacts | None:
             stream.seek(length - len(kept) + 4, 1)
     header = chunks.get("IHDR", b"")
     if len(header) < 13:
-        raise InputError(f"{path}: is a PNG without a header, or cut off; copy it again")
+        raise InputError(f"{path}: PNG without a header, or truncated; copy it again")
     width, height, depth, colour = struct.unpack(">IIBB", header[:10])
     return PngFacts((width, height), depth, colour, chunks)

@@ -88,7 +88,7 @@ class RasterPixels(PagedPixels):
             self.spacing_um = turn_pair(_spacing(image, self._facts), self._orientation)
             self.notes = [] if values == "indices" else self._collect(image)
             if found is None:
-                self.notes.append("the EXIF block is broken; the picture is not turned")
+                self.notes.append("the EXIF block is damaged; the picture is not rotated")
         super().__init__(path, turn_pair((height, width), self._orientation), dtype)
 
     def _collect(self, image: Image.Image) -> list[str]:
@@ -99,7 +99,7 @@ class RasterPixels(PagedPixels):
         elif "icc_profile" in image.info:
             notes.append("the colour profile in the file is not applied")
         if (n := getattr(image, "n_frames", 1)) > 1:
-            notes.append(f"the first of {n} pictures in the file is read")
+            notes.append(f"only the first of {n} pictures in the file is read")
         return notes
 
     def _read(self, _leading: tuple[int, ...]) -> NDArray[Any]:
@@ -164,7 +164,7 @@ def _check_frames(path: Path, image: Image.Image, facts: PngFacts | None) -> Non
     n_frames = facts.n_frames if facts else 1
     if n_frames > 1 or (image.format == "PNG" and getattr(image, "n_frames", 1) > 1):
         raise InputError(
-            f"{path}: is an animation of {n_frames} pictures; save them as a TIFF stack"
+            f"{path}: this is an animation of {n_frames} pictures; save them as a TIFF stack"
         )
 
 

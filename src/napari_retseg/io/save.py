@@ -66,16 +66,18 @@ def check_target(path: Path, layout: Layout) -> None:
     """
     suffix = suffix_of(path)
     if suffix not in WRITE_SUFFIXES:
-        raise InputError(f"{path}: cannot write '{suffix}'; use one of {' '.join(WRITE_SUFFIXES)}")
+        raise InputError(
+            f"{path}: cannot write {suffix!r} files; use one of {' '.join(WRITE_SUFFIXES)}"
+        )
     if suffix == ".png" and (len(layout.shape) != 2 or layout.dtype.name not in _PNG_DTYPES):
         raise InputError(
-            f"{path}: a PNG holds one B-scan of 8 or 16 bits, not {layout.dtype} values of shape "
-            f"{layout.shape}; use .tif"
+            f"{path}: a PNG can store one B-scan of 8 or 16 bits, not {layout.dtype} values of "
+            f"shape {layout.shape}; use .tif"
         )
     if suffix in (".tif", ".tiff") and layout.dtype.name not in _TIFF_DTYPES:
-        raise InputError(f"{path}: a TIFF cannot hold {layout.dtype} values; use .npy")
+        raise InputError(f"{path}: a TIFF file cannot store {layout.dtype} values; use .npy")
     if suffix.startswith(".nii") and layout.dtype.name not in _NIFTI_DTYPES:
-        raise InputError(f"{path}: a NIfTI file cannot hold {layout.dtype} values; use .npy")
+        raise InputError(f"{path}: a NIfTI file cannot store {layout.dtype} values; use .npy")
 
 
 def _write_png(target: Path, planes: Iterable[NDArray[Any]]) -> None:

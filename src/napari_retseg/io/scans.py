@@ -100,7 +100,7 @@ def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     reader = _READERS.get(suffix_of(path))
     if reader is None:
         known = " ".join(SCAN_SUFFIXES)
-        raise InputError(f"{path}: unknown suffix '{suffix_of(path)}'; known are {known}")
+        raise InputError(f"{path}: unknown file type {suffix_of(path)!r}; use one of {known}")
     return reader(path, values, expected)
 
 
@@ -126,7 +126,7 @@ def write_scan(path: Path, scan: OctScan) -> Path:
     layout = layout_of_scan(scan)
     if suffix_of(path) in (".png", ".npy") and layout.axes != UNNAMED_AXES[len(layout.axes)]:
         names = ", ".join(layout.axes)
-        raise InputError(f"{path}: this format cannot name the axes {names}; use .tif or .npz")
+        raise InputError(f"{path}: this file type cannot store the axes {names}; use .tif or .npz")
     if suffix_of(path) == ".npy" and is_colour(layout.shape):
         raise InputError(f"{path}: shape {layout.shape} would be read as colour; use .tif or .npz")
     return save_planes(path, iterate_planes(scan.pixels), layout)
@@ -158,8 +158,9 @@ def _check_given(
     names = ", ".join(scan.spatial_axes)
     if len(spacing_um) != len(scan.spatial_axes):
         raise UsageError(
-            f"{path}: {len(spacing_um)} spacings given, {len(scan.spatial_axes)} needed ({names})"
+            f"{path}: got {len(spacing_um)} pixel sizes, but {len(scan.spatial_axes)} are "
+            f"needed ({names})"
         )
     if any(size is not None and not (math.isfinite(size) and size > 0) for size in spacing_um):
-        raise UsageError(f"{path}: spacings {spacing_um} must be positive, in um ({names})")
+        raise UsageError(f"{path}: pixel sizes {spacing_um} must be positive, in µm ({names})")
     return tuple(None if size is None else float(size) for size in spacing_um)

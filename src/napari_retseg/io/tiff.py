@@ -31,6 +31,7 @@ from napari_retseg.io.tiffpages import (
 from napari_retseg.io.tiffscale import LETTERS, TiffFacts, read_facts
 from napari_retseg.io.tiffseries import Pages, choose_pages
 from napari_retseg.io.turning import ORIENTATION, UPRIGHT, turn, turn_note, turn_pair
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import Axis, OctScan
 
 _KIND = "a TIFF image"
@@ -156,7 +157,7 @@ def open_tiff(path: Path, values: Values, *, expected: tuple[int, ...] | None = 
         if found is None:
             raise cut_off(path, "it has no pages")
         if found.series.is_multifile:
-            raise InputError(f"{path}: its B-scans lie in several files; save them as one TIFF")
+            raise InputError(f"{path}: its B-scans are in several files; save them as one TIFF")
         page = check_pages(path, size, found.pages, values, messages)
         facts = read_facts(tif)
         stack = _arrange(path, found, page, facts)
@@ -190,8 +191,8 @@ def _calibrate(
 ) -> PagedPixels:
     if values == "indices":
         raise InputError(
-            f"{path}: calibrates its values (slope {scale[0]:g}, intercept {scale[1]:g}); "
-            "save labels without"
+            f"{path}: has calibrated values (slope {scale[0]:g}, intercept {scale[1]:g}); save "
+            "labels without calibration"
         )
     return Calibrated(pixels, scale)
 
@@ -215,14 +216,14 @@ def _arrange(path: Path, pages: Pages, page: tifffile.TiffPage, facts: TiffFacts
     if len(set(found)) < len(found) or not {"Y", "X"} <= {letter for letter, _ in sizes}:
         shown = ", ".join(f"{letter} {n}" for letter, n in sizes)
         raise InputError(
-            f"{path}: has the axes {shown}, which may be channels, B-scans or times; "
-            "save one volume a file"
+            f"{path}: has the axes {shown}, which may be channels, B-scans or time points; save "
+            "one volume per file"
         )
     order = sorted(range(len(found)), key=lambda k: found[k] != "channel")
     plane: tuple[Axis, ...] = ("y", "x") if names.get("Y") == "y" else ("depth", "width")
     axes = (*(found[k] for k in order), *plane)
     odd = [letter for letter, _ in leading if letter not in _STACKED and letter not in names]
-    notes = tuple(f"the axis {letter} of the file is taken as the B-scans" for letter in odd)
+    notes = tuple(f"axis {letter} of the file is read as the B-scan axis" for letter in odd)
     return _Stack(axes, tuple(file_shape), tuple(order), samples, notes)
 
 
@@ -265,7 +266,7 @@ def _open_pixels(
         pixels = RawPixels(path, shape, stored=stored, offset=found.series.dataoffset)
     else:
         raise InputError(
-            f"{path}: has {len(found.pages)} pages where {n_pages} B-scans are named; "
+            f"{path}: has {count_noun(len(found.pages), 'page')}, but declares {n_pages} B-scans; "
             "save it as a plain stack"
         )
     return pixels if len(stack.order) < 2 else Rearranged(pixels, stack.order)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from napari_retseg.errors import InputError
+from napari_retseg.plural import count_noun
 
 #: Pages of a file, and directories below one (smaller copies); each takes a moment to look at.
 MOST_PAGES = 10_000
@@ -40,7 +41,7 @@ def check_directories(path: Path) -> None:
             assert place is not None
             if place[0] in seen or len(seen) >= MOST_PAGES:
                 raise InputError(
-                    f"{path}: has more than {MOST_PAGES:,} pages, or pages in a circle"
+                    f"{path}: has more than {MOST_PAGES:,} pages, or circular page links"
                 )
             seen.add(place[0])
             stream.seek(place[0])
@@ -52,12 +53,14 @@ def _check_tags(path: Path, stream: BinaryIO, number: struct.Struct, tag: struct
     found = _read(stream, number)
     n_tags = found[0] if found else 0
     if n_tags > _MOST_TAGS:
-        raise InputError(f"{path}: is broken (a page of {n_tags} tags); copy or export it again")
+        raise InputError(f"{path}: damaged (a page of {n_tags} tags); copy or export it again")
     tags = stream.read(n_tags * tag.size)
     for place in range(0, len(tags) - tag.size + 1, tag.size):
         code, _, count = tag.unpack_from(tags, place)
         if code == _SUBIFDS and count > MOST_BELOW:
-            raise InputError(f"{path}: has {count} images below a page; save one volume a file")
+            raise InputError(
+                f"{path}: has {count_noun(count, 'image')} below a page; save one volume per file"
+            )
 
 
 def _read(stream: BinaryIO, form: struct.Struct) -> tuple[int, ...] | None:

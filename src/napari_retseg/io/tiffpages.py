@@ -15,6 +15,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values, colour_note, reduce_rgb
 from napari_retseg.io.limits import LARGEST_PLANE
 from napari_retseg.io.turning import ORIENTATION, check_orientation
+from napari_retseg.plural import count_noun
 
 PHOTOMETRIC = tifffile.PHOTOMETRIC
 _GREY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE)
@@ -71,7 +72,8 @@ def check_pages(
             _check_kind(path, page, values)
         elif (other := _differs(first, page)) is not None:
             raise InputError(
-                f"{path}: page {number} has another {other} than the first; save them alike"
+                f"{path}: page {number} has a different {other} from the first page; save "
+                "all pages in the same way"
             )
         _check_data(path, size, page, number)
     if first is None:
@@ -81,7 +83,7 @@ def check_pages(
 
 def cut_off(path: Path, why: str) -> InputError:
     """The error for a file whose end, or a part of it, is missing."""
-    return InputError(f"{path}: is cut off or broken ({why}); copy or export it again")
+    return InputError(f"{path}: truncated or damaged ({why}); copy or export it again")
 
 
 def as_page(frame: Any) -> tifffile.TiffPage:
@@ -106,20 +108,27 @@ def kind_of_samples(page: tifffile.TiffPage) -> str:
 def _check_kind(path: Path, page: tifffile.TiffPage, values: Values) -> None:
     """Refuse what cannot be read, or not exactly."""
     if page.dtype is None:
-        raise InputError(f"{path}: has samples of {page.bitspersample} bits, which cannot be read")
+        raise InputError(
+            f"{path}: has samples of {page.bitspersample} bits, which are not supported"
+        )
     if page.imagedepth > 1:
         raise InputError(f"{path}: has pages of {page.imagedepth} planes; save it as a plain stack")
     name = getattr(page.compression, "name", str(page.compression))
     if values == "indices" and page.compression not in _EXACT:
         raise InputError(f"{path}: {name} compression may change values; save labels with ZIP")
     if page.compression not in (*_EXACT, *_JPEG):
-        raise InputError(f"{path}: {name} compression is not read; save it with ZIP or LZW")
+        raise InputError(f"{path}: {name} compression is not supported; save it with ZIP or LZW")
     is_jpeg_ycbcr = page.photometric == PHOTOMETRIC.YCBCR and page.compression in _JPEG
     if page.photometric not in (*_GREY, PHOTOMETRIC.RGB) and not is_jpeg_ycbcr:
         kind = getattr(page.photometric, "name", str(page.photometric))
-        raise InputError(f"{path}: holds {kind} colours, which are not read; save it as grey")
+        raise InputError(
+            f"{path}: contains {kind} colours, which are not supported; save it as grey"
+        )
     if page.photometric in _COLOUR and page.samplesperpixel < 3:
-        raise InputError(f"{path}: names colours but has {page.samplesperpixel} sample(s) a pixel")
+        raise InputError(
+            f"{path}: declares colours, but has {count_noun(page.samplesperpixel, 'sample')} per "
+            "pixel"
+        )
 
 
 def _differs(first: tifffile.TiffPage, page: tifffile.TiffPage) -> str | None:
@@ -129,7 +138,7 @@ def _differs(first: tifffile.TiffPage, page: tifffile.TiffPage) -> str | None:
         ("imagewidth", "width"),
         ("samplesperpixel", "number of samples"),
         ("bitspersample", "number of bits"),
-        ("sampleformat", "type of values"),
+        ("sampleformat", "data type"),
         ("photometric", "meaning of values"),
         ("planarconfig", "order of samples"),
         ("imagedepth", "depth"),
@@ -155,19 +164,19 @@ def _check_data(path: Path, size: int, page: tifffile.TiffPage, number: int) -> 
     item = np.dtype(page.dtype).itemsize if page.dtype is not None else 1
     if rows * columns * per_segment * item > LARGEST_PLANE:
         raise InputError(
-            f"{path}: page {number} claims pieces of {rows} x {columns} pixels, more than are "
-            "read at once"
+            f"{path}: page {number} declares segments of {rows} x {columns} pixels, more than "
+            "the limit"
         )
     offsets, counts = page.dataoffsets, page.databytecounts
     if len(offsets) < n_segments or len(counts) < n_segments:
-        raise cut_off(path, f"page {number} has {len(offsets)} of {n_segments} pieces")
+        raise cut_off(path, f"page {number} has {len(offsets)} of {n_segments} segments")
     if min(offsets[:n_segments]) <= 0 or min(counts[:n_segments]) <= 0:
-        raise cut_off(path, f"a piece of page {number} is missing")
+        raise cut_off(path, f"a segment of page {number} is missing")
     if max(o + n for o, n in zip(offsets, counts, strict=False)) > size:
-        raise cut_off(path, f"the pixels of page {number} end behind it")
+        raise cut_off(path, f"the pixels of page {number} end beyond the end of the file")
     if page.compression == 1 and sum(counts[:n_segments]) < _plain_bytes(page):
         raise cut_off(
-            path, f"page {number} holds {sum(counts)} of {_plain_bytes(page)} bytes of pixels"
+            path, f"page {number} contains {sum(counts)} of {_plain_bytes(page)} bytes of pixels"
         )
 
 
@@ -206,7 +215,7 @@ def check_jpeg(path: Path, page: tifffile.TiffPage) -> None:
         height, width = _jpeg_size(stream.read(min(count, _JPEG_HEAD)))
         if height > rows + 16 or width > columns + 16:
             raise InputError(
-                f"{path}: a piece of {rows} x {columns} pixels claims {height} x {width}; "
+                f"{path}: a segment of {rows} x {columns} pixels declares {height} x {width}; "
                 "export it again"
             )
 
@@ -281,8 +290,8 @@ def page_notes(page: tifffile.TiffPage, samples: str, values: Values) -> list[st
     elif page.photometric == PHOTOMETRIC.PALETTE:
         notes.append(colour_note("palette colour"))
     if samples in ("colour", "alpha") and any(kind in _ALPHA for kind in page.extrasamples):
-        notes.append("transparency is left out")
+        notes.append("transparency is ignored")
     named = [what for code, what in _NOT_APPLIED.items() if code in page.tags]
     if named:
-        notes.append(f"not applied, though the file has it: {', '.join(named)}")
+        notes.append(f"in the file, but not applied: {', '.join(named)}")
     return notes

@@ -11,6 +11,7 @@ import tifffile
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values
+from napari_retseg.plural import agree, count_noun
 
 #: Bits of NewSubfileType, and values of the older SubfileType.
 _REDUCED_OR_MASK = 1 | 4
@@ -81,9 +82,12 @@ def choose_pages(path: Path, tif: tifffile.TiffFile, values: Values) -> Pages | 
         kept = Pages(chosen, tuple(chosen.pages), list_sizes(chosen))
         left = len(whole) - 1
         if left:
-            notes += (f"{left} more image(s) of another size or kind in the file were left out",)
+            notes += (
+                f"{count_noun(left, 'more image')} of another size or type in the file "
+                f"{agree(left, 'was', 'were')} ignored",
+            )
     if (reduced := len(found) - len(whole)) > 0:
-        notes += (f"{reduced} smaller copies or masks in the file were left out",)
+        notes += (f"smaller copies or masks in the file were ignored ({reduced})",)
     return Pages(kept.series, kept.pages, kept.sizes, notes)
 
 
@@ -137,8 +141,8 @@ def _choose(
             for s in found[:4]
         )
         raise InputError(
-            f"{path}: holds {len(found)} images of which none is the only scan ({shown}); "
-            "save one volume a file"
+            f"{path}: contains {len(found)} images, and it is not clear which is the scan "
+            f"({shown}); save one volume per file"
         )
     return first
 

@@ -28,7 +28,7 @@ def check_orientation(path: Path, value: Any) -> int:
     if value in (0, None):
         return UPRIGHT
     if not isinstance(value, int) or not UPRIGHT <= value <= 8:
-        raise InputError(f"{path}: has the orientation {value!r:.20}; 1 to 8 are known")
+        raise InputError(f"{path}: has the orientation {value!r:.20}; only 1 to 8 are valid")
     return int(value)
 
 
@@ -52,4 +52,4 @@ def turn_note(orientation: int) -> list[str]:
     """What the user is told."""
     if orientation == UPRIGHT:
         return []
-    return [f"turned or mirrored as the file says (orientation {orientation})"]
+    return [f"rotated or mirrored according to the file (orientation {orientation})"]

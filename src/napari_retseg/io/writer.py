@@ -118,7 +118,7 @@ class LabelWriter:
     def _refusal(self, error: OSError) -> InputError:
         why = error.strerror or first_line(error)
         return InputError(
-            f"{self.path}: cannot be written ({why}); choose another folder or make room"
+            f"{self.path}: cannot be written ({why}); choose another folder or free some disk space"
         )
 
 

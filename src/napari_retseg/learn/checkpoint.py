@@ -74,12 +74,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             state: Any = torch.load(stream, map_location="cpu", weights_only=True)
         _check_storages(state, sizes)
     except NotThereError as error:
-        raise InputError(f"{path}: there is no checkpoint to resume from") from error
+        raise InputError(f"{path}: found no checkpoint to resume from") from error
     except _FAILURES as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else ""
         raise _unreadable(path, reason or type(error).__name__) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise InputError(f"{path}: not a checkpoint of this program's version; start a new run")
+        raise InputError(f"{path}: not a checkpoint of this version; start a new run")
     return state
 
 
@@ -97,11 +97,11 @@ def _check_archive(stream: BinaryIO, path: Path) -> list[int]:
         entries = archive.infolist()
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names):
-        raise _unreadable(path, "a part of it is there twice")
+        raise _unreadable(path, "a part of it exists twice")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise _unreadable(path, "a part of it is compressed")
     if sum(entry.file_size for entry in entries) > size:
-        raise _unreadable(path, "it is shorter than it says")
+        raise _unreadable(path, "it is shorter than its header says")
     if any(e.file_size > _LONGEST_INDEX and _STORAGES not in e.filename for e in entries):
         raise _unreadable(path, "its index is too long")
     return [entry.file_size for entry in entries if _STORAGES in entry.filename]
@@ -120,7 +120,7 @@ def _check_storages(state: Any, sizes: list[int]) -> None:
         for tensor in _find_tensors(state)
     }
     if Counter(size for size in claimed.values() if size) - Counter(sizes):
-        raise ValueError("a tensor has another size than its values")
+        raise ValueError("a tensor has a size that does not match its values")
 
 
 def _find_tensors(value: Any) -> Iterator[torch.Tensor]:
@@ -137,5 +137,6 @@ def _find_tensors(value: Any) -> Iterator[torch.Tensor]:
 
 def _unreadable(path: Path, reason: str) -> InputError:
     return InputError(
-        f"{path}: this checkpoint cannot be read ({reason}); start a new run from the run's model"
+        f"{path}: this checkpoint cannot be read ({reason}); start a new run from the model "
+        "in the run folder"
     )

@@ -64,7 +64,7 @@ def parse_log(lines: Iterable[bytes], source: Path | str) -> Iterator[LogLine]:
         is_cut = not line.endswith(b"\n")
         if is_cut and len(line) > LONGEST_LINE:
             if not is_continued:
-                yield LogLine(problem=f"{source}, line {number}: is too long for an event")
+                yield LogLine(problem=f"{source}, line {number}: too long for an event")
             is_continued = True
         elif is_continued:
             is_continued = False
@@ -84,9 +84,9 @@ def list_events(lines: Iterable[LogLine]) -> list[Event]:
         elif line.problem:
             bad += 1
             if bad <= _NAMED:
-                events.append(Message(f"{line.problem}; it is left out", "warning"))
+                events.append(Message(f"{line.problem}; line ignored", "warning"))
     if bad > _NAMED:
-        text = f"{bad - _NAMED} more lines of the events cannot be read and are left out"
+        text = f"{bad - _NAMED} more lines of the events cannot be read and were ignored"
         events.append(Message(text, "warning"))
     return events
 
@@ -95,9 +95,9 @@ def _parse_line(line: bytes, source: str) -> LogLine:
     try:
         values = parse_json(line, source)
         if not isinstance(values, dict):
-            return LogLine(problem=f"{source}: is no event (a JSON object is needed)")
+            return LogLine(problem=f"{source}: not an event (a JSON object is needed)")
         if not isinstance(values.get("event"), str):
-            return LogLine(problem=f"{source}: is no event (it has no name)")
+            return LogLine(problem=f"{source}: not an event (no name)")
         if not is_known(values):
             return LogLine(values=values)
         return LogLine(values=values, event=decode(values))

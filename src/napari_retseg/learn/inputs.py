@@ -21,19 +21,23 @@ _WORDS = {
     "training": "the training scans or labels",
     "heldout": "the held-out scans or labels",
     "classes": "the classes",
-    "rehearsal": "the older data set that is mixed in",
-    "start": "the weights that the run started from",
+    "rehearsal": "the rehearsal dataset",
+    "start": "the weights of the starting model",
 }
 
 
 class RunInputs(Frozen):
     """Hashes of what a run is made from (SHA-256); its options are in ``config.yaml``."""
 
-    training: str = Field(description="training images, labels and choice of B-scans")
-    heldout: str = Field(description="the same of those that are held out")
-    classes: tuple[tuple[int, str], ...] = Field(description="values and names of the data set's")
-    rehearsal: str = Field("", description="of the older data set; empty without one")
-    start: str = Field("", description="of the starting model's weights file; empty without one")
+    training: str = Field(description="hash of training images, labels and choice of B-scans")
+    heldout: str = Field(description="hash of held-out images, labels and choice of B-scans")
+    classes: tuple[tuple[int, str], ...] = Field(
+        description="hash of the classes' values and names"
+    )
+    rehearsal: str = Field("", description="hash of the rehearsal dataset; empty without one")
+    start: str = Field(
+        "", description="hash of the starting model's weights file; empty without one"
+    )
 
     @classmethod
     def of(cls, setup: Setup, start: Path) -> RunInputs:
@@ -86,6 +90,6 @@ def check_inputs(run: Path, now: RunInputs) -> None:
     ]
     if changed:
         raise UsageError(
-            f"{run}: {' and '.join(changed)} changed since this run began, so that scores could "
-            "not be compared; start a new run without --resume, in another folder"
+            f"{run}: {' and '.join(changed)} changed since this run began, so its scores cannot "
+            "be compared; start a new run without --resume, in another folder"
         )

@@ -144,7 +144,7 @@ class StartingPoint:
         if state.keys() != self._weights.keys():
             differing = ", ".join(sorted(state.keys() ^ self._weights.keys()))
             raise ModelError(
-                "the checkpoint's starting weights are of another network, which differs in "
-                f"{differing}; start a new run"
+                "the starting weights in the checkpoint are of another network (different "
+                f"{differing}); start a new run"
             )
         self._weights = {name: w.to(self._weights[name]) for name, w in state.items()}

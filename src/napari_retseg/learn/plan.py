@@ -25,6 +25,7 @@ from napari_retseg.nets.bundle import Model
 from napari_retseg.nets.grid import plan_grid, plan_preprocess
 from napari_retseg.nets.sizes import DEEPEST, plan_sample_size, smallest_sample
 from napari_retseg.nets.transfer import TransferReport, transfer
+from napari_retseg.plural import count_noun
 from napari_retseg.records import first_problem
 
 _DEFAULT_ARCH = {2: "unet", 3: "basicunet"}
@@ -88,8 +89,8 @@ def survey(dataset: Dataset, *, dims: int, axis: int) -> Survey:
             shape, spacing = _without(shape, place), _without(spacing, place)
         elif not scan.is_volume and dims == 3:
             raise InputError(
-                f"{case.image}: a single B-scan, but a 3D network takes volumes; leave --dims 3 "
-                "out, or start from a 2D model"
+                f"{case.image}: this is a single B-scan, but a 3D network needs volumes; remove "
+                "--dims 3, or use a 2D starting model"
             )
         found.setdefault(shape, spacing)
     if len(channels) > 1:
@@ -117,7 +118,7 @@ def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
             n_classes=len(dataset.labels),
         )
     except ValidationError as error:
-        raise UsageError(f"there is no such network: {first_problem(error)}") from error
+        raise UsageError(f"unknown network: {first_problem(error)}") from error
     info = ModelInfo(
         name=shorten_name(dataset.name),
         network=network,
@@ -138,8 +139,8 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
     dims = 3 if config.dims == "3" else 2
     if dims != before.network.dims:
         raise UsageError(
-            f"model {before.name} is a {before.network.dims}D network; leave --dims {config.dims} "
-            "out, or start from another model"
+            f"model {before.name} is a {before.network.dims}D network; remove --dims "
+            f"{config.dims}, or use another starting model"
         )
     found = survey(dataset, dims=dims, axis=int(config.axis))
     preprocess = _keep(plan_preprocess(config, shapes=found.shapes), asked, before)
@@ -241,7 +242,8 @@ def _settle_size(config: TrainConfig, info: ModelInfo, found: Survey) -> ModelIn
     dims = info.network.dims
     if crop is not None and len(crop) != dims:
         raise UsageError(
-            f"crop {config.crop} has {len(crop)} numbers, but the network has {dims} dimensions"
+            f"crop {config.crop} has {count_noun(len(crop), 'number')}, but the network has "
+            f"{dims} dimensions"
         )
     pairs = zip(found.shapes, found.spacings, strict=True)
     shapes = [_input_shape(info, *pair) for pair in pairs]
@@ -251,9 +253,9 @@ def _settle_size(config: TrainConfig, info: ModelInfo, found: Survey) -> ModelIn
     if min(min(one) for one in smallest) < fewest:
         text = config.crop if crop else " and ".join("x".join(map(str, s)) for s in found.shapes)
         raise UsageError(
-            f"{info.network.arch} is too deep for samples of {text} pixels: its deepest stage sees "
-            f"them reduced {fewest // DEEPEST} times; take a --crop or --resize of at least "
-            f"{fewest} pixels a side, or a network with fewer stages"
+            f"{info.network.arch} is too deep for samples of {text} pixels: its deepest stage "
+            f"reduces them {fewest // DEEPEST} times; use a --crop or --resize of at least "
+            f"{fewest} pixels per side, or a network with fewer stages"
         )
     trained = size if math.prod(size) <= MOST_PIXELS else None
     preprocess = info.preprocess.model_copy(update={"trained_size": trained})

@@ -32,7 +32,7 @@ def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[
     if model is None:
         return
     if model.info.network.in_channels != setup.info.network.in_channels:
-        yield Message("the starting model takes other channels, so it is not scored", "warning")
+        yield Message("the starting model has other input channels, so it is not scored", "warning")
         return
     info = model.info.model_copy(update={"thresholds": {}})  # as the new one will be
     scores = yield from score_on(setup.dataset, model.network, info, setup, cancel)
@@ -47,16 +47,19 @@ def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[
     kept = max(scores["n_exact"], scores["n_kept"])
     if kept:
         yield Message(
-            f"{kept} of {scores['n_bscans']} held-out B-scans hold {_what_is_kept(scores)} the "
-            "starting model predicts: labels that were accepted from it speak for it, and against "
-            "the new one",
+            f"{kept} of {scores['n_bscans']} held-out B-scans are {_what_is_kept(scores)} of the "
+            "starting model, so the scores favour the starting model",
             "warning",
         )
     yield Scored(0, scores, is_best=False, rehearsed=state.start_rehearsed)
 
 
 def _what_is_kept(scores: dict[str, Any]) -> str:
-    return "just what" if scores["n_exact"] >= scores["n_kept"] else "mostly what"
+    return (
+        "unchanged predictions"
+        if scores["n_exact"] >= scores["n_kept"]
+        else "hardly changed predictions"
+    )
 
 
 def score(
@@ -99,13 +102,13 @@ def choose_operating_point(setup: Setup, run: RunFolder) -> Iterator[Event]:
     config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
     thresholds = choose_thresholds(Predictor(model.network, model.info, config), setup.dataset)
     if not thresholds:
-        yield Message("no operating point is better than the most probable class; none is stored")
+        yield Message("no operating point is saved: thresholds do not improve the held-out scores")
         return
     save_model(run.model, model.network, model.info.model_copy(update={"thresholds": thresholds}))
     listed = ", ".join(f"{name} {value:.2f}" for name, value in thresholds.items())
     yield Message(
         f"operating point, chosen on the held-out scans: {listed}; scores on these scans are now "
-        "optimistic, so report those of a test split"
+        "optimistic, so report scores of a test split"
     )
 
 
@@ -118,16 +121,16 @@ def judge(state: TrainingState, run: RunFolder) -> Iterator[Message]:
     numbers = f"mean foreground Dice {_number(before)} before, {_number(after)} now"
     if state.is_promoted is None:
         yield Message(
-            f"cannot be judged: {numbers}, but most held-out labels are what the starting model "
-            "had predicted, and speak for it; look at both models, or label held-out B-scans from "
-            "the image",
+            f"undecided: {numbers}, but most held-out labels are predictions of the starting "
+            "model, so the scores favour it; compare both models by eye, or label held-out "
+            "B-scans without a prediction",
             "warning",
         )
     elif state.is_promoted:
         yield Message(f"promoted: {numbers}")
     else:
         yield Message(
-            f"not promoted: {numbers}; keep the starting model; the new one is in {run.model}",
+            f"not promoted: {numbers}; the starting model stays; the new model is in {run.model}",
             "warning",
         )
 

@@ -95,7 +95,7 @@ class RunFolder:
             check_lock(self.path / _LOCK)
             self._lock.acquire()
         except Timeout as error:
-            raise UsageError(f"{self.path}: another training writes into this folder") from error
+            raise UsageError(f"{self.path}: another training is writing to this folder") from error
         except OSError as error:
             raise self._refusal(error) from error
         try:
@@ -172,22 +172,22 @@ class RunFolder:
             self._metrics.flush()
         except OSError as error:
             raise InputError(
-                f"{self.path / EVENTS}: cannot be written ({error.strerror}); make room and "
-                "--resume"
+                f"{self.path / EVENTS}: cannot be written ({error.strerror}); free some disk "
+                "space, then use --resume"
             ) from error
 
     def _check(self) -> None:
         """Begin a run, or make sure that the one to resume fits; it exists once it has a state."""
         exists = self.checkpoint.is_file()
         if self._resume and not exists:
-            raise UsageError(f"{self.path}: there is no run to resume; start one without --resume")
+            raise UsageError(f"{self.path}: found no run to resume; start one without --resume")
         if self._resume:
             self._check_options()
             return
         if exists:
             raise UsageError(
-                f"{self.path}: this folder holds a run already; use --resume to go on with "
-                "it, or choose another folder"
+                f"{self.path}: this folder already contains a run; use --resume to continue it, "
+                "or choose another folder"
             )
         write_json(self.path / _MODEL, self._info.model_dump(mode="json"))
         text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
@@ -198,7 +198,9 @@ class RunFolder:
         changed = [n for n in now if before[n] != now[n] and n not in _FREE_FIELDS]
         if changed:
             options = ", ".join(f"{n} ({before[n]}, now {now[n]})" for n in changed)
-            raise UsageError(f"{self.path}: a resumed run keeps its options; changed: {options}")
+            raise UsageError(
+                f"{self.path}: a resumed run must keep its options; changed: {options}"
+            )
 
     def _read_events(self) -> list[LogLine]:
         try:
@@ -219,7 +221,7 @@ def read_config(path: Path) -> TrainConfig:
     try:
         values = read_yaml(file)
     except NotThereError as error:
-        raise InputError(f"{path}: there is no run in this folder") from error
+        raise InputError(f"{path}: found no run in this folder") from error
     return check_record(values, TrainConfig, file)
 
 
@@ -235,9 +237,7 @@ def read_run_model(path: Path) -> ModelInfo:
     try:
         data = read_json(file, limit=LARGEST_DESCRIPTION)
     except NotThereError as error:
-        raise InputError(
-            f"{path}: there is no run to resume; start one without --resume"
-        ) from error
+        raise InputError(f"{path}: found no run to resume; start one without --resume") from error
     return parse_info(data, file)
 
 

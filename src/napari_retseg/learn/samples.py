@@ -85,7 +85,7 @@ class SampleStore:
             counts += self._add(case)
             yield Progress(done, len(cases), unit="training scan")
         if not counts:
-            raise InputError(f"{self._dataset.root}: no annotated B-scan to train on")
+            raise InputError(f"{self._dataset.root}: no annotated B-scan for training")
         self.class_pixels = np.stack(counts)
 
     @property
@@ -175,8 +175,8 @@ def translate_labels(dataset: Dataset, classes: LabelSet) -> NDArray[np.uint8]:
     strangers = [name for name in dataset.labels.names if name not in classes.names]
     if strangers:
         raise ModelError(
-            f"{dataset.root}: its class(es) {', '.join(strangers)} are not among the model's "
-            f"({', '.join(classes.names)})"
+            f"{dataset.root}: has classes that the model does not have: {', '.join(strangers)} "
+            f"(model: {', '.join(classes.names)})"
         )
     table = np.full(256, IGNORE, np.uint8)
     for index, name in enumerate(dataset.labels.names):

@@ -29,6 +29,7 @@ from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.nets.device import Compute, choose_compute
 from napari_retseg.nets.freeze import apply_strategy
 from napari_retseg.nets.transfer import TransferReport
+from napari_retseg.plural import count_noun
 from napari_retseg.workspace.lock import writing
 
 
@@ -112,8 +113,8 @@ def prepare(
     """
     if config.strategy not in ("all", "scratch") and start is None and resumed is None:
         raise UsageError(
-            f"strategy {config.strategy!r} trains a part of a model that knows something already; "
-            "name one to start from (--from MODEL)"
+            f"strategy {config.strategy!r} needs a starting model; add --from MODEL, or use "
+            "--strategy scratch"
         )
     dataset, warnings = _divide(dataset, config)
     heldout = _check_labels(dataset)
@@ -149,8 +150,8 @@ def _load_finite(start: Path) -> Model:
     for name, tensor in model.network.state_dict().items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ModelError(
-                f"{start}: weights of this model are not finite numbers ({name}); start from "
-                "another one"
+                f"{start}: this model has weights that are not finite ({name}); use another "
+                "starting model"
             )
     return model
 
@@ -182,7 +183,7 @@ def _divide_listed(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tupl
         with writing(pinned.root):
             save_dataset(pinned)
     except InputError as error:
-        return pinned, (f"the split is not kept for later runs: {error}",)
+        return pinned, (f"the split could not be saved for later runs: {error}",)
     return pinned, ()
 
 
@@ -191,18 +192,20 @@ def _check_labels(dataset: Dataset) -> int:
     training, heldout = _count(dataset, "train"), _count(dataset, "val")
     labelled = sum(len(dataset.annotated_bscans(case)) for case in dataset.cases)
     if not labelled:
-        raise InputError(f"{dataset.root}: no labelled B-scan; label some, on two patients or more")
+        raise InputError(
+            f"{dataset.root}: no labelled B-scans; label some, of at least two patients"
+        )
     if labelled == 1:
         raise InputError(
-            f"{dataset.root}: only one B-scan is labelled, so that none can be held out; label "
-            "another one, best of another patient"
+            f"{dataset.root}: only one B-scan is labelled, so none can be held out; label "
+            "another one, if possible of another patient"
         )
     if not training:
         raise InputError(f"{dataset.root}: no labelled B-scan in the training split")
     if not heldout:
         raise InputError(
-            f"{dataset.root}: no labelled B-scan is held out (split 'val'), so nothing could "
-            "be scored; label the scans of a second patient, or mark cases with split 'val'"
+            f"{dataset.root}: no labelled B-scan is held out (split 'val'), so there would be no "
+            "scores; label the scans of a second patient, or mark cases with split 'val'"
         )
     return heldout
 
@@ -221,8 +224,8 @@ def _check_resumed(resumed: ModelInfo | None, dataset: Dataset) -> None:
         return
     if before.sha256 != dataset.fingerprint(dataset.of_split("train")):
         raise UsageError(
-            f"{dataset.root}: its training data changed since this run began, so the run "
-            "cannot be resumed; start a new one from its model"
+            f"{dataset.root}: the training data changed since this run began, so the run cannot "
+            "be resumed; start a new one from its model"
         )
 
 
@@ -232,19 +235,19 @@ def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
         return None
     if round(config.rehearse_share * config.batch_size * config.accumulate) == 0:
         raise UsageError(
-            f"a share of {config.rehearse_share:g} of {config.batch_size} samples is none; raise "
-            "--rehearse-share or --batch-size"
+            f"a rehearsal part of {config.rehearse_share:g} gives no sample in a batch of "
+            f"{config.batch_size}; raise --rehearse-share or --batch-size"
         )
     older = pin_split(load_dataset(Path(config.rehearse)))
     translate_labels(older, info.classes)
     if not _count(older, "train"):
-        raise InputError(f"{older.root}: no labelled B-scan to rehearse")
+        raise InputError(f"{older.root}: no labelled B-scans for the rehearsal")
     found = survey(older, dims=info.network.dims, axis=info.preprocess.axis)
     planes = found.channels * info.preprocess.neighbours
     if planes != info.network.in_channels:
         raise InputError(
-            f"{older.root}: its images make {planes} input plane(s), but the network takes "
-            f"{info.network.in_channels}"
+            f"{older.root}: its images have {count_noun(planes, 'input channel')}, but the "
+            f"network needs {info.network.in_channels}"
         )
     return older
 

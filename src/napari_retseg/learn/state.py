@@ -194,7 +194,8 @@ class TrainingState:
         except _MISFITS as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise InputError(
-                f"{source}: does not fit the run ({reason}); start a new run from the run's model"
+                f"{source}: does not fit the run ({reason}); start a new run from the model "
+                "in the run folder"
             ) from error
         for network in (self.network, self.average.network):
             _check_finite(network, source)
@@ -227,13 +228,13 @@ class TrainingState:
                     isinstance(value, torch.Tensor)
                     and value.shape in (parameter.shape, torch.Size())
                 ):
-                    raise ValueError(f"{name} of the optimiser does not fit its weight")
+                    raise ValueError(f"{name} of the optimizer does not fit its weight")
 
 
 def _check_numbers(state: dict[str, Any]) -> dict[str, Any]:
     wrong = [n for n, v in state.items() if type(v) not in (int, float) or not math.isfinite(v)]
     if wrong:
-        raise ValueError(f"{wrong[0]} of the scaler is no number")
+        raise ValueError(f"{wrong[0]} of the scaler is not a number")
     return state
 
 
@@ -241,7 +242,8 @@ def _check_finite(network: torch.nn.Module, source: Path | str) -> None:
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(
-                f"{source}: {name} holds NaN or infinity; start a new run from the run's model"
+                f"{source}: {name} contains NaN or infinity; start a new run from the model "
+                "in the run folder"
             )
 
 

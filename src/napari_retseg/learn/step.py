@@ -11,6 +11,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.events import Message
 from napari_retseg.learn.optimise import clip_gradients, set_rate
 from napari_retseg.learn.state import TrainingState
+from napari_retseg.plural import count_noun
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -53,8 +54,8 @@ def take_step(
         notes.append(_halve(state))
     if bad := _name_not_finite(state, value):
         raise InputError(
-            f"the {bad} of iteration {state.iteration + 1} is not a number; the last good state is "
-            "kept in the run's folder; start again with a lower --lr, or with --clip 1"
+            f"the {bad} of iteration {state.iteration + 1} is not finite; the last good "
+            "checkpoint is in the run folder; start again with a lower --lr, or with --clip 1"
         )
     _update(state, rate)
     return StepResult(value, tuple(notes))
@@ -71,13 +72,16 @@ def _halve(state: TrainingState) -> Message:
     state.optimizer.zero_grad(set_to_none=True)
     if state.chunk == 1:
         raise InputError(
-            "there is not enough memory for a single sample; the last good state is kept in the "
-            "run's folder; start again with a smaller --crop, or a smaller network"
+            "not enough memory for a single sample; the last good checkpoint is in the run "
+            "folder; start again with a smaller --crop, or a smaller network"
         )
     state.chunk //= 2
     if state.setup.compute.device.type == "cuda":
         torch.cuda.empty_cache()
-    text = f"memory ran out: from now on, {state.chunk} sample(s) at once; a step's batch stays"
+    text = (
+        "memory is short: batches are now computed in parts of "
+        f"{count_noun(state.chunk, 'sample')}; the batch size stays the same"
+    )
     return Message(text, "warning")
 
 

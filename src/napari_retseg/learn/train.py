@@ -189,7 +189,7 @@ def _loop(
             if not (yield from score(setup, state, run, cancel, is_over=is_over)):
                 continue
             if state.is_stale and not is_over:
-                text = f"no better score for {setup.config.patience} scorings"
+                text = f"no better score in the last {setup.config.patience} scores"
                 yield Message(f"stopped early: {text}")
                 return True
         if is_over:
@@ -205,8 +205,8 @@ def _warn_of_missing(batches: Batches) -> Iterator[Message]:
     missing = batches.store.missing_classes
     if missing:
         yield Message(
-            f"no training scan has a labelled pixel of {', '.join(missing)}: nothing can be "
-            "learnt about it; label some, or take it out of the data set's classes",
+            f"no training scan has labelled pixels of {', '.join(missing)}, so these classes "
+            "cannot be learned; label some, or remove them from the classes of the dataset",
             "warning",
         )
 
@@ -220,12 +220,13 @@ def _keep_start(setup: Setup, state: TrainingState, batches: Batches) -> Iterato
     if can_keep_start(setup):
         state.share_of_start = share
         yield Message(
-            f"the new model is {1 - share:.0%} trained and {share:.0%} starting weights "
-            "(--keep-start 0: trained weights alone)"
+            f"initial-weight fraction (WiSE-FT): the new model has {1 - share:.0%} trained and "
+            f"{share:.0%} starting weights"
         )
     elif setup.config.keep_start != "auto":
         yield Message(
-            "--keep-start is left out: layers, classes or the input are not the starting model's",
+            "the initial-weight fraction (WiSE-FT) is not used: network, classes or input "
+            "differ from the starting model",
             "warning",
         )
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.config import parse_class_weights
 from napari_retseg.errors import InputError, UsageError
+from napari_retseg.plural import count_noun
 
 
 def class_weights(text: str, *, pixels: NDArray[np.int64]) -> torch.Tensor | None:
@@ -48,12 +49,12 @@ def class_weights(text: str, *, pixels: NDArray[np.int64]) -> torch.Tensor | Non
 def _given(numbers: tuple[float, ...], present: NDArray[np.bool_]) -> NDArray[np.float64]:
     if len(numbers) != len(present):
         raise UsageError(
-            f"class weights: {len(numbers)} numbers for {len(present)} classes; give one for "
-            "each class, background first"
+            f"class weights: {count_noun(len(numbers), 'number')} for {len(present)} classes; "
+            "give one for each class, background first"
         )
     weights = np.array(numbers)
     if not weights[present].any():
-        raise UsageError("class weights: every class that is labelled has weight 0; raise one")
+        raise UsageError("class weights: all labelled classes have weight 0; raise one")
     return weights
 
 

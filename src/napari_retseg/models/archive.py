@@ -88,11 +88,11 @@ def _choose_entries(archive: zipfile.ZipFile, source: Path) -> list[zipfile.ZipI
     for entry in chosen:
         why = ""
         if names.count(entry.filename) > 1:
-            why = "is there twice"
+            why = "exists twice"
         elif stat.S_ISLNK(entry.external_attr >> 16):
             why = "is a link"
         elif entry.file_size > _limit_of(entry):
-            why = "is larger than such a file can be"
+            why = "is too large"
         if why:
             raise ModelError(f"{source}: {entry.filename} {why}; export the model again")
     return chosen
@@ -116,8 +116,5 @@ def _unpack_entry(
         while block := packed.read(_BLOCK):
             left -= len(block)
             if left < 0:
-                raise ModelError(
-                    f"{source}: {entry.filename} is larger than such a file can be; export the "
-                    "model again"
-                )
+                raise ModelError(f"{source}: {entry.filename} is too large; export the model again")
             out.write(block)

@@ -18,6 +18,7 @@ from napari_retseg.models.wording import (
     warn_of_split,
 )
 from napari_retseg.plaintext import make_markdown
+from napari_retseg.plural import count_noun
 
 
 def write_card(info: ModelInfo, *, version: str) -> str:
@@ -31,10 +32,10 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         f"- Network: {describe_network(info)}",
         f"- Classes: {make_markdown(', '.join(info.classes.names))}",
         f"- Input: {describe_input(info)}",
-        f"- Started from: {info.parent or 'new weights'}",
+        f"- Starting model: {info.parent or 'none (trained from scratch)'}",
         f"- Weights: SHA-256 {info.weights_id}",
         "",
-        "## Trained on",
+        "## Training data",
         "",
         *_describe_training(info),
         "",
@@ -46,8 +47,9 @@ def write_card(info: ModelInfo, *, version: str) -> str:
         *_describe_operating_point(info),
         "## Limits",
         "",
-        "For research. Not a medical device; check every segmentation that matters.",
-        "Scans of another device, resolution or disease than those it was trained on may fail.",
+        "For research only. Not a medical device; check every segmentation that matters.",
+        "The model may fail on scans of another device, resolution or disease than those it "
+        "was trained on.",
         "",
     ]
     return "\n".join(parts)
@@ -59,7 +61,7 @@ def _describe_training(info: ModelInfo) -> list[str]:
         return ["Not recorded."]
     name = trained.dataset or "not named"
     return [
-        f"- Data set: {make_markdown(name)} (SHA-256 {trained.sha256})",
+        f"- Dataset: {make_markdown(name)} (SHA-256 {trained.sha256})",
         f"- {describe_training(trained)}",
         f"- Held out: {make_markdown(describe_held_out(trained))}",
     ]
@@ -68,7 +70,7 @@ def _describe_training(info: ModelInfo) -> list[str]:
 def _describe_scores(info: ModelInfo) -> list[str]:
     scores = info.scores
     if scores is None:
-        return ["None were measured."]
+        return ["Not measured."]
     trained = info.trained_on
     warning = "" if trained is None else warn_of_split(trained)
     is_simulated = trained is not None and trained.simulated
@@ -79,8 +81,8 @@ def _describe_scores(info: ModelInfo) -> list[str]:
     lines += [
         *_table(scores, info.start_scores),
         "",
-        f"Pooled over {scores['n_bscans']} B-scans of {patients}. Where the best of several "
-        "iterations was kept, it was chosen on them, so that they can be slightly optimistic.",
+        f"Pooled over {count_noun(scores['n_bscans'], 'B-scan')} of {patients}. If the best of "
+        "several checkpoints was chosen on these B-scans, the scores are slightly optimistic.",
     ]
     return lines
 
@@ -89,7 +91,7 @@ def _table(scores: ScoreSheet, before: ScoreSheet | None) -> list[str]:
     """Dice and IoU of each class, beside those of the starting model where there are some."""
     titles = ["class", "Dice", "IoU"]
     if before is not None:
-        titles += ["Dice before", "IoU before"]
+        titles += ["Dice of the starting model", "IoU of the starting model"]
     lines = [_row([*titles, "B-scans"]), "|" + "---|" * (len(titles) + 1)]
     for name, one in scores["classes"].items():
         old: Mapping[str, Any] | None = None
@@ -97,7 +99,7 @@ def _table(scores: ScoreSheet, before: ScoreSheet | None) -> list[str]:
             old = before["classes"].get(name) or {}
         lines.append(_row([name, *_cells(one, old, ""), str(one["bscans_present"])]))
     cells = _cells(scores, before, "mean_foreground_")
-    lines.append(_row(["mean of the foreground", *cells, str(scores["n_bscans"])]))
+    lines.append(_row(["foreground mean", *cells, str(scores["n_bscans"])]))
     return lines
 
 
@@ -118,7 +120,7 @@ def _describe_measurements(info: ModelInfo) -> list[str]:
     return [
         "## Measured on other scans",
         "",
-        "Dice, pooled over scans that had no part in the training.",
+        "Dice, pooled over scans that were not used in the training.",
         "",
         _row(["class", *(one.data for one in info.measured)]),
         "|" + "---|" * (len(info.measured) + 1),
@@ -134,9 +136,10 @@ def _describe_operating_point(info: ModelInfo) -> list[str]:
     return [
         "## Operating point",
         "",
-        f"Thresholds, used in every prediction: {thresholds}; 0.5 for the others. "
-        "They were chosen on the held-out scans. The scores above are without them; those with "
-        "them, on scans that chose nothing, are to be measured (`evaluate --split test`).",
+        f"Thresholds, used in every prediction: {thresholds}; 0.5 for the other classes. They "
+        "were chosen on the held-out scans. The scores above do not use them. To measure the "
+        "scores with them, use scans that were not used for this choice (`evaluate --split "
+        "test`).",
         "",
     ]
 

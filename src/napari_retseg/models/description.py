@@ -35,10 +35,8 @@ _Dices = Annotated[dict[_ClassName, _Dice], Field(max_length=255)]
 class Measurement(Frozen):
     """Scores on scans that had no part in the training, kept with the model."""
 
-    data: str = Field(
-        max_length=1000, description="which scans, how many and of how many patients, in words"
-    )
-    dice: _Dices = Field(description="of each foreground class, pooled over them")
+    data: str = Field(max_length=1000, description="which scans, how many and of how many patients")
+    dice: _Dices = Field(description="Dice of each foreground class, pooled over the scans")
 
 
 class ModelInfo(Frozen):
@@ -49,21 +47,21 @@ class ModelInfo(Frozen):
     network: NetworkConfig
     classes: LabelSet
     preprocess: PreprocessConfig
-    parent: _Identity | None = Field(
-        None, description="weights_id of the model that it started from"
-    )
+    parent: _Identity | None = Field(None, description="weights_id of the starting model")
     weights_id: _Identity = Field("", description="SHA-256 of the weights file's tensors")
     trained_on: TrainedOn | None = None
-    scores: ScoreSheet | None = Field(None, description="on the held-out scans")
+    scores: ScoreSheet | None = Field(None, description="scores on the held-out scans")
     start_scores: ScoreSheet | None = Field(
-        None, description="of the model that it started from, on the same held-out scans"
+        None, description="scores of the starting model on the same held-out scans"
     )
     promoted: bool | None = Field(
-        None, description="whether it is not worse than that; None: nothing to compare with"
+        None,
+        description="whether it is at least as good as the starting model; None: nothing to "
+        "compare with",
     )
     about: str = Field("", max_length=20_000, description="what it is for and where it fails")
     measured: Annotated[tuple[Measurement, ...], Field(max_length=100)] = Field(
-        (), description="on further data"
+        (), description="scores on further data"
     )
     thresholds: Annotated[dict[_ClassName, _Threshold], Field(max_length=255)] = Field(
         default_factory=dict, description="operating point: a threshold for each class named here"
@@ -79,7 +77,7 @@ class ModelInfo(Frozen):
         problem = self.preprocess.find_misfit(self.network)
         unknown = [name for name in self.thresholds if name not in self.classes.names]
         if unknown:
-            problem = f"thresholds of {', '.join(unknown)}, which are no classes"
+            problem = f"thresholds for unknown classes: {', '.join(unknown)}"
         if problem:
             raise ValueError(problem)
         return self
@@ -137,8 +135,8 @@ def parse_info(data: Any, path: Path) -> ModelInfo:
         raise ModelError(f"{path}: not a model description (no schema_version)")
     if version > SCHEMA_VERSION:
         raise ModelError(
-            f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}; "
-            "update napari-retseg"
+            f"{path}: schema version {version} is newer than this program knows "
+            f"({SCHEMA_VERSION}); update napari-retseg"
         )
     if version < SCHEMA_VERSION:
         trained = forget_names(data.get("trained_on"))

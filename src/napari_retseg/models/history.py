@@ -70,8 +70,8 @@ def list_versions(name: str) -> list[Version]:
     found += [_open(folder, int(folder.name)) for folder in reversed(_list_folders(name))]
     if not found:
         raise ModelError(
-            f"{name}: no model of this name among your own, now or earlier; "
-            "'napari-retseg models list' shows them"
+            f"{name}: you have no model of this name, now or in the history; 'napari-retseg "
+            "models list' shows your models"
         )
     return found
 
@@ -96,15 +96,17 @@ def find_version(name: str, wanted: str | None = None) -> Version:
         now = versions[0].info if versions[0].is_current else None
         others = [version for version in older if version.info not in (None, now)]
         if not others:
-            raise ModelError(f"{name}: there is no other model of this name to go back to")
+            raise ModelError(f"{name}: no other version of this model to roll back to")
         return others[0]
     found = [version for version in older if _is_meant(version, wanted)]
     if not found:
         known = ", ".join(version.label for version in older) or "none"
-        raise ModelError(f"{name}: has no earlier version {wanted!r}; there are: {known}")
+        raise ModelError(f"{name}: has no version {wanted!r}; choose from {known}")
     if any(version.info != found[0].info for version in found):
         labels = ", ".join(version.label for version in found)
-        raise ModelError(f"{name}: {wanted!r} means several versions ({labels}); give a number")
+        raise ModelError(
+            f"{name}: {wanted!r} fits several versions ({labels}); give a version number"
+        )
     return found[0]
 
 

@@ -33,8 +33,8 @@ def own_folder(name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise ModelError(
-            f"{name!r} is no model name: use letters, digits, '.', '_' and '-', with a letter or "
-            "digit first and no '.' last"
+            f"{name!r} is not a valid model name; use letters, digits, '.', '_' and '-', start "
+            "with a letter or digit, and do not end with '.'"
         )
     return models_folder() / name
 
@@ -60,11 +60,11 @@ def find_model(name_or_folder: str | Path) -> Path:
         return given / "model"
     if given.is_file():
         raise ModelError(
-            f"{given}: a model is a folder with {DESCRIPTION} and {WEIGHTS}, not a file; "
-            "weights of other programs are not loaded"
+            f"{given}: this is a file, but a model is a folder with {DESCRIPTION} and {WEIGHTS}; "
+            "weights of other programs cannot be loaded"
         )
     raise ModelError(
-        f"{name_or_folder}: no model of this name and no folder with {DESCRIPTION}; "
+        f"{name_or_folder}: found no model of this name and no folder with {DESCRIPTION}; "
         "'napari-retseg models list' shows the models"
     )
 
@@ -93,7 +93,9 @@ def _list_own() -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise ModelError(f"{own}: cannot be opened ({error.strerror}); open it to you") from error
+        raise ModelError(
+            f"{own}: cannot be opened ({error.strerror}); change its permissions"
+        ) from error
 
 
 def _may_be_model(folder: Path) -> bool:

@@ -62,7 +62,7 @@ def check_whole(folder: Path, named: Path | None = None) -> None:
     """Raise a ModelError where a bundle lacks a file; `named` is what the message calls it."""
     missing = [file for file in (DESCRIPTION, WEIGHTS) if not (folder / file).is_file()]
     if missing:
-        raise ModelError(f"{named or folder}: no model, {' and '.join(missing)} are missing")
+        raise ModelError(f"{named or folder}: not a model, {' and '.join(missing)} not found")
 
 
 def check_finite(weights: Path) -> None:
@@ -70,8 +70,8 @@ def check_finite(weights: Path) -> None:
     wrong = find_not_finite(weights)
     if wrong:
         raise ModelError(
-            f"{weights}: the weights are not finite ({wrong}); the training that made them has "
-            "failed: take an earlier model"
+            f"{weights}: the weights contain values that are not finite ({wrong}), because the "
+            "training failed; use an earlier model"
         )
 
 

@@ -91,7 +91,9 @@ def add_model(
     with _lock_models():
         _check_place(target)
         if has_files(target) and not replace:
-            raise ModelError(f"{name}: this name is taken; choose another or use --replace")
+            raise ModelError(
+                f"{name}: this name is already used; choose another one or add --replace"
+            )
         with _stage(source) as staged:
             info = clean(staged)
             check_finite(staged / WEIGHTS)
@@ -100,8 +102,8 @@ def add_model(
                 return Change(target)
             if info.promoted is False and not force:
                 raise ModelError(
-                    f"{name}: stays as it is, since {source} was {describe_verdict(info)}; "
-                    "--force replaces it all the same"
+                    f"{name}: not replaced, because {source} was {describe_verdict(info)}; add "
+                    "--force to replace it anyway"
                 )
             number = put_aside(name)
             _replace_files(staged, target)
@@ -149,7 +151,11 @@ def remove_model(name: str) -> Change:
     target = own_folder(name)
     with _lock_models():
         if not has_files(target):
-            why = "is built in and stays" if name == STARTER else "is not among your own models"
+            why = (
+                "the built-in model cannot be changed"
+                if name == STARTER
+                else "not one of your own models"
+            )
             raise ModelError(f"{name}: {why}; 'napari-retseg models list' shows the models")
         return Change(target, kept_as=move_aside(name))
 
@@ -215,4 +221,6 @@ def _settle(source: Path, target: Path) -> None:
 def _check_place(target: Path) -> None:
     """Refuse a place where something lies that is no model."""
     if target.exists() and not has_files(target) and (target.is_file() or any(target.iterdir())):
-        raise ModelError(f"{target}: is in the way and is no model; move it or choose another name")
+        raise ModelError(
+            f"{target}: exists and is not a model; move it away or choose another name"
+        )

@@ -27,24 +27,28 @@ class TrainedOn(Frozen):
     """What a model was trained on: the data by hash, no path; patients by number, no name."""
 
     dataset: str = Field(
-        max_length=LONGEST_NAME, description="its name; empty in an exported model"
+        max_length=LONGEST_NAME, description="name of the dataset; empty in an exported model"
     )
-    sha256: str = Field(max_length=128, description="of the training cases' image and label files")
-    n_groups: Count = Field(description="patients trained on")
-    n_heldout_groups: Count = Field(description="patients held out")
-    n_shared_groups: Count = Field(0, description="patients that are both")
+    sha256: str = Field(
+        max_length=128, description="SHA-256 of the training cases' image and label files"
+    )
+    n_groups: Count = Field(description="number of patients in the training data")
+    n_heldout_groups: Count = Field(description="number of held-out patients")
+    n_shared_groups: Count = Field(0, description="number of patients in both")
     keys: Annotated[tuple[_Key, ...], Field(max_length=100_000)] = Field(
-        (), description="of the patients trained on; only where they were made do they say who"
+        (),
+        description="keys of the patients in the training data; only the installation that made "
+        "them can tell who they are",
     )
-    dataset_key: _Key | None = Field(None, description="the same of the data set's name")
+    dataset_key: _Key | None = Field(None, description="key of the dataset's name")
     bscans: Count
     iterations: Count
     kept_start: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.0, description="share of the starting model's weights"
+        0.0, description="initial-weight fraction (WiSE-FT)"
     )
     simulated: bool = False
     split: str = Field(
-        "by patient", max_length=1000, description="how the held-out scans were chosen, in words"
+        "by patient", max_length=1000, description="how the held-out scans were chosen"
     )
 
     def find_known(self, groups: Collection[str]) -> list[str]:

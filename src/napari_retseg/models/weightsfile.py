@@ -126,22 +126,24 @@ def copy_weights(source: Path, target: IO[bytes], metadata: Mapping[str, str]) -
 def _read_header(stream: BinaryIO, weights: Path, size: int) -> WeightsHeader:
     length = int.from_bytes(stream.read(8), "little")
     if length > min(size - 8, _LONGEST_HEADER):
-        raise _unreadable(weights, "its header is longer than the file or than any header")
+        raise _unreadable(weights, "its header is too long")
     try:
         content = parse_json(stream.read(length), weights)
     except InputError as error:
-        raise _unreadable(weights, "its header is no JSON") from error
+        raise _unreadable(weights, "its header is not JSON") from error
     if not isinstance(content, dict):
-        raise _unreadable(weights, "its header is no JSON object")
+        raise _unreadable(weights, "its header is not a JSON object")
     metadata = content.pop(_METADATA, None) or {}
     if not isinstance(metadata, dict) or not all(isinstance(t, str) for t in metadata.values()):
-        raise _unreadable(weights, "its free text is no text")
+        raise _unreadable(weights, "its metadata is not text")
     tensors = {name: _read_tensor(weights, name, entry) for name, entry in content.items()}
     tensors = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     place = 0
     for name, tensor in tensors.items():
         if tensor.begin != place:
-            raise _unreadable(weights, f"{name[:100]!r} does not begin where the one before ends")
+            raise _unreadable(
+                weights, f"{name[:100]!r} does not begin where the previous tensor ends"
+            )
         place = tensor.end
     if 8 + length + place != size:
         raise _unreadable(weights, "it is longer or shorter than its header says")
@@ -162,7 +164,7 @@ def _read_tensor(weights: Path, name: str, entry: Any) -> StoredTensor:
         raise _unreadable(weights, f"{name[:100]!r} has values of type {dtype[:20]!r}")
     tensor = StoredTensor(dtype, tuple(shape), *place)
     if tensor.end - tensor.begin != tensor.n_values * _SIZES[dtype]:
-        raise _unreadable(weights, f"{name[:100]!r} has another size than its shape")
+        raise _unreadable(weights, f"{name[:100]!r} has a size that does not match its shape")
     return tensor
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_retseg.models.description import ModelInfo
 from napari_retseg.models.trained import TrainedOn
+from napari_retseg.plural import count_noun
 
 
 def describe_network(info: ModelInfo) -> str:
@@ -12,29 +13,29 @@ def describe_network(info: ModelInfo) -> str:
     text = f"{network.arch} (3D)" if network.dims == 3 else f"{network.arch} with {network.encoder}"
     if network.head != "plain":
         text += f" and {network.head} head"
-    return f"{text}, {network.in_channels} channel(s)"
+    return f"{text}, {count_noun(network.in_channels, 'input channel')}"
 
 
 def describe_input(info: ModelInfo) -> str:
     """Say how a scan becomes the network's input."""
     preprocess = info.preprocess
     over = "scan" if preprocess.normalise_over == "scan" else "B-scan"
-    parts = ["N4 bias correction"] if preprocess.n4 else []
+    parts = ["N4 bias field correction"] if preprocess.n4 else []
     parts.append(f"{preprocess.normalise} normalisation of each {over}")
     if preprocess.every > 1:
-        parts.append(f"one pixel in {preprocess.every} along each axis")
+        parts.append(f"1 of every {preprocess.every} pixels along each axis")
     elif preprocess.size is not None:
         parts.append(f"resized to {_times(preprocess.size)}")
     elif preprocess.spacing_um is not None:
-        parts.append(f"resampled to pixels of {_times(preprocess.spacing_um)} um")
+        parts.append(f"resampled to a pixel size of {_times(preprocess.spacing_um)} µm")
     elif any(scale != 1 for scale in preprocess.scale):
-        parts.append(f"size times {_times(preprocess.scale)}")
+        parts.append(f"scaled by {_times(preprocess.scale)}")
     if preprocess.fit is not None:
         parts.append(f"cropped or padded to {_times(preprocess.fit)}")
     if preprocess.multiple is not None:
         parts.append(f"trimmed to a multiple of {preprocess.multiple}")
     if preprocess.trained_size is not None:
-        parts.append(f"samples of {_times(preprocess.trained_size)} in training")
+        parts.append(f"trained on samples of {_times(preprocess.trained_size)}")
     if preprocess.neighbours > 1:
         parts.append(f"{preprocess.neighbours} neighbouring B-scans")
     if preprocess.axis and info.network.dims == 2:
@@ -54,7 +55,7 @@ def describe_verdict(info: ModelInfo) -> str:
     before = None if info.start_scores is None else info.start_scores["mean_foreground_dice"]
     return (
         f"{verdict}: mean foreground Dice {_format(info.mean_dice)} on the held-out scans, "
-        f"{_format(before)} with the model that it started from"
+        f"{_format(before)} with the starting model"
     )
 
 
@@ -65,15 +66,17 @@ def describe_thresholds(info: ModelInfo) -> str:
 
 def count_patients(number: int, *, simulated: bool = False) -> str:
     """Count patients, in words; simulated ones are called so."""
-    return _count(number, "simulated patient" if simulated else "patient")
+    return count_noun(number, "simulated patient" if simulated else "patient")
 
 
 def describe_training(trained: TrainedOn) -> str:
     """Say how long and on what a model was trained."""
     patients = count_patients(trained.n_groups, simulated=trained.simulated)
-    scans = f"{_count(trained.bscans, 'B-scan')} of {patients}"
-    kept = f"; {trained.kept_start:.0%} of the starting weights kept" if trained.kept_start else ""
-    return f"{trained.iterations} iterations on {scans}{kept}"
+    scans = f"{count_noun(trained.bscans, 'B-scan')} of {patients}"
+    kept = (
+        f"; initial-weight fraction (WiSE-FT) {trained.kept_start:g}" if trained.kept_start else ""
+    )
+    return f"{count_noun(trained.iterations, 'iteration')} on {scans}{kept}"
 
 
 def describe_held_out(trained: TrainedOn) -> str:
@@ -87,21 +90,17 @@ def warn_of_split(trained: TrainedOn) -> str:
     shared = trained.n_shared_groups
     if "by image" in trained.split:
         return (
-            f"split by image ({_count(shared, 'patient')} on both sides): the scores are "
-            "better than they would be on other patients"
+            f"split by image ({count_noun(shared, 'patient')} in both training and held-out "
+            "data): the scores are too optimistic for other patients"
         )
     if not shared:
         return ""
     if trained.n_groups + trained.n_heldout_groups - shared == 1:
         return "one patient only: the scores say nothing about other patients"
     return (
-        f"{_count(shared, 'patient')} both trained on and held out: the scores are better "
-        "than they would be on other patients"
+        f"{count_noun(shared, 'patient')} in both training and held-out data: the scores are too "
+        "optimistic for other patients"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _times(values: tuple[float, ...]) -> str:

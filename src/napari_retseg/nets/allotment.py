@@ -60,7 +60,7 @@ class _Meter(TorchFunctionMode):
             self._left -= _VALUE * _count_values(args, named)
             if self._left < 0:
                 raise UsageError(
-                    f"{self._name} would take more memory than such a network can need "
+                    f"{self._name} would need more memory than the limit "
                     f"({self._limit / 1e9:.1f} GB); choose a smaller one"
                 )
         return func(*args, **named)

@@ -186,7 +186,7 @@ def _build_planar(config: NetworkConfig) -> torch.nn.Module:
 def _build_headed(config: NetworkConfig, arguments: dict[str, Any]) -> torch.nn.Module:
     if config.arch != "unet":
         wanted = f"head {config.head}" if config.head != "plain" else "an auxiliary head"
-        raise UsageError(f"{wanted} goes on the decoder of a unet, not of {config.arch}")
+        raise UsageError(f"{wanted} only works on the decoder of a unet, not of {config.arch}")
     return HeadedUNet(
         smp.Unet(**arguments),
         head=config.head,
@@ -225,14 +225,14 @@ def try_out(network: torch.nn.Module, config: NetworkConfig) -> None:
             found = tuple(network.eval()(probe).shape)
     except _FAILURES as error:
         raise UsageError(
-            f"{_name(config)} does not take images of any size: {_first_line(error)}"
+            f"{_name(config)} cannot process images of any size: {_first_line(error)}"
         ) from error
     if found != expected:
         size = "x".join(str(n) for n in probe.shape[2:])
         answer = "x".join(str(n) for n in found[2:])
         raise UsageError(
-            f"{_name(config)} gives logits of {answer} for an image of {size}; "
-            "change its options (upsampling, encoder_depth)"
+            f"{_name(config)} returns logits of {answer} for an image of {size}; change its "
+            "options (upsampling, encoder_depth)"
         )
     network.train(training)
 
@@ -251,4 +251,4 @@ def _unknown(kind: str, name: str, known: Iterable[str], *, prefix: str = "") ->
     near = difflib.get_close_matches(name, names, n=3) or []
     listed = ", ".join(prefix + one for one in (near or names[:12]))
     hint = f"did you mean {listed}?" if near else f"one of {listed}"
-    return f"there is no {kind} {prefix + name!r}; {hint}"
+    return f"unknown {kind} {prefix + name!r}; {hint}"

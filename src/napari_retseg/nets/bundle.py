@@ -27,6 +27,7 @@ from napari_retseg.models.card import write_card
 from napari_retseg.models.description import check_links
 from napari_retseg.models.weightsfile import WeightsHeader, read_header
 from napari_retseg.nets.build import build_untried, try_out
+from napari_retseg.plural import count_noun
 from napari_retseg.records import parse_json
 
 _EMBEDDED = DESCRIPTION
@@ -94,7 +95,7 @@ def load_model(name_or_folder: str | Path) -> Model:
     folder = find_model(name_or_folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
-        raise ModelError(f"{weights}: the weights are missing; export or copy the model again")
+        raise ModelError(f"{weights}: weights file not found; export or copy the model again")
     check_links(folder)
     header = read_header(weights)
     try:
@@ -140,8 +141,8 @@ def _check_finite(state: dict[str, torch.Tensor], weights: Path) -> None:
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelError(
-                f"{weights}: the weights are not finite ({name} holds NaN or infinity); the "
-                "training that made them has failed: take an earlier model"
+                f"{weights}: the weights contain values that are not finite ({name} has NaN or "
+                "infinity), because the training failed; use an earlier model"
             )
 
 
@@ -150,7 +151,7 @@ def _build(folder: Path, info: ModelInfo, header: WeightsHeader) -> torch.nn.Mod
     if info.network.n_classes != len(info.classes):
         raise ModelError(
             f"{folder / DESCRIPTION}: the network has {info.network.n_classes} outputs, "
-            f"but {len(info.classes)} classes are named"
+            f"but {count_noun(len(info.classes), 'class')} are named"
         )
     try:
         values = sum(tensor.n_values for tensor in header.tensors.values())
@@ -167,7 +168,7 @@ def _check_tensors(path: Path, *, expected: dict[str, torch.Tensor], found: Weig
     """Raise one error that names every mismatch."""
     stored = found.tensors
     wrong = [f"{name} is missing" for name in expected if name not in stored]
-    wrong += [f"{name} is not of this network" for name in stored if name not in expected]
+    wrong += [f"{name} does not belong to this network" for name in stored if name not in expected]
     wrong += [
         f"{name} has shape {stored[name].shape}, not {tuple(tensor.shape)}"
         for name, tensor in expected.items()

@@ -74,7 +74,7 @@ def choose_compute(device: Device = "auto", precision: Precision = "auto") -> Co
     """
     chosen = _choose_device(device)
     if precision == "fp16" and chosen.type == "cpu":
-        raise UsageError("fp16 is not for the CPU; use --precision bf16, fp32 or auto")
+        raise UsageError("fp16 does not work on the CPU; use --precision bf16, fp32 or auto")
     if precision != "auto":
         return Compute(chosen, _DTYPES[precision])
     if chosen.type == "cpu":
@@ -93,7 +93,7 @@ def _choose_device(device: Device) -> torch.device:
     if device == "auto":
         return torch.device(next(name for name, there in available.items() if there))
     if not available[device]:
-        raise UsageError(f"there is no {device} device on this machine; use --device auto or cpu")
+        raise UsageError(f"no {device} device on this computer; use --device auto or cpu")
     return torch.device(device)
 
 

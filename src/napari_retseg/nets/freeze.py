@@ -103,8 +103,8 @@ def _freeze_encoder(network: nn.Module, config: NetworkConfig, strategy: Strateg
     n_stages = len(parts.stages)
     if strategy.frozen_stages > n_stages:
         raise UsageError(
-            f"encoder-stages:{strategy.frozen_stages} freezes more stages than there are: the "
-            f"encoder has {n_stages}"
+            f"encoder-stages:{strategy.frozen_stages} freezes more stages than the encoder has "
+            f"({n_stages})"
         )
     frozen = n_stages if strategy.kind == "decoder" else strategy.frozen_stages
     network.requires_grad_(requires_grad=True)

@@ -28,6 +28,7 @@ from napari_retseg.config import (
 )
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.nets.bias import import_simpleitk
+from napari_retseg.plural import count_noun
 from napari_retseg.records import first_problem
 
 #: Widest input for which ``resize="auto"`` keeps the scan's width.
@@ -255,9 +256,9 @@ def _known_spacing(
     if unknown:
         prefix = "" if source is None else f"{source}: "
         raise InputError(
-            f"{prefix}the pixel size along {' and '.join(unknown)} is unknown, but the input has "
-            f"{_write(wanted)} um; save the scan with its scale (TIFF, NIfTI), or use a model "
-            "that is trained with another --resize"
+            f"{prefix}the pixel size along {' and '.join(unknown)} is unknown, but the input "
+            f"needs {_write(wanted)} µm; save the scan with its pixel size (TIFF, NIfTI), or use "
+            "a model that was trained with another --resize"
         )
     return tuple(size for size in given if size is not None)
 
@@ -265,8 +266,8 @@ def _known_spacing(
 def _check_dims(option: str, numbers: Sequence[float], dims: int) -> None:
     if len(numbers) != dims:
         raise UsageError(
-            f"{option} {_write(numbers)} has {len(numbers)} numbers, but the input is {dims}D; "
-            f"give {dims}, one each for {', '.join(_AXES[dims])}"
+            f"{option} {_write(numbers)} has {count_noun(len(numbers), 'number')}, but the input "
+            f"is {dims}D; give {dims} numbers: {', '.join(_AXES[dims])}"
         )
 
 
@@ -302,7 +303,9 @@ def plan_preprocess(config: TrainConfig, *, shapes: Sequence[tuple[int, ...]]) -
         import_simpleitk()
     window = parse_window(config.window)
     if window is not None and dims == 3:
-        raise UsageError("--window is for 2D networks; 3D ones choose their windows themselves")
+        raise UsageError(
+            "--window only works with 2D networks; 3D networks choose their windows themselves"
+        )
     factor = _auto_factor(shapes) if resize.kind == "auto" and dims == 2 else 1.0
     over: NormaliseOver = "scan" if dims == 3 else "bscan"
     if config.normalise_over != "auto":

@@ -162,8 +162,8 @@ def build_head(
     if head == "psp":
         if in_channels < len(POOL_SIZES):
             raise UsageError(
-                f"a PSP head needs {len(POOL_SIZES)} channels or more in the decoder's last stage, "
-                f"not {in_channels}; change decoder_channels"
+                f"a PSP head needs at least {len(POOL_SIZES)} channels in the last stage of the "
+                f"decoder, not {in_channels}; change decoder_channels"
             )
         layers["psp"] = PSPModule(in_channels, sizes=POOL_SIZES)
         pooled = in_channels + in_channels // len(POOL_SIZES) * len(POOL_SIZES)

@@ -61,8 +61,8 @@ def average_percentiles(images: Iterable[NDArray[np.float64]]) -> tuple[float, .
             n += 1
     if not n:
         raise InputError(
-            "no training image has contrast to learn the landmarks of --normalise nyul from; "
-            "choose another normalisation"
+            "no training image has enough contrast for --normalise nyul; choose another "
+            "normalisation"
         )
     return tuple(float(value) for value in total / n)
 

@@ -19,6 +19,7 @@ from napari_retseg.nets.greylevels import (
     to_float,
 )
 from napari_retseg.nets.landmarks import PERCENTILES, LandmarkMap, match_landmarks
+from napari_retseg.plural import count_noun
 
 #: Share of the darkest and of the brightest pixels that percentile normalisation clips, in %.
 CLIPPED_PERCENT = 0.5
@@ -138,8 +139,8 @@ def _landmarks_of_channels(
         return [landmarks] * n_channels
     if len(landmarks) != n * n_channels:
         raise ModelError(
-            f"nyul normalisation of {n_channels} channel(s) needs {n} landmarks for each, but "
-            f"the model has {len(landmarks)}; train it again"
+            f"nyul normalisation of {count_noun(n_channels, 'channel')} needs {n} landmarks for "
+            f"each, but the model has {len(landmarks)}; train the model again"
         )
     return [landmarks[k * n : (k + 1) * n] for k in range(n_channels)]
 

@@ -44,7 +44,12 @@ class TransferReport:
         parts = Counter(name.split(".")[0] for name in self.copied)
         total = len(self.copied) + len(self.adapted) + len(self.new)
         shares = ", ".join(f"{part} {count}" for part, count in parts.items()) or "none"
-        lines = [f"{len(self.copied)} of {total} tensors are taken over as they are ({shares})"]
+        lines = [
+            (
+                f"{len(self.copied)} of {total} tensors were copied from the starting model "
+                f"({shares})"
+            )
+        ]
         lines += [f"adapted: {words}" for words in self.adapted]
         if self.new:
             rest = len(self.new) - _LISTED
@@ -135,7 +140,7 @@ class _Surgeon:
         before, after = self.old_config.in_channels, self.new_config.in_channels
         for name in planes:
             self.new[name].copy_(adapt_planes(self.old[name], after))
-            self.adapted.append(f"{name}: from {before} to {after} input planes")
+            self.adapted.append(f"{name}: from {before} to {after} input channels")
 
     def _differs_in_planes(self, name: str) -> bool:
         old, new = self.old.get(name), self.new[name]
@@ -227,10 +232,9 @@ def _check_encoder(
     total = sum(name.startswith(tuple(prefixes)) for name in built.state_dict())
     if total - fresh < _LEAST_SHARE * total:
         raise ModelError(
-            f"{start.info.name}: the weights are of another network "
-            f"({_describe(start.info.network)}) than {_describe(network)}: {total - fresh} of "
-            f"{total} encoder tensors fit; leave out --arch and --encoder, or use --strategy "
-            "scratch"
+            f"{start.info.name}: weights of another network ({_describe(start.info.network)}) "
+            f"than {_describe(network)}: {total - fresh} of {total} encoder tensors fit; remove "
+            "--arch and --encoder, or use --strategy scratch"
         )
 
 

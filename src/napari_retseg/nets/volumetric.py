@@ -102,7 +102,7 @@ def build_volumetric(config: NetworkConfig) -> VolumetricNetwork:
     """
     if config.head != "plain" or config.auxiliary:
         raise UsageError(
-            f"{config.arch} is a 3D network; heads and auxiliary heads are for the 2D unet"
+            f"{config.arch} is a 3D network; heads and auxiliary heads only work with the 2D unet"
         )
     for name in _REFUSED:
         if name in config.options:

@@ -281,4 +281,4 @@ def read_events(run: Path) -> list[Event]:
     try:
         return list_events(read_log(run))
     except NotThereError as error:
-        raise NotThereError(f"{run}: there is no run in this folder; choose another one") from error
+        raise NotThereError(f"{run}: found no run in this folder; choose another one") from error

@@ -9,11 +9,11 @@ from napari_retseg.dataset import Dataset, divide, pin_split
 from napari_retseg.errors import RetsegError
 from napari_retseg.learn.budget import Budget
 from napari_retseg.models import ModelInfo
+from napari_retseg.plural import count_noun, plural
 from napari_retseg.rounds.duration import describe_duration
 from napari_retseg.rounds.words import (
     NAMED,
     count_bscans,
-    count_noun,
     join,
     make_sentence,
     name_heldout_places,
@@ -80,7 +80,9 @@ def check_round(dataset: Dataset, config: TrainConfig, start: ModelInfo | None) 
     if missing is not None:
         return missing
     if config.rehearse and not Path(config.rehearse).exists():
-        return f"The older data set {config.rehearse} is not there: choose another or leave it out."
+        return (
+            f"Rehearsal dataset {config.rehearse} not found. Choose another one, or leave it empty."
+        )
     try:
         divided = plan_split(dataset, config)
         return check_sides(divided)
@@ -105,17 +107,17 @@ def plan_split(dataset: Dataset, config: TrainConfig) -> Dataset:
 def check_labels(dataset: Dataset) -> str | None:
     """Say in one sentence which labels are missing; None: none."""
     if not dataset.cases:
-        return "There is no scan yet: add one, correct some of its B-scans and confirm them."
+        return "No scans yet: add a scan, correct some of its B-scans and confirm them."
     labelled = sum(len(case.annotated_bscans()) for case in dataset.cases)
     if labelled == 0:
         return (
-            "Nothing is confirmed yet: correct two B-scans or more, best of two patients, and "
-            "confirm them."
+            "No confirmed B-scans yet: correct and confirm at least two B-scans, if possible of "
+            "two patients."
         )
     if labelled == 1:
         return (
-            "Only one B-scan is confirmed, so that none can be held out: confirm another one, "
-            "best of another patient."
+            "Only one B-scan is confirmed, so none can be held out. Confirm another one, if "
+            "possible of another patient."
         )
     return None
 
@@ -125,13 +127,13 @@ def _check_model(config: TrainConfig, start: ModelInfo | None) -> str | None:
         if config.strategy in ("all", "scratch"):
             return None
         return (
-            f"Strategy {config.strategy} trains a part of a model that knows something already: "
-            "choose a model to start from."
+            f"Strategy {config.strategy} needs a starting model. Choose a model, or train from "
+            "scratch."
         )
     if config.dims != "auto" and (config.dims == "3") != (start.network.dims == 3):
         return (
-            f"Model {start.name} is a {start.network.dims}D network: set the dimensions to auto, "
-            "or start from another model."
+            f"Model {start.name} is a {start.network.dims}D network. Set the dimensions to auto, "
+            "or choose another starting model."
         )
     return None
 
@@ -141,13 +143,13 @@ def check_sides(divided: Dataset) -> str | None:
     if not count_bscans(divided, "train"):
         names = name_patients(divided.groups("val"))
         return (
-            f"All confirmed B-scans are held out ({names}), so that none is left to train on: "
-            "confirm some of another patient."
+            f"All confirmed B-scans are held out ({names}), so none is left for training. "
+            "Confirm some of another patient."
         )
     if not count_bscans(divided, "val"):
         places = name_heldout_places(divided) if divided.of_split("val") else ""
         return (
-            "No confirmed B-scan is held out, so that nothing could be scored: "
+            "No confirmed B-scan is held out, so there would be no scores: "
             f"{f'confirm one of {places}' if places else 'confirm some of a second patient'}."
         )
     return None
@@ -174,11 +176,11 @@ def _describe_weights(
         trained, frozen = parameters
         total = _round_number(trained + frozen)
         if not frozen:
-            return f"All {total} parameters train"
-        return f"{_round_number(trained)} of {total} parameters train"
+            return f"All {total} parameters are trained"
+        return f"{_round_number(trained)} of {total} parameters are trained"
     if start is None or config.strategy == "scratch":
-        return "A new network trains"
-    return f"Model {start.name} trains with strategy {config.strategy}"
+        return "Trains a network from scratch"
+    return f"Fine-tunes {start.name} with strategy {config.strategy}"
 
 
 def _find_budget(divided: Dataset, config: TrainConfig, start: ModelInfo | None) -> Budget:
@@ -190,13 +192,15 @@ def _find_budget(divided: Dataset, config: TrainConfig, start: ModelInfo | None)
 
 def _describe_length(config: TrainConfig, budget: Budget, seconds_per_step: float | None) -> str:
     if config.minutes:
-        text = f"{config.minutes:g} minute{'' if config.minutes == 1 else 's'}"
-        return f"for {text}, scoring not counted"
+        text = f"{config.minutes:g} {plural('minute', config.minutes)}"
+        return f"for {text}, without the time for scores"
     iterations = budget.iterations
     text = f"for {count_noun(iterations, 'iteration')}"
     if seconds_per_step is None:
         return text
-    return f"{text}: {describe_duration(iterations * seconds_per_step)}, scoring not counted"
+    return (
+        f"{text}: {describe_duration(iterations * seconds_per_step)}, without the time for scores"
+    )
 
 
 def _has_states(dataset: Dataset) -> bool:

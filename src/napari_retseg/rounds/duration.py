@@ -11,6 +11,7 @@ from napari_retseg.errors import RetsegError
 from napari_retseg.events import StepDone
 from napari_retseg.learn.run import read_config, read_run_model
 from napari_retseg.models import ModelInfo
+from napari_retseg.plural import count_noun, plural
 from napari_retseg.rounds.curves import read_events
 
 #: What a step's time depends on, besides the network and the number of samples.
@@ -68,10 +69,10 @@ def describe_duration(seconds: float) -> str:
     if minutes < 60:
         step = 1 if minutes < 20 else 5
         minutes = max(1, step * round(minutes / step))
-        return f"about {minutes} minute{'' if minutes == 1 else 's'}"
+        return f"about {count_noun(minutes, 'minute')}"
     halves = round(seconds / 1800)
     text = f"{halves // 2}" if halves % 2 == 0 else f"{halves / 2:.1f}"
-    return f"about {text} hour{'' if halves == 2 else 's'}"
+    return f"about {text} {plural('hour', halves / 2)}"
 
 
 def _is_alike(earlier: TrainConfig, config: TrainConfig) -> bool:

@@ -192,8 +192,8 @@ def _find_trained(network: _Network, strategy: Strategy) -> frozenset[str] | Non
         return None
     if strategy.frozen_stages > len(stages):
         raise UsageError(
-            f"encoder-stages:{strategy.frozen_stages} freezes more stages than there are: the "
-            f"encoder has {len(stages)}"
+            f"encoder-stages:{strategy.frozen_stages} freezes more stages than the encoder has "
+            f"({len(stages)})"
         )
     n_frozen = len(stages) if strategy.kind == "decoder" else strategy.frozen_stages
     return everything.difference(*stages[:n_frozen])

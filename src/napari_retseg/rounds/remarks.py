@@ -9,10 +9,10 @@ from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset
 from napari_retseg.errors import RetsegError
 from napari_retseg.models import ModelInfo
+from napari_retseg.plural import agree, count_noun
 from napari_retseg.rounds.describe import FEW, check_labels, check_sides, plan_split
 from napari_retseg.rounds.words import (
     count_bscans,
-    count_noun,
     join,
     make_sentence,
     name_heldout_places,
@@ -83,12 +83,12 @@ def _remark_on_patients(divided: Dataset) -> str:
         return ""
     if len({case.group for case in divided.cases if case.split}) > 1:
         return (
-            f"{name_patients(shared)} {'is' if len(shared) == 1 else 'are'} both trained on and "
-            "held out: the scores are better than they would be on other patients."
+            f"{name_patients(shared)} {agree(len(shared))} in both training and held-out data: "
+            "the scores are too optimistic for other patients."
         )
     return (
-        f"There is one patient only ({shared[0]}): {name_heldout_places(divided)} "
-        f"are held out, and the scores say nothing about other patients."
+        f"There is only one patient ({shared[0]}): {name_heldout_places(divided)} are held out, "
+        "and the scores say nothing about other patients."
     )
 
 
@@ -97,8 +97,8 @@ def _remark_on_number(divided: Dataset) -> str:
     if heldout >= FEW:
         return ""
     return (
-        f"Only {count_noun(heldout, 'B-scan')} {'is' if heldout == 1 else 'are'} held out: small "
-        "differences of the scores will be chance."
+        f"Only {count_noun(heldout, 'B-scan')} {agree(heldout)} held out: small differences in "
+        "the scores can be chance."
     )
 
 
@@ -111,10 +111,9 @@ def _remark_on_seen(divided: Dataset, start: ModelInfo | None) -> str:
     seen = trained.find_known(only)
     if not seen:
         return ""
-    verb = "is" if len(seen) == 1 else "are"
     return (
-        f"Model {start.name} was trained on {name_patients(seen)}, who {verb} held out now: its "
-        "own scores there flatter it. Start from a model that has not seen them."
+        f"Model {start.name} was trained on {name_patients(seen)}, now held out: its scores on "
+        "them are too optimistic. Use a starting model that was not trained on them."
     )
 
 
@@ -133,9 +132,9 @@ def _remark_on_begun(divided: Dataset, start: ModelInfo | None) -> str:
     if not begun:
         return ""
     return (
-        f"{begun} of {count_noun(heldout, 'held-out B-scan')} began as a prediction of "
-        f"{start.name}: what was left as it was speaks for that model. Go over all of their "
-        "boundaries, or label them from the image."
+        f"{begun} of {count_noun(heldout, 'held-out B-scan')} started from a prediction of "
+        f"{start.name}, so the scores favour this model. Check all boundaries on these B-scans, "
+        "or label them without a prediction."
     )
 
 
@@ -149,13 +148,13 @@ def _remark_on_classes(divided: Dataset, start: ModelInfo) -> str:
         return ""
     if len(new) == len(here):
         return (
-            f"Model {start.name} knows none of the classes here ({join(here)}): what it knows "
-            "of images comes over, its output layer begins anew."
+            f"Model {start.name} has none of the classes here ({join(here)}): its output layer "
+            "is trained from scratch, all other weights are kept."
         )
     known = [name for name in here if name in there]
-    parts = [f"{join(known)} {'comes' if len(known) == 1 else 'come'} over from {start.name}"]
+    parts = [f"{join(known)} {agree(len(known), 'starts', 'start')} from {start.name}"]
     if new:
-        parts.append(f"{join(new)} {'begins' if len(new) == 1 else 'begin'} untrained")
+        parts.append(f"{join(new)} {agree(len(new), 'starts', 'start')} from scratch")
     if left_out:
-        parts.append(f"{join(left_out)} {'is' if len(left_out) == 1 else 'are'} no class here")
+        parts.append(f"{join(left_out)} {agree(len(left_out))} not used here")
     return f"{'; '.join(parts)}."

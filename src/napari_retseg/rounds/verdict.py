@@ -22,6 +22,7 @@ from napari_retseg.models import (
     roll_back,
 )
 from napari_retseg.models.wording import warn_of_split
+from napari_retseg.plural import agree, count_noun
 from napari_retseg.rounds.curves import read_events, read_score
 from napari_retseg.rounds.describe import FEW
 
@@ -114,11 +115,11 @@ def judge_round(
         Names of the starting model's classes; None: not known.
     """
     best, start = result.get("best"), result.get("start")
-    stopped = f"Stopped after {_count(result.get('iterations', 0), 'iteration')}. "
+    stopped = f"Stopped after {count_noun(result.get('iterations', 0), 'iteration')}. "
     if best is None:
         return Verdict(
-            f"{stopped if cancelled else ''}There are no scores of the new model yet: let it train "
-            "until the first scoring.",
+            f"{stopped if cancelled else ''}The new model has no scores yet: let it train until "
+            "the first scores.",
             "unknown",
             None,
         )
@@ -145,7 +146,7 @@ def read_verdict(run: Path) -> Verdict:
     """
     ended = [event for event in read_events(run) if isinstance(event, Finished)]
     if not ended:
-        raise NotThereError(f"{run}: this training has not ended; resume it")
+        raise NotThereError(f"{run}: this training has not finished; resume it")
     new, start = _read_quietly(run / _MODEL), _read_quietly(run / _START)
     return judge_round(
         ended[-1].result,
@@ -167,7 +168,7 @@ def keep_new(run: Path, name: str) -> Change:
     """
     model = run.absolute() / _MODEL
     if not (model / DESCRIPTION).is_file():
-        raise ModelError(f"{run}: has no model yet; let it train until the first scoring")
+        raise ModelError(f"{run}: no model yet; let it train until the first scores")
     return add_model(model, name=name, replace=True, force=True)
 
 
@@ -201,19 +202,22 @@ def _compare(
     best: dict[str, Any], start: dict[str, Any] | None, rows: tuple[VerdictRow, ...]
 ) -> tuple[str, Level]:
     """Put the comparison into a sentence."""
-    where = f"on {_count(best['n_bscans'], 'B-scan')} of {_count(best['n_groups'], 'patient')}"
+    where = (
+        f"on {count_noun(best['n_bscans'], 'B-scan')} of {count_noun(best['n_groups'], 'patient')}"
+    )
     now = read_score(best, None, "dice")
     before = None if start is None else read_score(start, None, "dice")
     if now is None:
-        return f"No score: the labels hold none of the classes {where}", "unknown"
+        return f"No score: the labels contain none of the classes {where}", "unknown"
     if before is None:
         return f"Nothing to compare with: mean foreground Dice {now:.3f} {where}", "unknown"
     change = round(now, 3) - round(before, 3)
     level: Level = "same" if abs(change) < 5e-4 else "better" if change > 0 else "worse"
     if level == "worse" and is_reference_of(start or {}):
         return (
-            f"Cannot be judged: most held-out labels are what the old model predicted, and speak "
-            f"for it; mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)}) {where}"
+            "Undecided: most held-out labels are predictions of the old model, so the scores "
+            f"favour it; mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)}) "
+            f"{where}"
         ), "unknown"
     word = {"better": "Better", "same": "As good as before", "worse": "Worse"}[level]
     numbers = f"mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)})"
@@ -265,7 +269,7 @@ def _remark(
             return f"not in the held-out labels, but predicted at {predicted} pixels"
         return "not in the held-out labels"
     if start is not None and known is not None and name not in known:
-        return "the old model did not know it"
+        return "not a class of the old model"
     return _ONE_ONLY if own["bscans_present"] == 1 else ""
 
 
@@ -278,9 +282,7 @@ def _list_remarks(
     remarks += _remark_on_classes(rows, n_bscans=best["n_bscans"])
     remarks.append(_remark_on_rehearsed(result.get("rehearsed") or {}))
     if result.get("start") is not None:
-        remarks.append(
-            "The new model is the best of its scorings on these very B-scans: that flatters it."
-        )
+        remarks.append("Checkpoint chosen on these B-scans; score is optimistic.")
     return tuple(text for text in remarks if text)
 
 
@@ -298,8 +300,8 @@ def _remark_on_number(best: dict[str, Any]) -> str:
     number = best["n_bscans"]
     if number >= FEW:
         return ""
-    held = f"Only {_count(number, 'B-scan')} {'is' if number == 1 else 'are'} held out"
-    return f"{held}: a small difference can be chance; confirm more there."
+    held = f"Only {count_noun(number, 'B-scan')} {agree(number)} held out"
+    return f"{held}: small differences can be chance. Confirm more held-out B-scans."
 
 
 def _remark_on_patients(best: dict[str, Any], trained_on: TrainedOn | None) -> str:
@@ -307,7 +309,9 @@ def _remark_on_patients(best: dict[str, Any], trained_on: TrainedOn | None) -> s
     if warning:
         return f"{warning[0].upper()}{warning[1:]}."
     if best["n_groups"] == 1:
-        return "All held-out B-scans are of one patient: on others the model may do otherwise."
+        return (
+            "All held-out B-scans are of one patient: the model may be better or worse on others."
+        )
     return ""
 
 
@@ -317,12 +321,13 @@ def _remark_on_accepted(start: Mapping[str, Any]) -> str:
     number = max(exact, kept)
     if not number:
         return ""
-    held = f"{number} of {_count(start['n_bscans'], 'held-out B-scan')}"
-    what, how = ("just", "as it is") if exact >= kept else ("mostly", "with small corrections")
+    held = f"{number} of {count_noun(start['n_bscans'], 'held-out B-scan')}"
+    unchanged = exact >= kept
+    how = "accepted without corrections" if unchanged else "accepted with small corrections"
     return (
-        f"{held} hold{'s' if number == 1 else ''} {what} what the old model predicts: accepted "
-        f"{how}, a prediction speaks for the model that made it. Compare the two by eye, or label "
-        "held-out B-scans from the image."
+        f"{held} {agree(number, 'is a prediction', 'are predictions')} of the old model, {how}, "
+        "so the scores favour the old model. Compare the two models by eye, or label held-out "
+        "B-scans without a prediction."
     )
 
 
@@ -335,8 +340,8 @@ def _remark_on_rehearsed(rehearsed: Mapping[str, Any]) -> str:
     if before is None or now is None:
         return ""
     return (
-        f"On the older data set, after the last iteration: mean foreground Dice {now:.3f}, was "
-        f"{before:.3f} ({_sign(now - before, 3)})."
+        f"On the rehearsal dataset, after the last iteration: mean foreground Dice {now:.3f}, "
+        f"was {before:.3f} ({_sign(now - before, 3)})."
     )
 
 
@@ -354,7 +359,3 @@ def _subtract(after: float | None, before: float | None) -> float | None:
 def _sign(change: float, digits: int) -> str:
     text = f"{change:+.{digits}f}"
     return text if float(text) else f"±{0:.{digits}f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

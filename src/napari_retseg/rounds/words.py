@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import RetsegError
+from napari_retseg.plural import plural
 
 #: So many patients or classes are named; of more, the number is said.
 NAMED = 4
@@ -44,11 +45,6 @@ def join(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
-def count_noun(count: int, noun: str) -> str:
-    """Write a number with its noun: ``1 B-scan``, ``2 B-scans``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def make_sentence(error: RetsegError) -> str:
     """Write an error as a sentence."""
     text = " ".join(str(error).split())
@@ -67,7 +63,7 @@ def name_heldout_places(divided: Dataset) -> str:
         if len(volumes) > 1:
             return "the last B-scans of each volume"
         case = volumes[0]
-        noun = "B-scan" if len(case.heldout_bscans) == 1 else "B-scans"
+        noun = plural("B-scan", len(case.heldout_bscans))
         return f"{noun} {name_ranges(case.heldout_bscans)} of {_name_scan(case)}"
     names = [_name_scan(case) for case in divided.of_split("val")]
     groups = {case.group for case in divided.cases if case.split}

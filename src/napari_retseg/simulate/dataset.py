@@ -61,7 +61,7 @@ def simulate_dataset(
     """
     held_out = _count_held_out(count, n_val)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: is not an empty folder; name a new one for the dataset")
+        raise InputError(f"{folder}: this folder is not empty; choose a new one for the dataset")
     config = config or SimulatorConfig()
     if device is not None and isinstance(config, SimulatorConfig):
         config = config.model_copy(update={"device": device})

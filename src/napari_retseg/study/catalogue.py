@@ -42,7 +42,7 @@ def read_recipe(
     """
     values = parse_yaml(_read(name_or_path), name_or_path)
     if not isinstance(values, dict):
-        raise UsageError(f"{name_or_path}: is no recipe; see docs/studies.md")
+        raise UsageError(f"{name_or_path}: not a recipe; see docs/studies.md")
     if quick and not isinstance(values.get("quick"), dict):
         raise UsageError(f"{name_or_path}: has no quick version")
     wanted = merge(values, values["quick"]) if quick else values
@@ -77,7 +77,7 @@ def _read(name_or_path: str) -> str | bytes:
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         raise UsageError(
-            f"{name_or_path}: no recipe of this name; there are {', '.join(recipe_names())}, or "
-            "give a .yaml file"
+            f"{name_or_path}: unknown recipe; choose from {', '.join(recipe_names())}, or give a "
+            ".yaml file"
         )
     return read_limited(path, LARGEST_YAML)

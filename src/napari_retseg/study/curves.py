@@ -60,7 +60,7 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
             draw_panels(
                 sheet,
                 f"learning {sheet.grid} {split}",
-                f"{sheet.title}: scores while training ({split}{about})",
+                f"{sheet.title}: scores during training ({split}{about})",
                 _describe_scores(own, with_bands=with_bands),
                 draw,
                 x_label="iteration",
@@ -71,12 +71,11 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
 
 def _describe_scores(own: Sequence[Combination], *, with_bands: bool) -> str:
     text = (
-        "Dice of each class on the validation part while the networks were trained, means over "
-        f"folds and seeds{' with 95 % intervals' if with_bands else ''}. Iteration 0 is the "
-        "starting model."
+        "Dice of each class on the validation part during training: means over folds and "
+        f"seeds{' with 95 % intervals' if with_bands else ''}. Iteration 0 is the starting model."
     )
     if any(run.spec.config.operating_point for one in own for run in one.results):
-        text += " The thresholds that the tables' scores have are not applied: they come after."
+        text += " Without the thresholds that are used in the tables: they are chosen later."
     return text
 
 
@@ -104,7 +103,7 @@ def _draw_steps(
         f"loss {sheet.grid} {split}",
         f"{sheet.title}: loss and learning rate ({split}{about})",
         "Loss of the batches (exponential mean) and learning rate of the first run of each "
-        "combination. Losses of different kinds do not compare.",
+        "combination. Different losses cannot be compared.",
     )
 
 

@@ -12,6 +12,7 @@ from napari_retseg.config import SplitBy, parse_split
 from napari_retseg.dataset import Case, Dataset, divide
 from napari_retseg.dataset.split import rank_groups
 from napari_retseg.errors import InputError
+from napari_retseg.plural import agree, plural
 from napari_retseg.study.recipe import SplitSpec
 
 Unit = Literal["patient", "case"]
@@ -91,8 +92,8 @@ def check_leakage(dataset: Dataset) -> None:
         shared = sorted({*dataset.groups(first)} & {*dataset.groups(second)})
         if shared:
             raise InputError(
-                f"{dataset.root}: patient {shared[0]} would be in {first} and in {second}; correct "
-                "the splits in dataset.json, or take shares or folds in the recipe"
+                f"{dataset.root}: patient {shared[0]} would be in {first} and in {second}; "
+                "correct the splits in dataset.json, or use percentages or folds in the recipe"
             )
 
 
@@ -110,8 +111,9 @@ def _set_validation_aside(
     ranked = rank_groups(set(names.values()), seed)
     if len(ranked) <= spec.validation:
         raise InputError(
-            f"{dataset.root}: {spec.validation} {spec.by}s are to be set aside for validation, but "
-            f"only {len(ranked)} are left beside the test; label more, or lower 'validation'"
+            f"{dataset.root}: validation needs {spec.validation} "
+            f"{plural(spec.by, spec.validation)}, but only {len(ranked)} {agree(len(ranked))} "
+            "left besides the test set; label more, or reduce 'validation'"
         )
     aside = set(ranked[: spec.validation])
     moved = []

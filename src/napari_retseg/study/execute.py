@@ -152,7 +152,7 @@ def _run_here(
 
 def _skip_orphans(ledger: _Ledger) -> Iterator[RunTold]:
     for run in ledger.take_orphans():
-        reason = "left out: the pre-training that it starts from failed"
+        reason = "skipped: the pre-training that it starts from failed"
         yield ledger.settle(run, JobOutcome("failed", reason))
 
 

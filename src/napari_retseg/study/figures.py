@@ -70,9 +70,9 @@ def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
     return draw_panels(
         sheet,
         f"score-by-size {sheet.grid} {split}",
-        f"{sheet.title}: score by number of training {unit} ({split})",
-        f"Dice of each class on the scored part against the number of training {unit}. Lines are "
-        "means over folds and seeds, bars 95 % intervals, dots single runs.",
+        f"{sheet.title}: Dice by number of training {unit} ({split})",
+        f"Dice of each class on the scored part by number of training {unit}. Lines: means over "
+        "folds and seeds. Bars: 95 % intervals. Dots: single runs.",
         draw,
         x_label=f"training {unit}",
     )
@@ -114,7 +114,7 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
                 f"gain-by-size {sheet.grid} {split}",
                 f"{sheet.title}: gain over {references[factor]!r} ({split})",
                 "Difference in Dice to the reference on the same cases, folds and seeds: means "
-                "with 95 % intervals. Above 0 is better than the reference.",
+                "with 95 % intervals. Above 0: better than the reference.",
                 draw,
                 x_label=f"training {sheet.recipe.size_by}s",
             )
@@ -145,8 +145,8 @@ def _draw_levels(sheet: Sheet) -> StudyFigure:
         figure,
         f"scores {sheet.grid}",
         sheet.title,
-        f"{first_up(label)} Dice on the scored part for each combination: means over folds "
-        f"and seeds with 95 % intervals, dots are single runs.{_tell_published(sheet)}",
+        f"{first_up(label)} Dice on the scored part for each combination: means over folds and "
+        f"seeds with 95 % intervals. Dots: single runs.{_tell_published(sheet)}",
     )
 
 
@@ -182,7 +182,7 @@ def _draw_classes(sheet: Sheet) -> StudyFigure:
         figure,
         f"classes {sheet.grid}",
         f"{sheet.title}: Dice of each class",
-        "Dice on the scored part: means over folds and seeds with 95 % intervals, dots are single "
+        "Dice on the scored part: means over folds and seeds with 95 % intervals. Dots: single "
         "runs.",
     )
 
@@ -235,4 +235,4 @@ def _by_level(sheet: Sheet, split: str) -> list[tuple[str, list[Combination]]]:
 
 def _tell_published(sheet: Sheet) -> str:
     has_published = any("dice" in one.results[0].spec.published for one in sheet.combinations)
-    return " Open diamonds are published values." if has_published else ""
+    return " Open diamonds: published values." if has_published else ""

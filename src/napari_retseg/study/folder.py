@@ -24,6 +24,7 @@ from napari_retseg.dataset.case import Stamp, stamp
 from napari_retseg.errors import InputError, NotThereError, UsageError
 from napari_retseg.io import label_path
 from napari_retseg.io.atomic import write_json
+from napari_retseg.plural import count_noun
 from napari_retseg.records import read_record
 from napari_retseg.scan import OctScan
 from napari_retseg.study.plan import PLACE, RunSpec, StudyPlan
@@ -88,7 +89,7 @@ class RunFolder:
         except InputError as error:
             raise InputError(f"{error}; run the study again") from error
         if spec.key != self.path.name:
-            raise InputError(f"{path}: is of another run ({spec.key}); run the study again")
+            raise InputError(f"{path}: belongs to another run ({spec.key}); run the study again")
         return spec
 
     def holds(self, spec: RunSpec) -> bool:
@@ -183,7 +184,7 @@ class StudyFolder:
         InputError
             Where the folder cannot be written.
         """
-        with self._hold(self.path, 0, "another program runs this study"):
+        with self._hold(self.path, 0, "another program is running this study"):
             yield
 
     @contextmanager
@@ -197,7 +198,7 @@ class StudyFolder:
         InputError
             Where the folder cannot be written.
         """
-        reason = "another program makes its data ready; try again when it has"
+        reason = "another program is preparing its data; try again later"
         with self._hold(self.data, _PATIENCE_SECONDS, reason):
             yield
 
@@ -230,7 +231,7 @@ class StudyFolder:
         before = self._read_about()
         if before is not None and before.recipe.name != plan.recipe.name:
             raise UsageError(
-                f"{self.path}: holds the study {before.recipe.name}; choose another --output"
+                f"{self.path}: contains the study {before.recipe.name}; choose another --output"
             )
         for spec in plan.unique:
             folder = self.run(spec.key)
@@ -254,7 +255,7 @@ class StudyFolder:
         """
         about = self._read_about()
         if about is None:
-            raise InputError(f"{self.path}: holds no study; run one with --output {self.path}")
+            raise InputError(f"{self.path}: contains no study; run one with --output {self.path}")
         return about
 
     def read_plan(self) -> StudyPlan:
@@ -272,13 +273,13 @@ class StudyFolder:
             try:
                 spec = self.run(place.key).read_spec()
             except InputError as error:
-                problems[f"a run is left out: {error}"] = None
+                problems[f"skipped one run: {error}"] = None
             else:
                 runs.append(spec.model_copy(update=place.model_dump()))
         if not runs:
             raise InputError(
-                f"{self.path}: none of its {len(about.runs)} runs can be read"
-                f"{': ' if problems else ''}{next(iter(problems), '')}; run the study again"
+                f"{self.path}: none of its {count_noun(len(about.runs), 'run')} can be "
+                f"read{': ' if problems else ''}{next(iter(problems), '')}; run the study again"
             )
         return StudyPlan(about.recipe, tuple(runs), (*about.notes, *problems))
 
@@ -290,8 +291,8 @@ class StudyFolder:
             return None
         except InputError as error:
             raise InputError(
-                f"{error}; it is damaged, or of another version of napari-retseg: choose another "
-                "--output"
+                f"{error}; it is damaged or from another version of napari-retseg: choose "
+                "another --output"
             ) from error
 
 

@@ -88,7 +88,7 @@ def _holding(folder: RunFolder) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise JobError(f"{folder.path}: another program works on this run") from error
+        raise JobError(f"{folder.path}: another program is working on this run") from error
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ def split_changes(pairs: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, A
                 target = target.setdefault(part, {})
             target[[first, *rest][-1]] = value
         else:
-            raise UsageError(f"--set {name}: is no option of a training and no part of a recipe")
+            raise UsageError(f"--set {name}: neither a training option nor a part of the recipe")
     return changes, options
 
 

@@ -144,7 +144,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except InputError as error:
         text = str(error).removeprefix(f"{path}: ")
         raise InputError(
-            f"{path}: no pack of a study's runs ({text}); 'study pack' makes one"
+            f"{path}: not a pack of a study ({text}); make one with 'study pack'"
         ) from error
 
 

@@ -8,6 +8,7 @@ from html import escape as escape_html
 from importlib.resources import files
 
 from napari_retseg.plaintext import make_visible
+from napari_retseg.plural import count_noun
 from napari_retseg.study.drawing import StudyFigure
 from napari_retseg.study.panels import Gallery
 from napari_retseg.study.statistics import PairedTest
@@ -89,7 +90,7 @@ class Page:
 
     def add_runs(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Add a long table that is folded away."""
-        self._parts.append(f"<details><summary>{len(rows)} runs</summary>")
+        self._parts.append(f"<details><summary>{count_noun(len(rows), 'run')}</summary>")
         cells = [[(text, None, True) for text in row] for row in rows]
         self._add_rows("", head, cells, n_words=len(head))
         self._parts.append("</details>")
@@ -111,7 +112,11 @@ class Page:
         )
         self._parts.append(f'<p class="classes">{keys}</p>')
         for panel in gallery.panels:
-            score = "no class in the reference" if panel.dice is None else f"{panel.dice:.3f}"
+            score = (
+                "no foreground class in the reference"
+                if panel.dice is None
+                else f"{panel.dice:.3f}"
+            )
             text = f"{panel.rank.capitalize()} case: {panel.name} of {panel.group}"
             text += f", mean foreground Dice {score}"
             self._add_picture(panel.picture, "image/png", f"{text}. Scan, reference, prediction.")

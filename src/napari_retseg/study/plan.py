@@ -18,6 +18,7 @@ from napari_retseg.config import Frozen, TrainConfig
 from napari_retseg.dataset import Case, Dataset, load_dataset, pin_split
 from napari_retseg.errors import UsageError
 from napari_retseg.models import find_model, read_info
+from napari_retseg.plural import count_noun, plural
 from napari_retseg.study.division import divide_for_run, shared_patients, take_size
 from napari_retseg.study.recipe import NEW, PRETRAINED, START, Grid, Level, Part, Recipe, SplitSpec
 from napari_retseg.study.roles import Contents
@@ -144,7 +145,9 @@ def _check_number(recipe: Recipe) -> None:
         )
         total += levels // zipped * sum(1 for _ in _repetitions(recipe, grid))
     if total > MOST_RUNS:
-        raise UsageError(f"{recipe.name}: has {total:,} runs; a study has {MOST_RUNS:,} at most")
+        raise UsageError(
+            f"{recipe.name}: has {total:,} runs, but a study can have at most {MOST_RUNS:,}"
+        )
 
 
 def plan_study(
@@ -176,7 +179,7 @@ def plan_study(
     pretraining = _plan_pretraining(planner, datasets)
     for comparison in recipe.compare:
         if comparison.factor not in recipe.factors:
-            planner.notes[f"nothing is compared by {comparison.factor!r}: no grid has it"] = None
+            planner.notes[f"no comparison by {comparison.factor!r}: no grid has this factor"] = None
     for name, grid in recipe.grids.items():
         for levels, chosen in expand(grid):
             for split, fold, seed, size in _repetitions(recipe, grid):
@@ -272,8 +275,8 @@ def _plan_run(
     report_on = spec.report_on or recipe.report_on
     if not taken.of_split(report_on):
         raise UsageError(
-            f"{recipe.name}: scores are reported on the {report_on} part, but split {split} "
-            "has none; use 70/15/15, or folds with 'validation'"
+            f"{recipe.name}: scores are reported on the {report_on} part, but split {split} has "
+            "none; use 70/15/15, or folds with 'validation'"
         )
     _note_shared(planner, spec, taken, split)
     _add(
@@ -350,8 +353,8 @@ def _describe_shortage(parts: Dataset, recipe: Recipe, size: int, split: str) ->
     training = parts.of_split("train")
     there = len(training) if recipe.size_by == "case" else len(parts.groups("train"))
     return (
-        f"size {size} is left out in split {split}: only {there} {recipe.size_by}s can be trained "
-        "on (--sizes names others)"
+        f"size {size} is skipped in split {split}: only {there} training "
+        f"{plural(recipe.size_by, there)} (choose other sizes with --sizes)"
     )
 
 
@@ -359,6 +362,6 @@ def _note_shared(planner: _Planner, spec: SplitSpec, data: Dataset, split: str) 
     shared = shared_patients(data)
     if shared and spec.by == "image":
         planner.notes[
-            f"split {split!r} divides images: {len(shared)} patients are trained on and scored, so "
-            "that its scores are better than on new patients"
+            f"split {split!r} is by image: {count_noun(len(shared), 'patient')} in both training "
+            "and scored data, so the scores are too optimistic for new patients"
         ] = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_retseg.config import TrainConfig
+from napari_retseg.plural import count_noun, plural
 from napari_retseg.study.division import shared_patients
 from napari_retseg.study.plan import RunSpec, StudyPlan
 from napari_retseg.study.recipe import Recipe, SplitSpec
@@ -26,22 +27,22 @@ def describe_protocol(plan: StudyPlan) -> list[str]:
     if sizes:
         sentences.append(
             f"Training sets of {', '.join(map(str, sizes))} {recipe.size_by}s are drawn from the "
-            "training part; for one seed, smaller sets lie in larger ones, and all combinations "
-            "see the same."
+            "training part. For each seed, larger sets contain the smaller ones, and all "
+            "combinations use the same sets."
         )
     sentences.append(_describe_choice(recipe, runs))
     sentences.append(
-        "Counts of right and wrong pixels are pooled over all scored pixels that are annotated. A "
-        "class that is neither in the reference nor predicted has no value; background is in no "
-        "mean unless the column says so."
+        "Scores are pooled over all annotated pixels of the scored part. A class that is neither "
+        "in the reference nor predicted has no value. Means are without background, unless the "
+        "column says otherwise."
     )
     seeds = sorted({run.seed for run in runs})
     n_runs = sum(run.kind == "run" for run in plan.unique)
     sentences.append(
-        f"{n_runs} {_plural('run', n_runs)} with {'seed' if len(seeds) == 1 else 'seeds'} "
-        f"{', '.join(map(str, seeds))}. Margins are 95 % intervals of the mean (Student's t) over "
-        "folds and seeds of a combination; these share training data, so the true intervals are "
-        "somewhat wider."
+        f"{count_noun(n_runs, 'run')} with {plural('seed', len(seeds))} "
+        f"{', '.join(map(str, seeds))}. Margins are 95 % intervals of the mean (Student's t) "
+        "over folds and seeds of a combination. Folds and seeds share training data, so the "
+        "true intervals are somewhat wider."
     )
     return sentences
 
@@ -53,15 +54,16 @@ def list_flags(plan: StudyPlan) -> list[str]:
     chosen = sorted({run.split for run in runs if is_chosen_on_scored(run)})
     if chosen:
         flags.append(
-            f"In split {_join(chosen)}, iterations or thresholds were chosen on the part that is "
-            "reported: its scores are optimistic."
+            f"In split {_join(chosen)}, checkpoints or thresholds were chosen on the reported "
+            "part: the scores are optimistic."
         )
     before = {
         case.image for run in plan.runs if run.kind == "pretraining" for case in run.data.cases
     }
     if any(before & {case.image for case in run.data.cases} for run in runs):
         flags.append(
-            "The pre-training has seen images of the target: this is no transfer between data sets."
+            "The pre-training used images of the target dataset, so this is not a transfer "
+            "between datasets."
         )
     shared: dict[str, int] = {}
     for run in runs:
@@ -70,15 +72,15 @@ def list_flags(plan: StudyPlan) -> list[str]:
     by_image = [name for name, n in shared.items() if n]
     if by_image:
         flags.append(
-            f"In split {_join(by_image)}, patients are trained on and scored: its scores say "
-            "nothing about new patients."
+            f"In split {_join(by_image)}, some patients are in both training and scored data: "
+            "the scores say nothing about new patients."
         )
     reported = [run.report_on for run in runs]
     n_levels = len({(run.grid, tuple(run.levels.items())) for run in runs})
     if n_levels > 1 and "val" in reported:
         flags.append(
-            f"Whoever picks the best of {n_levels} combinations by these scores chooses on the "
-            "reported part; the winner's score is optimistic."
+            f"If you pick the best of {n_levels} combinations by these scores, its score is "
+            "optimistic, because you choose on the reported part."
         )
     return flags
 
@@ -113,55 +115,57 @@ def count_parts(runs: Sequence[RunSpec]) -> str:
         cases, patients = zip(*counts, strict=True)
         if max(cases):
             texts.append(
-                f"{word} {_range(cases)} {_plural('case', max(cases))} of {_range(patients)} "
-                f"{_plural('patient', max(patients))}"
+                f"{word} {_range(cases)} {plural('case', max(cases))} of {_range(patients)} "
+                f"{plural('patient', max(patients))}"
             )
     return ", ".join(texts)
 
 
 def _describe_parts(recipe: Recipe) -> list[str]:
-    parts = [f"{name} is of {role.part} %" for name, role in recipe.data.items() if role.part]
+    parts = [f"{name} uses {role.part} %" for name, role in recipe.data.items() if role.part]
     if not parts:
         return []
-    return [f"{_first_up(', '.join(parts))} of the patients of its data, in a fixed random order."]
+    return [
+        f"{_first_up(', '.join(parts))} of the patients of its dataset, in a fixed random order."
+    ]
 
 
 def _describe_pretraining(plan: StudyPlan) -> list[str]:
     return [
-        f"A network is pre-trained on {run.data.name} ({count_parts([run])}); the iteration that "
-        "is best on its validation part is what the runs start from."
+        f"A network is pre-trained on {run.data.name} ({count_parts([run])}). The runs start "
+        "from its checkpoint with the best score on the validation part."
         for run in plan.runs
         if run.kind == "pretraining"
     ]
 
 
 def _describe_split(name: str, spec: SplitSpec, runs: Sequence[RunSpec]) -> str:
-    unit = "patient" if spec.by == "patient" else "image, whoever it is of"
+    unit = "patient" if spec.by == "patient" else "image, without regard to patients"
     if spec.folds:
         how = f"{spec.folds} folds by {unit}; each is held out once"
     elif spec.plan == "pinned":
-        how = f"as pinned in the data set, by {unit}"
+        how = f"as pinned in the dataset, by {unit}"
     else:
         how = f"{spec.plan} at random by {unit}"
     if spec.validation:
         verb = "validates" if spec.validation == 1 else "validate"
-        how += f"; {spec.validation} {_plural(spec.by, spec.validation)} of the others {verb}"
+        how += f"; {count_noun(spec.validation, spec.by)} of the others {verb}"
     if spec.spread:
-        how += "; sizes are dealt over all training patients"
+        how += "; training sizes are spread over all training patients"
     seed = "the run's own seed" if spec.seed == "run" else f"seed {spec.seed}"
     note = f" ({spec.note})" if spec.note else ""
-    return f"Split {name!r}: {how}; ranked with {seed}{note}. {_first_up(count_parts(runs))}."
+    return f"Split {name!r}: {how}; drawn with {seed}{note}. {_first_up(count_parts(runs))}."
 
 
 def _describe_choice(recipe: Recipe, runs: Sequence[RunSpec]) -> str:
     if recipe.select_on == "nothing":
-        text = "The last iteration is scored: nothing is chosen by a score"
+        text = "The last checkpoint is scored; no checkpoint is chosen by its score"
     else:
-        text = "The iteration with the best mean foreground Dice on the validation part is scored"
+        text = "The checkpoint with the best mean foreground Dice on the validation part is scored"
     if any(run.config.operating_point for run in runs):
         text += "; a threshold for each class is chosen there, too"
     parts = sorted({_PARTS[run.report_on] for run in runs})
-    return f"{text}. Scores are of the {' or '.join(parts)} part."
+    return f"{text}. Scores are from the {' or '.join(parts)} part."
 
 
 def _list_images(runs: Sequence[RunSpec]) -> set[Path]:
@@ -170,10 +174,6 @@ def _list_images(runs: Sequence[RunSpec]) -> set[Path]:
 
 def _range(values: Sequence[int]) -> str:
     return str(values[0]) if min(values) == max(values) else f"{min(values)} to {max(values)}"
-
-
-def _plural(noun: str, number: int) -> str:
-    return noun if number == 1 else f"{noun}s"
 
 
 def _join(names: Sequence[str]) -> str:

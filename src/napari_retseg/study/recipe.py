@@ -89,7 +89,7 @@ class Grid(Frozen):
         for group in self.zip:
             unknown = [name for name in group if name not in self.factors]
             if unknown:
-                raise ValueError(f"{unknown[0]!r} is zipped but is no factor of the grid")
+                raise ValueError(f"{unknown[0]!r} is zipped, but is not a factor of the grid")
             if len({len(self.factors[name]) for name in group}) > 1:
                 raise ValueError(f"zipped factors {', '.join(group)} differ in number of levels")
         return self
@@ -142,7 +142,7 @@ class SplitSpec(Frozen):
                 raise ValueError("a study runs all folds; write 'folds:4'")
             parse_split(text)
         elif int(folds[1]) < 2:
-            raise ValueError("folds are 2 or more")
+            raise ValueError("use at least 2 folds")
         return text
 
     @property
@@ -174,7 +174,9 @@ def parse_part(text: str) -> tuple[float, float]:
     """
     first, dash, last = text.partition("-")
     if not dash or not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= 100):
-        raise ValueError(f"part is A-B, per cent of the patients, for instance 0-40, not {text!r}")
+        raise ValueError(
+            f"part must be A-B, per cent of the patients, for example 0-40, not {text!r}"
+        )
     return int(first) / 100, int(last) / 100
 
 
@@ -211,7 +213,7 @@ class DataRole(Frozen):
     @classmethod
     def _check_size(cls, text: str) -> str:
         if text and len(parse_size(text) or ()) != 2:
-            raise ValueError(f"size is DEPTHxWIDTH, not {text!r}")
+            raise ValueError(f"size must be DEPTHxWIDTH, not {text!r}")
         return text
 
     @field_validator("part")
@@ -310,7 +312,7 @@ class Recipe(Frozen):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise ValueError("a recipe's name is of small letters, digits and '-'")
+            raise ValueError("a recipe's name must consist of small letters, digits and '-'")
         return name
 
     @field_validator("train")
@@ -322,28 +324,28 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _check_data(self) -> Recipe:
         if "target" not in self.data:
-            raise ValueError("data names no 'target'")
+            raise ValueError("data has no 'target'")
         wanted = {f"data {name}": role.same_as for name, role in self.data.items()}
         wanted |= {f"split {name!r}": spec.data for name, spec in self.splits.items()}
         if self.pretraining is not None:
             wanted["pretraining"] = self.pretraining.data
         for what, role in wanted.items():
             if role and role not in self.data:
-                raise ValueError(f"{what} is of data {role!r}, which are not there")
+                raise ValueError(f"{what} uses data {role!r}, which does not exist")
         return self
 
     @model_validator(mode="after")
     def _check_grids(self) -> Recipe:
         if not self.grids or not self.splits:
-            raise ValueError("there is no grid or no split, so nothing to run")
+            raise ValueError("no grid or no split, so there is nothing to run")
         for name, grid in self.grids.items():
             unknown = [split for split in grid.splits if split not in self.splits]
             if unknown:
-                raise ValueError(f"grid {name!r} takes split {unknown[0]!r}, which is not there")
+                raise ValueError(f"grid {name!r} uses split {unknown[0]!r}, which does not exist")
         spread = [name for name, split in self.splits.items() if split.spread]
         if spread and self.size_by == "patient":
             raise ValueError(
-                f"split {spread[0]!r} spreads cases, but sizes are patients; size_by: case"
+                f"split {spread[0]!r} spreads cases, but sizes count patients; use size_by: case"
             )
         return self
 
@@ -358,7 +360,7 @@ def check_options(options: dict[str, Any]) -> None:
     own = {"seed", "split", "split_by"}
     unknown = [name for name in options if name not in TrainConfig.model_fields and name != START]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no option of a training")
+        raise ValueError(f"{unknown[0]!r} is not a training option")
     taken = [name for name in options if name in own]
     if taken:
-        raise ValueError(f"{taken[0]!r} is the study's own: use its seeds and splits")
+        raise ValueError(f"{taken[0]!r} is set by the study: use seeds and splits of the recipe")

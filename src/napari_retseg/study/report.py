@@ -127,16 +127,16 @@ def _lay_out(outcome: _Outcome) -> str:
     for table in outcome.tables:
         page.add_table(table)
     page.add_text(
-        "Margins are 95 % intervals of the mean over the runs of a row; a dash means no value. "
-        "A click on a head sorts.",
+        "Margins are 95 % intervals of the mean over the runs of a row. A dash means no value. "
+        "Click a column head to sort.",
         "soft",
     )
     if outcome.tests:
         page.add_heading("Paired comparisons")
         page.add_text(
-            "Runs are paired by split, fold, seed and size. With few pairs Wilcoxon's test cannot "
-            "reach small p values (five pairs: 0.063), and p values are not corrected for the "
-            "number of comparisons."
+            "Runs are paired by split, fold, seed and size. With few pairs, Wilcoxon's test "
+            "cannot reach small p values (five pairs: 0.063). The p values are not corrected for "
+            "multiple comparisons."
         )
         page.add_tests("", outcome.tests)
     page.add_heading("Figures")
@@ -145,7 +145,7 @@ def _lay_out(outcome: _Outcome) -> str:
     if outcome.gallery is not None and outcome.gallery.panels:
         page.add_heading("Cases")
         page.add_text(
-            f"Of the first run of the combination with the best mean score: "
+            "From the first run of the combination with the best mean score: "
             f"{outcome.gallery.result.spec.label}."
         )
         page.add_gallery(outcome.gallery)
@@ -159,12 +159,12 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
     page.add_heading("Protocol")
     page.add_list([*describe_protocol(plan), *plan.notes])
     runs = [run for run in plan.runs if run.kind == "run"]
-    page.add_text("Options that all runs share, where they differ from a training's defaults:")
+    page.add_text("Options that all runs share, if they differ from the defaults of a training:")
     page.add_pairs(describe_options(runs))
     changes = outcome.folder.read_about().changes
     if changes:
         page.add_heading("Changed from the recipe")
-        page.add_text("These were given with the command. What the recipe says stands in brackets.")
+        page.add_text("Set with the command. The values of the recipe are in brackets.")
         page.add_pairs([(name, f"{here} (recipe: {before})") for name, before, here in changes])
     fidelity = plan.recipe.fidelity
     parts = (
@@ -175,7 +175,7 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
     if any(texts for _, texts in parts):
         page.add_heading("Faithful, corrected, not reproducible")
         if changes:
-            page.add_text("Of the recipe as it is written, without the changes above.", "soft")
+            page.add_text("For the recipe as written, without the changes above.", "soft")
     for title, texts in parts:
         if texts:
             page.add_text(f"{title}:")
@@ -184,24 +184,24 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
 
 def _add_origin(page: Page, outcome: _Outcome) -> None:
     about = outcome.folder.read_about()
-    page.add_heading("How to repeat it")
+    page.add_heading("How to repeat this study")
     page.add_code(about.command)
     page.add_pairs([*about.versions.items(), *((f"data: {k}", v) for k, v in about.data.items())])
     taken = Counter(r.taken_from for r in outcome.results if r.taken_from)
     if taken:
         packs = ", ".join(f"{count} from {pack}" for pack, count in taken.items())
-        page.add_text(f"Rows that were taken over from runs done elsewhere: {packs}.")
+        page.add_text(f"Rows imported from other computers: {packs}.")
     failed = [
         f"{run.label} ({run.key}): {outcome.folder.run(run.key).failure}"
         for run in outcome.plan.unique
         if outcome.folder.run(run.key).state in ("failed", "unreadable")
     ]
     if failed:
-        page.add_text("Runs that failed, or whose result cannot be read:")
+        page.add_text("Runs that failed, or whose results cannot be read:")
         page.add_list(failed, "failed")
     page.add_text(
-        "Each run goes by a hash of all that its result depends on: options, cases, classes and "
-        "starting model."
+        "The key of each run is a hash of everything that affects its result: options, cases, "
+        "classes and starting model."
     )
     page.add_runs(("key", "run", "scores of", "minutes"), _list_runs(outcome.results))
 
@@ -237,7 +237,7 @@ def _describe_missing(outcome: _Outcome) -> list[str]:
     unreadable = f", {states['unreadable']} unreadable" if states["unreadable"] else ""
     return [
         f"{missing} of {sum(states.values())} runs are not in this report ({states['failed']} "
-        f"failed{unreadable}); the same command goes on with them."
+        f"failed{unreadable}). Run the same command again to continue."
     ]
 
 

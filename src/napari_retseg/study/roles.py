@@ -49,7 +49,7 @@ def open_roles(recipe: Recipe, given: Mapping[str, Path], folder: Path) -> dict[
     strangers = sorted(set(given) - set(recipe.data))
     if strangers:
         raise UsageError(
-            f"--data {strangers[0]}=...: {recipe.name} has no such role; it has "
+            f"--data {strangers[0]}=...: {recipe.name} has no such role; choose from "
             f"{', '.join(recipe.data)}"
         )
     found = {}
@@ -106,8 +106,8 @@ def take_part(dataset: Dataset, role: DataRole, name: str) -> Dataset:
     chosen = set(ranked[first:last])
     if not chosen:
         raise InputError(
-            f"{dataset.root}: {name} takes {role.part} % of {len(ranked)} labelled patients, which "
-            "is nobody; choose a larger part"
+            f"{dataset.root}: {name} uses {role.part} % of {len(ranked)} labelled patients, "
+            "which is no patient; choose a larger part"
         )
     cases = tuple(case for case in dataset.cases if case.group in chosen)
     return dataset.model_copy(update={"cases": cases})
@@ -241,8 +241,8 @@ def _resample(
     plane = scan.read_bscan(0)
     if scan.is_volume or len(plane) > 1 or plane.dtype != np.uint8:
         raise InputError(
-            f"{scan.source}: only grey 8-bit pictures of one B-scan are resampled to a size; "
-            "leave 'size' out of the recipe's data"
+            f"{scan.source}: only grey 8-bit pictures of one B-scan can be resampled to a size; "
+            "remove 'size' from the recipe's data"
         )
     shape = (size[1], size[0])
     with replace_atomically(image) as temporary:

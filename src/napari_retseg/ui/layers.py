@@ -69,7 +69,7 @@ def scan_of_layer(layer: Image) -> OctScan:
     """
     if layer.rgb:
         raise InputError(
-            f"{layer.name}: is a colour image, but a scan is grey; split its channels "
+            f"{layer.name}: this is a colour image, but a scan is grey; split its channels "
             "(right-click, Split RGB) and choose one"
         )
     known = find_scan(layer.data, attributes_of(layer))
@@ -79,8 +79,8 @@ def scan_of_layer(layer: Image) -> OctScan:
     axes = name_axes(pixels.ndim, layer.axis_labels)
     if axes is None:
         raise InputError(
-            f"{layer.name}: has {pixels.ndim} axes, but a B-scan has 2 and a volume 3; split it "
-            "first (right-click, Split Stack) and choose a part"
+            f"{layer.name}: this layer has {pixels.ndim} axes, but a B-scan has 2 and a volume "
+            "has 3; split it first (right-click, Split Stack) and choose one part"
         )
     scan = OctScan(pixels=pixels, axes=axes, source=None)
     spacing = measure_spacing(place_of(layer), len(scan.spatial_axes))

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_retseg.models import ModelInfo
 from napari_retseg.plaintext import make_visible
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.modelbox import show_bad_models
 from napari_retseg.ui.numbering import describe_bscan
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_rich_text, make_text, make_tip
@@ -54,24 +55,26 @@ class SegmentPanel(QWidget):
         self._show_all()
 
     def _make_widgets(self) -> None:
-        self.scan_box = _make_box("The image layer that is segmented")
+        self.scan_box = _make_box("Image layer to segment")
         self.scan_text = make_text()
-        self.model_box = _make_box("The model that segments it")
+        self.model_box = _make_box("Model to segment with")
         self.browse_button = QPushButton("Browse…")
-        self.browse_button.setToolTip("Choose a model's folder, or the folder of a training run")
+        self.browse_button.setToolTip("Choose a model folder or a run folder")
         self.model_text = make_rich_text()
         self.bscan_button = QPushButton("Segment this B-scan")
         self.bscan_button.setToolTip("Segment the B-scan in view")
         self.volume_button = QPushButton("Segment volume")
-        self.volume_button.setToolTip("Segment all B-scans; the first ones show at once")
+        self.volume_button.setToolTip("Segment all B-scans; the first results appear at once")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; the B-scans that are done stay")
+        self.cancel_button.setToolTip("Stop; finished B-scans are kept")
         self.place_text = make_text()
         self.square_button = make_square_button()
         self.save_button = QPushButton("Save layer…")
-        self.save_button.setToolTip("Save labels or a scan as PNG, TIFF or NIfTI, with its scale")
+        self.save_button.setToolTip(
+            "Save labels or a scan as PNG, TIFF or NIfTI, with the pixel size"
+        )
         self.work_text = make_text()
         self.notice_text = make_text()
         for button in (self.browse_button, self.cancel_button):
@@ -173,7 +176,7 @@ class SegmentPanel(QWidget):
         self.notice_text.setVisible(bool(notice.text))
 
     def _on_browse_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a model's folder")
+        folder = QFileDialog.getExistingDirectory(self, "Choose a model folder")
         if folder:
             self.model_browsed.emit(Path(folder))
 
@@ -227,7 +230,7 @@ def _describe_model(choice: ModelChoice) -> str:
 def _describe_work(work: Work) -> str:
     if work.total == 0:
         return ""
-    text = f"{work.done} of {work.total} B-scans"
+    text = f"{work.done} of {count_noun(work.total, 'B-scan')}"
     if work.seconds_left is None:
         return text
     seconds = round(work.seconds_left)

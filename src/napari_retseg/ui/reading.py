@@ -55,10 +55,14 @@ def stack_bscans(scans: Sequence[OctScan]) -> OctScan:
     first = scans[0]
     for scan in scans:
         if scan.is_volume or scan.n_channels > 1:
-            raise InputError(f"{scan.source}: is no single B-scan; open it without a stack")
+            raise InputError(
+                f"{scan.source}: this file is not a single B-scan and cannot be part of a stack; "
+                "open it alone"
+            )
         if scan.pixels.shape != first.pixels.shape or scan.pixels.dtype != first.pixels.dtype:
             raise InputError(
-                f"{scan.source}: differs in size or type from {first.source}; open them one by one"
+                f"{scan.source}: size or type differs from {first.source}; open the files "
+                "one by one"
             )
     spacings = {scan.spacing_um for scan in scans}
     plane = first.spacing_um if len(spacings) == 1 else (None, None)

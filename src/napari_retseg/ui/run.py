@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_retseg.engine import JobHandle, JobOutcome
 from napari_retseg.errors import ModelError
 from napari_retseg.events import Progress
+from napari_retseg.plural import agree, count_noun
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.prediction import Prediction
 from napari_retseg.ui.state import ModelChoice, Work
@@ -51,8 +52,8 @@ def check_channels(scan: OctScan, choice: ModelChoice, *, name: str) -> None:
     expected = choice.info.network.in_channels
     if scan.n_channels != expected:
         raise ModelError(
-            f"{name}: has {scan.n_channels} channel(s), but model {choice.name} takes {expected}; "
-            "choose a model for such scans"
+            f"{name}: has {count_noun(scan.n_channels, 'channel')}, but model {choice.name} "
+            f"needs {expected}; choose another model"
         )
 
 
@@ -87,10 +88,16 @@ def estimate(run: Run, progress: Progress) -> Work:
 def report(run: Run, outcome: JobOutcome, done: int) -> str:
     """Say in a sentence what was done."""
     if outcome.status == "cancelled":
-        return f"Stopped after {done} of {len(run.bscans)} B-scans; what is done stays."
+        return (
+            f"Stopped after {done} of {count_noun(len(run.bscans), 'B-scan')}. Finished B-scans "
+            "are kept."
+        )
     seconds = time.monotonic() - run.began
-    what = "this B-scan" if len(run.bscans) == 1 else f"{done} B-scans"
+    what = "this B-scan" if len(run.bscans) == 1 else count_noun(done, "B-scan")
     text = f"Segmented {what} in {seconds:.1f} s."
     if run.kept:
-        text += f" {run.kept} B-scan(s) that you painted meanwhile were left as they are."
+        text += (
+            f" {count_noun(run.kept, 'B-scan')} that you painted on meanwhile "
+            f"{agree(run.kept, 'was', 'were')} not changed."
+        )
     return text

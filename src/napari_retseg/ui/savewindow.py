@@ -76,11 +76,11 @@ class SaveWindow(QDialog):
         self._postbox = Postbox()
         names = [(make_visible(layer.name), number) for number, layer in enumerate(layers)]
         self.layer_box = ComboBox(
-            label="Layer", choices=names, value=self._layers.index(chosen), tooltip="What is saved"
+            label="Layer", choices=names, value=self._layers.index(chosen), tooltip="Layer to save"
         )
-        self.format_box = ComboBox(label="As", choices=[("TIFF", 0)], tooltip="The kind of file")
+        self.format_box = ComboBox(label="As", choices=[("TIFF", 0)], tooltip="File type")
         self.file_edit = FileEdit(
-            label="To", mode=FileDialogMode.OPTIONAL_FILE, tooltip="The file, or the new folder"
+            label="To", mode=FileDialogMode.OPTIONAL_FILE, tooltip="File, or new folder"
         )
         self.notice = make_text()
         self.notice.hide()
@@ -155,9 +155,9 @@ class SaveWindow(QDialog):
         writer.shutdown(wait=False)
 
     def _may_replace(self, path: Path) -> bool:
-        box = make_question(self, "Replace a file", f"{path.name} is there already. Replace it?")
+        box = make_question(self, "Replace a file", f"{path.name} already exists. Replace it?")
         replace = box.addButton("Replace", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("Keep it", QMessageBox.ButtonRole.RejectRole)
+        keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.exec()
         agreed = box.clickedButton() is replace
@@ -175,7 +175,7 @@ class SaveWindow(QDialog):
         elif isinstance(error, RetsegError):
             self._show(str(error))
         else:
-            self._show(f"The file was not saved ({type(error).__name__}: {error}).")
+            self._show(f"Could not save the file ({type(error).__name__}: {error}).")
 
     def _show(self, text: str) -> None:
         self.notice.setText(text)
@@ -194,7 +194,7 @@ def open_save_window(
     wanted = [viewer.layers.selection.active, best, *reversed(layers)]
     chosen = next((layer for layer in wanted if layer is not None and layer in layers), None)
     if chosen is None:
-        tell("There is nothing to save yet: open a scan first.")
+        tell("Nothing to save yet: open a scan first.")
         return None
     window = SaveWindow(viewer, layers, chosen, tell=tell, parent=parent)
     window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -163,7 +163,7 @@ def _keep_source(path: Path, attributes: dict[str, Any]) -> None:
         return
     own, target = source.resolve(), path.resolve()
     if own == target or (own.is_dir() and own in target.parents):
-        raise InputError(f"{path}: would change the scan itself; choose another name")
+        raise InputError(f"{path}: this file is the scan itself; choose another name")
 
 
 def _make_folder(path: Path) -> None:
@@ -171,9 +171,11 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         is_empty = next(path.iterdir(), None) is None
     except OSError as error:
-        raise InputError(f"{path}: cannot be made ({error.strerror or error})") from error
+        raise InputError(
+            f"{path}: cannot create this folder ({error.strerror or error}); choose another one"
+        ) from error
     if not is_empty:
-        raise InputError(f"{path}: is not empty; choose an empty folder or a new one")
+        raise InputError(f"{path}: this folder is not empty; choose an empty or a new one")
 
 
 def _find_scan_below(labels: Layer, layers: Iterable[Layer]) -> Image | None:

@@ -100,7 +100,7 @@ class Segmenter:
         else:
             self.state.model = 0 if found else -1
         if not found:
-            self.tell("There is no model yet: press Browse and choose a model's folder.")
+            self.tell("No model yet: press Browse and choose a model folder.")
 
     def add_model(self, folder: Path) -> None:
         """Add a model from a folder, and choose it."""
@@ -310,7 +310,7 @@ class Segmenter:
             self.state.work = None
             if run.handle is not None:
                 run.handle.cancel()
-            self.tell(f"{event.value.name} was closed, so its segmentation was stopped.")
+            self.tell(f"{event.value.name} was closed; its segmentation was stopped.")
         self._update_scans()
 
     def tell(self, text: str, level: Any = "info") -> None:

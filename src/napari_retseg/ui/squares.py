@@ -20,7 +20,10 @@ def make_square_button() -> QPushButton:
     button.setCheckable(True)
     button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     button.setToolTip(
-        make_tip("Show each pixel as a square; else a B-scan has its true shape, where it is known")
+        make_tip(
+            "Show pixels as squares. Otherwise a B-scan has its true shape, if the pixel size is "
+            "known."
+        )
     )
     return button
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from psygnal import SignalGroupDescriptor
 
 from napari_retseg.models import ModelInfo
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
 
 #: In um.
@@ -113,7 +114,7 @@ def describe_scan(scan: OctScan) -> str:
     size = f"{depth} × {width} pixels"
     if scan.is_volume:
         noun = "B-scan" if scan.is_oct else "slice"
-        size = f"{scan.n_bscans} {noun if scan.n_bscans == 1 else noun + 's'} of {size}"
+        size = f"{count_noun(scan.n_bscans, noun)} of {size}"
     if scan.n_channels > 1:
         size += f", {scan.n_channels} channels"
     if scan.laterality is not None:
@@ -124,7 +125,7 @@ def describe_scan(scan: OctScan) -> str:
 def _describe_scale(scan: OctScan) -> str:
     axial, lateral = scan.spacing_um[-2:]
     if axial is None or lateral is None:
-        return "scale unknown"
+        return "pixel size unknown"
     factor, unit = (1, "µm") if min(axial, lateral) < _MILLIMETRE else (_MILLIMETRE, "mm")
     text = f"{axial / factor:.3g} × {lateral / factor:.3g} {unit}"
     if scan.n_bscans > 1:

@@ -26,7 +26,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """
     labels = np.asarray(_largest(data, attributes))
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.uint8).max):
-        raise InputError(f"{path}: label values must lie between 0 and 255 to be written")
+        raise InputError(f"{path}: only label values from 0 to 255 can be saved")
     scan = _describe(labels, attributes, find_grid(labels, attributes))
     return [str(io.write_labels(Path(path), labels.astype(np.uint8, copy=False), scan=scan))]
 
@@ -43,7 +43,7 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     is_colour = bool(attributes.get("rgb"))
     scan = None if is_colour else _describe(pixels, attributes, find_scan(data, attributes))
     if scan is None:
-        raise InputError(f"{path}: only grey B-scans and volumes are written as scans")
+        raise InputError(f"{path}: only grey B-scans and volumes can be saved as scans")
     return [str(io.write_scan(Path(path), scan))]
 
 

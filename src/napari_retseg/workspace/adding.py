@@ -120,12 +120,14 @@ def describe(
         about["spacing_source"] = "user"
     if laterality is not None:
         if laterality not in get_args(Laterality):
-            raise InputError(f"{case.about['name']}: the eye is OD or OS, not {laterality!r}")
+            raise InputError(
+                f"{case.about['name']}: laterality must be OD or OS, not {laterality!r}"
+            )
         about["laterality"] = laterality
     if group is not None:
         group = group.strip()
         if not group:
-            raise InputError(f"{case.about['name']}: the patient needs a name")
+            raise InputError(f"{case.about['name']}: enter a name for the patient")
         about.pop(SOURCE, None)
         update["group"] = group
         if group != case.group:
@@ -138,8 +140,9 @@ def _check_spacing(case: Case, given: Iterable[float | None]) -> list[float | No
     shape = shape_of(case)
     if shape is not None and len(sizes) != len(shape):
         raise InputError(
-            f"{case.about['name']}: {len(sizes)} pixel sizes given, the scan has {len(shape)} axes"
+            f"{case.about['name']}: got {len(sizes)} pixel sizes, but the scan has "
+            f"{len(shape)} axes"
         )
     if any(size is not None and not (math.isfinite(size) and size > 0) for size in sizes):
-        raise InputError(f"{case.about['name']}: pixel sizes are positive numbers of um")
+        raise InputError(f"{case.about['name']}: pixel sizes must be positive numbers in µm")
     return sizes

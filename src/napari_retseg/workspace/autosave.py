@@ -243,7 +243,7 @@ class Autosaver:
             return str(error)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            return f"{where}cannot be written ({error.strerror or error}); make room"
+            return f"{where}cannot be saved ({error.strerror or error}); free some disk space"
         except Exception as error:  # noqa: BLE001 - an unforeseen failure must not end the saving
             lines = f"{error}".splitlines() or [""]
             return f"{key[0]}: B-scan {key[1]} cannot be saved ({type(error).__name__}: {lines[0]})"

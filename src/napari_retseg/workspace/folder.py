@@ -124,7 +124,7 @@ class Workspace(ScanShelf, Labelling, TrainingData):
                 self.anchor.release()
                 self._file_lock.release()
                 self._file_lock = None
-                self.why_read_only = f"{self.folder} was closed: open it again to change it"
+                self.why_read_only = f"{self.folder} was closed; open it again to change it"
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from napari_retseg.dataset import BscanState, Case
 from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
 from napari_retseg.errors import InputError
 from napari_retseg.events import BscanUncertainty
+from napari_retseg.plural import count_noun
 from napari_retseg.workspace.entry import (
     PredictedBscan,
     PredictingModel,
@@ -221,7 +222,8 @@ class Labelling(OpenedWorkspace):
         shape = self._shape(case)
         if not 0 <= bscan < count_bscans(shape):
             raise InputError(
-                f"{case.about['name']}: has {count_bscans(shape)} B-scans, none has number {bscan}"
+                f"{case.about['name']}: has {count_noun(count_bscans(shape), 'B-scan')}, but no "
+                f"B-scan {bscan}"
             )
         if plane.shape != shape[-2:] or plane.dtype != np.uint8:
             raise InputError(

@@ -62,12 +62,12 @@ def read_header(folder: Path) -> Header:
     """
     path = folder / WORKSPACE
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; it may have been moved or renamed")
+        raise InputError(f"{folder}: folder not found; it may have been moved or renamed")
     try:
         content = read_json(resolve_within(folder, path))
     except NotThereError as error:
         raise InputError(
-            f"{folder}: is no workspace (it holds no {WORKSPACE}); choose another folder, or make "
+            f"{folder}: not a workspace (no {WORKSPACE} in it); choose another folder, or create "
             "a new workspace"
         ) from error
     return _check_header(content, path)
@@ -77,14 +77,14 @@ def _check_header(content: Any, path: Path) -> Header:
     version = content.get("schema_version", 1) if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise InputError(
-            f"{path.parent}: was made by a newer napari-retseg (its files are of version "
-            f"{version}, this program knows {SCHEMA_VERSION}); update napari-retseg to open it, "
-            "nothing was changed"
+            f"{path.parent}: created by a newer napari-retseg (version {version} of its files; "
+            f"this program knows {SCHEMA_VERSION}); update napari-retseg to open it. Nothing was "
+            "changed"
         )
     try:
         return check_record(content if isinstance(version, int) else None, Header, path)
     except InputError as error:
-        raise InputError(f"{error}; it describes no workspace, restore it from a copy") from error
+        raise InputError(f"{error}; not a workspace description, restore it from a copy") from error
 
 
 def write_header(folder: Path, header: Header) -> None:
@@ -108,18 +108,18 @@ def check_room(folder: Path) -> None:
         With what to do instead.
     """
     if (folder / WORKSPACE).exists():
-        raise InputError(f"{folder}: is a workspace already; open it")
+        raise InputError(f"{folder}: already a workspace; open it")
     try:
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: is a file; name a new folder for the workspace")
+            raise InputError(f"{folder}: this is a file; choose a new folder for the workspace")
         there = [e.name for e in folder.iterdir()] if folder.exists() else []
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
     visible = sorted(name for name in there if not name.startswith("."))
     if visible:
         raise InputError(
-            f"{folder}: holds something already ({visible[0]}); name a new folder for the "
-            "workspace, scans are added to it from wherever they lie"
+            f"{folder}: not empty ({visible[0]}); choose a new folder for the workspace. Scans "
+            "can stay in their own folders"
         )
 
 
@@ -181,5 +181,5 @@ def make_round(anchor: Anchor) -> Path:
         anchor.make_folder(path.parent)
         path.mkdir()
     except OSError as error:
-        raise InputError(f"{path}: cannot be made ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be created ({error.strerror})") from error
     return path

@@ -38,19 +38,19 @@ def take_lock(folder: Path) -> tuple[BaseFileLock | None, str]:
     check_lock(folder / LOCK)
     for place in (folder, folder / DESCRIPTION, folder / LABELS):
         if place.exists() and not _may_write(place):
-            return None, f"{place} is write-protected: make it writable to change the workspace"
+            return None, f"{place} is write-protected; make it writable to change the workspace"
     # any thread may close the workspace, not only the one that opened it
     lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
         return None, (
-            f"{folder} is open in another window or program: close it there and open it again "
-            "to change it"
+            f"{folder} is open in another window or program; close it there and open it again to "
+            "change it"
         )
     except OSError as error:
-        why = error.strerror or "no lock"
-        return None, f"{folder} cannot be written ({why}): make it writable to change it"
+        why = error.strerror or "cannot lock it"
+        return None, f"{folder} is not writable ({why}); make it writable to change it"
     return lock, ""
 
 
@@ -89,10 +89,7 @@ def check_lock(path: Path) -> None:
         return
     is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_size == 0
     if not is_plain:
-        raise InputError(
-            f"{path}: is not the empty file by which programs take turns, so nothing was changed; "
-            "move it away"
-        )
+        raise InputError(f"{path}: not the empty lock file, so nothing was changed; move it away")
 
 
 def _may_write(path: Path) -> bool:

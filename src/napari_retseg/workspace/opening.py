@@ -22,6 +22,7 @@ from napari_retseg.dataset.description import (
 from napari_retseg.dataset.planes import list_planes
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, RetsegError
+from napari_retseg.plural import agree, count_noun
 from napari_retseg.workspace.cases import MISSING
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.layout import KINDS, LABELS, choose_name, list_names
@@ -71,8 +72,8 @@ def check_trust(folder: Path, *, is_trusted: bool) -> None:
     for kind in KINDS:
         if (folder / kind).is_symlink():
             raise InputError(
-                f"{folder / kind}: is a link, where a folder of its own is needed, so the "
-                "workspace was not opened; replace the link with the folder that it names"
+                f"{folder / kind}: this is a link, but a real folder is needed, so the workspace "
+                "was not opened; replace the link with the folder it points to"
             )
     path = folder / DESCRIPTION
     _list_cases(read_description(path), path, is_trusted=is_trusted, refused=[])
@@ -117,7 +118,7 @@ def read_contents(anchor: Anchor, *, is_trusted: bool, former: Path | None) -> C
         is_changed=repaired != listed
         or missing != _listed_missing(data)
         or about.get(UNREADABLE) != data.get(UNREADABLE),
-        notes=(*notes, *(f"an entry is set aside: {reason}" for _, reason in refused)),
+        notes=(*notes, *(f"skipped one entry: {reason}" for _, reason in refused)),
     )
 
 
@@ -170,7 +171,7 @@ def _check_twice(cases: list[Case], path: Path) -> None:
         if image not in seen:
             seen.add(image)
             continue
-        raise InputError(f"{path}: {image} is in it twice; take one of the entries out")
+        raise InputError(f"{path}: {image} is listed twice; remove one of the entries")
 
 
 def _find_scan(case: Case, folder: Path, former: Path | None) -> Case:
@@ -199,8 +200,8 @@ def _repair(cases: list[Case], anchor: Anchor) -> tuple[list[Case], tuple[str, .
         labels = folder / LABELS / name
         if case.label not in (None, labels):
             raise InputError(
-                f"{folder / DESCRIPTION}: labels of {name} lie in {case.label}, in a workspace "
-                f"they lie in {LABELS}/{name}; add that data set to a new workspace"
+                f"{folder / DESCRIPTION}: labels of {name} are in {case.label}, but in a "
+                f"workspace they must be in {LABELS}/{name}; add that dataset to a new workspace"
             )
         states = {i: b for i, b in (case.bscans or {}).items() if b.state != "predicted"}
         there = list_planes(anchor.listed(labels))
@@ -211,9 +212,12 @@ def _repair(cases: list[Case], anchor: Anchor) -> tuple[list[Case], tuple[str, .
         repaired.append(case.model_copy(update=update))
     notes = []
     if lost:
-        notes.append(f"{lost} B-scan(s) were noted as labelled, but their files are gone")
+        notes.append(f"{count_noun(lost, 'B-scan')} had labels, but the label files are gone")
     if adopted:
-        notes.append(f"{adopted} B-scan(s) with labels had no state and count as corrected")
+        notes.append(
+            f"{count_noun(adopted, 'B-scan')} with labels had no state and "
+            f"{agree(adopted, 'counts', 'count')} as corrected"
+        )
     return repaired, (*notes, *_list_strangers(folder, cases))
 
 
@@ -238,4 +242,9 @@ def _list_strangers(folder: Path, cases: list[Case]) -> list[str]:
     if not left:
         return []
     more = ", ..." if len(left) > _LISTED else ""
-    return [f"{LABELS}/ holds labels of scans not in it: {', '.join(left[:_LISTED])}{more}"]
+    return [
+        (
+            f"{LABELS}/ contains labels of scans that are not in the workspace: "
+            f"{', '.join(left[:_LISTED])}{more}"
+        )
+    ]

@@ -135,10 +135,10 @@ class PointFolder:
         try:
             yield self._anchor.make_folder(stage)
         except OSError as error:
-            why = error.strerror or "the system refuses"
+            why = error.strerror or "permission denied"
             raise InputError(
-                f"{self._folder}: what is there cannot be kept ({why}), so nothing was changed; "
-                "make room or make the folder writable"
+                f"{self._folder}: cannot save the present labels ({why}), so nothing was "
+                "changed; free some disk space or make the folder writable"
             ) from error
         finally:
             with suppress(InputError):
@@ -164,5 +164,7 @@ def _read_point(folder: Path) -> RestorePoint:
     path = folder / POINT
     point = read_record(path, RestorePoint)
     if point.number != int(folder.name):
-        raise InputError(f"{path}: says that it is number {point.number}; move the folder away")
+        raise InputError(
+            f"{path}: contains number {point.number} instead of its own; move the folder away"
+        )
     return point

@@ -54,12 +54,12 @@ def check_content(case: Case, path: Path, *, check_hash: bool) -> None:
         checked, its shape is.
     """
     if not _exists(path):
-        raise InputError(f"{path}: no such file or folder; choose where the scan lies now")
+        raise InputError(f"{path}: file or folder not found; choose where the scan is now")
     if check_hash:
         if not holds_scan(path, case):
             raise InputError(
-                f"{path}: is not the scan that was added as {case.about['name']} (its content "
-                "differs); choose the file as it was, or add this one as a new scan"
+                f"{path}: not the scan that was added as {case.about['name']} (the content "
+                "differs); choose the original file, or add this one as a new scan"
             )
         return
     shape, wanted = read_scan(path).spatial_shape, shape_of(case)
@@ -87,7 +87,7 @@ def find_moved(cases: Iterable[Case], folder: Path) -> dict[str, Path]:
         Where there is no such folder.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder to search for scans")
+        raise InputError(f"{folder}: folder not found; choose the folder that contains the scans")
     places = list(_walk(folder))
     hashes: dict[Path, str | None] = {}
     found: dict[str, Path] = {}

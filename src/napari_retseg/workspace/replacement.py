@@ -10,6 +10,7 @@ from napari_retseg.dataset import Case
 from napari_retseg.dataset.content import doubt, identify, is_other, is_unchanged
 from napari_retseg.errors import InputError, RetsegError
 from napari_retseg.io import read_scan
+from napari_retseg.plural import agree, count_noun
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.layout import PREDICTIONS
 from napari_retseg.workspace.opened import REPLACED, OpenedWorkspace
@@ -68,7 +69,7 @@ class Replacement(OpenedWorkspace, ABC):
         """Keep the labels of a scan that was replaced, but rely on none of them."""
         name, n_confirmed = case.about["name"], count_confirmed(case)
         if case.bscans and not self.is_read_only:
-            self._keep_labels("the scan's file was replaced", name)
+            self._keep_labels("scan file replaced", name)
         about = {**case.about, REPLACED: True}
         try:
             shape = read_scan(case.image).spatial_shape
@@ -84,10 +85,17 @@ class Replacement(OpenedWorkspace, ABC):
         self._predictions.forget(name)
         if not case.bscans:
             return ""
-        counted = f"{n_confirmed} confirmed B-scan(s) count" if n_confirmed else "its labels count"
+        counted = (
+            (
+                f"{count_noun(n_confirmed, 'confirmed B-scan')} now "
+                f"{agree(n_confirmed, 'counts', 'count')}"
+            )
+            if n_confirmed
+            else "its labels now count"
+        )
         return (
-            f"{case.image}: is another scan than when its labels were made; {counted} as corrected "
-            "and what was predicted is gone. Look at them and confirm again"
+            f"{case.image}: the scan has changed since its labels were made; {counted} as "
+            "corrected, and its predictions were removed. Check the labels and confirm them again"
         )
 
     @abstractmethod

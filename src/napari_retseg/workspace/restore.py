@@ -114,13 +114,15 @@ class RestorePoints:
             self._settle()
             point = next((p for p in self.list() if p.number == number), None)
             if point is None:
-                raise InputError(f"restore point {number}: is not there any more; choose another")
+                raise InputError(
+                    f"restore point {number}: does not exist any more; choose another one"
+                )
             if point.name not in self._names():
                 raise InputError(
                     f"restore point {number}: the scan {point.name} is not in the workspace any "
                     "more; add it again first"
                 )
-            return self._go_back(point, f"before going back to {number}") or point
+            return self._go_back(point, f"before restoring {number}") or point
 
     def undo(self, name: str | None = None, *, until: int | None = None) -> RestorePoint | None:
         """Go back to the newest point that differs from what is there; again: further back.
@@ -173,8 +175,8 @@ class RestorePoints:
             raise InputError(self._workspace.why_read_only)
         if self._flush is not None and not self._flush():
             raise InputError(
-                f"{self._workspace.folder}: the last strokes are not on disk yet; make room there, "
-                "then try again"
+                f"{self._workspace.folder}: the last strokes are not saved yet; free some disk "
+                "space, then try again"
             )
 
     def _names(self) -> set[str]:

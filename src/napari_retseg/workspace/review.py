@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from napari_retseg.plural import agree, count_noun, plural
 from napari_retseg.ranking import rank_bscans
 from napari_retseg.workspace.entry import PredictedBscan, State
 
@@ -180,7 +181,7 @@ def _choose(
         part = _least_confirmed(due, counts, current)
         bscan, place = _place(part)
         group = part.scan.group
-        why = f"held out: {group} has {counts[group]} confirmed, a score needs {ENOUGH}; {place}"
+        why = f"held out: {group} has {counts[group]} confirmed, scores need {ENOUGH}; {place}"
         return NextBscan(part.scan.name, bscan, why)
     return _most_uncertain(training) or _spread(training, current)
 
@@ -227,7 +228,7 @@ def _most_uncertain(parts: Sequence[_Part]) -> NextBscan | None:
     if scan.states.get(bscan) == "corrected":
         why += ", corrected but not confirmed"
     if len(left) > len(compared):
-        why += f"; {len(left) - len(compared)} more have no prediction to compare"
+        why += f"; {len(left) - len(compared)} more have no prediction"
     return NextBscan(scan.name, bscan, why)
 
 
@@ -238,18 +239,17 @@ def _kind(said: PredictedBscan) -> tuple[str, str, str, int]:
 def _say_uncertain(scores: Sequence[float], best: int) -> str:
     rank = 1 + sum(score > scores[best] for score in scores)
     if len(scores) == 1:
-        return f"the last with a prediction (uncertainty {scores[best]:.2f})"
+        return f"the last one with a prediction (uncertainty {scores[best]:.2f})"
     if rank == 1:
-        return f"most uncertain of {len(scores)} ({scores[best]:.2f})"
+        return f"most uncertain of {len(scores)} (uncertainty {scores[best]:.2f})"
     return f"number {rank} of {len(scores)} in uncertainty ({scores[best]:.2f})"
 
 
 def _say_known(known: Sequence[tuple[ScanReview, int]]) -> str:
     n = len(known)
-    number, verb = ("the one", "is") if n == 1 else (f"the {n}", "are")
-    if all(scan.states.get(i) == "confirmed" for scan, i in known):
-        return f"{number} that {verb} confirmed"
-    return f"{number} that {verb} confirmed or {'was' if n == 1 else 'were'} looked at"
+    are_confirmed = all(scan.states.get(i) == "confirmed" for scan, i in known)
+    what = "confirmed" if are_confirmed else "confirmed or viewed"
+    return f"the {agree(n, 'one', str(n))} {what} {plural('B-scan', n)}"
 
 
 def _spread(parts: Sequence[_Part], current: Place | None) -> NextBscan | None:
@@ -259,7 +259,7 @@ def _spread(parts: Sequence[_Part], current: Place | None) -> NextBscan | None:
         return None
     part = _least_confirmed(left, _count_groups(parts), current)
     bscan, place = _place(part)
-    return NextBscan(part.scan.name, bscan, f"no prediction to go by; {place}")
+    return NextBscan(part.scan.name, bscan, f"no prediction yet; {place}")
 
 
 def _least_confirmed(
@@ -278,15 +278,14 @@ def _place(part: _Part) -> tuple[int, str]:
     """Return the middle of the B-scans, or the farthest from what is known."""
     known = part.known
     if len(part.bscans) == 1:
-        return part.left[0], "the only one of its scan"
+        return part.left[0], "the only B-scan of this scan"
     if not known:
-        return part.bscans[len(part.bscans) // 2], f"the middle of {len(part.bscans)}"
+        return part.bscans[len(part.bscans) // 2], f"in the middle of {len(part.bscans)} B-scans"
 
     def distance(i: int) -> int:
         return min(abs(i - j) for j in known)
 
     bscan = max(part.left, key=distance)
-    unit = "B-scan" if distance(bscan) == 1 else "B-scans"
     nearest = "" if len(known) == 1 else "the nearest of "
     them = _say_known([(part.scan, i) for i in known])
-    return bscan, f"{distance(bscan)} {unit} from {nearest}{them}"
+    return bscan, f"{count_noun(distance(bscan), 'B-scan')} from {nearest}{them}"

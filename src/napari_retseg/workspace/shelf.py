@@ -216,7 +216,7 @@ class ScanShelf(Replacement):
             check_content(case, path, check_hash=check_hash)
             known = adding.find_known(self._book, path)
             if known not in (None, name):
-                raise InputError(f"{path}: is in the workspace already, as {known}")
+                raise InputError(f"{path}: already in the workspace, as {known}")
             self._note_outside(path)
             self._book.change(case.model_copy(update={"image": path}), found=[name])
             self.check_scan(name)  # labels of another content are to be confirmed again
@@ -252,9 +252,9 @@ class ScanShelf(Replacement):
         shape = shape_of(case)
         if shape is not None and scan.spatial_shape != shape:
             raise InputError(
-                f"{case.image}: was of shape {shape} when it was added and is "
-                f"{scan.spatial_shape} now; put the file back as it was, or take the scan out and "
-                "add it again (its labels are kept)"
+                f"{case.image}: had shape {shape} when it was added and has {scan.spatial_shape} "
+                "now; restore the old file, or remove the scan and add it again (its labels are "
+                "kept)"
             )
         notes = [text for text in (note, self._predictions.problem(name)) if text]
         return replace(scan, notes=(*scan.notes, *notes)) if notes else scan

@@ -166,8 +166,8 @@ class TrainingData(Replacement):
             used = [n for n in self._book.cases if list_planes(self.label_folder(n))]
             if used and lost:
                 raise InputError(
-                    f"{self.folder}: {used[0]} has labels, so that {', '.join(lost)} must stay as "
-                    "before; add new classes after the present ones, or make a new workspace"
+                    f"{self.folder}: {used[0]} has labels, so {', '.join(lost)} cannot be "
+                    "removed or moved; add new classes at the end, or create a new workspace"
                 )
             self._book.change_head(self._book.head.model_copy(update={"labels": classes}))
 
@@ -187,7 +187,8 @@ class TrainingData(Replacement):
                 continue
             if name in self._book.missing:
                 raise InputError(
-                    f"{case.image}: is missing; say where it lies to export its labels"
+                    f"{case.image}: scan not found; press Locate in the workbench, then "
+                    "export its labels"
                 )
             wanted.append((name, case))
         with self._lock:

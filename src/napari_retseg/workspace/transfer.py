@@ -33,8 +33,8 @@ def make_translation(theirs: LabelSet, ours: LabelSet, *, root: Path) -> NDArray
     strangers = [c.name for c in theirs.foreground if c.name not in values]
     if strangers:
         raise InputError(
-            f"{root}: its class(es) {', '.join(strangers)} are not among the workspace's "
-            f"({', '.join(ours.names)}); make a workspace with its classes"
+            f"{root}: has classes that the workspace does not have: {', '.join(strangers)} "
+            f"(workspace: {', '.join(ours.names)}); create a workspace with these classes"
         )
     table = np.full(256, IGNORE, np.uint8)
     for label_class in theirs.foreground:
@@ -87,7 +87,7 @@ def export_cases(
     planned = [(name, case, _target(name, case, folder)) for name, case in cases]
     for _, _, path in planned:
         if path.exists():
-            raise InputError(f"{path}: exists already; choose an empty folder")
+            raise InputError(f"{path}: already exists; choose an empty folder")
     for _, case, path in planned:
         scan = case.read_scan()
         assert case.label is not None
@@ -136,6 +136,6 @@ def save_snapshot(dataset: Dataset, folder: Path) -> Path:
 def _check_empty(folder: Path) -> None:
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder}: holds something already; name a new folder")
+            raise InputError(f"{folder}: not empty; choose a new folder")
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({error.strerror or error})") from error

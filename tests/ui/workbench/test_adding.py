@@ -41,9 +41,9 @@ def make_workspace(session: Session, folder: Path) -> None:
 
 def test_without_a_workspace_it_says_what_to_do(session: Session, volume: Path) -> None:
     session.bench.adding.add_files([volume])
-    assert "Make or open a workspace first" in session.state.notice.text
+    assert "Create or open a workspace first" in session.state.notice.text
     session.bench.scans.go_next()
-    assert "Make or open a workspace first" in session.state.notice.text
+    assert "Create or open a workspace first" in session.state.notice.text
 
 
 def test_a_folder_with_other_things_is_refused(session: Session, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_layer_that_was_added_does_not_lie_above_its_scan(
         dropped = tmp_path / f"dropped{number}.tif"
         dropped.write_bytes(volume.read_bytes())
         (layer,) = session.viewer.open(dropped, plugin="napari-retseg")
-        assert "lies above the scan" in session.state.notice.text
+        assert "only a layer above the scan" in session.state.notice.text
         session.bench.adding.add_layer(layer)
         session.settle()
         names = [layer.name for layer in session.viewer.layers]
@@ -160,7 +160,7 @@ def test_scans_that_have_moved_are_found(session: Session, tmp_path: Path, volum
     again = Session()
     again.bench.open(tmp_path / "work")
     again.settle()
-    assert "press Locate" in again.state.notice.text
+    assert "Press Locate" in again.state.notice.text
     assert again.state.n_bscans == 0
     again.bench.adding.locate(tmp_path / "archive")
     again.settle()
@@ -174,7 +174,7 @@ def test_the_user_says_what_the_file_does_not(session: Session, tmp_path: Path) 
     layer = Image(np.zeros((3, 40, 50), np.uint8), name="plain")
     session.bench.adding.add_layer(layer)
     session.settle()
-    assert "scale unknown" in session.state.scan_text
+    assert "pixel size unknown" in session.state.scan_text
     session.bench.adding.describe(spacing_um=(120.0, 3.9, 11.0), laterality="OD")
     session.settle()
     assert "3.9 × 11 µm, 120 µm apart (user)" in session.state.scan_text
@@ -192,9 +192,9 @@ def test_classes_are_chosen_while_nothing_is_labelled(
     for names in (["other"], ["PED", "drusen"], ["drusen"], ["PED", "drusen", "more"]):
         choose_classes(session, *names)
         assert session.state.notice.level == "error"
-        assert "must stay as before" in session.state.notice.text
+        assert "cannot be removed or moved" in session.state.notice.text
     choose_classes(session, "twice", "twice")
-    assert "no classes" in session.state.notice.text
+    assert "Cannot use these classes" in session.state.notice.text
     assert session.workspace.classes.names == ("background", "drusen", "PED")
 
 

@@ -57,7 +57,7 @@ def test_eight_samples_at_most_are_shown(preview: AugmentPreview) -> None:
     preview.show()
     preview.set_samples([sample()] * 10)
     assert len(preview.tiles.samples) == 8
-    assert preview.notice.text() == "8 samples as a training may see them"
+    assert preview.notice.text() == "8 training samples with augmentation"
     preview.set_notice("Confirm a B-scan first.")
     assert preview.notice.text() == "Confirm a B-scan first."
 

@@ -48,7 +48,7 @@ def test_a_model_card_is_laid_out_and_read_only(qtbot: QtBot) -> None:
     assert "x" not in card.text
     empty = ModelCard("mine", "")
     qtbot.addWidget(empty)
-    assert empty.text == "This model has no card."
+    assert empty.text == "This model has no model card."
 
 
 def test_a_card_loads_no_picture(qtbot: QtBot, tmp_path: Path) -> None:

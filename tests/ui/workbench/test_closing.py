@@ -89,7 +89,7 @@ def test_closing_napari_while_it_trains_asks_and_the_training_can_be_resumed(
     desk: Desk, answer: Answer, tmp_path: Path
 ) -> None:
     start_training(desk)
-    asked = answer("Go on training")
+    asked = answer("Keep training")
     window = desk.dock.window()
     assert window is not None
     window.close()
@@ -109,7 +109,7 @@ def test_a_dock_that_is_closed_while_it_trains_comes_back_or_stops_and_resumes(
 ) -> None:
     start_training(desk)
     frame_name = "Retseg workbench (napari-retseg)"
-    asked = answer("Go on training")
+    asked = answer("Keep training")
     press_close(desk.dock)
     desk.wait(lambda: bool(asked))
     assert desk.state.is_training
@@ -164,7 +164,7 @@ def test_one_answer_closes_the_window(
 def test_closing_the_dock_keeps_the_last_stroke_and_gives_keys_and_layers_back(
     desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = answer("Go on training")
+    asked = answer("Keep training")
     desk.dock.bench.scans.go_to(2)
     paint(desk, 2, 3)
     press_close(desk.dock)
@@ -197,7 +197,7 @@ def test_strokes_that_cannot_be_written_are_not_lost_without_a_question(
         assert window is not None
         window.close()
         assert window.isVisible()
-        assert "strokes on 1 B-scan could not be written" in asked[0]
+        assert "strokes on 1 B-scan could not be saved" in asked[0]
         press_close(desk.dock)
         desk.wait(lambda: len(asked) == 2 and desk.dock.isVisible())
     press_close(desk.dock)
@@ -249,5 +249,5 @@ def test_what_a_script_leaves_open_is_closed_while_threads_still_work() -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_told_and_leaves_no_thread() -> None:
-    with pytest.raises(JobError, match="no dask scheduler answers there"):
+    with pytest.raises(JobError, match="no answer from a dask scheduler"):
         RemoteWorkers("tcp://127.0.0.1:9")

@@ -63,7 +63,7 @@ def test_a_prediction_never_replaces_labels_by_hand(session: Session) -> None:
     session.predict(FLUID_OF_MODEL)
     session.paint(0, BAND, 3)
     session.bench.correcting.accept_bscan()
-    assert "never replaces" in session.state.notice.text
+    assert "does not replace" in session.state.notice.text
     session.bench.correcting.accept_volume()
     written = session.written(0)
     assert (written[BAND] == 3).all()
@@ -74,7 +74,7 @@ def test_accepting_without_a_prediction_says_what_to_do(session: Session) -> Non
     session.bench.correcting.accept_bscan()
     assert "press Segment first" in session.state.notice.text
     session.bench.correcting.accept_volume()
-    assert "nothing to accept" in session.state.notice.text
+    assert "Nothing to accept" in session.state.notice.text
     session.bench.correcting.confirm()
     assert "segment it or paint first" in session.state.notice.text
     assert session.workspace.states("eye") == {}
@@ -88,7 +88,7 @@ def test_one_class_is_accepted_around_what_is_by_hand(session: Session) -> None:
     assert (written[20:30] == 3).all()
     assert (written[30:40] == FLUID).all()
     session.bench.correcting.accept_class(FLUID)
-    assert "no pixel of this class" in session.state.notice.text
+    assert "no pixels of this class" in session.state.notice.text
 
 
 def test_confirming_takes_the_prediction_along(session: Session) -> None:
@@ -107,7 +107,7 @@ def test_a_prediction_that_is_hidden_is_not_confirmed(session: Session) -> None:
     session.bench.correcting.confirm()
     session.settle()
     assert session.workspace.states("eye") == {}
-    assert "is hidden: show it (H)" in session.state.notice.text
+    assert "is hidden. Show it (H)" in session.state.notice.text
     assert not session.labels[1].any()
     # what was painted is seen, and confirmed
     session.paint(1, BAND, 3)

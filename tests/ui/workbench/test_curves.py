@@ -125,7 +125,7 @@ def test_scores_of_classes_their_mean_and_the_old_model_are_drawn(plot: CurvesPl
     assert drawn(plot).best_line.isVisible()
     assert drawn(plot).best_line.value() == 200
     assert plot.summary.text() == (
-        "Best so far: mean Dice 0.750 at iteration 200. Dashed: the model before (0.450)."
+        "Best so far: mean Dice 0.750 at iteration 200. Dashed: starting model (0.450)."
     )
 
 

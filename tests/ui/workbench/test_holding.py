@@ -75,7 +75,7 @@ def test_a_choice_that_leaves_nobody_is_refused_in_one_sentence(session: Session
     Holding(session.bench).hold_out([f"patient {k}" for k in range(3)])
     session.settle()
     assert session.state.notice.level == "error"
-    assert "none is left to train on" in session.state.notice.text
+    assert "you cannot hold out all patients" in session.state.notice.text
 
 
 def test_that_a_result_says_little_is_said_before_the_training(session: Session) -> None:

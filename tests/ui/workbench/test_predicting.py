@@ -83,7 +83,7 @@ def test_a_model_for_other_scans_is_refused(session: Session) -> None:
     session.bench.predicting.choose_by_name("colour")
     session.bench.predicting.segment_bscan()
     assert not session.engine.jobs
-    assert "takes 3" in session.state.notice.text
+    assert "needs 3" in session.state.notice.text
 
 
 def test_events_of_a_scan_that_was_closed_are_dropped(session: Session) -> None:

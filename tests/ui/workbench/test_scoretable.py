@@ -78,7 +78,7 @@ def test_an_absent_class_has_a_dash_and_a_wrong_one_zero(table: ScoreTable) -> N
     table.set_scores(NOW)
     assert cells(table, 3) == ["fluid", "0.000", "0.000", "0", "–"]
     assert cells(table, 4) == ["drusen", "–", "–", "0", "–"]
-    assert "each predicted pixel is wrong" in tip(table, 3)
+    assert "all predicted pixels are wrong" in tip(table, 3)
     assert "In neither" in tip(table, 4)
 
 

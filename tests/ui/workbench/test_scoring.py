@@ -194,7 +194,7 @@ def test_any_two_layers_can_be_compared(session: Session, scoring: Scoring) -> N
     session.viewer.layers.append(small)
     names = list(scoring.state.layers)
     scoring.choose(reference=names.index("labels"), predicted=names.index("small"))
-    assert "differ in shape" in scoring.state.notice
+    assert "have different shapes" in scoring.state.notice
     assert scoring.state.scores is None
 
 
@@ -225,7 +225,7 @@ def test_it_works_without_a_workbench(session: Session) -> None:
     assert alone.state.scores is not None
     assert alone.state.scores.classes["NFL"].dice == 0
     alone.choose_scope("heldout")
-    assert "open one" in alone.state.notice
+    assert "Open a workspace first" in alone.state.notice
     alone.close()
 
 
@@ -237,4 +237,4 @@ def test_layers_that_are_mirrored_are_not_compared() -> None:
     assert find_fault(here, Labels(labels)) == ""
     mirror, swap = np.diag([1.0, 1, -1, 1]), np.eye(4)[[0, 2, 1, 3]]
     for affine in (mirror, swap):
-        assert "turned or mirrored" in find_fault(here, Labels(labels, affine=affine))
+        assert "different orientations" in find_fault(here, Labels(labels, affine=affine))

@@ -304,7 +304,7 @@ def test_what_is_hidden_is_not_confirmed(session: Session) -> None:
     session.opened.labels.visible = True
     session.viewer.dims.ndisplay = 3
     session.bench.correcting.confirm()
-    assert "3D" in session.state.notice.text
+    assert "2D view" in session.state.notice.text
     session.written(1)
     assert session.workspace.states("eye") == {1: "corrected"}
 

@@ -148,7 +148,7 @@ def test_a_wrong_text_is_explained_below_its_field(form: TrainForm, qtbot: QtBot
         ("batch_size", "0", "Batch size: enter a number that is at least 1."),
         ("batch_size", "2.5", "Batch size: enter a whole number."),
         ("weight_decay", "inf", "Weight decay: enter a number that is at most 1e+09."),
-        ("rehearse_share", "1", "Their share: enter a number that is below 1."),
+        ("rehearse_share", "1", "Rehearsal part: enter a number that is below 1."),
     ],
 )
 def test_a_wrong_number_is_explained(

@@ -127,7 +127,7 @@ def test_it_does_not_train_on_a_scan_that_was_replaced(
     write_scan(copied, replace(scan, pixels=np.asarray(scan.pixels)[::-1].copy()))
     session.bench.training.retrain()
     session.settle()
-    assert "is another scan than when its labels were made" in session.state.notice.text
+    assert "the scan has changed since its labels were made" in session.state.notice.text
     assert not session.state.is_training
     assert session.workspace.rounds == []
     name = session.workspace.scans[1].name
@@ -151,7 +151,7 @@ def test_only_one_training_runs_and_the_workspace_stays(session: Session, tmp_pa
     session.settle()
     assert len(session.engine.jobs) == 1
     session.bench.open(tmp_path / "other")
-    assert "A training runs" in session.state.notice.text
+    assert "A training is running" in session.state.notice.text
 
 
 def test_it_stops_and_says_so(session: Session) -> None:
@@ -164,7 +164,7 @@ def test_it_stops_and_says_so(session: Session) -> None:
     session.settle()
     assert not session.state.is_training
     assert not session.state.is_stopping
-    assert "has stopped" in session.state.notice.text
+    assert "Training stopped" in session.state.notice.text
 
 
 def test_a_failure_is_one_sentence(session: Session) -> None:

@@ -80,7 +80,7 @@ def test_a_workspace_that_is_not_trusted_leaves_the_open_one_as_it_was(
     session.bench.open(foreign)
     session.settle()
     questions[0].refuse()
-    assert "nothing of it was opened" in session.state.notice.text
+    assert "not opened" in session.state.notice.text
     assert "not allow" in session.state.notice.text
     assert session.state.folder == tmp_path / "mine"
     assert session.state.n_bscans == 5
@@ -143,7 +143,7 @@ def test_a_data_set_with_images_outside_is_added_after_a_question(
     (question,) = questions
     assert not session.state.scans
     question.refuse()
-    assert "nothing of it was opened" in session.state.notice.text
+    assert "not opened" in session.state.notice.text
     question.agree()
     session.settle()
     assert [entry.name for entry in session.state.scans] == ["outside"]
@@ -155,7 +155,7 @@ def test_the_sentence_for_the_command_line_says_what_can_be_done_there(tmp_path:
     with pytest.raises(InputError) as caught:
         load_dataset(folder)
     assert "--" not in str(caught.value)
-    assert "copy it there" in str(caught.value)
+    assert "copy it into the folder" in str(caught.value)
     shutil.copy(tmp_path / "outside.png", folder / "outside.png")
     content = (folder / "dataset.json").read_text().replace("../outside.png", "./outside.png")
     (folder / "dataset.json").write_text(content)

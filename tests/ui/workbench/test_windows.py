@@ -123,7 +123,7 @@ def test_a_model_without_a_card_says_so(
     (choice.folder / CARD).unlink()
     windows.show_card()
     session.settle()
-    assert find(parent, ModelCard).text == "This model has no card."
+    assert find(parent, ModelCard).text == "This model has no model card."
 
 
 def test_the_keys_are_all_on_their_card_which_is_no_higher_than_they_are(
@@ -292,7 +292,7 @@ def test_next_skips_the_gap_beside_held_out_bscans(
     session.show(0)
     session.bench.scans.go_next()
     session.settle()
-    assert session.state.notice.text == "There is no further B-scan to label."
+    assert session.state.notice.text == "No more B-scans to label."
 
 
 def test_a_wrong_form_cannot_be_trained_with_and_a_scan_can_be_previewed(

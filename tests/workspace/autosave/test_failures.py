@@ -21,7 +21,9 @@ def test_a_full_disk_is_told_once_and_the_strokes_are_written_later(
     saver: Autosaver, sink: FolderSink, told: list[str]
 ) -> None:
     def is_full(name: str, bscan: int) -> None:
-        raise InputError(f"{name}/{bscan:04d}.png: cannot be written (No space left); make room")
+        raise InputError(
+            f"{name}/{bscan:04d}.png: cannot be written (No space left); free some disk space"
+        )
 
     sink.refuse = is_full
     for bscan in range(3):
@@ -31,7 +33,7 @@ def test_a_full_disk_is_told_once_and_the_strokes_are_written_later(
     assert not saver.flush(1.5)
     assert saver.pending == 3
     assert len(told) == 1
-    assert "make room" in told[0]
+    assert "free some disk space" in told[0]
     sink.refuse = lambda name, bscan: None
     assert saver.flush(5)
     wait_for(lambda: told[-1] == "saved")
@@ -52,7 +54,7 @@ def test_a_write_that_failed_is_tried_again_without_being_asked(
     sink.refuse = refuse
     saver.put("a", 1, plane(1), state="confirmed")
     wait_for(lambda: bool(told))
-    assert told == ["0001.png: cannot be written (No space left on device); make room"]
+    assert told == ["0001.png: cannot be written (No space left on device); free some disk space"]
     sink.refuse = lambda name, bscan: None
     wait_for(lambda: saver.pending == 0)
     wait_for(lambda: told[-1] == "saved")

@@ -43,7 +43,7 @@ def test_strokes_wait_for_a_folder_that_is_write_protected(workspace: Workspace)
         saver.put("first", 0, plane(2))
         saver.put("first", 1, plane(3), state="confirmed")
         assert not saver.flush()
-        with pytest.raises(InputError, match="not on disk yet"):
+        with pytest.raises(InputError, match="not saved yet"):
             points.make("before", name="first")
         assert see_on_disk(workspace.folder) == {0: (1, "corrected")}
     finally:
@@ -57,7 +57,7 @@ def test_strokes_wait_for_a_folder_that_is_write_protected(workspace: Workspace)
 
 def test_no_point_is_made_while_strokes_cannot_be_saved(workspace: Workspace) -> None:
     points = RestorePoints(workspace, flush=lambda: False)
-    with pytest.raises(InputError, match="make room"):
+    with pytest.raises(InputError, match="free some disk space"):
         points.make("before", name="first")
     assert points.list() == []
 
@@ -145,7 +145,7 @@ def test_leftovers_and_damaged_points_do_no_harm(workspace: Workspace) -> None:
 def test_a_point_that_is_gone_or_of_a_removed_scan_is_refused(
     workspace: Workspace, points: RestorePoints
 ) -> None:
-    with pytest.raises(InputError, match="restore point 5: is not there"):
+    with pytest.raises(InputError, match="restore point 5: does not exist"):
         points.restore(5)
     paint(workspace, 0, 1)
     point = points.make("before removing it", name="first")

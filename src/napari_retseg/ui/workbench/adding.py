@@ -13,6 +13,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import RetsegError
 from napari_retseg.io import read_scan
+from napari_retseg.plural import agree, count_noun
 from napari_retseg.records import first_problem
 from napari_retseg.ui.layers import FUNDUS, is_scan_layer, scan_of_layer
 from napari_retseg.ui.workbench.correcting import Correcting
@@ -79,7 +80,9 @@ class Adding:
     def add_layer(self, layer: Layer) -> None:
         """Add an image layer of the viewer, from whatever reader; its scan takes its place."""
         if not is_scan_layer(layer):
-            self._desk.tell(f"{layer.name}: is no image; choose an image layer.", "error")
+            self._desk.tell(
+                f"{layer.name}: this is not an image layer; choose an image layer.", "error"
+            )
             return
 
         def done(entries: list[ScanEntry]) -> None:
@@ -106,8 +109,8 @@ class Adding:
         is_file = is_scan_layer(layer) and layer.source.path is not None
         if is_file and self._desk.opened is not None:
             self._desk.tell(
-                f"{layer.name}: lies above the scan. Add > Layer takes it into the workspace; "
-                "drop files on this dock to add them at once."
+                f"{layer.name} is only a layer above the scan. To add it to the workspace, use "
+                "Add > Layer. To add files directly, drop them on this dock."
             )
 
     def _add(
@@ -124,7 +127,7 @@ class Adding:
         """Return the open workspace where it can be changed, and say why where not."""
         workspace = self._desk.workspace
         if workspace is None:
-            self._desk.tell("Make or open a workspace first: a folder for labels and models.")
+            self._desk.tell("Create or open a workspace first: a folder for labels and models.")
             return None
         if workspace.is_read_only:
             self._desk.tell(workspace.why_read_only, "warning")
@@ -155,8 +158,10 @@ class Adding:
             self._desk.written.emit()
             self._scans.refresh()
             left = len(workspace.missing)
-            rest = f"; {left} are still missing" if left else ""
-            self._desk.tell(f"Found {count} scans{rest}.", "warning" if left else "info")
+            rest = f"; {left} still missing" if left else ""
+            self._desk.tell(
+                f"Found {count_noun(count, 'scan')}{rest}.", "warning" if left else "info"
+            )
             if self._state.scan < 0 and count:
                 self._scans.choose_scan(0)
 
@@ -187,7 +192,7 @@ class Adding:
             new = names[len(known) :]
             classes = present.extended(new) if are_kept else LabelSet.from_names(names)
         except ValidationError as error:
-            self._desk.tell(f"These are no classes: {first_problem(error)}", "error")
+            self._desk.tell(f"Cannot use these classes: {first_problem(error)}", "error")
             return
         if classes == present:
             return
@@ -218,10 +223,8 @@ def _describe_older(new: Sequence[str], confirmed: int) -> str:
     """Say what confirmed B-scans are worth for classes that they were labelled without."""
     if not confirmed:
         return ""
-    scans, them = f"{confirmed} confirmed B-scans were", "them"
-    if confirmed == 1:
-        scans, them = "1 confirmed B-scan was", "it"
     return (
-        f"{scans} labelled without {' and '.join(new)}: look through {them} again, since training "
-        "and scores take it that there is none."
+        f"{count_noun(confirmed, 'confirmed B-scan')} {agree(confirmed, 'was', 'were')} labelled "
+        f"without {' and '.join(new)}. Check {agree(confirmed, 'it', 'them')} again: training and "
+        "scores assume that these classes are not there."
     )

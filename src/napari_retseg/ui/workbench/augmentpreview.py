@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QSizePolicy, QVBox
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.overlay import stretch_grey
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.workbench.look import GAP, TIGHT, read_look
 
@@ -40,7 +41,7 @@ class AugmentPreview(QWidget):
         self.tiles = SampleTiles(classes)
         self.notice = make_text()
         self.again_button = QPushButton("Draw again")
-        self.again_button.setToolTip("Draw other changes of the training samples")
+        self.again_button.setToolTip("Show other augmentations")
         self.again_button.clicked.connect(self.wanted)
         row = QHBoxLayout()
         row.setSpacing(GAP)
@@ -68,7 +69,9 @@ class AugmentPreview(QWidget):
         """
         self.tiles.set_samples(samples)
         shown = len(self.tiles.samples)
-        self.set_notice(f"{shown} samples as a training may see them" if shown else "No samples")
+        self.set_notice(
+            f"{count_noun(shown, 'training sample')} with augmentation" if shown else "No samples"
+        )
 
     def set_notice(self, text: str) -> None:
         """Show a sentence, such as why there are no samples."""
@@ -88,7 +91,7 @@ class PreviewWindow(QDialog):
 
     def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Samples of the training")
+        self.setWindowTitle("Training samples with augmentation")
         self.is_closed = False
         self.preview = AugmentPreview(classes)
         column = QVBoxLayout(self)
@@ -109,7 +112,7 @@ class SampleTiles(QWidget):
         self._classes = classes
         self._images: list[QImage] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Drawn training samples")
+        self.setAccessibleName("Training samples")
 
     def set_classes(self, classes: LabelSet) -> None:
         """Draw the outlines in the colours of these classes."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_retseg.dataset.registry import find_problem, recent
 from napari_retseg.engine import Engine
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.workbench.adding import Adding
 from napari_retseg.ui.workbench.addresses import is_address, list_addresses, remember_address
 from napari_retseg.ui.workbench.correcting import Correcting
@@ -91,7 +92,7 @@ class Workbench:
 
     def _may_switch(self) -> bool:
         if self.state.is_training:
-            self.desk.tell("A training runs in this workspace; stop it or wait for it first.")
+            self.desk.tell("A training is running in this workspace; wait for it or stop it first.")
         return not self.state.is_training
 
     def leave(self) -> None:
@@ -129,14 +130,14 @@ class Workbench:
         elif workspace.missing:
             names = ", ".join(entry.name for entry in workspace.missing[:3])
             desk.tell(
-                f"{len(workspace.missing)} scans are not where they were ({names}); "
-                "press Locate and choose the folder that they are in now.",
+                f"{count_noun(len(workspace.missing), 'scan')} not found ({names}). Press Locate "
+                "and choose the folder that contains the scans now.",
                 "warning",
             )
         elif self.offered_address != self.state.address:
             desk.tell(
-                f"This workspace was last run on {self.offered_address}, which you have not chosen "
-                "here: it runs on this computer, unless you press Runs on.",
+                f"This workspace was last run on {self.offered_address}. It now runs on this "
+                "computer. Press Run on to change that.",
                 "warning",
             )
         else:
@@ -156,11 +157,13 @@ class Workbench:
     def connect(self, address: str) -> None:
         """Run jobs on a dask scheduler from now on; empty: in processes of this computer."""
         if self.training.is_running or self.state.work is not None:
-            self.desk.tell("Wait for what runs, or stop it, before you change where it runs.")
+            self.desk.tell("A job is running. Wait for it or stop it, then choose where to run.")
             return
         if address and not is_address(address):
             self.desk.tell(
-                f"{address}: is no address of a scheduler; it looks like tcp://host:8786", "error"
+                f"{address}: not the address of a dask scheduler; write for example "
+                "tcp://host:8786",
+                "error",
             )
             return
         if address:
@@ -179,7 +182,7 @@ class Workbench:
         self.predicting.forget_loaded()
 
     def _on_saved(self) -> None:
-        self.desk.tell("All labels are on disk again.")
+        self.desk.tell("All labels are saved again.")
 
     def close(self) -> None:
         """Write all that is painted, stop what runs (a training keeps its state), and end."""

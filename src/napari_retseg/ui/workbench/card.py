@@ -67,7 +67,7 @@ class ModelCard(TextCard):
 
     def __init__(self, name: str, markdown: str, parent: QWidget | None = None) -> None:
         super().__init__(f"Model {make_visible(name)}", parent)
-        self.view.setMarkdown(markdown or "This model has no card.")
+        self.view.setMarkdown(markdown or "This model has no model card.")
 
 
 class KeysCard(TextCard):

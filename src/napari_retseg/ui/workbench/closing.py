@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.plain import make_question
 from napari_retseg.ui.workbench.tabs import find_dock
 
@@ -135,9 +136,9 @@ class Closing(QObject):
         if not self._ask(
             "A training is running",
             "A training is running. Stop it and close?",
-            "Its state is kept: Resume goes on with it the next time.",
+            "Progress is saved; press Resume next time.",
             yes="Stop and close",
-            no="Go on training",
+            no="Keep training",
         ):
             return False
 
@@ -146,19 +147,18 @@ class Closing(QObject):
                 training.stop()
             return not state.is_training
 
-        wait_until(has_stopped, "The training stops…", seconds=_STOP_SECONDS, parent=self._dock)
+        wait_until(has_stopped, "Stopping the training…", seconds=_STOP_SECONDS, parent=self._dock)
         return True
 
     def _save(self) -> bool:
         """Have the last strokes written; ask where they cannot be."""
         unsaved = self._flush()
-        noun = "B-scan" if unsaved == 1 else "B-scans"
         return not unsaved or self._ask(
-            "Strokes are not saved",
-            f"The last strokes on {unsaved} {noun} could not be written to "
+            "Labels not saved",
+            f"The last strokes on {count_noun(unsaved, 'B-scan')} could not be saved to "
             f"{self._bench.state.folder}. Close and lose them?",
-            "To keep them, make room there or bring the drive back, and close again.",
-            yes="Lose them and close",
+            "To keep them, free some disk space or reconnect the drive, and close again.",
+            yes="Close and lose them",
             no="Keep open",
         )
 

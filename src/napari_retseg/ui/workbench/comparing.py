@@ -17,16 +17,22 @@ def find_fault(reference: Labels, predicted: Labels) -> str:
     """Say why two layers cannot be compared; empty where they can."""
     for layer in (reference, predicted):
         if not isinstance(layer.data, np.ndarray) or layer.ndim not in (2, 3):
-            return f"{layer.name}: only labels in memory with two or three axes can be compared."
+            return (
+                f"{layer.name}: only labels layers in memory with two or three axes can be "
+                "compared."
+            )
     if reference is predicted:
         return "Choose two different layers."
     if reference.data.shape != predicted.data.shape:
         return (
-            f"{reference.name} and {predicted.name} differ in shape ({reference.data.shape} and "
-            f"{predicted.data.shape}): they are not of the same scan."
+            f"{reference.name} and {predicted.name} have different shapes ({reference.data.shape} "
+            f"and {predicted.data.shape}); choose labels of the same scan."
         )
     if are_turned(reference, predicted):
-        return f"{reference.name} and {predicted.name} are turned or mirrored against each other."
+        return (
+            f"{reference.name} and {predicted.name} have different orientations; choose labels "
+            "with the same orientation."
+        )
     return ""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.workbench.desk import Desk, T
 from napari_retseg.ui.workbench.drawing import Hand
 from napari_retseg.ui.workbench.opened import OpenScan, plane
@@ -17,7 +18,7 @@ from napari_retseg.ui.workbench.stepping import Stepping
 from napari_retseg.ui.workbench.tracking import Tracking
 from napari_retseg.workspace import State
 
-_NONE_YET = "There is no prediction of this B-scan yet; press Segment first."
+_NONE_YET = "No prediction of this B-scan yet; press Segment first."
 #: Modes of the labels layer that a class is used with.
 _DRAWING = ("paint", "fill", "polygon")
 
@@ -94,7 +95,7 @@ class Correcting:
         elif self._is_settled(bscan):
             self._desk.tell(self._why_settled(bscan))
         elif not self._accept(opened, [bscan], f"accepting B-scan {bscan}"):
-            self._desk.tell("The prediction has no pixel where nothing is labelled.")
+            self._desk.tell("Nothing to accept: the prediction has no pixels outside your labels.")
 
     def accept_volume(self) -> None:
         """Take the prediction as labels in all B-scans, where nothing is labelled."""
@@ -105,12 +106,12 @@ class Correcting:
         accepted = self._accept(opened, free, "accepting the volume") if free else 0
         if not accepted:
             self._desk.tell(
-                "No B-scan has a prediction where nothing is labelled: nothing to accept."
+                "Nothing to accept: no B-scan has predicted pixels outside your labels."
             )
             return
         left = opened.n_bscans - accepted
-        rest = f"; {left} others were left as they are" if left else ""
-        self._desk.tell(f"Accepted {accepted} B-scans{rest}.")
+        rest = f"; {count_noun(left, 'other')} not changed" if left else ""
+        self._desk.tell(f"Accepted {count_noun(accepted, 'B-scan')}{rest}.")
 
     def accept_class(self, value: int) -> None:
         """Add one class of the prediction to the B-scan in view, where the labels hold nothing."""
@@ -123,7 +124,9 @@ class Correcting:
             return
         added = self._find_free(opened, bscan) & (opened.prediction_of(bscan) == value)
         if not added.any():
-            self._desk.tell("The prediction has no pixel of this class where nothing is labelled.")
+            self._desk.tell(
+                "Nothing to accept: the prediction has no pixels of this class outside your labels."
+            )
             return
         self._tracking.note(f"accepting a class on B-scan {bscan}", [bscan])
         self._tracking.keep([bscan], f"accept a class on B-scan {bscan}")
@@ -143,11 +146,11 @@ class Correcting:
         self._confirm(opened, bscan)
         if self._desk.saver is not None and self._desk.saver.is_failing:
             self._desk.tell(
-                f"B-scan {bscan} is confirmed here, but not on disk yet; make room there.",
+                f"B-scan {bscan} is confirmed, but could not be saved; free some disk space.",
                 "error",
             )
             return
-        self._desk.tell(f"B-scan {bscan} is confirmed.")
+        self._desk.tell(f"Confirmed B-scan {bscan}.")
 
     def _confirm(self, opened: OpenScan, bscan: int) -> None:
         if self._tracking.states.get(bscan) == "confirmed":
@@ -162,18 +165,18 @@ class Correcting:
     def _why_not_seen(self, opened: OpenScan, bscan: int) -> str:
         """Say why what would be confirmed is not what is seen; empty where it is."""
         if self._desk.viewer.dims.ndisplay == 3:
-            return "In 3D no B-scan is seen alone: go back to 2D, and confirm it there."
+            return "Switch to the 2D view to confirm a B-scan."
         if bscan not in self._tracking.states:
             if bscan not in opened.loaded.predicted:
-                return "Nothing is labelled on this B-scan; segment it or paint first."
+                return "This B-scan has no labels; segment it or paint first."
             if not self._tracking.showing.is_seen(bscan):
                 return (
-                    "The prediction of this B-scan is hidden: show it (H) and confirm it, or "
+                    "The prediction of this B-scan is hidden. Show it (H), then confirm; or "
                     "paint first."
                 )
             seen = opened.prediction_of(bscan)
         elif not opened.labels.visible:
-            return "The labels are hidden: show their layer, and confirm what you see."
+            return "The labels are hidden. Show the labels layer, then confirm."
         else:
             seen = plane(opened.loaded.labels, bscan)
         return self._find_unseen(opened, seen)
@@ -184,15 +187,15 @@ class Correcting:
         if unknown:
             listed = ", ".join(str(value) for value in unknown[:5])
             return (
-                f"This B-scan holds label values that are no class ({listed}); paint over them "
+                f"This B-scan contains label values without a class ({listed}); paint over them "
                 "first."
             )
         hidden = present & self._desk.state.hidden
         names = [c.name for c in classes.foreground if c.value in hidden]
         if names:
             return (
-                f"{', '.join(names)}: hidden, and labelled on this B-scan. Show all classes, and "
-                "confirm what you see."
+                f"This B-scan has labels of hidden classes ({', '.join(names)}). Show all "
+                "classes, then confirm."
             )
         return ""
 
@@ -219,10 +222,10 @@ class Correcting:
 
     def _why_settled(self, bscan: int) -> str:
         if self._tracking.states.get(bscan) == "confirmed":
-            return "This B-scan is confirmed; clear it first where the prediction is to replace it."
+            return "This B-scan is confirmed. Clear it first to use the new prediction."
         return (
-            "The labels of this B-scan began with a prediction, and another one never replaces "
-            "them; accept one class, or clear the B-scan first."
+            "The labels of this B-scan started from a prediction, and a new prediction does not "
+            "replace them. Accept single classes, or clear the B-scan first."
         )
 
     def _find_free(self, opened: OpenScan, bscan: int) -> NDArray[np.bool_]:

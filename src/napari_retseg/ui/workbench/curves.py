@@ -95,7 +95,7 @@ class CurvesPlot(QWidget):
         self.measure: Measure = "dice"
         self.hidden: set[str] = set()
         self.summary = make_text()
-        self.empty = make_text("The curves show here once a training runs.")
+        self.empty = make_text("The curves appear here when a training runs.")
         self._make_switch()
         self._make_legend()
         self._lay_out()
@@ -276,9 +276,8 @@ class CurvesPlot(QWidget):
 
 #: A flat button is a name in a legend; one that is switched off is faint.
 _LEGEND_SHEET = (
-    "QToolButton {{ background: transparent; border: 0; padding: 1px 2px; color: {faint}; }}"
-    "QToolButton:checked {{ color: {text}; }}"
-    "QToolButton:focus {{ text-decoration: underline; }}"
+    "QToolButton {{ background: transparent; border: 0; padding: 1px 2px; color: {faint}; "
+    "}}QToolButton:checked {{ color: {text}; }}QToolButton:focus {{ text-decoration: underline; }}"
 )
 
 
@@ -307,7 +306,7 @@ def _describe_scores(curve: ScoreCurve, best: int | None, title: str) -> str:
         value = curve.mean[iterations.index(best)]
         parts.append(f"Best so far: mean {title} {_number(value)} at iteration {best}.")
     if curve.start_mean is not None:
-        parts.append(f"Dashed: the model before ({_number(curve.start_mean)}).")
+        parts.append(f"Dashed: starting model ({_number(curve.start_mean)}).")
     return " ".join(parts)
 
 

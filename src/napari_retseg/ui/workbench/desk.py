@@ -129,8 +129,8 @@ class Desk:
     def _ask(self, folder: Path, error: OutsideError, agree: Callable[[], None]) -> None:
         def refuse() -> None:
             self.tell(
-                f"{folder}: nothing of it was opened, because it names files outside of it, and "
-                "you did not allow that.",
+                f"{folder}: not opened, because it names files outside its folder and you did "
+                "not allow reading them.",
                 "warning",
             )
 
@@ -187,8 +187,8 @@ class Desk:
         if isinstance(error, RetsegError):
             text = str(error)
         else:
-            logger.error("unexpected failure", exc_info=error)
-            text = f"Unexpected failure ({type(error).__name__}: {error}); nothing was overwritten."
+            logger.error("unexpected error", exc_info=error)
+            text = f"Unexpected error ({type(error).__name__}: {error}); no file was changed."
         self.tell(text, "error")
         if failed is not None:
             failed(text)

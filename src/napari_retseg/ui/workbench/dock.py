@@ -99,10 +99,12 @@ class WorkbenchDock(QWidget):
             section.add(panel)
             inner.addWidget(section)
             self.sections[title] = section
-        self.keys_button = make_button("Keys…", "The keys of the workbench")
-        self.address_button = make_button("Runs on…", "Choose the computer that does the work")
+        self.keys_button = make_button("Keys…", "Show the keyboard shortcuts")
+        self.address_button = make_button(
+            "Run on…", "Choose the computer for segmentation and training"
+        )
         self.save_button = make_button(
-            "Save layer…", "Save labels or a scan as PNG, TIFF or NIfTI, with its scale"
+            "Save layer…", "Save labels or a scan as PNG, TIFF or NIfTI, with the pixel size"
         )
         inner.addLayout(make_row(self.save_button, self.keys_button, self.address_button))
         inner.addStretch(1)
@@ -330,7 +332,7 @@ class WorkbenchDock(QWidget):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(command)
-            self.bench.desk.tell("The command line is in the clipboard.")
+            self.bench.desk.tell("Command copied to the clipboard.")
 
     # The end.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
 from napari_retseg.ui.workbench.opened import plane
 from napari_retseg.workspace import PredictedBscan, ScanEntry, Workspace
@@ -37,13 +38,13 @@ def count_heldout(workspace: Workspace) -> tuple[Overlap | None, str]:
             predicted += [known[bscan] for bscan in wanted if bscan in known]
     scores = counter.scores()
     if scores.n_bscans:
-        more = f"; {without} others have no prediction yet" if without else ""
+        more = f"; {count_noun(without, 'other')} without a prediction" if without else ""
         model = name_models(predicted)
         by = f" Predicted by {model}." if model else ""
-        bscans = _count(scores.n_bscans, "B-scan")
-        return scores.overlap, f"{bscans} of {_count(scores.n_groups, 'patient')}{more}.{by}"
+        bscans = count_noun(scores.n_bscans, "B-scan")
+        return scores.overlap, f"{bscans} of {count_noun(scores.n_groups, 'patient')}{more}.{by}"
     if without:
-        return None, f"{without} held-out B-scans are confirmed, but none is segmented yet."
+        return None, f"{count_noun(without, 'held-out B-scan')} confirmed, but not segmented yet."
     return None, "No held-out B-scan is confirmed yet."
 
 
@@ -56,12 +57,8 @@ def name_models(predicted: Iterable[PredictedBscan]) -> str:
     parts = []
     for (model, weights_id), number in counts.most_common():
         which = f"{model} {weights_id[:_ID]}" if names[model] > 1 else model
-        parts.append(f"{which} ({_count(number, 'B-scan')})")
+        parts.append(f"{which} ({count_noun(number, 'B-scan')})")
     return ", ".join(parts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _confirmed(workspace: Workspace, entry: ScanEntry) -> list[int]:

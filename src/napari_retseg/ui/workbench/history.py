@@ -58,7 +58,7 @@ class ChoiceWindow(QDialog):
             self.list.addItem(item)
         self.hint = make_text(hint)
         self.take_button = make_button(verb, hint)
-        self.close_button = make_button("Close", "Change nothing")
+        self.close_button = make_button("Close", "Close without a change")
         buttons = QHBoxLayout()
         buttons.addStretch(1)
         buttons.addWidget(self.take_button)
@@ -96,11 +96,11 @@ class PointsWindow(ChoiceWindow):
     ) -> None:
         rows: list[tuple[str, object]] = [(describe_point(one), one.number) for one in points]
         super().__init__(
-            "History of the labels",
-            "Each line is the labels as they were before something was done. Going back keeps "
-            "what is there now in a line of its own.",
+            "Label history",
+            "Each line is a saved state of the labels. If you restore one, the present labels "
+            "are saved here, too.",
             [*rows, *((f"Cannot be read: {why}", None) for why in unreadable)],
-            verb="Go back",
+            verb="Restore",
             parent=parent,
         )
 
@@ -116,11 +116,11 @@ class VersionsWindow(ChoiceWindow):
     ) -> None:
         rows = [(describe_version(version), version.label) for version in versions]
         if starter is not None:
-            rows.append((f"{STARTER}   comes with the program{_worth(starter)}", STARTER))
+            rows.append((f"{STARTER}   built-in starter model{_worth(starter)}", STARTER))
         own = "" if versions else " This workspace has no model of its own yet."
         super().__init__(
             "Models",
-            f"Going back to an earlier model keeps the present one in this list.{own}",
+            f"If you use an earlier model, the present one stays in this list.{own}",
             rows,
             verb="Use this model",
             parent=parent,

@@ -26,13 +26,13 @@ class Holding:
         """Find out how the next training uses each patient, and hand it to `show`."""
         workspace = self._bench.desk.workspace
         if workspace is None:
-            self._bench.desk.tell("Make or open a workspace first.")
+            self._bench.desk.tell("Create or open a workspace first.")
             return
         self._bench.desk.do(workspace.sides, show)
 
     def hold_out(self, groups: Collection[str]) -> None:
         """Hold out these patients and no others."""
-        self._change(lambda workspace: workspace.hold_out(groups), "The choice is kept.")
+        self._change(lambda workspace: workspace.hold_out(groups), "Choice saved.")
 
     def hold_out_bscans(self, first: int, last: int) -> None:
         """Hold out B-scans `first` to `last` of the open scan."""
@@ -42,18 +42,18 @@ class Holding:
             return
         bscans = range(min(first, last), max(first, last) + 1)
         self._change(
-            lambda workspace: workspace.hold_out_bscans(entry.name, bscans), "The choice is kept."
+            lambda workspace: workspace.hold_out_bscans(entry.name, bscans), "Choice saved."
         )
 
     def decide_by_name(self) -> None:
         """Let the patients' names and the seed decide again."""
-        self._change(Workspace.hold_out_by_name, "The patients' names decide again.")
+        self._change(Workspace.hold_out_by_name, "The split is automatic again.")
 
     def _change(self, change: Callable[[Workspace], None], text: str) -> None:
         desk = self._bench.desk
         workspace = desk.workspace
         if workspace is None:
-            desk.tell("Make or open a workspace first.")
+            desk.tell("Create or open a workspace first.")
         elif workspace.is_read_only:
             desk.tell(workspace.why_read_only, "warning")
         else:
@@ -65,7 +65,7 @@ class Holding:
         bench.scans.refresh()
         bench.correcting.show_strip()
         bench.training.describe()
-        bench.desk.tell(f"{text} It counts from the next training on.")
+        bench.desk.tell(f"{text} It applies to the next training.")
 
 
 def name_heldout(sides: Collection[Side]) -> str:

@@ -23,18 +23,20 @@ from napari_retseg.ui.workbench.look import GAP
 from napari_retseg.ui.workbench.parts import make_button
 
 _HINT = (
-    "A held-out patient is never trained on: the scores that say whether a new model is better are "
-    "taken there. Check whom to hold out. All others with confirmed B-scans are trained on."
+    "Held-out patients are never used for training. They give the scores that show whether a new "
+    "model is better. Check the patients to hold out. All other patients with confirmed B-scans "
+    "are used for training."
 )
 _ALONE = (
-    "There is one patient only, so that some B-scans are held out. Those beside them are neither "
-    "trained nor scored on. Scores on the same eye say little about other eyes."
+    "This workspace has only one patient, so some of the B-scans are held out. Their neighbours "
+    "are used neither for training nor for scores. Scores on the same eye say little about other "
+    "eyes."
 )
 _USES = {
-    "train": "trained on",
+    "train": "training",
     "val": "held out",
-    "test": "kept for a test",
-    "both": "trained on, some held out",
+    "test": "test",
+    "both": "training, some B-scans held out",
     "none": "no confirmed B-scan",
 }
 _COLUMNS = ("patient", "scans", "trained", "held out", "use", "why")
@@ -66,7 +68,7 @@ class HoldWindow(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Who is held out")
+        self.setWindowTitle("Held-out patients")
         self._sides = tuple(sides)
         self.is_alone = len(sides) == 1
         self.hint = make_text(_ALONE if self.is_alone else _HINT)
@@ -74,11 +76,12 @@ class HoldWindow(QDialog):
         self.first, self.last = (_make_number(n_bscans) for _ in range(2))
         self.first.setValue(max(0, n_bscans - max(1, n_bscans // 5)))
         self.last.setValue(max(0, n_bscans - 1))
-        self.take_button = make_button("Hold out", "Hold out what is chosen here, and no other")
+        self.take_button = make_button("Hold out", "Hold out these, and no others")
         self.names_button = make_button(
-            "Decide by name", "Let the patients' names and the seed decide again"
+            "Split automatically",
+            "Go back to the automatic split, which is made from patient names and seed",
         )
-        self.close_button = make_button("Close", "Change nothing")
+        self.close_button = make_button("Close", "Close without a change")
         for button in (self.take_button, self.names_button):
             button.setEnabled(can_change)
         self._lay_out(n_bscans)

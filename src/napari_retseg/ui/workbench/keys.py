@@ -23,11 +23,11 @@ KEYS = {
 MEANINGS = {
     "segment": "segment the B-scan in view",
     "accept": "accept its prediction as labels",
-    "confirm": "confirm its labels: train on them",
-    "next": "go to the B-scan most worth labelling",
+    "confirm": "confirm its labels for training",
+    "next": "go to the next B-scan to label",
     "toggle": "show or hide the prediction",
-    "undo": "go back one step, on any B-scan",
-    "redo": "go forward again",
+    "undo": "undo one step, on any B-scan",
+    "redo": "redo one step",
     "ignore": 'paint "not annotated"',
 }
 #: Keys that pick the classes, in their order. With Alt down, napari resizes the brush.

@@ -7,6 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.modelbox import show_bad_models
 from napari_retseg.ui.plain import make_text, make_tip
 from napari_retseg.ui.progress import show_progress
@@ -35,11 +36,11 @@ class ModelPanel(QWidget):
     def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
-        self.model_box = make_box("The model that segments, and that Retrain starts from")
-        self.browse_button = make_button(
-            "Browse…", "Choose a model's folder, or the folder of a training run"
+        self.model_box = make_box("Model to segment with; Retrain starts from it")
+        self.browse_button = make_button("Browse…", "Choose a model folder or a run folder")
+        self.card_button = make_button(
+            "Card", "Show the model card: network, training data and scores"
         )
-        self.card_button = make_button("Card", "What the model is, was trained on and is worth")
         self.score_text = make_text()
         self.bscan_button = make_button(
             "Segment B-scan", "Segment the B-scan in view", key=KEYS["segment"]
@@ -47,7 +48,7 @@ class ModelPanel(QWidget):
         self.volume_button = make_button("Segment volume", "Segment all B-scans")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.cancel_button = make_button("Cancel", "Stop; the B-scans that are done stay")
+        self.cancel_button = make_button("Cancel", "Stop; finished B-scans are kept")
         self.work_text = make_text()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -99,7 +100,7 @@ class ModelPanel(QWidget):
             self.work_text.setText(describe_work(work))
 
     def _on_browse_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a model's folder")
+        folder = QFileDialog.getExistingDirectory(self, "Choose a model folder")
         if folder:
             self.model_browsed.emit(Path(folder))
 
@@ -109,16 +110,15 @@ def describe_scores(choice: ModelChoice) -> str:
     info = choice.info
     dice = info.mean_dice
     if dice is None or info.scores is None:
-        return f"{len(info.classes.foreground)} classes; never scored on held-out scans"
+        return f"{count_noun(len(info.classes.foreground), 'class')}; not scored on held-out scans"
     bscans = info.scores["n_bscans"]
     kind = "simulated " if info.trained_on is not None and info.trained_on.simulated else ""
-    noun = "B-scan" if bscans == 1 else "B-scans"
-    return f"mean Dice {dice:.3f} on {bscans} held-out {kind}{noun}"
+    return f"mean Dice {dice:.3f} on {count_noun(bscans, f'held-out {kind}B-scan')}"
 
 
 def describe_work(work: Work) -> str:
     """Say how far a segmentation is and how long it still takes."""
-    text = f"{work.done} of {work.total} B-scans"
+    text = f"{work.done} of {count_noun(work.total, 'B-scan')}"
     if work.seconds_left is None:
         return text
     seconds = round(work.seconds_left)

@@ -30,7 +30,7 @@ class NewWindow(QDialog):
             label="In", mode=FileDialogMode.EXISTING_DIRECTORY, value=Path(last)
         )
         self.hint = make_text()
-        self.make_button = QPushButton("Make")
+        self.make_button = QPushButton("Create")
         self.make_button.setDefault(True)
         self.cancel_button = QPushButton("Cancel")
         self._lay_out()
@@ -62,20 +62,20 @@ class NewWindow(QDialog):
     def _fault(self) -> str:
         """Say why no workspace can be made there; empty where one can."""
         if not str(self.name_edit.value).strip():
-            return "Enter a name for the workspace's folder."
+            return "Enter a name for the workspace folder."
         folder = self.folder
         try:
             if folder.is_dir() and any(folder.iterdir()):
-                return f"{folder} is not empty: choose another name, or open it with Open…"
+                return f"{folder} is not empty. Choose another name, or open it with Open…"
             if folder.exists() and not folder.is_dir():
-                return f"{folder} is a file: choose another name."
+                return f"{folder} is a file. Choose another name."
         except (OSError, ValueError) as error:
-            return f"{folder}: cannot be used ({error})."
+            return f"{folder}: cannot use this folder ({error}). Choose another name."
         return ""
 
     def _show(self, _value: object = None) -> None:
         fault = self._fault()
-        self.hint.setText(fault or f"Labels and models go to {self.folder}.")
+        self.hint.setText(fault or f"Labels and models will be saved in {self.folder}.")
         self.make_button.setEnabled(not fault)
 
     def _on_make_clicked(self) -> None:

@@ -64,7 +64,7 @@ class Loaded:
     def name_of(self, value: int) -> str:
         """Name a label value."""
         names = {c.value: make_name(c.name) for c in self.classes.classes}
-        other = "not annotated" if value == IGNORE else f"{value}, no class"
+        other = "not annotated" if value == IGNORE else f"{value}, unknown class"
         return names.get(int(value), other)
 
 

@@ -16,6 +16,7 @@ from napari_retseg.engine import JobHandle, JobOutcome, LoadJob, PredictJob
 from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.events import BscanPredicted, Event, Message, Progress
 from napari_retseg.models import find_model, read_info
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.layers import import_labels
 from napari_retseg.ui.modellist import find_models
 from napari_retseg.ui.run import check_channels, take_bscans
@@ -154,7 +155,7 @@ class Predicting:
             self._desk.tell("Open a scan first.")
             return
         if choice is None:
-            self._desk.tell("There is no model yet: press Browse and choose a model's folder.")
+            self._desk.tell("No model yet: press Browse and choose a model folder.")
             return
         if self._run is not None:
             self._desk.tell("A segmentation is running; wait for it or cancel it.")
@@ -257,9 +258,12 @@ class Predicting:
             self._desk.tell(str(outcome.error), "error")
             return
         if outcome.status == "cancelled":
-            self._desk.tell(f"Stopped after {run.done} of {len(run.bscans)} B-scans; they stay.")
+            self._desk.tell(
+                f"Stopped after {run.done} of {count_noun(len(run.bscans), 'B-scan')}. Finished "
+                "B-scans are kept."
+            )
             return
-        what = "this B-scan" if len(run.bscans) == 1 else f"{run.done} B-scans"
+        what = "this B-scan" if len(run.bscans) == 1 else count_noun(run.done, "B-scan")
         text = f"Segmented {what} in {time.monotonic() - run.began:.1f} s."
         self._desk.tell(text + describe_left_out(run.choice, run.opened))
 
@@ -285,9 +289,9 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
         names = ", ".join(c.name for c in own.foreground)
         theirs = ", ".join(c.name for c in choice.info.classes.foreground)
         raise ModelError(
-            f"{choice.name}: knows none of the classes of this workspace ({names}); "
-            "choose another model, fine-tune this one on your labels, or add its classes with "
-            f"Classes… ({theirs})"
+            f"{choice.name}: this model has no class in common with this workspace "
+            f"({names}). Choose another model, or fine-tune this one on your labels, "
+            f"or add its classes with Classes… ({theirs})"
         )
     return table
 
@@ -296,4 +300,4 @@ def describe_left_out(choice: ModelChoice, opened: OpenScan) -> str:
     """Say which classes of a model have no place in the workspace; empty where all have one."""
     own = opened.loaded.classes.names
     foreign = [c.name for c in choice.info.classes.foreground if c.name not in own]
-    return f" {', '.join(foreign)}: no class of this workspace, left out." if foreign else ""
+    return f" Classes not in this workspace were left out: {', '.join(foreign)}." if foreign else ""

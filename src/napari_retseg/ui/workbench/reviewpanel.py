@@ -6,6 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.plural import count_noun
 from napari_retseg.ui.plain import make_caption, make_text
 from napari_retseg.ui.workbench.keys import KEYS
 from napari_retseg.ui.workbench.legend import ClassLegend
@@ -56,35 +57,39 @@ class ReviewPanel(QWidget):
         self.strip = BscanStrip()
         self.legend = ClassLegend(self._state)
         self.accept_button = make_button(
-            "Accept", "Take the prediction as labels of this B-scan", key=KEYS["accept"]
+            "Accept", "Use the prediction as labels of this B-scan", key=KEYS["accept"]
         )
         self.more_button = make_button("", "Accept the whole volume, or one class")
-        self.more_button.setAccessibleName("Accept more or less")
+        self.more_button.setAccessibleName("Accept the volume or one class")
         self.more_button.setFixedWidth(26)
         self.accept_menu = QMenu(self.more_button)
         self.more_button.setMenu(self.accept_menu)
         self.confirm_button = make_button(
-            "Confirm", "These labels are right: train on them", key=KEYS["confirm"]
+            "Confirm",
+            "Confirm that these labels are right, and use them for training",
+            key=KEYS["confirm"],
         )
         self.next_button = make_button(
-            "Next", "Go to the B-scan that is most worth labelling", key=KEYS["next"]
+            "Next",
+            "Go to the next B-scan to label: where the model is least certain",
+            key=KEYS["next"],
         )
         self.toggle_button = make_button(
             "Prediction", "Show or hide the prediction", key=KEYS["toggle"]
         )
         self.uncertainty_button = make_button(
-            "Uncertainty", "Show where the model is unsure, as a layer"
+            "Uncertainty", "Show where the model is uncertain, as a layer"
         )
         self.uncertainty_button.setCheckable(True)
         self.ignore_button = make_button(
-            "Leave out", 'Paint "not annotated": neither trained on nor scored', key=KEYS["ignore"]
+            "Leave out",
+            'Paint "not annotated": not used for training or scores',
+            key=KEYS["ignore"],
         )
-        self.clear_button = make_button("Clear", "Take the labels of this B-scan away")
-        self.undo_button = make_button(
-            "Undo", "Go back one step, on whatever B-scan it was", key=KEYS["undo"]
-        )
-        self.redo_button = make_button("Redo", "Go forward again", key=KEYS["redo"])
-        self.restore_button = make_button("History…", "Go back to any earlier state of the labels")
+        self.clear_button = make_button("Clear", "Remove the labels of this B-scan")
+        self.undo_button = make_button("Undo", "Undo one step, on any B-scan", key=KEYS["undo"])
+        self.redo_button = make_button("Redo", "Redo one step", key=KEYS["redo"])
+        self.restore_button = make_button("History…", "Restore an earlier state of the labels")
         self.next_text = make_text()
         self.saved_text = make_text()
 
@@ -149,7 +154,7 @@ class ReviewPanel(QWidget):
 
     def _show_saved(self) -> None:
         unsaved = self._state.unsaved
-        self.saved_text.setText(f"{unsaved} B-scans are not on disk yet" if unsaved else "")
+        self.saved_text.setText(f"{count_noun(unsaved, 'B-scan')} not saved yet" if unsaved else "")
         self.saved_text.setVisible(bool(unsaved))
 
     def _show_buttons(self) -> None:

@@ -37,17 +37,21 @@ class RetrainPanel(QWidget):
         super().__init__(parent)
         self._state = state
         self.form = TrainForm()
-        self.preview_button = make_button("Preview…", "See eight samples with their random changes")
+        self.preview_button = make_button(
+            "Preview…", "Show eight training samples with augmentation"
+        )
         self.text = make_text()
         self.warning = make_text()
         self.problem = make_text()
         self.heldout_button = make_button(
-            "Held out…", "See who is held out and why, and choose who is"
+            "Hold out…", "Show which patients are held out and why, and choose them"
         )
         self.retrain_button = make_button("Retrain", "Train on the confirmed B-scans")
-        self.stop_button = make_button("Stop", "Stop after this step; it can be resumed")
-        self.resume_button = make_button("Resume", "Go on with the training that stopped")
-        self.command_button = make_button("Copy command", "Copy the command line of it")
+        self.stop_button = make_button(
+            "Stop", "Stop after this step; you can resume the training later"
+        )
+        self.resume_button = make_button("Resume", "Resume the training that was stopped")
+        self.command_button = make_button("Copy command", "Copy the command for this training")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
@@ -130,9 +134,9 @@ class ProgressPanel(QWidget):
         #: What the plot of the scores shows: how many, the best, and those of the start.
         self._scored: tuple[int, int | None, int] | None = None
         self.verdict_text = make_rich_text()
-        self.new_button = make_button("Keep new", "Segment with the new model from now on")
-        self.old_button = make_button("Keep old", "Go on with the model as it was")
-        self.history_button = make_button("Models…", "Earlier models, to go back to")
+        self.new_button = make_button("Keep new", "Use the new model from now on")
+        self.old_button = make_button("Keep old", "Keep using the old model")
+        self.history_button = make_button("Models…", "Go back to an earlier model")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)

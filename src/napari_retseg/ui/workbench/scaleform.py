@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QDialog, QDialogButtonBox, QDoubleSpinBox, QFormLayou
 from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.workbench.look import GAP, MARGIN
 
-_NAMES = ("Distance of B-scans", "Height of a pixel", "Width of a pixel")
+_NAMES = ("B-scan distance", "Pixel height", "Pixel width")
 _HIGHEST_UM = 10_000.0
 
 
@@ -28,11 +28,11 @@ class ScaleForm(QDialog):
         self, n_axes: int, known: Sequence[float | None], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Scale")
+        self.setWindowTitle("Pixel size")
         form = QFormLayout(self)
         form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         form.setSpacing(GAP)
-        form.addRow(make_text("How large is a pixel? Lengths and thickness need it."))
+        form.addRow(make_text("Lengths and thickness need the pixel size."))
         sizes = list(known) if len(known) == n_axes else [None] * n_axes
         self.fields = [_make_field(size) for size in sizes]
         for name, field in zip(_NAMES[-n_axes:], self.fields, strict=True):

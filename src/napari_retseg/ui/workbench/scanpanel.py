@@ -65,25 +65,28 @@ class ScanPanel(QWidget):
         self._show_place()
 
     def _make_widgets(self) -> None:
-        self.new_button = make_button("New…", "Make a workspace: a folder for labels and models")
+        self.new_button = make_button("New…", "Create a workspace: a folder for labels and models")
         self.open_button = make_button("Open…", "Open a workspace")
-        self.recent_button = make_button("Recent", "Workspaces that were open before")
+        self.recent_button = make_button("Recent", "Workspaces that you opened before")
         self.recent_menu = QMenu(self.recent_button)
         self.recent_button.setMenu(self.recent_menu)
         self.folder_text = make_text()
-        self.scan_box: QComboBox = make_box("The scan that is corrected")
-        self.add_button = make_button("Add", "Add scans to the workspace; they are not copied")
+        self.scan_box: QComboBox = make_box("Scan to label")
+        self.add_button = make_button("Add", "Add scans to the workspace; the files are not copied")
         self.add_menu = QMenu(self.add_button)
         self.add_button.setMenu(self.add_menu)
         self.scan_text = make_text()
         self.place_text = make_text()
         self.square_button = make_square_button()
-        self.spacing_button = make_button("Enter scale…", "Say how large a pixel is")
-        self.side_button = make_button("Enter side…", "Say which eye it is")
-        self.locate_button = make_button("Locate…", "Say in which folder the scans are now")
+        self.spacing_button = make_button("Set scale…", "Set pixel size")
+        self.side_button = make_button(
+            "Set laterality…", "Set the laterality: right eye (OD) or left eye (OS)"
+        )
+        self.locate_button = make_button("Locate…", "Choose the folder that contains the scans now")
 
         self.classes_button = make_button(
-            "Classes…", "Choose what is labelled; where labels are already, add classes to it"
+            "Classes…",
+            "Choose the classes to label; after the first labels, you can only add classes",
         )
 
     def _connect(self) -> None:
@@ -110,7 +113,7 @@ class ScanPanel(QWidget):
     def _show_workspace(self) -> None:
         folder = self._state.folder
         if folder is None:
-            self.folder_text.setText("No workspace is open: press New and choose a folder.")
+            self.folder_text.setText("No workspace is open. Press New and choose a folder.")
         else:
             note = " (read-only)" if self._state.is_read_only else ""
             self.folder_text.setText(f"{folder.name}{note}")
@@ -168,12 +171,12 @@ class ScanPanel(QWidget):
         self.new_window.show()
 
     def _on_open_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a workspace's folder")
+        folder = QFileDialog.getExistingDirectory(self, "Choose a workspace folder")
         if folder:
             self.opened.emit(Path(folder))
 
     def _on_locate_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose the folder of the scans")
+        folder = QFileDialog.getExistingDirectory(self, "Choose the folder with the scans")
         if folder:
             self.located.emit(Path(folder))
 
@@ -194,7 +197,7 @@ class ScanPanel(QWidget):
         folder = self.add_menu.addAction("Folder of B-scans…")
         assert files is not None
         assert folder is not None
-        dataset = self.add_menu.addAction("Data set with labels…")
+        dataset = self.add_menu.addAction("Dataset with labels…")
         assert dataset is not None
         dataset.triggered.connect(self._on_add_dataset)
         files.triggered.connect(self._on_add_files)
@@ -220,7 +223,7 @@ class ScanPanel(QWidget):
             self.files_added.emit([Path(folder)])
 
     def _on_add_dataset(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a data set's folder")
+        folder = QFileDialog.getExistingDirectory(self, "Choose a dataset folder")
         if folder:
             self.dataset_added.emit(Path(folder))
 
@@ -229,7 +232,8 @@ class ScanPanel(QWidget):
         text, ok = QInputDialog.getMultiLineText(
             self,
             "Classes",
-            "One class a line, without background. Once something is labelled, new ones come last.",
+            "One class per line, without background. Once you have labelled something, add "
+            "new classes at the end.",
             "\n".join(names),
         )
         if ok:
@@ -245,6 +249,8 @@ class ScanPanel(QWidget):
         form.deleteLater()
 
     def _on_side_clicked(self) -> None:
-        side, ok = QInputDialog.getItem(self, "Side", "Which eye is it?", list(_SIDES), 0, False)
+        side, ok = QInputDialog.getItem(
+            self, "Laterality", "Which eye is it?", list(_SIDES), 0, False
+        )
         if ok:
             self.described.emit({"laterality": side[:2]})

@@ -64,7 +64,7 @@ class Scans:
             return
         entry = self._state.scans[index]
         if entry.is_missing:
-            self._desk.tell(f"{entry.path}: is not there; press Locate.", "error")
+            self._desk.tell(f"{entry.path}: file not found; press Locate.", "error")
             return
         opened = self._desk.opened
         if opened is not None and opened.name == entry.name and self._state.scan == index:
@@ -124,7 +124,7 @@ class Scans:
         """Show the B-scan that is most worth labelling, and say why."""
         workspace = self._desk.workspace
         if workspace is None:
-            self._desk.tell("Make or open a workspace first.")
+            self._desk.tell("Create or open a workspace first.")
             return
         opened = self._desk.opened
         current = None if opened is None else (opened.name, self._state.bscan)
@@ -174,7 +174,7 @@ class Scans:
 
     def _on_next(self, found: NextBscan | None) -> None:
         if found is None:
-            self._desk.tell("There is no further B-scan to label.")
+            self._desk.tell("No more B-scans to label.")
             return
         self._seen.append((found.name, found.bscan))
         names = [entry.name for entry in self._state.scans]

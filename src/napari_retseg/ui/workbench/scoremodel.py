@@ -19,10 +19,10 @@ DASH = "–"
 _HEADERS = ("class", "Dice", "IoU", "pixels", "± Dice")
 _TIPS = (
     "A class of the reference, in the colour of its layer",
-    "2 × overlap / (reference + prediction), from 0 to 1; a dash where the class is in neither",
-    "Overlap / union, from 0 to 1; a dash where the class is in neither",
-    "Annotated pixels of the class in the reference",
-    "Dice now less Dice before",
+    "Dice: 2 × overlap / (reference + prediction), from 0 to 1; a dash if the class is in neither",
+    "IoU: overlap / union, from 0 to 1; a dash if the class is in neither",
+    "Annotated pixels of this class in the reference",
+    "Dice now minus Dice before",
 )
 CLASS, DICE, IOU, PIXELS, CHANGE = range(5)
 #: Smaller changes of Dice show as none.
@@ -50,7 +50,7 @@ def make_rows(classes: LabelSet, scores: Overlap | None, before: Overlap | None)
         return [Row(None), *(Row(c) for c in classes.foreground)]
     old_mean = None if before is None else before.mean_foreground_dice
     dice = scores.mean_foreground_dice
-    tip = "Mean of the classes that the reference holds, without background"
+    tip = "Mean over the classes in the reference, without background"
     rows = [
         Row(
             None,
@@ -192,9 +192,9 @@ def _describe(one: LabelClass, own: ClassScores) -> str:
         f"{own.predicted_pixels:,} predicted"
     ]
     if not own.is_present and not own.predicted_pixels:
-        lines.append("In neither, so it has no score")
+        lines.append("In neither reference nor prediction: no score")
     elif not own.is_present:
-        lines.append("Not in the reference: each predicted pixel is wrong")
+        lines.append("Not in the reference: all predicted pixels are wrong")
     if own.precision is not None and own.recall is not None:
         lines.append(f"Precision {own.precision:.3f}, recall {own.recall:.3f}")
     return "\n".join(lines)

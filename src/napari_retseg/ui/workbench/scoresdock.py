@@ -42,8 +42,8 @@ class ScoresDock(QWidget):
         self.scoring = Scoring(
             napari_viewer, post=postbox.post, bench=find_workbench(napari_viewer)
         )
-        self.reference_box = make_box("What is right: the labels made by hand")
-        self.predicted_box = make_box("What is scored")
+        self.reference_box = make_box("Reference: labels made by hand")
+        self.predicted_box = make_box("Labels to score")
         self.table = ScoreTable(self.scoring.state.classes)
         form = QFormLayout()
         form.setSpacing(GAP)

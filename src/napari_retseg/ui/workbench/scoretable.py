@@ -35,7 +35,7 @@ Scope = Literal["bscan", "volume", "heldout"]
 SCOPES: dict[Scope, tuple[str, str]] = {
     "bscan": ("This B-scan", "Scores of the B-scan in view"),
     "volume": ("This volume", "Scores of all B-scans of this scan together"),
-    "heldout": ("Held out", "Scores of the B-scans that no training sees"),
+    "heldout": ("Held out", "Scores of the held-out B-scans, which no training uses"),
 }
 
 _WORST_ROWS = 5
@@ -58,7 +58,7 @@ class ScoreTable(QWidget):
         self._make_table()
         self.notice = make_text()
         self.worst_title = PlainLabel("Worst B-scans")
-        self.worst_title.setToolTip("Lowest mean foreground Dice first; click one to see it")
+        self.worst_title.setToolTip("Lowest mean foreground Dice first; click a B-scan to see it")
         self.worst = QListWidget()
         self.worst.setAccessibleName("Worst B-scans")
         self.worst.itemClicked.connect(self._on_worst_activated)

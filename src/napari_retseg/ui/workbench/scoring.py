@@ -13,6 +13,7 @@ from psygnal import SignalGroupDescriptor
 from napari_retseg.classes import LabelSet
 from napari_retseg.livescores import LiveScores
 from napari_retseg.planewatch import Changes
+from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap
 from napari_retseg.ui.workbench.comparing import classes_of, find_fault
 from napari_retseg.ui.workbench.heldout import count_heldout, name_models
@@ -208,13 +209,13 @@ class Scoring:
 
     def _describe(self, live: LiveScores, chosen: Collection[int] | None) -> str:
         if chosen is not None and not chosen:
-            return "No B-scan of this scan has labels yet: accept a prediction or paint."
+            return "No B-scan of this scan has labels yet. Accept a prediction or paint."
         if live.n_counted < live.n_bscans:
-            return f"Counting: {live.n_counted} of {live.n_bscans} B-scans."
+            return f"Counted {live.n_counted} of {count_noun(live.n_bscans, 'B-scan')}."
         unknown = {v for values in live.unknown_values.values() for v in values}
         if unknown:
             listed = ", ".join(str(v) for v in sorted(unknown)[:5])
-            return f"Label values that are no class count as background: {listed}."
+            return f"Label values without a class count as background: {listed}."
         return ""
 
     def _counting(self) -> Collection[int] | None:
@@ -302,7 +303,7 @@ class Scoring:
     def _count_heldout(self) -> None:
         workspace = None if self._bench is None else self._bench.desk.workspace
         if workspace is None:
-            self.state.notice = "Held-out scans are those of a workspace: open one."
+            self.state.notice = "Held-out scans belong to a workspace. Open a workspace first."
             return
         future = self._counter.submit(count_heldout, workspace)
         future.add_done_callback(lambda done: self._post(partial(self._show_heldout, done)))

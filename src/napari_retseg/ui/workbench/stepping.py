@@ -63,13 +63,13 @@ class Stepping:
         elif steps.n_on_disk:
             self._go_back(partial(points.redo, name), is_step=False, count=-1)
         else:
-            self._desk.tell("There is nothing more to go forward to.")
+            self._desk.tell("Nothing to redo.")
 
     def _show_step(self, opened: OpenScan, step: Step, way: Way) -> None:
         bscans = sorted(step.patches)
         if bscans and opened.current_bscan() not in bscans:
             opened.go_to(bscans[0])
-        done = "Took back" if way == "undo" else "Did again"
+        done = "Undone" if way == "undo" else "Redone"
         self._desk.tell(f"{done}: {step.what}.")
 
     def _go_back(
@@ -98,12 +98,12 @@ class Stepping:
         point, labels = found
         tracking, workspace = self._tracking, self._desk.workspace
         if point is None:
-            self._desk.tell("There is nothing more to go back to.")
+            self._desk.tell("Nothing to undo.")
         if point is None or workspace is None or self._desk.opened is not opened:
             return
         back = [bscan for bscan in point.bscans if bscan not in tracking.touched]
         if is_step:
-            tracking.note(f"going back to {point.target or point.number}", back)
+            tracking.note(f"restoring {point.target or point.number}", back)
         tracking.steps.n_on_disk += count
         states, models = workspace.states(opened.name), workspace.begun_with(opened.name)
         for bscan in back:

@@ -202,7 +202,7 @@ class Tracking:
         if bscan not in self._kept:
             self.keep([bscan], f"paint on B-scan {bscan}")
         if self._stroke is None:
-            self._stroke = Step(f"the stroke on B-scan {bscan}")
+            self._stroke = Step(f"painting on B-scan {bscan}")
         if bscan not in self.states:
             self._stroke.add(Patch(bscan, None, "", None, None))
         return self._stroke

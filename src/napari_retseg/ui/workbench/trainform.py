@@ -30,21 +30,21 @@ _STRATEGIES = {
     "decoder": "decoder only",
     "last-three": "last three layers",
     "head": "head only (fastest)",
-    "encoder-stages:2": "all but the first 2 stages",
+    "encoder-stages:2": "all except the first 2 stages",
     "scratch": "from scratch",
 }
 _LOSSES = {
-    "0.5*ce + 0.5*dice": "cross-entropy and Dice",
+    "0.5*ce + 0.5*dice": "cross-entropy + Dice",
     "ce": "cross-entropy",
     "dice": "Dice",
     "wce": "weighted cross-entropy",
-    "0.5*ce + 0.5*gdice": "cross-entropy and general Dice",
+    "0.5*ce + 0.5*gdice": "CE + generalised Dice",
     "focal": "focal",
     "tversky": "Tversky",
     "lovasz": "Lovász",
 }
 _AUGMENTS = {
-    "oct": "made for OCT",
+    "oct": "OCT",
     "light": "light",
     "strong": "strong",
     "none": "none",
@@ -56,19 +56,19 @@ _SCHEDULES = {
     "poly": "polynomial",
     "cosine": "cosine",
     "step": "steps",
-    "plateau": "drops on plateaus",
+    "plateau": "reduce on plateau",
 }
 _CLASS_WEIGHTS = {
     "none": "none",
-    "inverse": "inverse of the share",
-    "sqrt": "root of the inverse",
+    "inverse": "inverse frequency",
+    "sqrt": "square root of inverse frequency",
     "rank": "by rank",
 }
 _CROPS = {"whole": "whole B-scans", "256x256": "256 × 256", "496x256": "496 × 256"}
 
 #: Under "More", in this order, with their names there.
 _MORE = {
-    "optimizer": "Optimiser",
+    "optimizer": "Optimizer",
     "lr": "Learning rate",
     "weight_decay": "Weight decay",
     "schedule": "Schedule",
@@ -76,8 +76,8 @@ _MORE = {
     "crop": "Crop",
     "class_weights": "Class weights",
     "seed": "Seed",
-    "rehearse": "Old data",
-    "rehearse_share": "Their share",
+    "rehearse": "Rehearsal",
+    "rehearse_share": "Rehearsal part",
 }
 _SHOWN = {"strategy": "Train", "loss": "Loss", "augment": "Augment"}
 
@@ -106,7 +106,7 @@ class TrainForm(QWidget):
             "crop": ChoiceField(_CROPS),
             "class_weights": ChoiceField(_CLASS_WEIGHTS),
             "seed": NumberField(int),
-            "rehearse": FolderField("an older data set"),
+            "rehearse": FolderField("a rehearsal dataset"),
             "rehearse_share": NumberField(float),
         }
         self.budget = BudgetField()
@@ -180,7 +180,7 @@ class TrainForm(QWidget):
         """
         unknown = sorted(set(values) - set(TrainConfig.model_fields))
         if unknown:
-            raise InputError(f"a training has no option {', '.join(unknown)}")
+            raise InputError(f"unknown training options: {', '.join(unknown)}")
         self._values.update(values)
         for name, field in self.fields.items():
             field.set_value(self._values[name])
@@ -243,7 +243,7 @@ def _say(name: str, detail: ErrorDetails) -> str:
         whole = "whole " if kind.startswith("int") else ""
         text = f"{title}: enter a {whole}number"
     elif kind == "finite_number":
-        text = f"{title}: enter a number that is finite"
+        text = f"{title}: enter a finite number"
     elif kind in _LIMITS:
         text = f"{title}: enter a number that is {_LIMITS[kind]} {context[_LIMIT_KEYS[kind]]:g}"
     else:

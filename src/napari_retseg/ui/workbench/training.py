@@ -188,7 +188,7 @@ class Training:
         if run is None or workspace is None or self._desk.state.is_training:
             return
         self._desk.state.is_training = True
-        self._desk.tell("Going on with the training…")
+        self._desk.tell("Resuming the training…")
 
         def work() -> tuple[TrainJob, Curves]:
             # one that the copied command began has learnt from the workspace itself
@@ -203,7 +203,7 @@ class Training:
             self._stopping_since = time.monotonic()
             self._desk.state.is_stopping = True
             self._handle.cancel()
-            self._desk.tell("Stopping after this step; the training can be resumed.")
+            self._desk.tell("Stopping after this step. You can resume the training later.")
 
     def forget(self) -> None:
         """Show nothing of the last training: another workspace is opened."""
@@ -232,7 +232,7 @@ class Training:
     def keep_old(self) -> None:
         """Go on with the model as it was; the new one stays in its run's folder."""
         self._desk.state.verdict, self._desk.state.judged = None, None
-        self._desk.tell("The old model stays; the new one is kept in the run's folder.")
+        self._desk.tell("The old model is kept. The new one stays in the run folder.")
 
     def draw_samples(
         self, show: Callable[[SamplesDrawn], None], failed: Callable[[str], None]
@@ -297,7 +297,7 @@ class Training:
             names = [choice.name for choice in self._desk.state.models]
             if STARTER in names:
                 self._predicting.choose_model(names.index(STARTER))
-                self._desk.tell("The starter is the model now; your own models stay.")
+                self._desk.tell("Now using the starter model. Your own models are kept.")
         elif workspace is not None:
             name = model_name(workspace.name)
             self._desk.do(partial(roll_back, name, to=version), lambda _: self._on_kept(name))
@@ -338,11 +338,11 @@ class Training:
             self._desk.tell(str(outcome.error), "error")
             self.find_resumable()
         elif outcome.status == "cancelled":
-            self._desk.tell("The training has stopped; Resume goes on where it was.")
+            self._desk.tell("Training stopped. Press Resume to continue.")
             self.find_resumable()
         else:
             self._desk.do(partial(read_verdict, run), partial(self._show_verdict, run))
-            self._desk.tell("The training has finished.")
+            self._desk.tell("Training finished.")
 
     def _end(self) -> None:
         self._handle = None
@@ -356,7 +356,7 @@ class Training:
         self._predicting.refresh_models()
         self._predicting.choose_by_name(name)
         self._predicting.load_chosen()
-        self._desk.tell(f"{name!r} is the model now; segment again to see what it does.")
+        self._desk.tell(f"Now using {name}. Segment again to see its predictions.")
 
     def _show_verdict(self, run: Path, verdict: Verdict) -> None:
         self._desk.state.judged, self._desk.state.verdict = run, verdict

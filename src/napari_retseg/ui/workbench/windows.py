@@ -53,7 +53,7 @@ class Windows:
     def show_keys(self) -> None:
         """Show the card of the keys."""
         rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
-        rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint the first to the ninth class"))
+        rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint class 1 to 9"))
         self._show(KeysCard({"In the viewer": rows}, parent=self._dock))
 
     def show_card(self) -> None:
@@ -127,9 +127,9 @@ class Windows:
         """Ask where jobs shall run."""
         address, ok = QInputDialog.getText(
             self._dock,
-            "Where it runs",
-            "Address of a dask scheduler, such as tcp://host:8786.\n"
-            "Leave it empty to run everything on this computer.",
+            "Run on another computer",
+            "Address of a dask scheduler, for example tcp://host:8786.\nLeave empty to use this "
+            "computer.",
             text=self._bench.offered_address,
         )
         if ok:
@@ -141,8 +141,9 @@ class Windows:
             self._dock,
             "Untrusted folder",
             f"Allow {question.folder} to read files outside its folder?",
-            f"It names {question.outside}, and maybe more. These files are shown here, and what is "
-            "labelled in them is trained on. Allow it only if you know who made this folder.",
+            f"It names {question.outside}, and possibly more. These files will be shown here, "
+            "and labels made on them will be used for training. Allow this only if you know who "
+            "made the folder.",
         )
         agree = box.addButton("Allow", QMessageBox.ButtonRole.AcceptRole)
         refuse = box.addButton("Do not open", QMessageBox.ButtonRole.RejectRole)

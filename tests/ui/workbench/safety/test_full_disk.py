@@ -51,19 +51,19 @@ def test_strokes_wait_for_room_and_the_dock_says_so(
     at_work.paint(1, slice(10, 20), 2)
     at_work.wait(lambda: "No space left" in at_work.notice)
     assert str(tmp_path / "work") in at_work.notice
-    assert "make room" in at_work.notice
+    assert "free some disk space" in at_work.notice
     saver = at_work.dock.bench.desk.saver
     assert saver is not None
     at_work.wait(lambda: saver.is_failing)
     at_work.click(review.confirm_button)
-    assert at_work.notice.startswith("B-scan 1 is confirmed here, but not on disk yet; make room")
+    assert at_work.notice.startswith("B-scan 1 is confirmed, but could not be saved")
     at_work.paint(2, slice(20, 30), 3)
-    at_work.wait(lambda: review.saved_text.text() == "2 B-scans are not on disk yet")
+    at_work.wait(lambda: review.saved_text.text() == "2 B-scans not saved yet")
     at_work.qtbot.wait(300)
-    assert "not on disk yet; make room" in at_work.notice
+    assert "not saved yet; free some disk space" in at_work.notice
     assert at_work.states() == {0: "corrected"}
     disk.make_room()
-    at_work.wait(lambda: at_work.notice == "All labels are on disk again.")
+    at_work.wait(lambda: at_work.notice == "All labels are saved again.")
     at_work.wait(lambda: not review.saved_text.isVisible())
     assert at_work.states() == {0: "corrected", 1: "confirmed", 2: "corrected"}
     np.testing.assert_array_equal(at_work.stored(), at_work.opened.labels.data)
@@ -89,7 +89,7 @@ def test_a_training_without_room_keeps_its_state_and_is_resumed(
     at_work.wait(lambda: not at_work.state.is_training)
     assert str(tmp_path / "work" / "rounds") in at_work.notice
     assert "cannot be written (File too large)" in at_work.notice
-    assert "make room" in at_work.notice
+    assert "free some disk space" in at_work.notice
     assert at_work.states() == {0: "confirmed", 1: "confirmed", 4: "confirmed"}
     stopped = len(at_work.iterations)
     at_work.wait(lambda: at_work.state.resumable is not None)
@@ -97,5 +97,5 @@ def test_a_training_without_room_keeps_its_state_and_is_resumed(
     at_work.wait(lambda: len(at_work.iterations) > stopped)
     at_work.click(at_work.dock.retrain_panel.stop_button)
     at_work.wait(lambda: not at_work.state.is_training)
-    assert "Resume goes on where it was" in at_work.notice
+    assert "Press Resume to continue" in at_work.notice
     assert at_work.iterations == list(range(1, len(at_work.iterations) + 1))

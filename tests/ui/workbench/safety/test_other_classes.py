@@ -63,20 +63,20 @@ def test_a_segmentation_maps_by_name_and_says_what_it_leaves_out(
     at_work.choose_model("reordered")
     at_work.segment()
     np.testing.assert_array_equal(prediction(at_work), _REORDERED[said])
-    assert "no class" not in at_work.notice
+    assert "left out" not in at_work.notice
     at_work.accept_volume()
     at_work.wait_until_saved()
     np.testing.assert_array_equal(at_work.stored(), _REORDERED[said])
     at_work.choose_model("partly")
     at_work.segment()
     np.testing.assert_array_equal(prediction(at_work), np.where(said == 1, 1, 0))
-    assert "oedema, drusen: no class of this workspace" in at_work.notice
+    assert "Classes not in this workspace were left out: oedema, drusen" in at_work.notice
     at_work.choose_model("strange")
     at_work.click(at_work.dock.model_panel.volume_button)
     assert at_work.notice == (
-        "strange: knows none of the classes of this workspace (NFL, INL, fluid); choose another "
-        "model, fine-tune this one on your labels, or add its classes with Classes… (iris, lens, "
-        "cornea)"
+        "strange: this model has no class in common with this workspace (NFL, INL, fluid). Choose "
+        "another model, or fine-tune this one on your labels, or add its classes with Classes… "
+        "(iris, lens, cornea)"
     )
     np.testing.assert_array_equal(prediction(at_work), np.where(said == 1, 1, 0))
     np.testing.assert_array_equal(at_work.stored(), _REORDERED[said])
@@ -108,7 +108,7 @@ def test_a_round_from_other_classes_and_the_way_back_by_clicks(
     assert not window.take_button.isEnabled()
     at_work.click_row(window.list, 1)
     at_work.click(window.take_button)
-    at_work.wait(lambda: "'work' is the model now" in at_work.notice)
+    at_work.wait(lambda: "Now using work" in at_work.notice)
     assert [version.label for version in list_versions("work")] == ["current", "0002"]
     at_work.segment()
     np.testing.assert_array_equal(prediction(at_work), said)
@@ -118,10 +118,10 @@ def check_remarks(user: User) -> None:
     """Above the Retrain button it says which classes come over from each model."""
     text = user.dock.retrain_panel.text
     for name, remark in (
-        ("strange", "Model strange knows none of the classes here (NFL, INL and fluid)"),
-        ("partly", "NFL comes over from partly; INL and fluid begin untrained; oedema and drusen"),
+        ("strange", "Model strange has none of the classes here (NFL, INL and fluid)"),
+        ("partly", "NFL starts from partly; INL and fluid start from scratch; oedema and drusen"),
     ):
         user.choose_model(name)
         user.wait(lambda expected=remark: expected in text.text())  # type: ignore[misc]
     user.choose_model("reordered")
-    user.wait(lambda: "over from" not in text.text() and "knows none" not in text.text())
+    user.wait(lambda: "start from" not in text.text() and "has none" not in text.text())

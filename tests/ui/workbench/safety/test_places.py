@@ -41,7 +41,7 @@ def test_a_workspace_that_moved_and_scans_that_moved(
     user.open_workspace(tmp_path / "desktop")
     user.wait(lambda: user.state.folder == tmp_path / "desktop")
     user.wait(lambda: "left" in user.notice)
-    assert "press Locate and choose the folder" in user.notice
+    assert "Press Locate and choose the folder" in user.notice
     assert panel.scan_box.itemText(0) == "left (not found)"
     user.choose_folder(tmp_path / "desktop")
     user.click(panel.locate_button)
@@ -60,7 +60,7 @@ def test_a_newer_workspace_is_left_alone(user: User, tmp_path: Path, volume: Pat
     header.write_text(json.dumps({**json.loads(header.read_text()), "schema_version": 99}))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     user.open_workspace(folder)
-    user.wait(lambda: "made by a newer napari-retseg" in user.notice)
+    user.wait(lambda: "created by a newer napari-retseg" in user.notice)
     assert "update napari-retseg to open it" in user.notice
     assert user.state.folder == tmp_path / "other"
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
