@@ -21,6 +21,7 @@ from napari_retseg.learn.train import fine_tune
 from napari_retseg.models import STARTER, find_model
 from napari_retseg.overlay import draw_overlay, encode_png
 from napari_retseg.plural import count_noun
+from napari_retseg.runs.paths import RunPaths
 from napari_retseg.samples import sample_folder
 from napari_retseg.scores import format_table
 
@@ -79,7 +80,7 @@ def run_demo(
         elif event.cancelled:
             yield event
             return
-    tuned = output / "run" / "model"
+    tuned = RunPaths(output / "run").model
     after = yield from _score_and_draw(tuned, samples, output, "after", cancel)
     if after is None:
         return

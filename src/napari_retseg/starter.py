@@ -23,6 +23,7 @@ from napari_retseg.learn.train import fine_tune
 from napari_retseg.models import STARTER, ModelInfo
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import load_model, save_model
+from napari_retseg.runs.paths import RunPaths
 from napari_retseg.scores import format_table
 from napari_retseg.simulate import WideConfig
 from napari_retseg.simulate.dataset import simulate_dataset
@@ -84,7 +85,7 @@ def train_starter(
             print(format_table(event.scores), flush=True)
         elif isinstance(event, Message):
             print(event.text, flush=True)
-    model = load_model(work / "run" / "model-last")
+    model = load_model(RunPaths(work / "run").last_model)
     trained = model.info.trained_on
     if trained is not None:  # keys of simulated eyes are of no use
         trained = trained.model_copy(update={"keys": (), "dataset_key": None})

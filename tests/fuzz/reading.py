@@ -94,9 +94,8 @@ def _read_workspace(folder: Path) -> None:
 
 
 def _read_run(folder: Path) -> None:
-    from napari_retseg.learn.eventlog import list_events, read_log
-    from napari_retseg.learn.run import read_config, read_run_model
-    from napari_retseg.rounds.curves import read_events
+    from napari_retseg.runs.eventlog import list_events, read_events, read_log
+    from napari_retseg.runs.record import read_config, read_run_model
 
     run = folder / "run"
     _each(

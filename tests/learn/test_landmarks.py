@@ -13,11 +13,11 @@ from napari_retseg.errors import UsageError
 from napari_retseg.events import CancelToken, Event, Finished, Progress
 from napari_retseg.learn.landmarks import learn_landmarks
 from napari_retseg.learn.preview import draw_samples
-from napari_retseg.learn.run import read_run_model
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model, save_model
 from napari_retseg.nets.scaninput import LandmarkLearner
+from napari_retseg.runs.record import read_run_model
 
 NYUL = TrainConfig(
     normalise="nyul", crop="64x64", batch_size=2, iterations=3, score_every=2, device="cpu",

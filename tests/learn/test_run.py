@@ -12,8 +12,9 @@ from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import Scored, StepDone
 from napari_retseg.io.atomic import write_json
 from napari_retseg.learn.checkpoint import save_checkpoint
-from napari_retseg.learn.run import RunFolder, read_config, read_run_model
+from napari_retseg.learn.run import RunFolder
 from napari_retseg.models import ModelInfo
+from napari_retseg.runs.record import read_config, read_run_model
 
 CONFIG = TrainConfig(iterations=5)
 SCORES = {"mean_foreground_dice": 0.25, "mean_foreground_iou": None}

@@ -32,9 +32,9 @@ from napari_retseg.infer.evaluate import evaluate
 from napari_retseg.learn import step
 from napari_retseg.learn import train as training
 from napari_retseg.learn.checkpoint import load_checkpoint
-from napari_retseg.learn.run import read_config
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model
+from napari_retseg.runs.record import read_config
 
 CONFIG = TrainConfig(
     iterations=12,

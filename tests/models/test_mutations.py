@@ -14,7 +14,6 @@ import pytest
 from napari_retseg.cli.models import _bad_row, _describe, _row, _version_row
 from napari_retseg.cli.models import _describe_version as describe_version
 from napari_retseg.errors import ModelError, RetsegError
-from napari_retseg.learn.run import read_run_model
 from napari_retseg.models import (
     CARD,
     DESCRIPTION,
@@ -28,6 +27,7 @@ from napari_retseg.models import (
 )
 from napari_retseg.models.card import write_card
 from napari_retseg.rounds import count_parameters
+from napari_retseg.runs.record import read_run_model
 from napari_retseg.ui.modellist import find_models
 from tests.models.mutating import mutate
 from tests.models.versions import Write

@@ -22,7 +22,8 @@ from napari_retseg.events import (
     TrainingPlanned,
     encode,
 )
-from napari_retseg.rounds import Curves, read_events
+from napari_retseg.rounds import Curves
+from napari_retseg.runs.eventlog import read_events
 from tests.rounds.conftest import make_scores
 
 

@@ -33,9 +33,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def _begin(folder: StudyFolder, key: str, steps: int) -> None:
     """A run that was stopped after so many steps."""
     training = folder.run(key).training
-    (training / "checkpoints").mkdir(parents=True)
-    (training / "checkpoints" / "last.pt").touch()
-    (training / "metrics.csv").write_text("head\n" + "row\n" * steps)
+    training.checkpoint.parent.mkdir(parents=True)
+    training.checkpoint.touch()
+    training.metrics.write_text("head\n" + "row\n" * steps)
 
 
 def test_the_pace_is_of_the_work_since_the_start(

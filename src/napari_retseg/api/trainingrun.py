@@ -15,15 +15,16 @@ from napari_retseg.api.tables import MEAN, tabulate_classes, tabulate_history
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import Scored
-from napari_retseg.learn.run import read_config
 from napari_retseg.models import DESCRIPTION
-from napari_retseg.rounds import Curves, judge_round, read_events
+from napari_retseg.rounds import Curves, judge_round
+from napari_retseg.runs.eventlog import read_events
+from napari_retseg.runs.paths import RunPaths
+from napari_retseg.runs.record import read_config
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_MODEL = "model"
 _FIGURE_INCHES = (10.0, 3.6)
 
 
@@ -61,9 +62,9 @@ class Run:
         InputError
             Where the training has not come to its first scores.
         """
-        if not (self.path / _MODEL / DESCRIPTION).is_file():
+        if not (RunPaths(self.path).model / DESCRIPTION).is_file():
             raise InputError(f"{self.path}: no scored model yet; continue with resume=True")
-        return load_model(self.path / _MODEL)
+        return load_model(RunPaths(self.path).model)
 
     @property
     def scores(self) -> pd.DataFrame:

@@ -12,10 +12,10 @@ from napari_retseg.api.trainingrun import Run
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset
 from napari_retseg.errors import UsageError
-from napari_retseg.learn.run import read_config
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.models import find_model
-from napari_retseg.rounds.curves import CHECKPOINT
+from napari_retseg.runs.paths import RunPaths
+from napari_retseg.runs.record import read_config
 from napari_retseg.workspace import Workspace
 
 
@@ -101,7 +101,7 @@ def train(
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
-    has_run = (folder / CHECKPOINT).is_file()
+    has_run = RunPaths(folder).has_checkpoint
     if resume and not has_run:
         raise UsageError(f"{folder}: found no run to continue; remove resume=True")
     if has_run and not resume:

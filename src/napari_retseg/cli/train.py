@@ -16,11 +16,10 @@ from napari_retseg.cli.options import (
     read_config,
 )
 from napari_retseg.config import TrainConfig
+from napari_retseg.runs.paths import RunPaths
 
 if TYPE_CHECKING:
     from napari_retseg.cli.reporting import Reporter
-
-_RUN_CONFIG = "config.yaml"
 
 
 @options_of(TrainConfig)
@@ -97,8 +96,8 @@ def merge_options(
     A resumed run's own configuration comes first of all.
     """
     values: dict[str, Any] = {}
-    if resume and (run / _RUN_CONFIG).is_file():
-        values.update(read_config(run / _RUN_CONFIG))
+    if resume and RunPaths(run).config.is_file():
+        values.update(read_config(RunPaths(run).config))
     if config is not None:
         values.update(read_config(config))
     values.update(given_values(TrainConfig, options))

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io.atomic import remove_leftovers, write_json
+from napari_retseg.io.lock import hold_folder
 from napari_retseg.records import check_record, read_json, read_record
 
 #: Describes a workspace, beside its ``dataset.json``.
@@ -183,21 +183,8 @@ def writing_state() -> Iterator[None]:
         Where another one does not end, or the folder cannot be written.
     """
     folder = state_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / _LOCK, timeout=_PATIENCE)
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            f"{folder}: another program is changing the list of workspaces; try again"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot save the list of workspaces there ({error.strerror}); set "
-            "NAPARI_RETSEG_STATE to a writable folder"
-        ) from error
-    try:
+    busy = InputError(f"{folder}: another program is changing the list of workspaces; try again")
+    advice = "set NAPARI_RETSEG_STATE to a writable folder for the list of workspaces"
+    with hold_folder(folder, patience=_PATIENCE, busy=busy, advice=advice, name=_LOCK):
         remove_leftovers(folder, below=False)
         yield
-    finally:
-        lock.release()

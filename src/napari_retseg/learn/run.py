@@ -21,24 +21,18 @@ from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, NotThereError, UsageError
 from napari_retseg.events import Event, Scored, StepDone, encode
 from napari_retseg.io.atomic import remove_leftovers, write_json, write_text
-from napari_retseg.learn.eventlog import EVENTS, LogLine, read_log
-from napari_retseg.models import ModelInfo, parse_info
-from napari_retseg.models.description import LARGEST_DESCRIPTION
+from napari_retseg.io.lock import LOCK, check_lock
+from napari_retseg.models import ModelInfo
 from napari_retseg.plaintext import make_cell
-from napari_retseg.records import check_record, read_json, read_yaml
-from napari_retseg.workspace.lock import check_lock
-
-_CONFIG = "config.yaml"
-_MODEL = "run.json"
-_METRICS = "metrics.csv"
-_LOCK = ".lock"
-START_MODEL = "model-start"
+from napari_retseg.runs.eventlog import LogLine, read_log
+from napari_retseg.runs.paths import RunPaths
+from napari_retseg.runs.record import read_config
 
 #: What may differ between a run and its resumption: where it runs, not what it computes.
 _FREE_FIELDS = {"device", "precision", "checkpoint_seconds"}
 
 
-class RunFolder:
+class RunFolder(RunPaths):
     """One training's folder, locked while it is open.
 
     Use as a context manager.
@@ -60,39 +54,19 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, config: TrainConfig, info: ModelInfo, *, resume: bool) -> None:
-        self.path = path
+        super().__init__(path)
         self._config = config
         self._info = info
         self._resume = resume
-        self._lock = FileLock(path / _LOCK, timeout=0)
+        self._lock = FileLock(path / LOCK, timeout=0)
         self._anchor: Anchor | None = None
-        self._events: TextIO | None = None
-        self._metrics: TextIO | None = None
-
-    @property
-    def checkpoint(self) -> Path:
-        """The full state of the latest moment that was saved."""
-        return self.path / "checkpoints" / "last.pt"
-
-    @property
-    def model(self) -> Path:
-        """The bundle with the best held-out score so far."""
-        return self.path / "model"
-
-    @property
-    def start_model(self) -> Path:
-        """The bundle that the run started from: it stays, whatever becomes of the original."""
-        return self.path / START_MODEL
-
-    @property
-    def last_model(self) -> Path:
-        """The bundle of the last iteration."""
-        return self.path / "model-last"
+        self._event_stream: TextIO | None = None
+        self._metric_stream: TextIO | None = None
 
     def __enter__(self) -> RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            check_lock(self.path / _LOCK)
+            check_lock(self.path / LOCK)
             self._lock.acquire()
         except Timeout as error:
             raise UsageError(f"{self.path}: another training is writing to this folder") from error
@@ -120,7 +94,7 @@ class RunFolder:
         return InputError(f"{where}: cannot be written ({error.strerror}); choose another folder")
 
     def __exit__(self, *raised: object) -> None:
-        for stream in (self._events, self._metrics):
+        for stream in (self._event_stream, self._metric_stream):
             if stream is not None:
                 stream.close()
         self._release()
@@ -134,7 +108,7 @@ class RunFolder:
         """Keep what has been learnt about the input since the run was opened."""
         if info != self._info:
             self._info = info
-            write_json(self.path / _MODEL, info.model_dump(mode="json"))
+            write_json(self.description, info.model_dump(mode="json"))
 
     def start_log(self, iteration: int, *, scored_until: int) -> None:
         """Open the growing files; what is not in the state that was restored is taken out.
@@ -152,33 +126,33 @@ class RunFolder:
             for line in self._read_events()
             if line.values is not None and _is_kept(line, iteration, scored_until)
         ]
-        write_text(self.path / EVENTS, "".join(json.dumps(line) + "\n" for line in kept))
-        write_text(self.path / _METRICS, _metrics_text(kept))
-        self._events = (self.path / EVENTS).open("a", encoding="utf-8")
-        self._metrics = (self.path / _METRICS).open("a", encoding="utf-8", newline="")
+        write_text(self.events, "".join(json.dumps(line) + "\n" for line in kept))
+        write_text(self.metrics, _metrics_text(kept))
+        self._event_stream = self.events.open("a", encoding="utf-8")
+        self._metric_stream = self.metrics.open("a", encoding="utf-8", newline="")
 
     def log(self, event: Event) -> None:
         """Append an event to the files."""
-        if self._events is None or self._metrics is None:
+        if self._event_stream is None or self._metric_stream is None:
             raise RuntimeError("start_log comes first")
         if self._anchor is not None:
             self._anchor.check()
         line = encode(event)
         try:
-            self._events.write(json.dumps(line) + "\n")
+            self._event_stream.write(json.dumps(line) + "\n")
             if isinstance(event, StepDone | Scored):
-                self._metrics.write(_metrics_row(line))
-            self._events.flush()
-            self._metrics.flush()
+                self._metric_stream.write(_metrics_row(line))
+            self._event_stream.flush()
+            self._metric_stream.flush()
         except OSError as error:
             raise InputError(
-                f"{self.path / EVENTS}: cannot be written ({error.strerror}); free some disk "
-                "space, then use --resume"
+                f"{self.events}: cannot be written ({error.strerror}); free some disk space, "
+                "then use --resume"
             ) from error
 
     def _check(self) -> None:
         """Begin a run, or make sure that the one to resume fits; it exists once it has a state."""
-        exists = self.checkpoint.is_file()
+        exists = self.has_checkpoint
         if self._resume and not exists:
             raise UsageError(f"{self.path}: found no run to resume; start one without --resume")
         if self._resume:
@@ -189,9 +163,9 @@ class RunFolder:
                 f"{self.path}: this folder already contains a run; use --resume to continue it, "
                 "or choose another folder"
             )
-        write_json(self.path / _MODEL, self._info.model_dump(mode="json"))
+        write_json(self.description, self._info.model_dump(mode="json"))
         text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
-        write_text(self.path / _CONFIG, text)
+        write_text(self.config, text)
 
     def _check_options(self) -> None:
         before, now = read_config(self.path).model_dump(), self._config.model_dump()
@@ -207,38 +181,6 @@ class RunFolder:
             return read_log(self.path)
         except NotThereError:
             return []
-
-
-def read_config(path: Path) -> TrainConfig:
-    """Read the configuration of the run in a folder.
-
-    Raises
-    ------
-    InputError
-        Where there is none, or it cannot be read.
-    """
-    file = path / _CONFIG
-    try:
-        values = read_yaml(file)
-    except NotThereError as error:
-        raise InputError(f"{path}: found no run in this folder") from error
-    return check_record(values, TrainConfig, file)
-
-
-def read_run_model(path: Path) -> ModelInfo:
-    """Read what the run in a folder trains: network, classes, preprocessing, data.
-
-    Raises
-    ------
-    InputError
-        Where there is no run, or the file cannot be read.
-    """
-    file = path / _MODEL
-    try:
-        data = read_json(file, limit=LARGEST_DESCRIPTION)
-    except NotThereError as error:
-        raise InputError(f"{path}: found no run to resume; start one without --resume") from error
-    return parse_info(data, file)
 
 
 def _is_kept(line: LogLine, iteration: int, scored_until: int) -> bool:

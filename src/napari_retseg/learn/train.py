@@ -38,7 +38,7 @@ from napari_retseg.learn.rounds import (
     score,
     score_start,
 )
-from napari_retseg.learn.run import START_MODEL, RunFolder, read_config, read_run_model
+from napari_retseg.learn.run import RunFolder
 from napari_retseg.learn.schedule import count_drops, learning_rate
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.state import TrainingState
@@ -46,6 +46,8 @@ from napari_retseg.learn.step import take_step
 from napari_retseg.learn.weights import class_weights
 from napari_retseg.nets.build import count_parameters
 from napari_retseg.nets.bundle import load_model, save_model
+from napari_retseg.runs.paths import RunPaths
+from napari_retseg.runs.record import read_config, read_run_model
 
 
 def fine_tune(
@@ -93,8 +95,9 @@ def fine_tune(
     config = config or (read_config(output) if resume else TrainConfig())
     resumed = read_run_model(output) if resume else None
     setup = prepare(dataset, config, start=start, resumed=resumed)
-    if resume and (output / START_MODEL).is_dir():
-        setup = replace(setup, start=load_model(output / START_MODEL))
+    start_model = RunPaths(output).start_model
+    if resume and start_model.is_dir():
+        setup = replace(setup, start=load_model(start_model))
     with (
         repeating_exactly(enabled=config.deterministic),
         RunFolder(output, config, setup.info, resume=resume) as run,

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import remove_leftovers, replace_atomically
+from napari_retseg.io.lock import hold_folder
 from napari_retseg.models.archive import LARGEST_CARD, unpack
 from napari_retseg.models.description import (
     CARD,
@@ -41,7 +40,6 @@ from napari_retseg.models.weightsfile import LARGEST_WEIGHTS
 from napari_retseg.models.wording import describe_verdict
 from napari_retseg.regular import open_regular
 
-_LOCK = ".lock"
 #: Largest file of a bundle, by name.
 _LIMITS = {WEIGHTS: LARGEST_WEIGHTS, DESCRIPTION: LARGEST_DESCRIPTION, CARD: LARGEST_CARD}
 #: Seconds to wait for another command that changes models.
@@ -163,14 +161,11 @@ def remove_model(name: str) -> Change:
 @contextmanager
 def _lock_models() -> Iterator[None]:
     """Let one command at a time change the models."""
-    models_folder().mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(models_folder() / _LOCK, timeout=_PATIENCE):
-            yield
-    except Timeout as error:
-        raise ModelError(
-            f"{models_folder()}: another command is changing the models; try again"
-        ) from error
+    folder = models_folder()
+    busy = ModelError(f"{folder}: another command is changing the models; try again")
+    advice = "set NAPARI_RETSEG_MODELS to a writable folder"
+    with hold_folder(folder, patience=_PATIENCE, busy=busy, advice=advice):
+        yield
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Nothing here imports torch: a training runs as a job of :mod:`napari_retseg.engi
 from __future__ import annotations
 
 from napari_retseg.rounds.command import train_command
-from napari_retseg.rounds.curves import Curves, Measure, find_resumable, read_events
+from napari_retseg.rounds.curves import Curves, Measure, find_resumable
 from napari_retseg.rounds.describe import check_round, describe_round, plan_split
 from napari_retseg.rounds.duration import describe_duration, seconds_per_step
 from napari_retseg.rounds.parameters import count_for_round, count_parameters
@@ -38,7 +38,6 @@ __all__ = [
     "keep_old",
     "list_remarks",
     "plan_split",
-    "read_events",
     "read_verdict",
     "seconds_per_step",
     "train_command",

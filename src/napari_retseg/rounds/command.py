@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError
-from napari_retseg.learn.run import read_config
+from napari_retseg.runs.record import read_config
 
 
 def train_command(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.errors import InputError
 from napari_retseg.events import (
     CheckpointSaved,
     Event,
@@ -20,12 +20,12 @@ from napari_retseg.events import (
     StepDone,
     TrainingPlanned,
 )
-from napari_retseg.learn.eventlog import EVENTS, list_events, read_log
+from napari_retseg.runs.eventlog import read_events
+from napari_retseg.runs.paths import RunPaths
 
 Measure = Literal["dice", "iou"]
 Points = NDArray[np.float64]
 
-CHECKPOINT = Path("checkpoints") / "last.pt"
 #: Share of the smoothed loss that stays at each step.
 _MEMORY = 0.9
 #: Seconds of a step are averaged over so many.
@@ -78,11 +78,11 @@ class Curves:
             Where there is no such folder, or its events cannot be read.
         """
         curves = cls()
-        if (run / EVENTS).exists() or not run.is_dir():
+        if RunPaths(run).events.exists() or not run.is_dir():
             for event in read_events(run):
                 curves.take(event)
         curves._began = None  # the time of reading is not that of training
-        curves._has_state = (run / CHECKPOINT).is_file()
+        curves._has_state = RunPaths(run).has_checkpoint
         return curves
 
     def snapshot(self) -> Curves:
@@ -263,22 +263,3 @@ def read_score(scores: dict[str, Any], name: str | None, measure: Measure) -> fl
     else:
         value = scores["classes"].get(name, {}).get(measure)
     return None if value is None else float(value)
-
-
-def read_events(run: Path) -> list[Event]:
-    """Read the events of a run.
-
-    A last line that a crash cut is left out. In the place of any other line that cannot be read
-    is a warning that says why; events of later versions are passed over.
-
-    Raises
-    ------
-    NotThereError
-        Where there is no run.
-    InputError
-        Where the file cannot be read.
-    """
-    try:
-        return list_events(read_log(run))
-    except NotThereError as error:
-        raise NotThereError(f"{run}: found no run in this folder; choose another one") from error

@@ -9,10 +9,10 @@ from statistics import median
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import RetsegError
 from napari_retseg.events import StepDone
-from napari_retseg.learn.run import read_config, read_run_model
 from napari_retseg.models import ModelInfo
 from napari_retseg.plural import count_noun, plural
-from napari_retseg.rounds.curves import read_events
+from napari_retseg.runs.eventlog import read_events
+from napari_retseg.runs.record import read_config, read_run_model
 
 #: What a step's time depends on, besides the network and the number of samples.
 _ALIKE = ("device", "precision", "dims", "neighbours", "arch", "encoder", "head", "crop", "resize")

@@ -23,13 +23,13 @@ from napari_retseg.models import (
 )
 from napari_retseg.models.wording import warn_of_split
 from napari_retseg.plural import agree, count_noun
-from napari_retseg.rounds.curves import read_events, read_score
+from napari_retseg.rounds.curves import read_score
 from napari_retseg.rounds.describe import FEW
+from napari_retseg.runs.eventlog import read_events
+from napari_retseg.runs.paths import RunPaths
 
 Level = Literal["better", "same", "worse", "unknown"]
 
-_MODEL = "model"
-_START = "model-start"
 #: Classes whose change is named in the sentence, and the least change that is.
 _NAMED = 3
 _LEAST = 0.005
@@ -147,7 +147,8 @@ def read_verdict(run: Path) -> Verdict:
     ended = [event for event in read_events(run) if isinstance(event, Finished)]
     if not ended:
         raise NotThereError(f"{run}: this training has not finished; resume it")
-    new, start = _read_quietly(run / _MODEL), _read_quietly(run / _START)
+    paths = RunPaths(run)
+    new, start = _read_quietly(paths.model), _read_quietly(paths.start_model)
     return judge_round(
         ended[-1].result,
         cancelled=ended[-1].cancelled,
@@ -166,7 +167,7 @@ def keep_new(run: Path, name: str) -> Change:
     ModelError
         Where the run has no model yet, or the name is none.
     """
-    model = run.absolute() / _MODEL
+    model = RunPaths(run.absolute()).model
     if not (model / DESCRIPTION).is_file():
         raise ModelError(f"{run}: no model yet; let it train until the first scores")
     return add_model(model, name=name, replace=True, force=True)
@@ -185,7 +186,7 @@ def keep_old(run: Path, name: str) -> Change | None:
     ModelError
         Where the models cannot be changed.
     """
-    new = _read_quietly(run / _MODEL)
+    new = _read_quietly(RunPaths(run).model)
     try:
         versions = list_versions(name)
     except ModelError:

@@ -121,7 +121,7 @@ def _plot(
 
 def _read(folder: StudyFolder, spec: RunSpec) -> Curves:
     """Read what a run's events tell; nothing where its training is no longer there."""
-    training = folder.run(spec.key).training
+    training = folder.run(spec.key).training.path
     return Curves.read(training) if training.is_dir() else Curves()
 
 

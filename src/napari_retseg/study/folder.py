@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, StrictStr
 
 from napari_retseg.dataset import Case
@@ -24,8 +23,10 @@ from napari_retseg.dataset.case import Stamp, stamp
 from napari_retseg.errors import InputError, NotThereError, UsageError
 from napari_retseg.io import label_path
 from napari_retseg.io.atomic import write_json
+from napari_retseg.io.lock import hold_folder
 from napari_retseg.plural import count_noun
 from napari_retseg.records import read_record
+from napari_retseg.runs.paths import RunPaths
 from napari_retseg.scan import OctScan
 from napari_retseg.study.plan import PLACE, RunSpec, StudyPlan
 from napari_retseg.study.record import StudyRecord, read_result
@@ -33,7 +34,7 @@ from napari_retseg.study.record import StudyRecord, read_result
 State = Literal["done", "failed", "begun", "waiting", "unreadable"]
 
 _STUDY = "study.json"
-_LOCK = ".lock"
+_ELSEWHERE = "choose another --output"
 _SPEC = "spec.json"
 _DONE = "done.json"
 _FAILED = "failed.json"
@@ -46,15 +47,15 @@ class _Failure(BaseModel):
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class StudyRun:
     """The folder of one run of a study."""
 
     path: Path
 
     @property
-    def training(self) -> Path:
+    def training(self) -> RunPaths:
         """The folder of its training."""
-        return self.path / "training"
+        return RunPaths(self.path / "training")
 
     @property
     def predictions(self) -> Path:
@@ -73,7 +74,7 @@ class RunFolder:
             return "unreadable" if self._problem else "done"
         if (self.path / _FAILED).is_file():
             return "failed"
-        return "begun" if (self.training / "checkpoints" / "last.pt").is_file() else "waiting"
+        return "begun" if self.training.has_checkpoint else "waiting"
 
     def read_spec(self) -> RunSpec:
         """Read what the run is.
@@ -144,14 +145,13 @@ class RunFolder:
 
     def prune(self, spec: RunSpec) -> None:
         """Remove what a finished run does not need; its curves and scores stay."""
-        for name in ("checkpoints", "model", "model-last", "model-start"):
-            shutil.rmtree(self.training / name, ignore_errors=True)
+        self.training.remove_weights()
         if not spec.keep_model:
             shutil.rmtree(self.model, ignore_errors=True)
 
     def count_steps(self) -> int:
         """How many steps the training has logged."""
-        path = self.training / "metrics.csv"
+        path = self.training.metrics
         if not path.is_file():
             return 0
         with path.open("rb") as stream:
@@ -169,9 +169,9 @@ class StudyFolder:
         """Data sets that were made ready."""
         return self.path / "data"
 
-    def run(self, key: str) -> RunFolder:
+    def run(self, key: str) -> StudyRun:
         """Return the folder of a run."""
-        return RunFolder(self.path / "runs" / key)
+        return StudyRun(self.path / "runs" / key)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -184,7 +184,8 @@ class StudyFolder:
         InputError
             Where the folder cannot be written.
         """
-        with self._hold(self.path, 0, "another program is running this study"):
+        busy = UsageError(f"{self.path}: another program is running this study")
+        with hold_folder(self.path, patience=0, busy=busy, advice=_ELSEWHERE):
             yield
 
     @contextmanager
@@ -198,27 +199,9 @@ class StudyFolder:
         InputError
             Where the folder cannot be written.
         """
-        reason = "another program is preparing its data; try again later"
-        with self._hold(self.data, _PATIENCE_SECONDS, reason):
+        busy = UsageError(f"{self.path}: another program is preparing its data; try again later")
+        with hold_folder(self.data, patience=_PATIENCE_SECONDS, busy=busy, advice=_ELSEWHERE):
             yield
-
-    @contextmanager
-    def _hold(self, path: Path, patience: float, refusal: str) -> Iterator[None]:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path / _LOCK, timeout=patience)
-            lock.acquire()
-        except Timeout as error:
-            raise UsageError(f"{self.path}: {refusal}") from error
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(
-                f"{self.path}: cannot be written ({reason}); choose another --output"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def write_plan(self, plan: StudyPlan, about: dict[str, Any]) -> None:
         """Keep what the study is, and which runs belong to it now.

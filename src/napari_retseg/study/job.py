@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from filelock import FileLock, Timeout
-
 from napari_retseg.dataset import Dataset
 from napari_retseg.engine.jobs import Lane
 from napari_retseg.errors import JobError
@@ -26,7 +24,8 @@ from napari_retseg.events import (
     StepDone,
     TrainingPlanned,
 )
-from napari_retseg.study.folder import RunFolder
+from napari_retseg.io.lock import hold_folder
+from napari_retseg.study.folder import StudyRun
 from napari_retseg.study.plan import RunSpec
 from napari_retseg.study.record import slim_scores, slim_start
 
@@ -61,7 +60,7 @@ class StudyJob:
             from napari_retseg.nets.device import use_threads
 
             use_threads(self.threads)
-        folder = RunFolder(self.folder)
+        folder = StudyRun(self.folder)
         spec = folder.read_spec()
         dataset = spec.data.open()
         with _holding(folder):
@@ -81,32 +80,26 @@ class StudyJob:
 
 
 @contextmanager
-def _holding(folder: RunFolder) -> Iterator[None]:
+def _holding(folder: StudyRun) -> Iterator[None]:
     """Hold the run's folder: a worker that outlived its study may still be in it."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.path / ".lock", timeout=_PATIENCE_SECONDS)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise JobError(f"{folder.path}: another program is working on this run") from error
-    try:
+    busy = JobError(f"{folder.path}: another program is working on this run")
+    advice = "free some disk space, or make it writable"
+    with hold_folder(folder.path, patience=_PATIENCE_SECONDS, busy=busy, advice=advice):
         yield
-    finally:
-        lock.release()
 
 
 def _train(
-    spec: RunSpec, folder: RunFolder, dataset: Dataset, start: Path | None, cancel: Cancel
+    spec: RunSpec, folder: StudyRun, dataset: Dataset, start: Path | None, cancel: Cancel
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Train; None where it was stopped."""
     from napari_retseg.learn.train import fine_tune
 
-    is_begun = (folder.training / "checkpoints" / "last.pt").is_file()
+    is_begun = folder.training.has_checkpoint
     if not is_begun:
-        shutil.rmtree(folder.training, ignore_errors=True)
+        shutil.rmtree(folder.training.path, ignore_errors=True)
     total, done, told = 1, 0, 0.0
     for event in fine_tune(
-        dataset, spec.config, cancel, output=folder.training, start=start, resume=is_begun
+        dataset, spec.config, cancel, output=folder.training.path, start=start, resume=is_begun
     ):
         match event:
             case TrainingPlanned():
@@ -126,7 +119,7 @@ def _train(
 
 
 def _score(
-    spec: RunSpec, folder: RunFolder, dataset: Dataset, result: dict[str, Any], cancel: Cancel
+    spec: RunSpec, folder: StudyRun, dataset: Dataset, result: dict[str, Any], cancel: Cancel
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Score the weights that the recipe names, and the starting model; None where stopped."""
     from napari_retseg.study.scoring import copy_model, score_model
@@ -144,7 +137,7 @@ def _score(
 
 
 def _score_start(
-    spec: RunSpec, folder: RunFolder, dataset: Dataset, result: dict[str, Any], cancel: Cancel
+    spec: RunSpec, folder: StudyRun, dataset: Dataset, result: dict[str, Any], cancel: Cancel
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Scores of the starting model on the reported part; the training knows those of ``val``."""
     from napari_retseg.study.scoring import score_model
@@ -152,7 +145,7 @@ def _score_start(
     known: dict[str, Any] | None = result["start"]
     if known is None or spec.config.strategy == "scratch" or spec.report_on == "val":
         return known
-    start = folder.training / "model-start"
+    start = folder.training.start_model
     return (yield from score_model(start, dataset, spec, cancel, keep=None))
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io.atomic import write_bytes, write_text
-from napari_retseg.learn.eventlog import LogLine, parse_log, read_log
 from napari_retseg.records import parse_json
-from napari_retseg.study.folder import RunFolder, StudyFolder
+from napari_retseg.runs.eventlog import LogLine, parse_log, read_log
+from napari_retseg.study.folder import StudyFolder, StudyRun
 from napari_retseg.study.plan import STUDY_SCHEMA, RunSpec, StudyPlan
 from napari_retseg.study.record import check_result, slim_scores, slim_start
 from napari_retseg.study.versions import list_versions
@@ -107,9 +107,9 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
     archive.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)
 
 
-def _list_events(place: RunFolder) -> Iterator[str]:
+def _list_events(place: StudyRun) -> Iterator[str]:
     try:
-        log = read_log(place.training)
+        log = read_log(place.training.path)
     except NotThereError:
         return
     yield from _keep_events(log)
@@ -152,11 +152,11 @@ def _list_keys(archive: zipfile.ZipFile) -> set[str]:
     return {name.partition("/")[0] for name in archive.namelist() if "/" in name}
 
 
-def _take_run(archive: zipfile.ZipFile, place: RunFolder, pack: Path) -> None:
+def _take_run(archive: zipfile.ZipFile, place: StudyRun, pack: Path) -> None:
     """Write one run's record; its result comes last, so that it is whole or not there."""
     name = f"{place.path.name}/{_RESULT}"
     result = check_result(parse_json(read_member(archive, name, _LARGEST), name), name)
     name = f"{place.path.name}/{_EVENTS}"
     log = parse_log(read_member(archive, name, _LARGEST).splitlines(keepends=True), name)
-    write_text(place.training / _EVENTS, "".join(_keep_events(log)))
+    write_text(place.training.events, "".join(_keep_events(log)))
     place.finish({**result, "taken_from": pack.name})

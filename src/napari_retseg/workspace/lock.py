@@ -13,6 +13,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from napari_retseg.dataset.description import DESCRIPTION
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError
+from napari_retseg.io.lock import check_lock
 from napari_retseg.workspace.layout import LABELS, LOCK
 
 _ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -73,23 +74,6 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def check_lock(path: Path) -> None:
-    """Refuse a lock that is not a plain, empty file of its own: to take it empties the file.
-
-    Raises
-    ------
-    InputError
-        Where something else lies there.
-    """
-    try:
-        status = path.lstat()
-    except OSError:  # nothing lies there yet, or the folder says why when the lock is taken
-        return
-    is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_size == 0
-    if not is_plain:
-        raise InputError(f"{path}: not the empty lock file, so nothing was changed; move it away")
 
 
 def _may_write(path: Path) -> bool:

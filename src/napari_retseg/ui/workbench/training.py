@@ -13,7 +13,6 @@ from napari_retseg.config import TrainConfig
 from napari_retseg.engine import JobHandle, JobOutcome, PrepareJob, SamplesJob, TrainJob
 from napari_retseg.errors import InputError, ModelError, RetsegError
 from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
-from napari_retseg.learn.run import read_config
 from napari_retseg.models import ModelInfo, Version, find_model, list_versions, read_info, roll_back
 from napari_retseg.models.lookup import STARTER
 from napari_retseg.rounds import (
@@ -24,6 +23,7 @@ from napari_retseg.rounds import (
     read_verdict,
     train_command,
 )
+from napari_retseg.runs.record import read_config
 from napari_retseg.ui.workbench.desk import Desk
 from napari_retseg.ui.workbench.foreseeing import Description, foresee
 from napari_retseg.ui.workbench.predicting import Predicting

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.events import Event, Message, decode, is_known
 from napari_retseg.records import parse_json
 from napari_retseg.regular import open_regular
+from napari_retseg.runs.paths import RunPaths
 
-EVENTS = "events.jsonl"
 #: Bytes of a log (three million steps), and of one line (scores of 254 classes, four times).
 LARGEST_LOG = 1 << 29
 LONGEST_LINE = 1 << 20
@@ -49,12 +49,31 @@ def read_log(run: Path) -> list[LogLine]:
     InputError
         Where it is not a regular file, is too large, or may not be read.
     """
-    path = run / EVENTS
+    path = RunPaths(run).events
     with open_regular(path, limit=LARGEST_LOG) as stream:
         try:
             return list(parse_log(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), path))
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def read_events(run: Path) -> list[Event]:
+    """Read the events of a run.
+
+    A last line that a crash cut is left out. In the place of any other line that cannot be read
+    is a warning that says why; events of later versions are passed over.
+
+    Raises
+    ------
+    NotThereError
+        Where there is no run.
+    InputError
+        Where the file cannot be read.
+    """
+    try:
+        return list_events(read_log(run))
+    except NotThereError as error:
+        raise NotThereError(f"{run}: found no run in this folder; choose another one") from error
 
 
 def parse_log(lines: Iterable[bytes], source: Path | str) -> Iterator[LogLine]:

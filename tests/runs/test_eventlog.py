@@ -10,7 +10,7 @@ import pytest
 
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.events import Message, StepDone, encode
-from napari_retseg.learn.eventlog import EVENTS, LONGEST_LINE, list_events, read_log
+from napari_retseg.runs.eventlog import LONGEST_LINE, list_events, read_log
 
 STEP = json.dumps(encode(StepDone(1, 0.5, 0.1, 2.0, 0.3)))
 BAD = {
@@ -29,16 +29,16 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path, bad: str) -> None:
-    (tmp_path / EVENTS).write_text(f"{STEP}\n{bad}\n{STEP}\n")
+    (tmp_path / "events.jsonl").write_text(f"{STEP}\n{bad}\n{STEP}\n")
     first, warning, last = list_events(read_log(tmp_path))
     assert first == last == StepDone(1, 0.5, 0.1, 2.0, 0.3)
     assert isinstance(warning, Message)
-    assert warning.text.startswith(f"{tmp_path / EVENTS}, line 2: ")
+    assert warning.text.startswith(f"{tmp_path / 'events.jsonl'}, line 2: ")
     assert len(warning.text) < 500
 
 
 def test_many_bad_lines_are_counted(tmp_path: Path) -> None:
-    (tmp_path / EVENTS).write_text("{}\n" * 1000)
+    (tmp_path / "events.jsonl").write_text("{}\n" * 1000)
     messages = list_events(read_log(tmp_path))
     assert len(messages) == 6
     assert isinstance(messages[-1], Message)
@@ -47,7 +47,7 @@ def test_many_bad_lines_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_what_is_no_file_is_one_line(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / EVENTS
+    path = tmp_path / "events.jsonl"
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "device":
