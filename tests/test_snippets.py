@@ -11,6 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from napari_retseg.cli import app
+from napari_retseg.dataset import load_dataset
+from napari_retseg.io import read_scan
 from napari_retseg.models import STARTER, find_model
 from napari_retseg.simulate import WideConfig, simulate_dataset
 from napari_retseg.workspace import Workspace
@@ -34,13 +36,6 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = simulate_dataset(folder / "DATASET", count=8, seed=1, config=config, file_format="tiff")
     scan = data.cases[0].image
     (folder / "scan.tif").write_bytes(scan.read_bytes())
-    (folder / "study").mkdir()
-    for case in data.cases[:2]:
-        shutil.copy(case.image, folder / "study")
-    (folder / "bscans").mkdir()
-    for number in range(3):
-        plane = Image.fromarray(data.cases[2].read_scan().read_bscan(number)[0])
-        plane.save(folder / "bscans" / f"{number:03d}.png")
     shutil.copytree(find_model(STARTER), folder / "run" / "model")
     cases = [
         case.model_copy(update={"group": f"S{number:02d}"})
@@ -78,6 +73,18 @@ def test_python_of_a_page_runs(page: Path, place: Path) -> None:
     plt.close("all")
 
 
+def write_study(folder: Path) -> None:
+    """The scans that commands name: a folder of volumes, and one of a volume's B-scans."""
+    images = [case.image for case in load_dataset(folder / "DATASET").cases]
+    (folder / "study").mkdir()
+    for image in images[:2]:
+        shutil.copy(image, folder / "study")
+    (folder / "bscans").mkdir()
+    for number in range(3):
+        plane = Image.fromarray(read_scan(images[2]).read_bscan(number)[0])
+        plane.save(folder / "bscans" / f"{number:03d}.png")
+
+
 def list_commands(page: Path) -> list[list[str]]:
     """The commands of a page, without those that open a window."""
     found = read_commands(page.read_text(encoding="utf-8"))
@@ -87,6 +94,7 @@ def list_commands(page: Path) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WALKS, ids=name_of)
 def test_commands_of_a_page_run(page: Path, place: Path) -> None:
+    write_study(place)
     for words in list_commands(page):
         short = ["--iterations", "2"] if words[0] == "train" else []
         done = CliRunner().invoke(app, [*words, *short])
