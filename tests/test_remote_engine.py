@@ -29,7 +29,10 @@ def test_address_without_a_scheduler_fails_with_one_line() -> None:
 
 
 def test_malformed_address_fails_with_one_line() -> None:
-    with Engine("nonsense://here") as engine, pytest.raises(JobError, match="not a dask scheduler"):
+    with (
+        Engine("nonsense://here") as engine,
+        pytest.raises(JobError, match="no answer from a dask scheduler"),
+    ):
         list(engine.run(CountJob(1)))
 
 

@@ -169,7 +169,9 @@ def test_sizes_that_the_data_do_not_reach_are_named(
 ) -> None:
     found = plan({**small_values, "sizes": [1, 50]})
     assert {run.size for run in found.runs} == {1}
-    assert any("size 50 is skipped" in note and "only 2 patients" in note for note in found.notes)
+    assert any(
+        "size 50 is skipped" in note and "only 2 training patients" in note for note in found.notes
+    )
 
 
 def test_options_that_do_not_go_together_are_named_with_their_combination(

@@ -81,7 +81,7 @@ def test_changes_go_into_nested_parts() -> None:
         ({"splits": {"folds": {"plan": "folds:1"}}}, "use at least 2 folds"),
         ({"splits": {"folds": {"plan": "fold:1/4"}}}, "write 'folds:4'"),
         ({"splits": {"folds": {"plan": "80/30"}}}, "must add up"),
-        ({"splits": {"folds": {"data": "other"}}}, "'other', which are not there"),
+        ({"splits": {"folds": {"data": "other"}}}, "'other', which does not exist"),
         ({"grids": {"rates": {"factors": {"lr": []}}}}, "has no level"),
         ({"grids": {"rates": {"splits": ["other"]}}}, "uses split 'other'"),
         ({"grids": {"rates": {"zip": [["lr", "ema"]]}}}, "'ema' is zipped, but is not a factor"),
@@ -101,7 +101,7 @@ def test_what_cannot_be_is_refused_with_its_place(
 
 
 def test_unknown_recipes_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"there are cross-disease, .*msd-slices"):
+    with pytest.raises(UsageError, match=r"choose from cross-disease, .*msd-slices"):
         read_recipe("dme")
 
 

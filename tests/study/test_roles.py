@@ -49,7 +49,7 @@ def test_parts_of_a_data_set_share_no_patient(
     assert len(target) == 2
     assert not source & target
     told = " ".join(describe_protocol(plan))
-    assert "Target is of 33-100 %, source is of 0-33 % of the patients" in told
+    assert "Target uses 33-100 %, source uses 0-33 % of the patients" in told
     assert not any("pre-training" in flag for flag in list_flags(plan))
 
 
