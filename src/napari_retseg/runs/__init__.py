@@ -1,0 +1,1 @@
+"""A training's folder: where its files lie, its events, what it trains; without torch."""
