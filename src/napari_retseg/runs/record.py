@@ -40,7 +40,5 @@ def read_run_model(path: Path) -> ModelInfo:
     try:
         data = read_json(file, limit=LARGEST_DESCRIPTION)
     except NotThereError as error:
-        raise InputError(
-            f"{path}: found no run to resume; start one without --resume"
-        ) from error
+        raise InputError(f"{path}: found no run to resume; start one without --resume") from error
     return parse_info(data, file)
