@@ -93,7 +93,7 @@ def test_an_implausible_spacing_is_noted() -> None:
         ("nowhere.tif", InputError, "nowhere.tif"),
         ("scan.xyz", InputError, "unknown file type"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_scan_is_one_line_that_says_what_is(
     image: Any, kind: type[RetsegError], line: str

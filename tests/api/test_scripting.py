@@ -159,7 +159,6 @@ def test_a_workspace_is_opened_again_and_shows_itself(
         ("confirm", ["nobody"], InputError, "nobody"),
         ("predict", ["eye", "nowhere"], ModelError, "no model of this name"),
     ],
-    ids=repr,
 )
 def test_what_cannot_be_done_is_one_line(
     workspace: rs.Workspace,

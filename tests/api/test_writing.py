@@ -57,7 +57,6 @@ def test_arrays_files_and_scans_become_one_dataset(tmp_path: Path, volume: np.nd
         ({"classes": ["a", "a"]}, UsageError, "distinct"),
         ({"folder": 7}, UsageError, "expected a folder for the dataset"),
     ],
-    ids=repr,
 )
 def test_what_makes_no_dataset_is_one_line_and_writes_nothing(
     tmp_path: Path, change: dict[str, Any], kind: type[RetsegError], line: str
