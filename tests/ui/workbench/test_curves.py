@@ -17,12 +17,11 @@ from qtpy.QtWidgets import QApplication, QToolTip, QWidget
 from napari_retseg.classes import LabelSet
 from napari_retseg.ui.workbench.curves import (
     CurvesPlot,
-    ScoreCurve,
-    StepCurve,
     describe_point,
 )
 from napari_retseg.ui.workbench.look import read_look
 from napari_retseg.ui.workbench.plots import Plots, write_rate
+from napari_retseg.ui.workbench.series import ScoreCurve, StepCurve
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

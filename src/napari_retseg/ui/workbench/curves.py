@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPoint, QSize, Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
@@ -30,51 +27,15 @@ from napari_retseg.ui.workbench.look import (
     make_swatch,
     read_look,
 )
+from napari_retseg.ui.workbench.series import MEAN, ScoreCurve, StepCurve, Values
 
 if TYPE_CHECKING:
     from napari_retseg.ui.workbench.plots import Plots
 
 Measure = Literal["dice", "iou"]
 MEASURES: tuple[Measure, ...] = ("dice", "iou")
-#: Numbers in order; those of scores may be missing.
-Values = Sequence[float] | Sequence[float | None] | NDArray[Any]
-
-MEAN = "mean foreground"
-
 _WORDS: dict[Measure, str] = {"dice": "Dice", "iou": "IoU"}
 _HEIGHT = 300
-
-
-@dataclass(frozen=True)
-class StepCurve:
-    """Loss and learning rate over iterations; all of the same length."""
-
-    iterations: Values = ()
-    loss: Values = ()
-    smoothed: Values = ()
-    learning_rate: Values = ()
-
-
-@dataclass(frozen=True)
-class ScoreCurve:
-    """One score over the iterations at which it was taken.
-
-    Attributes
-    ----------
-    classes
-        For each class by name, background left out, one value an iteration; None or NaN where
-        the class is absent.
-    mean
-        Mean of the foreground, in the same way.
-    start, start_mean
-        The starting model's.
-    """
-
-    iterations: Values = ()
-    classes: Mapping[str, Values] = field(default_factory=dict)
-    mean: Values = ()
-    start: Mapping[str, float | None] = field(default_factory=dict)
-    start_mean: float | None = None
 
 
 class CurvesPlot(QWidget):

@@ -6,7 +6,7 @@ Only :mod:`napari_retseg.ui.workbench.curves` imports this, when the curves are 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -15,11 +15,8 @@ from qtpy.QtCore import QPoint, Qt, Signal
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.ui.workbench.curves import MEAN
 from napari_retseg.ui.workbench.look import Look, make_look
-
-if TYPE_CHECKING:
-    from napari_retseg.ui.workbench.curves import ScoreCurve, StepCurve, Values
+from napari_retseg.ui.workbench.series import MEAN, ScoreCurve, StepCurve, Values
 
 _AXIS_WIDTH = 54
 #: Of the plots' heights: scores, loss, learning rate.

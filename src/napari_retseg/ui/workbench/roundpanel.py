@@ -13,9 +13,10 @@ from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.rounds import Curves, Measure, Verdict, describe_duration
 from napari_retseg.ui.plain import escape_text, make_rich_text, make_text
 from napari_retseg.ui.progress import show_progress
-from napari_retseg.ui.workbench.curves import CurvesPlot, ScoreCurve, StepCurve
+from napari_retseg.ui.workbench.curves import CurvesPlot
 from napari_retseg.ui.workbench.look import GAP, color_text, read_look
 from napari_retseg.ui.workbench.parts import make_button, make_row
+from napari_retseg.ui.workbench.series import ScoreCurve, StepCurve
 from napari_retseg.ui.workbench.state import BenchState
 from napari_retseg.ui.workbench.trainform import TrainForm
 
