@@ -26,8 +26,8 @@ import psutil
 from numpy.typing import NDArray
 
 from napari_retseg.classes import RETINA
+from napari_retseg.label_diff import PlaneWatch
 from napari_retseg.livescores import LiveScores
-from napari_retseg.planewatch import PlaneWatch
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
 
 SHAPE = (496, 768)

@@ -14,7 +14,7 @@ import pytest
 from distributed import Client
 from distributed.security import Security
 
-from napari_retseg.engine.keys import Keys
+from napari_retseg.engine.tls import Keys
 from napari_retseg.engine.workers import LocalWorkers
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.label_diff import PlaneWatch
 from napari_retseg.livescores import LiveScores, Side
-from napari_retseg.planewatch import PlaneWatch
 from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix, score_counts
 
 #: Values that are not their indices.

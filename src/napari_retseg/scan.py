@@ -40,7 +40,7 @@ class OctScan:
     ----------
     pixels
         Array-like with shape, dtype and slicing: numpy, or B-scans that are read when they are
-        asked for (:class:`napari_retseg.io.paged.PagedPixels`). Grey values.
+        asked for (:class:`napari_retseg.io.lazy.PagedPixels`). Grey values.
     axes
         One name for each dimension: ``("bscan", "depth", "width")``, ``("depth", "width")``,
         ``("z", "y", "x")`` or ``("y", "x")``, with an optional leading ``"channel"``.

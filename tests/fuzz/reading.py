@@ -117,8 +117,8 @@ def _read_recipes(folder: Path) -> None:
 
 
 def _read_study(folder: Path) -> None:
+    from napari_retseg.study.archive import find_known, take_runs
     from napari_retseg.study.folder import StudyFolder
-    from napari_retseg.study.pack import find_known, take_runs
 
     study = StudyFolder(folder / "study")
     steps: list[Callable[[], object]] = [study.read_about]

@@ -169,11 +169,11 @@ def _recipe(folder: Path) -> None:
 
 def _study(folder: Path) -> None:
     from napari_retseg.dataset import load_dataset
+    from napari_retseg.study.archive import pack_runs
+    from napari_retseg.study.datasets import read_contents
     from napari_retseg.study.folder import StudyFolder
-    from napari_retseg.study.pack import pack_runs
     from napari_retseg.study.plan import plan_study
     from napari_retseg.study.recipe import Recipe
-    from napari_retseg.study.roles import read_contents
     from tests.study.conftest import make_result
 
     _dataset(folder / "data")

@@ -12,7 +12,7 @@ from eyepy.io.he.vol_reader import HeVolReader
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import describe_scan, read_scan
-from napari_retseg.io.paged import PagedPixels
+from napari_retseg.io.lazy import PagedPixels
 
 
 @pytest.fixture

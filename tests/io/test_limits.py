@@ -250,7 +250,7 @@ def test_labels_of_background_alone_return(
 
 
 def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_retseg.io.spool.MEMORY_LIMIT", 10)
+    monkeypatch.setattr("napari_retseg.io.tempfile_pixels.MEMORY_LIMIT", 10)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
     noise = np.random.default_rng(0).integers(0, 256, (9, 9, 9), dtype=np.uint8)
     file = write_scan(tmp_path / "a.npz", OctScan(noise, ("bscan", "depth", "width")))

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_labels, write_scan
-from napari_retseg.io.paged import PagedPixels
-from napari_retseg.io.spool import SpooledPixels
+from napari_retseg.io.lazy import PagedPixels
+from napari_retseg.io.tempfile_pixels import SpooledPixels
 from napari_retseg.scan import OctScan
 
 Same = Callable[[OctScan, Any], None]
@@ -184,7 +184,7 @@ def test_oct_keeps_its_axes_and_what_is_known(tmp_path: Path, volume: OctScan) -
 def test_large_volumes_wait_in_a_temporary_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Same, scale: float | None
 ) -> None:
-    monkeypatch.setattr("napari_retseg.io.spool.MEMORY_LIMIT", 10)
+    monkeypatch.setattr("napari_retseg.io.tempfile_pixels.MEMORY_LIMIT", 10)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     file = save(tmp_path / "a.nii.gz", DATA)
@@ -202,7 +202,7 @@ def test_large_volumes_wait_in_a_temporary_file(
 def test_a_cut_large_volume_leaves_no_temporary_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_retseg.io.spool.MEMORY_LIMIT", 10)
+    monkeypatch.setattr("napari_retseg.io.tempfile_pixels.MEMORY_LIMIT", 10)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (9, 9, 9), dtype=np.uint8)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_scan
-from napari_retseg.io.paged import PagedPixels
-from napari_retseg.io.spool import SpooledPixels
+from napari_retseg.io.lazy import PagedPixels
+from napari_retseg.io.tempfile_pixels import SpooledPixels
 from napari_retseg.scan import OctScan
 
 Same = Callable[[OctScan, Any], None]
@@ -135,7 +135,7 @@ def test_an_npz_names_its_pixels_or_has_one_array(tmp_path: Path, stack: Stack, 
 def test_a_large_npz_waits_in_a_temporary_file(
     tmp_path: Path, volume: OctScan, monkeypatch: pytest.MonkeyPatch, same: Same
 ) -> None:
-    monkeypatch.setattr("napari_retseg.io.spool.MEMORY_LIMIT", 10)
+    monkeypatch.setattr("napari_retseg.io.tempfile_pixels.MEMORY_LIMIT", 10)
     scan = read_scan(write_scan(tmp_path / "a.npz", volume))
     assert isinstance(scan.pixels, SpooledPixels)
     same(scan, volume.pixels)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_scan
-from napari_retseg.io.paged import PagedPixels
+from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.scan import OctScan
 
 Same = Callable[[OctScan, Any], None]

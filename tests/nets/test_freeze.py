@@ -11,7 +11,7 @@ from napari_retseg.config import NetworkConfig, parse_strategy
 from napari_retseg.errors import UsageError
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.freeze import apply_strategy, set_modes, thaw
-from napari_retseg.nets.parts import find_parts
+from napari_retseg.nets.stages import find_parts
 
 _SMALL: dict[str, Any] = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
 NETWORKS = {

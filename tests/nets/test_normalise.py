@@ -8,8 +8,8 @@ import pytest
 from napari_retseg.config import Normalisation
 from napari_retseg.errors import ModelError
 from napari_retseg.nets.greylevels import SAMPLE, ImageLevels, Sketch, count_levels
-from napari_retseg.nets.landmarks import learn_landmarks
 from napari_retseg.nets.normalise import IMAGENET_GREY, IMAGENET_RGB, normalise
+from napari_retseg.nets.nyul import learn_landmarks
 
 WITH_CONTRAST = [kind for kind in get_args(Normalisation) if kind != "none"]
 LANDMARKS = tuple(float(x) for x in np.linspace(0, 1, 11))

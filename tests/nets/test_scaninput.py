@@ -8,12 +8,12 @@ import pytest
 
 from napari_retseg.config import Normalisation, PreprocessConfig
 from napari_retseg.errors import InputError
-from napari_retseg.io.paged import PagedPixels
+from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.nets import scaninput
-from napari_retseg.nets.bias import correct_bias
 from napari_retseg.nets.greylevels import SAMPLE
-from napari_retseg.nets.landmarks import PERCENTILES, learn_landmarks
+from napari_retseg.nets.n4 import correct_bias
 from napari_retseg.nets.normalise import normalise
+from napari_retseg.nets.nyul import PERCENTILES, learn_landmarks
 from napari_retseg.nets.scaninput import (
     LandmarkLearner,
     ScanInput,

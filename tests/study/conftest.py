@@ -11,10 +11,10 @@ import yaml
 
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.study.catalogue import read_recipe
+from napari_retseg.study.datasets import read_contents
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import StudyPlan, plan_study
 from napari_retseg.study.recipe import Recipe
-from napari_retseg.study.roles import read_contents
 
 Write = Callable[..., Path]
 Plan = Callable[..., StudyPlan]

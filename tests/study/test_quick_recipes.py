@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_retseg.nets.bundle import load_model
-from napari_retseg.nets.landmarks import PERCENTILES
+from napari_retseg.nets.nyul import PERCENTILES
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.results import read_results
 from tests.cli.conftest import invoke

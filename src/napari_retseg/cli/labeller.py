@@ -11,7 +11,7 @@ from napari_retseg.cli.origin import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
 from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.events import Cancel, Event
-from napari_retseg.infer.repair import layer_order
+from napari_retseg.infer.layer_order import layer_order
 from napari_retseg.models import ModelInfo, find_model, read_info
 from napari_retseg.scan import OctScan
 

@@ -99,11 +99,11 @@ def run(
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.study_progress import end_study, show_plan
+    from napari_retseg.study.archive import find_known
     from napari_retseg.study.catalogue import merge, read_recipe
     from napari_retseg.study.changes import list_changes
     from napari_retseg.study.folder import StudyFolder
     from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
-    from napari_retseg.study.pack import find_known
 
     if workers and scheduler:
         raise UsageError("give --workers or --scheduler, not both")
@@ -191,8 +191,8 @@ def pack(
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.plural import count_noun
+    from napari_retseg.study.archive import pack_runs
     from napari_retseg.study.folder import StudyFolder
-    from napari_retseg.study.pack import pack_runs
 
     folder = StudyFolder(directory)
     with Reporter(as_json=as_json) as reporter:
@@ -208,7 +208,7 @@ def _take_known(
     reporter: Reporter, plan: StudyPlan, folder: StudyFolder, packs: list[Path]
 ) -> None:
     from napari_retseg.plural import count_noun
-    from napari_retseg.study.pack import take_runs
+    from napari_retseg.study.archive import take_runs
 
     if packs:
         taken = take_runs(plan, folder, packs)

@@ -23,7 +23,7 @@ Normalisation = Literal[
 ]
 NormaliseOver = Literal["bscan", "scan"]
 
-#: Landmarks of one channel, see :mod:`napari_retseg.nets.landmarks`.
+#: Landmarks of one channel, see :mod:`napari_retseg.nets.nyul`.
 _LANDMARKS = 11
 #: Pixels or voxels of the largest input, far beyond what a network is trained on.
 LARGEST_INPUT = 2**28

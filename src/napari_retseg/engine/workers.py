@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.engine.jobs import Job, Lane, run_job
-from napari_retseg.engine.keys import Keys
 from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, knock
+from napari_retseg.engine.tls import Keys
 from napari_retseg.errors import JobError
 from napari_retseg.scratch import Scratch
 

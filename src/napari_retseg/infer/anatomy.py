@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.errors import UsageError
-from napari_retseg.infer.repair import layer_order, repair_layers
+from napari_retseg.infer.layer_order import layer_order, repair_layers
 
 #: A B-scan of which a larger share is misplaced is impossible. Of references by hand and of
 #: simulated eyes nearly none is; docs/prediction.md has the numbers.

@@ -13,7 +13,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import PredictConfig
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanUncertainty
-from napari_retseg.infer.repair import layer_order, repair_layers
+from napari_retseg.infer.layer_order import layer_order, repair_layers
 from napari_retseg.infer.uncertainty import measure_uncertainty
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from napari_retseg.nets.heads import OneValueNorm2d, OneValueNorm3d
-from napari_retseg.nets.parts import find_convolutions
+from napari_retseg.nets.stages import find_convolutions
 from napari_retseg.nets.thinconv import ThinConv3d
 
 #: Smallest sizes that all networks take: 2D, and 3D, where the deepest stage keeps two voxels.

@@ -15,7 +15,7 @@ from typing import Any
 
 from napari_retseg.anchor import find_anchors, make_parents
 from napari_retseg.errors import InputError
-from napari_retseg.io.opening import first_line
+from napari_retseg.io.file_errors import first_line
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.plaintext import make_visible
 from napari_retseg.regular import read_limited

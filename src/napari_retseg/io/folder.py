@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.grey import Values
+from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import check_shape, held_bytes
-from napari_retseg.io.paged import PagedPixels
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.suffixes import list_bscans, suffix_of
 from napari_retseg.io.tiff import open_tiff

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import check_file, collecting, reading
+from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import LARGEST_PLANE
-from napari_retseg.io.opening import check_file, collecting, reading
-from napari_retseg.io.paged import PagedPixels
 from napari_retseg.io.patient import make_patient_key
 from napari_retseg.io.scale import to_um
 from napari_retseg.scan import Laterality, OctScan

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.limits import check_shape
-from napari_retseg.io.opening import check_file, reading
 
 _KIND = "a MATLAB file"
 _HEADER_BYTES = 128

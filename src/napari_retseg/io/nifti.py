@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import reading
 from napari_retseg.io.layout import NIFTI_HEADER, Layout
+from napari_retseg.io.lazy import PagedPixels, RawPixels, scaled_dtype
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
 from napari_retseg.io.niftiheader import KIND, PLAIN_AXES, NiftiFacts, open_stream, read_facts
-from napari_retseg.io.opening import reading
-from napari_retseg.io.paged import PagedPixels, RawPixels, scaled_dtype
-from napari_retseg.io.spool import load_stream
 from napari_retseg.io.suffixes import suffix_of
+from napari_retseg.io.tempfile_pixels import load_stream
 from napari_retseg.scan import OctScan
 
 # nibabel has no types

@@ -21,8 +21,8 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import check_file, collecting, reading
 from napari_retseg.io.grey import check_dtype
-from napari_retseg.io.opening import check_file, collecting, reading
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.scan import Axis

@@ -22,13 +22,13 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, refuse_colour
 from napari_retseg.io.layout import UNNAMED_AXES, Layout
+from napari_retseg.io.lazy import PagedPixels, RawPixels
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
-from napari_retseg.io.opening import check_file, reading
-from napari_retseg.io.paged import PagedPixels, RawPixels
 from napari_retseg.io.scale import to_um
-from napari_retseg.io.spool import load_stream
+from napari_retseg.io.tempfile_pixels import load_stream
 from napari_retseg.records import check_record, parse_json
 from napari_retseg.regular import open_regular
 from napari_retseg.scan import Axis, Laterality, OctScan

@@ -17,10 +17,10 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.grey import Values, colour_note, reduce_rgb, refuse_colour
+from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import check_shape
-from napari_retseg.io.opening import check_file, reading
-from napari_retseg.io.paged import PagedPixels
 from napari_retseg.io.pngchunks import PngFacts, read_chunks
 from napari_retseg.io.scale import believe_density, believe_sizes
 from napari_retseg.io.turning import (

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io.chiu import read_chiu
+from napari_retseg.io.file_errors import is_folder
 from napari_retseg.io.folder import open_folder
 from napari_retseg.io.grey import Values
 from napari_retseg.io.heidelberg import read_vol
 from napari_retseg.io.layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.nifti import read_nifti
 from napari_retseg.io.numpyfiles import is_colour, read_npy, read_npz
-from napari_retseg.io.opening import is_folder
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.save import save_planes
 from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from natsort import natsorted, ns
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.opening import is_folder
+from napari_retseg.io.file_errors import is_folder
 
 #: One B-scan a file: these make up folders of B-scans.
 BSCAN_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")

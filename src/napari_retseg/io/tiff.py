@@ -12,10 +12,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import check_file, collecting, reading
 from napari_retseg.io.grey import Values, check_dtype, refuse_colour
+from napari_retseg.io.lazy import PagedPixels, RawPixels, Rearranged, apply_scale, scaled_dtype
 from napari_retseg.io.limits import check_shape
-from napari_retseg.io.opening import check_file, collecting, reading
-from napari_retseg.io.paged import PagedPixels, RawPixels, Rearranged, apply_scale, scaled_dtype
 from napari_retseg.io.tiffdirs import check_directories
 from napari_retseg.io.tiffpages import (
     PHOTOMETRIC,

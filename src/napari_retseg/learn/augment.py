@@ -14,7 +14,7 @@ import torch
 
 from napari_retseg.config import AugmentConfig
 from napari_retseg.learn.geometry import GeometryDraw, draw_geometry, move
-from napari_retseg.learn.grey import GreyDraw, change_grey, draw_grey
+from napari_retseg.learn.intensity import GreyDraw, change_grey, draw_grey
 
 
 @dataclass(frozen=True, slots=True, eq=False)

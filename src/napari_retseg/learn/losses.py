@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from napari_retseg.config import LossTerm, parse_loss
-from napari_retseg.learn.overlaps import Overlaps, compare
+from napari_retseg.learn.soft_counts import Overlaps, compare
 
 #: Added to numerator and denominator of Dice and Tversky, in pixels of the whole batch.
 _SMOOTH = 1.0

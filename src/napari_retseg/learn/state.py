@@ -11,13 +11,13 @@ from pydantic import Field
 
 from napari_retseg.config import Frozen, parse_strategy
 from napari_retseg.errors import InputError
-from napari_retseg.learn.average import WeightAverage, mix
+from napari_retseg.learn.ema import WeightAverage, mix
 from napari_retseg.learn.gate import pass_gate
 from napari_retseg.learn.optimise import StartingPoint, build_optimizer
 from napari_retseg.learn.setup import Setup
 from napari_retseg.models import ScoreSheet
 from napari_retseg.nets.freeze import set_modes, thaw
-from napari_retseg.nets.parts import find_parts
+from napari_retseg.nets.stages import find_parts
 from napari_retseg.records import check_record
 
 _Count = Annotated[int, Field(ge=0)]

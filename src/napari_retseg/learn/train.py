@@ -24,25 +24,25 @@ from napari_retseg.events import (
     StepDone,
     TrainingPlanned,
 )
-from napari_retseg.learn.average import can_keep_start, share_of_start
 from napari_retseg.learn.batches import Batches
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
+from napari_retseg.learn.ema import can_keep_start, share_of_start
 from napari_retseg.learn.inputs import RunInputs, check_inputs, keep_inputs
 from napari_retseg.learn.landmarks import learn_landmarks
 from napari_retseg.learn.losses import build_loss
-from napari_retseg.learn.rounds import (
+from napari_retseg.learn.run import RunFolder
+from napari_retseg.learn.schedule import count_drops, learning_rate
+from napari_retseg.learn.setup import Setup, prepare
+from napari_retseg.learn.state import TrainingState
+from napari_retseg.learn.step import take_step
+from napari_retseg.learn.validation import (
     choose_operating_point,
     is_score_due,
     judge,
     score,
     score_start,
 )
-from napari_retseg.learn.run import RunFolder
-from napari_retseg.learn.schedule import count_drops, learning_rate
-from napari_retseg.learn.setup import Setup, prepare
-from napari_retseg.learn.state import TrainingState
-from napari_retseg.learn.step import take_step
 from napari_retseg.learn.weights import class_weights
 from napari_retseg.nets.build import count_parameters
 from napari_retseg.nets.bundle import load_model, save_model

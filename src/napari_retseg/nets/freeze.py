@@ -10,7 +10,7 @@ from torch import nn
 from napari_retseg.config import NetworkConfig, Strategy
 from napari_retseg.errors import UsageError
 from napari_retseg.nets.build import build_seeded, make_probe
-from napari_retseg.nets.parts import find_convolutions, find_output_layers, find_parts
+from napari_retseg.nets.stages import find_convolutions, find_output_layers, find_parts
 
 #: Layers that FT_LastThree replaces.
 _LAST = 3

@@ -27,7 +27,7 @@ from napari_retseg.config import (
     parse_window,
 )
 from napari_retseg.errors import InputError, UsageError
-from napari_retseg.nets.bias import import_simpleitk
+from napari_retseg.nets.n4 import import_simpleitk
 from napari_retseg.plural import count_noun
 from napari_retseg.records import first_problem
 

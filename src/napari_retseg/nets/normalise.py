@@ -18,7 +18,7 @@ from napari_retseg.nets.greylevels import (
     replace_not_finite,
     to_float,
 )
-from napari_retseg.nets.landmarks import PERCENTILES, LandmarkMap, match_landmarks
+from napari_retseg.nets.nyul import PERCENTILES, LandmarkMap, match_landmarks
 from napari_retseg.plural import count_noun
 
 #: Share of the darkest and of the brightest pixels that percentile normalisation clips, in %.
@@ -70,7 +70,7 @@ def normalise(
         min-max. ``imagenet`` brings values to 0-1 (bytes by 255, unsigned 16 bits by 65535, other
         numbers by min-max), then subtracts ImageNet's mean and divides by its standard
         deviation: those of red, green and blue for three channels, else 0.449 and 0.226.
-        ``nyul`` maps percentiles to standard landmarks (:mod:`napari_retseg.nets.landmarks`).
+        ``nyul`` maps percentiles to standard landmarks (:mod:`napari_retseg.nets.nyul`).
         Without contrast all but ``none`` give zeros.
     landmarks
         Of ``nyul``: those of one channel, or of all channels one after the other.

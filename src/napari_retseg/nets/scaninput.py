@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.config import PreprocessConfig
-from napari_retseg.nets.bias import correct_bias
 from napari_retseg.nets.greylevels import GreyLevels, ImageLevels, count_levels
-from napari_retseg.nets.landmarks import average_percentiles, find_percentiles
+from napari_retseg.nets.n4 import correct_bias
 from napari_retseg.nets.normalise import GreyMap, apply_maps, normalise, plan_maps
+from napari_retseg.nets.nyul import average_percentiles, find_percentiles
 from napari_retseg.scan import OctScan, check_finite
 
 Value = TypeVar("Value", bound=np.generic)

@@ -13,7 +13,7 @@ from napari_retseg.config import NetworkConfig
 from napari_retseg.errors import ModelError
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
-from napari_retseg.nets.parts import find_output_layers, find_parts
+from napari_retseg.nets.stages import find_output_layers, find_parts
 
 #: Below this share of the encoder's tensors, weights count as those of another network.
 _LEAST_SHARE = 0.5

@@ -13,14 +13,14 @@ from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.study.drawing import StudyFigure
 from napari_retseg.study.figures import draw_figures
 from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.page import Page
-from napari_retseg.study.panels import (
+from napari_retseg.study.gallery import (
     Gallery,
     choose_best,
     draw_gallery,
     scores_by_case,
     write_masks,
 )
+from napari_retseg.study.html import Page
 from napari_retseg.study.plan import StudyPlan
 from napari_retseg.study.protocol import describe_options, describe_protocol, list_flags
 from napari_retseg.study.results import (

@@ -11,8 +11,8 @@ from napari_retseg.workspace.entry import (
     StoredPrediction,
 )
 from napari_retseg.workspace.folder import Workspace
-from napari_retseg.workspace.point import RestorePoint
 from napari_retseg.workspace.restore import RestorePoints
+from napari_retseg.workspace.restore_point import RestorePoint
 from napari_retseg.workspace.review import (
     NextBscan,
     ScanReview,

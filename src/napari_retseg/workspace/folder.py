@@ -15,7 +15,7 @@ from napari_retseg.workspace.leftovers import clean
 from napari_retseg.workspace.lock import take_lock
 from napari_retseg.workspace.opening import check_trust, read_contents
 from napari_retseg.workspace.restore import RestorePoints
-from napari_retseg.workspace.shelf import ScanShelf
+from napari_retseg.workspace.scan_list import ScanShelf
 from napari_retseg.workspace.training import TrainingData
 
 

@@ -15,6 +15,7 @@ from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, w
 from napari_retseg.errors import InputError
 from napari_retseg.events import BscanUncertainty
 from napari_retseg.plural import count_noun
+from napari_retseg.workspace.base import OpenedWorkspace
 from napari_retseg.workspace.entry import (
     PredictedBscan,
     PredictingModel,
@@ -23,7 +24,6 @@ from napari_retseg.workspace.entry import (
     count_bscans,
 )
 from napari_retseg.workspace.layout import LABELS
-from napari_retseg.workspace.opened import OpenedWorkspace
 from napari_retseg.workspace.predictions import Predicted
 
 

@@ -11,9 +11,9 @@ from napari_retseg.dataset.content import doubt, identify, is_other, is_unchange
 from napari_retseg.errors import InputError, RetsegError
 from napari_retseg.io import read_scan
 from napari_retseg.plural import agree, count_noun
+from napari_retseg.workspace.base import REPLACED, OpenedWorkspace
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.layout import PREDICTIONS
-from napari_retseg.workspace.opened import REPLACED, OpenedWorkspace
 
 
 class Replacement(OpenedWorkspace, ABC):

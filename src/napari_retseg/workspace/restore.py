@@ -14,7 +14,7 @@ from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import link_file
 from napari_retseg.workspace.entry import State
-from napari_retseg.workspace.point import Kind, PointFolder, RestorePoint
+from napari_retseg.workspace.restore_point import Kind, PointFolder, RestorePoint
 
 if TYPE_CHECKING:
     from napari_retseg.workspace.folder import Workspace

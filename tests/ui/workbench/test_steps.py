@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from napari_retseg.planewatch import Changes
+from napari_retseg.label_diff import Changes
 from napari_retseg.ui.workbench.steps import Patch, Step, Steps, keep_stroke
 from tests.ui.workbench.session import Session
 

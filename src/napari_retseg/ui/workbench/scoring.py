@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from psygnal import SignalGroupDescriptor
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.label_diff import Changes
 from napari_retseg.livescores import LiveScores
-from napari_retseg.planewatch import Changes
 from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap
 from napari_retseg.ui.workbench.comparing import classes_of, find_fault

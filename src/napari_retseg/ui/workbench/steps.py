@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.planewatch import Changes
+from napari_retseg.label_diff import Changes
 from napari_retseg.workspace import State
 
 Way = Literal["undo", "redo"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.planewatch import Changes, PlaneWatch
+from napari_retseg.label_diff import Changes, PlaneWatch
 
 if TYPE_CHECKING:
     from napari.layers import Labels

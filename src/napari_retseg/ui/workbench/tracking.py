@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.planewatch import Changes
+from napari_retseg.label_diff import Changes
 from napari_retseg.ui.workbench.desk import Desk, T
 from napari_retseg.ui.workbench.opened import OpenScan, plane
 from napari_retseg.ui.workbench.showing import Showing

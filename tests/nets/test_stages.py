@@ -9,7 +9,7 @@ import torch
 
 from napari_retseg.config import NetworkConfig
 from napari_retseg.nets.build import build_network, build_seeded, make_probe
-from napari_retseg.nets.parts import find_convolutions, find_output_layers, find_parts
+from napari_retseg.nets.stages import find_convolutions, find_output_layers, find_parts
 
 #: Number of stages, and a name at the beginning of each (without "encoder." or "body.").
 STAGES = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_retseg.planewatch import PlaneWatch
+from napari_retseg.label_diff import PlaneWatch
 
 
 def test_it_tells_what_changed_since_the_last_look(rng: np.random.Generator) -> None:

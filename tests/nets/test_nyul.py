@@ -5,7 +5,7 @@ import pytest
 
 from napari_retseg.errors import InputError
 from napari_retseg.nets.greylevels import ImageLevels
-from napari_retseg.nets.landmarks import PERCENTILES, learn_landmarks, match_landmarks
+from napari_retseg.nets.nyul import PERCENTILES, learn_landmarks, match_landmarks
 
 
 def test_landmarks_are_the_mean_of_the_scaled_percentiles() -> None:

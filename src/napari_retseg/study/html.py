@@ -10,7 +10,7 @@ from importlib.resources import files
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun
 from napari_retseg.study.drawing import StudyFigure
-from napari_retseg.study.panels import Gallery
+from napari_retseg.study.gallery import Gallery
 from napari_retseg.study.statistics import PairedTest
 from napari_retseg.study.tables import Table, format_estimate
 

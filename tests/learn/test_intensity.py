@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_retseg.config import AUGMENT_PRESETS
-from napari_retseg.learn.grey import (
+from napari_retseg.learn.intensity import (
     GreyDraw,
     ShadowDraw,
     change_grey,

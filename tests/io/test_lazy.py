@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import basic_indices
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.paged import PagedPixels, RawPixels, Rearranged
+from napari_retseg.io.lazy import PagedPixels, RawPixels, Rearranged
 
 SHAPE = (2, 3, 4, 5)
 ARRAY = np.arange(120, dtype=np.int16).reshape(SHAPE)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from napari_retseg.learn.overlaps import compare
+from napari_retseg.learn.soft_counts import compare
 
 
 def _draw(*shape: int, seed: int = 3) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from napari_retseg.errors import UsageError
-from napari_retseg.nets import bias
-from napari_retseg.nets.bias import correct_bias, import_simpleitk
+from napari_retseg.nets import n4
+from napari_retseg.nets.n4 import correct_bias, import_simpleitk
 
 pytest.importorskip("SimpleITK")
 
@@ -48,7 +48,7 @@ def test_zero_stays_zero_and_channels_are_corrected_apart(rng: np.random.Generat
 
 
 def test_the_same_each_time(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bias, "_FITS", bias._Fits(0))
+    monkeypatch.setattr(n4, "_FITS", n4._Fits(0))
     tissue, field = draw_shaded(rng, (64, 80))
     shaded = (tissue * field)[None]
     np.testing.assert_array_equal(correct_bias(shaded), correct_bias(shaded))
@@ -57,7 +57,7 @@ def test_the_same_each_time(rng: np.random.Generator, monkeypatch: pytest.Monkey
 def test_the_same_on_a_computer_with_more_cores(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bias, "_FITS", bias._Fits(0))
+    monkeypatch.setattr(n4, "_FITS", n4._Fits(0))
     tissue, field = draw_shaded(rng, (20, 40, 32))
     shaded = (tissue * field)[None]
     threads = import_simpleitk().ProcessObject
@@ -74,15 +74,15 @@ def test_the_same_on_a_computer_with_more_cores(
 
 
 def test_an_image_is_fitted_once(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    fits = bias._Fits(3 * 32 * 40)
-    monkeypatch.setattr(bias, "_FITS", fits)
-    fit, fitted = bias._fit, []
+    fits = n4._Fits(3 * 32 * 40)
+    monkeypatch.setattr(n4, "_FITS", fits)
+    fit, fitted = n4._fit, []
 
     def counting(*arguments: Any) -> Any:
         fitted.append(arguments)
         return fit(*arguments)
 
-    monkeypatch.setattr(bias, "_fit", counting)
+    monkeypatch.setattr(n4, "_fit", counting)
     tissue, field = draw_shaded(rng, (64, 80))
     shaded = [(tissue * field**power)[None] for power in (1.0, 0.5, 0.7, 0.8)]
     first = correct_bias(shaded[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.opening import check_file, collecting, first_line, reading
+from napari_retseg.io.file_errors import check_file, collecting, first_line, reading
 
 
 def test_the_size_of_a_file(tmp_path: Path) -> None:

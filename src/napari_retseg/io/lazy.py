@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import reading
 from napari_retseg.io.limits import check_shape, held_bytes
-from napari_retseg.io.opening import reading
 
 _Item = int | slice | NDArray[Any]
 

@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from napari_retseg.io.lazy import RawPixels, apply_scale
 from napari_retseg.io.limits import check_room
-from napari_retseg.io.paged import RawPixels, apply_scale
 from napari_retseg.scratch import scratch_folder
 
 #: Volumes up to this many bytes are kept in memory.

@@ -11,9 +11,9 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import CancelToken
-from napari_retseg.infer.operating import choose_thresholds
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.infer.thresholds import choose_thresholds
 from tests.infer.networks import Table, make_model
 
 EXACT = PredictConfig(device="cpu", precision="fp32")

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from napari_retseg.config import TrainConfig
-from napari_retseg.learn.average import WeightAverage, mix, share_of_start
+from napari_retseg.learn.ema import WeightAverage, mix, share_of_start
 
 
 def _layer(value: float) -> torch.nn.Module:

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and signals ar
 UNPACK = """
     import sys, time
     from pathlib import Path
-    from napari_retseg.io import read_scan, spool
+    from napari_retseg.io import read_scan, tempfile_pixels
 
-    spool.MEMORY_LIMIT = 10
+    tempfile_pixels.MEMORY_LIMIT = 10
     scan = read_scan(Path(sys.argv[1]))
     print(scan.pixels._file, flush=True)
     if sys.argv[2] == "wait":

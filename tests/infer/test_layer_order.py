@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.errors import UsageError
-from napari_retseg.infer.repair import layer_order, repair_layers
+from napari_retseg.infer.layer_order import layer_order, repair_layers
 
 
 def in_order(labels: list[int], order: list[int]) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 from napari_retseg.config import PredictConfig
 from napari_retseg.events import Cancel, Event, Message, Scored
-from napari_retseg.infer.operating import choose_thresholds
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.infer.thresholds import choose_thresholds
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.gate import pass_gate
 from napari_retseg.learn.heldout import score_heldout, score_on
