@@ -36,8 +36,8 @@ from qtpy.QtCore import QElapsedTimer, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_retseg.samples import sample_folder
+from napari_retseg.ui.scores.dock import ScoresDock
 from napari_retseg.ui.workbench.dock import WorkbenchDock
-from napari_retseg.ui.workbench.scoresdock import ScoresDock
 
 SIZES = (61, 244)
 DEPTH, WIDTH = 496, 768

@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from napari_retseg.cli import app
-from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "docs" / "notebooks"

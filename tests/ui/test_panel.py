@@ -15,8 +15,8 @@ from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.models import ModelInfo
 from napari_retseg.ui.panel import SegmentPanel
 from napari_retseg.ui.state import BadModel, ModelChoice, Notice, SegmentState, Work
-from napari_retseg.ui.workbench.modelpanel import ModelPanel
-from napari_retseg.ui.workbench.state import BenchState
+from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.panels.model import ModelPanel
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -30,15 +30,15 @@ from napari_retseg.ui.layers import make_labels_layer
 from napari_retseg.ui.panel import SegmentPanel
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_caption, make_question, make_tip
 from napari_retseg.ui.reading import layers_of_scan
+from napari_retseg.ui.scores.table import ScoreTable
 from napari_retseg.ui.state import ModelChoice, Notice, SegmentState
-from napari_retseg.ui.workbench.history import ChoiceWindow
-from napari_retseg.ui.workbench.modelpanel import ModelPanel
-from napari_retseg.ui.workbench.reviewpanel import ReviewPanel
-from napari_retseg.ui.workbench.roundpanel import ProgressPanel, RetrainPanel
-from napari_retseg.ui.workbench.scanpanel import ScanPanel
-from napari_retseg.ui.workbench.scoretable import ScoreTable
-from napari_retseg.ui.workbench.section import CollapsibleSection
-from napari_retseg.ui.workbench.state import BenchState
+from napari_retseg.ui.widgets.section import CollapsibleSection
+from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.dialogs.history import ChoiceWindow
+from napari_retseg.ui.workbench.panels.model import ModelPanel
+from napari_retseg.ui.workbench.panels.review import ReviewPanel
+from napari_retseg.ui.workbench.panels.rounds import ProgressPanel, RetrainPanel
+from napari_retseg.ui.workbench.panels.scan import ScanPanel
 from napari_retseg.workspace import ScanEntry
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from napari_retseg.ui.panel import SegmentPanel
 from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.segmenter import Segmenter
 from napari_retseg.ui.squares import connect_square_button
-from napari_retseg.ui.workbench.docks import find_dock_of
-from napari_retseg.ui.workbench.tabs import join
+from napari_retseg.ui.widgets.tabs import join
+from napari_retseg.ui.workbench.control.docks import find_dock_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_retseg.ui.workbench.bench import Workbench
+    from napari_retseg.ui.workbench.control.controller import Workbench
 
 _REFRESH_MS = 100
 

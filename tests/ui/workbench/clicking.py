@@ -12,9 +12,9 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.workbench.dock import WorkbenchDock
-from napari_retseg.ui.workbench.scanpanel import ScanPanel
-from napari_retseg.ui.workbench.section import CollapsibleSection
+from napari_retseg.ui.workbench.panels.scan import ScanPanel
 
 if TYPE_CHECKING:
     from napari import Viewer

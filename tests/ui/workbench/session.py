@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from napari_retseg.engine import Engine
 from napari_retseg.events import BscanPredicted, BscanUncertainty, Progress
-from napari_retseg.ui.workbench.bench import Workbench
-from napari_retseg.ui.workbench.opened import OpenScan
-from napari_retseg.ui.workbench.scoring import Scoring
+from napari_retseg.ui.scores.scoring import Scoring
+from napari_retseg.ui.workbench.control.controller import Workbench
+from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine, PlayedJob
 

@@ -16,11 +16,11 @@ from qtpy.QtWidgets import QMessageBox, QPushButton
 
 from napari_retseg.engine.workers import RemoteWorkers
 from napari_retseg.errors import JobError
-from napari_retseg.ui.workbench.closing import find_window
+from napari_retseg.ui.scores.dock import ScoresDock
+from napari_retseg.ui.widgets.tabs import find_dock
+from napari_retseg.ui.workbench.control.docks import find_workbench
+from napari_retseg.ui.workbench.dialogs.closing import find_window
 from napari_retseg.ui.workbench.dock import WorkbenchDock
-from napari_retseg.ui.workbench.docks import find_workbench
-from napari_retseg.ui.workbench.scoresdock import ScoresDock
-from napari_retseg.ui.workbench.tabs import find_dock
 from napari_retseg.workspace import Workspace
 from tests.ui.workbench.clicking import Desk, fill_new_window
 

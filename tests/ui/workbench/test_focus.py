@@ -23,9 +23,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.workbench.dock import WorkbenchDock
 from napari_retseg.ui.workbench.focus import find_canvas
-from napari_retseg.ui.workbench.section import CollapsibleSection
 from tests.ui.workbench.clicking import Desk
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari.settings import get_settings
 from napari.utils.shortcuts import default_shortcuts
 
-from napari_retseg.ui.workbench.keys import CLASS_KEYS, KEYS
+from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS
 
 
 def test_no_key_holds_down_what_resizes_the_brush() -> None:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_retseg.classes import PALETTE
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.workbench.look import (
+from napari_retseg.ui.widgets.theme import (
     MARK_CONTRAST,
     STATUSES,
     TEXT_CONTRAST,

@@ -13,9 +13,9 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.look import read_look
-from napari_retseg.ui.workbench.scoremodel import count_pixels
-from napari_retseg.ui.workbench.scoretable import ScoreTable
+from napari_retseg.ui.scores.rows import count_pixels
+from napari_retseg.ui.scores.table import ScoreTable
+from napari_retseg.ui.widgets.theme import read_look
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -11,9 +11,9 @@ from napari.layers import Labels
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.comparing import find_fault
-from napari_retseg.ui.workbench.heldout import name_models
-from napari_retseg.ui.workbench.scoring import Scoring
+from napari_retseg.ui.scores.comparing import find_fault
+from napari_retseg.ui.scores.scoring import Scoring
+from napari_retseg.ui.workbench.control.heldout import name_models
 from napari_retseg.workspace import PredictedBscan
 from tests.ui.workbench.session import Session
 

@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
-from napari_retseg.ui.workbench.section import CollapsibleSection
+from napari_retseg.ui.widgets.section import CollapsibleSection
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -14,9 +14,9 @@ from PIL import Image
 from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
-from napari_retseg.ui.workbench import bench as bench_module
-from napari_retseg.ui.workbench.addresses import list_addresses
-from napari_retseg.ui.workbench.desk import TrustQuestion
+from napari_retseg.ui.workbench.control import controller as bench_module
+from napari_retseg.ui.workbench.control.addresses import list_addresses
+from napari_retseg.ui.workbench.control.session import TrustQuestion
 from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine
 from tests.ui.workbench.session import Session

@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtWidgets import QMainWindow
 
 from napari_retseg.models import list_versions
-from napari_retseg.ui.workbench.tabs import find_dock
+from napari_retseg.ui.widgets.tabs import find_dock
 from tests.ui.workbench.clicking import Desk, workers
 
 if TYPE_CHECKING:

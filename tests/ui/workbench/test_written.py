@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_retseg.ui.workbench.scoring import Scoring
+from napari_retseg.ui.scores.scoring import Scoring
 from tests.ui.workbench.session import Session
 
 

@@ -1,1 +1,1 @@
-"""The widgets of the workbench: they show values and say what the user did, nothing more."""
+"""The workbench: correct a scan's labels, and train again."""

@@ -25,20 +25,20 @@ from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
 from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.squares import connect_square_button
-from napari_retseg.ui.workbench.bench import Workbench
-from napari_retseg.ui.workbench.closing import Closing
-from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
+from napari_retseg.ui.widgets.keys import bind_keys
+from napari_retseg.ui.widgets.pieces import make_button, make_row
+from napari_retseg.ui.widgets.section import CollapsibleSection
+from napari_retseg.ui.widgets.theme import GAP, color_text, read_look
+from napari_retseg.ui.workbench.control.controller import Workbench
+from napari_retseg.ui.workbench.control.docks import forget_dock, remember_dock
+from napari_retseg.ui.workbench.control.holding import name_heldout
+from napari_retseg.ui.workbench.dialogs.closing import Closing
+from napari_retseg.ui.workbench.dialogs.windows import Windows
 from napari_retseg.ui.workbench.focus import FocusKeeper
-from napari_retseg.ui.workbench.holding import name_heldout
-from napari_retseg.ui.workbench.keys import bind_keys
-from napari_retseg.ui.workbench.look import GAP, color_text, read_look
-from napari_retseg.ui.workbench.modelpanel import ModelPanel
-from napari_retseg.ui.workbench.parts import make_button, make_row
-from napari_retseg.ui.workbench.reviewpanel import ReviewPanel
-from napari_retseg.ui.workbench.roundpanel import ProgressPanel, RetrainPanel
-from napari_retseg.ui.workbench.scanpanel import ScanPanel
-from napari_retseg.ui.workbench.section import CollapsibleSection
-from napari_retseg.ui.workbench.windows import Windows
+from napari_retseg.ui.workbench.panels.model import ModelPanel
+from napari_retseg.ui.workbench.panels.review import ReviewPanel
+from napari_retseg.ui.workbench.panels.rounds import ProgressPanel, RetrainPanel
+from napari_retseg.ui.workbench.panels.scan import ScanPanel
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

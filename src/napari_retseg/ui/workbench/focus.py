@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retseg.ui.workbench.closing import find_window
+from napari_retseg.ui.workbench.dialogs.closing import find_window
 
 #: What a user types into; it keeps the focus until it is done.
 _TYPED = (QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextEdit)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QListWidget, QWidget
 
-from napari_retseg.ui.workbench.opened import OpenScan
+from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.workspace import RestorePoint, Workspace
 from tests.ui.workbench.clicking import LEFT, Desk, fill_new_window, workers
 

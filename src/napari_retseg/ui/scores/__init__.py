@@ -1,0 +1,1 @@
+"""The Scores dock: how well two labels layers agree."""

@@ -1,0 +1,100 @@
+"""A small window with a text to read: the keys, or a model's card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from qtpy.QtCore import Qt, QUrl
+from qtpy.QtGui import QImage, QShowEvent
+from qtpy.QtWidgets import QDialog, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+
+from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.widgets.theme import MARGIN
+
+#: Titles of groups, each with pairs of a key and what it does.
+KeyGroups = Mapping[str, Sequence[tuple[str, str]]]
+
+
+class CardView(QTextBrowser):
+    """A text that loads nothing: a card comes with a model, which may be anyone's."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setOpenLinks(False)
+
+        self._blank = QImage(1, 1, QImage.Format.Format_ARGB32)
+        self._blank.fill(Qt.GlobalColor.transparent)
+
+    def loadResource(self, kind: int, name: QUrl) -> Any:  # noqa: ARG002, N802 - Qt's
+        """Give an empty picture for all: without any, Qt would look for the file itself."""
+        return self._blank
+
+
+class TextCard(QDialog):
+    """A window that stays beside the viewer; Escape closes it."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setModal(False)
+        self.view = CardView()
+        self.close_button = QPushButton("Close")
+        self.close_button.clicked.connect(self.close)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.addWidget(self.view)
+        column.addWidget(self.close_button, alignment=Qt.AlignmentFlag.AlignRight)
+        self.resize(460, 420)
+
+    @property
+    def text(self) -> str:
+        """What is shown, without its layout."""
+        return str(self.view.toPlainText())
+
+
+class ModelCard(TextCard):
+    """A model's card, as it is in the bundle.
+
+    Parameters
+    ----------
+    name
+        The model's.
+    markdown
+        The content of its ``MODEL_CARD.md``.
+    """
+
+    def __init__(self, name: str, markdown: str, parent: QWidget | None = None) -> None:
+        super().__init__(f"Model {make_visible(name)}", parent)
+        self.view.setMarkdown(markdown or "This model has no model card.")
+
+
+class KeysCard(TextCard):
+    """The keys of the workbench, in groups."""
+
+    def __init__(self, groups: KeyGroups, parent: QWidget | None = None) -> None:
+        super().__init__("Keys", parent)
+        self.view.setHtml(lay_out_keys(groups))
+        self.resize(440, 420)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Be as high as the keys."""
+        super().showEvent(event)
+        document, viewport = self.view.document(), self.view.viewport()
+        if document is not None and viewport is not None:
+            around = self.height() - viewport.height()
+            self.resize(self.width(), round(document.size().height()) + around)
+
+
+def lay_out_keys(groups: KeyGroups) -> str:
+    """Write one table of all keys as HTML."""
+    parts = []
+    for title, keys in groups.items():
+        parts.append(f'<tr><td colspan="2" style="padding:8px 0 2px 0">{escape(title)}</td></tr>')
+        parts += [
+            f'<tr><td style="padding:2px 14px 2px 8px"><b>{escape(key)}</b></td>'
+            f'<td style="padding:2px 0">{escape(what)}</td></tr>'
+            for key, what in keys
+        ]
+    return f"<table>{''.join(parts)}</table>"

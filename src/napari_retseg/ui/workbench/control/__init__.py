@@ -1,0 +1,1 @@
+"""The workbench without widgets: the open workspace and scan, and what is done with them."""

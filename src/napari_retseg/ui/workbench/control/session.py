@@ -1,0 +1,194 @@
+"""What the workbench's parts share: the open workspace and scan, and a thread for files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from psygnal import Signal
+
+from napari_retseg.engine import Engine
+from napari_retseg.errors import OutsideError, RetsegError
+from napari_retseg.ui.state import Notice
+from napari_retseg.ui.workbench.control.open_scan import OpenScan
+from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrustQuestion:
+    """Whether an untrusted folder may read files outside of it.
+
+    Attributes
+    ----------
+    folder
+        What was to be opened or added.
+    outside
+        The first of those files, as the folder names it.
+    agree, refuse
+        What to do after the answer.
+    """
+
+    folder: Path
+    outside: str
+    agree: Callable[[], None]
+    refuse: Callable[[], None]
+
+
+class Desk:
+    """The open workspace and scan, and how work leaves the GUI's thread.
+
+    Parameters
+    ----------
+    viewer
+        Its layers show the open scan.
+    engine
+        Runs predictions and trainings.
+    post
+        Runs a function on the GUI's thread, soon; called on any thread.
+    """
+
+    #: This program has changed labels or prediction of these B-scans of the open scan.
+    changed = Signal(tuple)
+    #: What the disk holds of labels or predictions has changed, and nothing waits to be written.
+    written = Signal()
+    #: Another scan is open, or none.
+    shown = Signal()
+    #: A :class:`TrustQuestion` is to be asked.
+    asked = Signal(TrustQuestion)
+
+    def __init__(
+        self, viewer: ViewerModel, *, engine: Engine, post: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self.state = BenchState()
+        self.viewer = viewer
+        self.engine = engine
+        self._post = post
+        self._is_closed = False
+        self.workspace: Workspace | None = None
+        self.points: RestorePoints | None = None
+        self.saver: Autosaver | None = None
+        self.opened: OpenScan | None = None
+        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-files")
+
+    def tell(self, text: str, level: Any = "info") -> None:
+        """Show one sentence."""
+        self.state.notice = Notice(text, level)
+
+    def do_trusting(
+        self,
+        folder: Path,
+        work: Callable[[bool], T],
+        done: Callable[[T], None],
+        *,
+        trust: bool = False,
+    ) -> None:
+        """Do work with a folder that may be somebody else's, as :meth:`do` does.
+
+        Parameters
+        ----------
+        folder
+            What is opened or added.
+        work
+            Told whether files outside of the folder may be read; asks for it with an
+            :class:`OutsideError`.
+        done
+            Called with what comes out.
+        trust
+            Whether the user has agreed already.
+        """
+
+        def attempt() -> T | OutsideError:
+            try:
+                return work(trust)
+            except OutsideError as error:
+                if trust:
+                    raise
+                return error
+
+        def settle(found: T | OutsideError) -> None:
+            if isinstance(found, OutsideError):
+                self._ask(folder, found, lambda: self.do_trusting(folder, work, done, trust=True))
+            else:
+                done(found)
+
+        self.do(attempt, settle)
+
+    def _ask(self, folder: Path, error: OutsideError, agree: Callable[[], None]) -> None:
+        def refuse() -> None:
+            self.tell(
+                f"{folder}: not opened, because it names files outside its folder and you did "
+                "not allow reading them.",
+                "warning",
+            )
+
+        self.tell(str(error), "warning")
+        self.asked.emit(TrustQuestion(folder, error.outside, agree, refuse))
+
+    def do(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None] | None = None,
+        *,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Do work with files on their thread, one after the other, then `done` on the GUI's.
+
+        What goes wrong is shown in one sentence, and `failed` is called with it. After the end
+        nothing is done any more.
+        """
+        if self._is_closed:
+            return
+        future = self._files.submit(work)
+        future.add_done_callback(partial(self._settle, done, failed))
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Run a function on the GUI's thread, soon, unless the workbench is closed by then."""
+        self._post(partial(self._run_open, function))
+
+    def _run_open(self, function: Callable[[], None]) -> None:
+        if not self._is_closed:
+            function()
+
+    def wait_for_files(self) -> None:
+        """Wait until all that was given to :meth:`do` so far is done; not on the GUI's thread."""
+        self._files.submit(lambda: None).result()
+
+    def close(self) -> None:
+        """End the thread, after what was given to it; nothing is posted any more."""
+        self._is_closed = True
+        self._files.shutdown(wait=True)
+
+    def _settle(
+        self,
+        done: Callable[[T], None] | None,
+        failed: Callable[[str], None] | None,
+        future: Future[T],
+    ) -> None:
+        error = future.exception()
+        if error is not None:
+            self.post(partial(self._fail, error, failed))
+        elif done is not None:
+            self.post(partial(done, future.result()))
+
+    def _fail(self, error: BaseException, failed: Callable[[str], None] | None) -> None:
+        if isinstance(error, RetsegError):
+            text = str(error)
+        else:
+            logger.error("unexpected error", exc_info=error)
+            text = f"Unexpected error ({type(error).__name__}: {error}); no file was changed."
+        self.tell(text, "error")
+        if failed is not None:
+            failed(text)

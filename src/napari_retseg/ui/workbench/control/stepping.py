@@ -1,0 +1,115 @@
+"""Back and forth over the steps of a scan, and further back over its restore points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
+from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.steps import Step, Way
+from napari_retseg.ui.workbench.control.tracking import Tracking
+
+if TYPE_CHECKING:
+    from napari_retseg.workspace import RestorePoint
+
+
+class Stepping:
+    """Takes steps back and again: those of this session from memory, at once; older ones from disk.
+
+    All methods are called on the GUI's thread, with the strokes so far ended.
+    """
+
+    def __init__(self, desk: Desk, tracking: Tracking) -> None:
+        self._desk = desk
+        self._tracking = tracking
+        #: The number of the newest restore point when a scan was opened first.
+        self._oldest: dict[str, int] = {}
+
+    def begin(self, opened: OpenScan) -> None:
+        """Note where the restore points end that are older than the steps of a scan."""
+        points = self._desk.points
+        if points is not None and opened.name not in self._oldest:
+            oldest, name = self._oldest, opened.name
+            self._desk.do(lambda: oldest.setdefault(name, points.newest))
+
+    def forget(self) -> None:
+        """Forget this: another workspace is opened."""
+        self._oldest = {}
+
+    def restore(self, number: int) -> None:
+        """Go back to a restore point; that is a step of its own."""
+        points = self._desk.points
+        assert points is not None
+        self._go_back(partial(points.restore, number), is_step=True)
+
+    def travel(self, way: Way) -> None:
+        """Take one step back, or again."""
+        opened, steps = self._desk.opened, self._tracking.steps
+        assert opened is not None
+        # what was gone back to on disk lies before all steps in memory
+        step = None if way == "redo" and steps.n_on_disk else self._tracking.take_step(way)
+        if step is not None:
+            self._show_step(opened, step, way)
+            return
+        points, oldest, name = self._desk.points, self._oldest, opened.name
+        assert points is not None
+        if way == "undo":
+            self._go_back(lambda: points.undo(name, until=oldest.get(name)), is_step=False, count=1)
+        elif steps.n_on_disk:
+            self._go_back(partial(points.redo, name), is_step=False, count=-1)
+        else:
+            self._desk.tell("Nothing to redo.")
+
+    def _show_step(self, opened: OpenScan, step: Step, way: Way) -> None:
+        bscans = sorted(step.patches)
+        if bscans and opened.current_bscan() not in bscans:
+            opened.go_to(bscans[0])
+        done = "Undone" if way == "undo" else "Redone"
+        self._desk.tell(f"{done}: {step.what}.")
+
+    def _go_back(
+        self, restore: Callable[[], RestorePoint | None], *, is_step: bool, count: int = 0
+    ) -> None:
+        """Put labels back on disk, then show what is there."""
+        opened, workspace = self._desk.opened, self._desk.workspace
+        assert opened is not None
+        assert workspace is not None
+        self._tracking.touched.clear()
+
+        def work() -> tuple[RestorePoint | None, NDArray[np.uint8]]:
+            return restore(), workspace.read_labels(opened.name)
+
+        self._tracking.flush_then(work, partial(self._take_labels, opened, is_step, count))
+
+    def _take_labels(
+        self,
+        opened: OpenScan,
+        is_step: bool,
+        count: int,
+        found: tuple[RestorePoint | None, NDArray[np.uint8]],
+    ) -> None:
+        """Show labels that were put back, but for B-scans that were painted on meanwhile."""
+        self._tracking.check()  # so that a stroke of just now counts as painted meanwhile
+        point, labels = found
+        tracking, workspace = self._tracking, self._desk.workspace
+        if point is None:
+            self._desk.tell("Nothing to undo.")
+        if point is None or workspace is None or self._desk.opened is not opened:
+            return
+        back = [bscan for bscan in point.bscans if bscan not in tracking.touched]
+        if is_step:
+            tracking.note(f"restoring {point.target or point.number}", back)
+        tracking.steps.n_on_disk += count
+        states, models = workspace.states(opened.name), workspace.begun_with(opened.name)
+        for bscan in back:
+            plane(opened.loaded.labels, bscan)[...] = plane(labels, bscan)
+            tracking.set_state(bscan, states.get(bscan), model=models.get(bscan, ""))
+        tracking.begin_anew()
+        tracking.show(opened, back)
+        self._desk.written.emit()
+        self._desk.tell(f"{point.name}: {point.why}.")

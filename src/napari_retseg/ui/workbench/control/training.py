@@ -1,0 +1,371 @@
+"""Retraining: what a round would do, running it beside the viewer, and the verdict."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari_retseg.config import TrainConfig
+from napari_retseg.engine import JobHandle, JobOutcome, PrepareJob, SamplesJob, TrainJob
+from napari_retseg.errors import InputError, ModelError, RetsegError
+from napari_retseg.events import Event, Message, SamplesDrawn, TrainingPlanned
+from napari_retseg.models import ModelInfo, Version, find_model, list_versions, read_info, roll_back
+from napari_retseg.models.lookup import STARTER
+from napari_retseg.rounds import (
+    Curves,
+    Verdict,
+    find_resumable,
+    keep_new,
+    read_verdict,
+    train_command,
+)
+from napari_retseg.runs.record import read_config
+from napari_retseg.ui.workbench.control.foreseeing import Description, foresee
+from napari_retseg.ui.workbench.control.predicting import Predicting
+from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.workspace.layout import SNAPSHOT
+
+
+class Training:
+    """One training at a time, in a process of its own; it outlives nothing but is resumed.
+
+    Attributes
+    ----------
+    curves
+        What the plots show of the last training; filled on the engine's thread.
+    """
+
+    def __init__(self, desk: Desk, predicting: Predicting) -> None:
+        self._desk = desk
+        self._predicting = predicting
+        self._config = TrainConfig()
+        self._handle: JobHandle | None = None
+        self._is_prepared = False
+        self._stopping_since = 0.0
+        self._draws = 0
+        #: What was described last; used on the thread of the files.
+        self._described: object = None
+        self.curves = Curves()
+        desk.state.events.model.connect(self.describe)
+        desk.state.events.device.connect(self.describe)
+        desk.written.connect(self._describe_changes)
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Take the form's values."""
+        self._config = TrainConfig.model_validate(values)
+        self.describe()
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the next training does."""
+        return self._config
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a training runs."""
+        return self._handle is not None
+
+    def describe(self) -> None:
+        """Say in words what Retrain would do; the files are read on their own thread."""
+        self._describe(lambda _: True)
+
+    def _describe_changes(self) -> None:
+        """Say it again where the files have changed: each stroke is written, few change it."""
+        self._describe(lambda now: now != self._described)
+
+    def _describe(self, is_wanted: Callable[[object], bool]) -> None:
+        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        if workspace is None:
+            self._show_description(Description())
+            return
+        config, device = self._config, self._device()
+
+        def work() -> Description | None:
+            dataset = workspace.dataset()
+            now = (workspace.folder, dataset)
+            if not is_wanted(now):
+                return None
+            self._described = now
+            return foresee(workspace, dataset, config, choice, device=device)
+
+        self._desk.do(work, self._show_description)
+
+    def _device(self) -> str:
+        """Where a training would run, in words as far as they are known."""
+        state = self._desk.state
+        if state.address:
+            return f"the workers of {state.address}"
+        if self._config.device == "auto" and state.device:
+            return state.device
+        return self._config.device
+
+    def _show_description(self, found: Description | None) -> None:
+        if found is None:
+            return
+        state = self._desk.state
+        state.round_text, state.round_problem = found.text, found.problem
+        state.round_warning, state.sides = found.warning, found.sides
+        if found.text:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Have the process of training ready once there is something to train on."""
+        if self._is_prepared or self.is_running or self._desk.state.address:
+            return
+        self._is_prepared = True
+        self._desk.engine.submit(PrepareJob(), on_event=lambda _: None, on_done=lambda _: None)
+
+    def write_command(self, show: Callable[[str], None]) -> None:
+        """Write the command line that does what Retrain would do, and hand it to `show`.
+
+        The split is pinned as Retrain does: while the workspace is open here, only this program
+        may write it, and the command must not hold out other patients.
+        """
+        workspace, saver = self._desk.workspace, self._desk.saver
+        state, config = self._desk.state, self._config
+        choice, address = state.chosen_model, state.address
+        if workspace is None or saver is None:
+            return
+
+        def work() -> str:
+            if not workspace.is_read_only:
+                saver.flush()
+                workspace.pin()
+            return train_command(
+                workspace.folder,
+                config,
+                output=workspace.next_round,
+                start=None if choice is None else choice.folder,
+                scheduler=address or None,
+            )
+
+        self._desk.do(work, show)
+
+    def retrain(self) -> None:
+        """Train on what is confirmed, from the chosen model."""
+        workspace, saver, points = self._desk.workspace, self._desk.saver, self._desk.points
+        choice = self._desk.state.chosen_model
+        if self.is_running or workspace is None or saver is None or points is None:
+            return
+        if self._desk.state.round_problem:
+            self._desk.tell(self._desk.state.round_problem, "warning")
+            return
+        if workspace.is_read_only:
+            self._desk.tell(workspace.why_read_only, "warning")
+            return
+        self._desk.state.is_training = True
+        self._desk.tell("Preparing the training…")
+
+        def work() -> Path:
+            saver.flush()
+            replaced = workspace.check_scans()
+            if replaced:
+                raise InputError(". ".join((*replaced, "Then press Retrain again")))
+            for entry in workspace.scans:
+                if workspace.states(entry.name):
+                    points.make("retrain", name=entry.name)
+            workspace.pin()
+            run = workspace.new_round()
+            workspace.save_snapshot(run / SNAPSHOT)
+            return run
+
+        config, start = self._config, None if choice is None else choice.folder
+        self._desk.do(
+            work,
+            lambda run: self._submit(
+                run, TrainJob(run / SNAPSHOT, config, run, start=start), Curves()
+            ),
+            failed=lambda _: self._end(),
+        )
+
+    def resume(self) -> None:
+        """Go on with the training that stopped before its end."""
+        run, workspace = self._desk.state.resumable, self._desk.workspace
+        if run is None or workspace is None or self._desk.state.is_training:
+            return
+        self._desk.state.is_training = True
+        self._desk.tell("Resuming the training…")
+
+        def work() -> tuple[TrainJob, Curves]:
+            # one that the copied command began has learnt from the workspace itself
+            data = run / SNAPSHOT if (run / SNAPSHOT).is_dir() else workspace.folder
+            return TrainJob(data, read_config(run), run, resume=True), Curves.read(run)
+
+        self._desk.do(work, lambda found: self._submit(run, *found), failed=lambda _: self._end())
+
+    def stop(self) -> None:
+        """Ask the training to stop; its state is kept, and it can be resumed."""
+        if self._handle is not None:
+            self._stopping_since = time.monotonic()
+            self._desk.state.is_stopping = True
+            self._handle.cancel()
+            self._desk.tell("Stopping after this step. You can resume the training later.")
+
+    def forget(self) -> None:
+        """Show nothing of the last training: another workspace is opened."""
+        self.curves = Curves()
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._desk.state.resumable = None
+        self._desk.state.progress += 1
+        self.describe()
+
+    def find_resumable(self) -> None:
+        """Look for a training of this workspace that stopped before its end."""
+        workspace = self._desk.workspace
+        if workspace is None:
+            self._desk.state.resumable = None
+            return
+        self._desk.do(lambda: find_resumable(workspace.rounds), self._show_resumable)
+
+    def keep_new(self) -> None:
+        """Make the new model the one of this workspace's name; the old one stays in its history."""
+        run, workspace = self._desk.state.judged, self._desk.workspace
+        if run is None or workspace is None:
+            return
+        name = model_name(workspace.name)
+        self._desk.do(partial(keep_new, run, name), lambda _: self._on_kept(name))
+
+    def keep_old(self) -> None:
+        """Go on with the model as it was; the new one stays in its run's folder."""
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._desk.tell("The old model is kept. The new one stays in the run folder.")
+
+    def draw_samples(
+        self, show: Callable[[SamplesDrawn], None], failed: Callable[[str], None]
+    ) -> None:
+        """Draw eight samples as Retrain would see them, others each time."""
+        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        if workspace is None:
+            failed("Open a workspace first.")
+            return
+        self._draws += 1
+        saver = self._desk.saver
+        config = self._config.model_copy(update={"seed": self._draws})
+        start = None if choice is None else choice.folder
+
+        def hear(event: Event) -> None:
+            if isinstance(event, SamplesDrawn):
+                self._desk.post(partial(show, event))
+
+        def end(outcome: JobOutcome) -> None:
+            if outcome.status == "failed":
+                self._desk.post(partial(failed, str(outcome.error)))
+
+        def submit(_flushed: object) -> None:
+            job = SamplesJob(workspace.folder, config, start)
+            self._desk.engine.submit(job, on_event=hear, on_done=end)
+
+        # the job reads the files in another process: the last strokes must be there
+        self._desk.do(lambda: None if saver is None else saver.flush(), submit)
+
+    def list_versions(self, show: Callable[[list[Version], ModelInfo | None], None]) -> None:
+        """List the models that this workspace's name meant, and hand them to `show`.
+
+        With them comes the starter, where it is installed: one can always begin again.
+        """
+        workspace = self._desk.workspace
+        if workspace is None:
+            self._desk.tell("Open a workspace first.")
+            return
+        name = model_name(workspace.name)
+
+        def work() -> tuple[list[Version], ModelInfo | None]:
+            try:
+                versions = list_versions(name)
+            except ModelError:
+                versions = []
+            try:
+                starter = read_info(find_model(STARTER))
+            except RetsegError:
+                starter = None
+            return versions, starter
+
+        self._desk.do(work, lambda found: show(*found))
+
+    def roll_back(self, version: str) -> None:
+        """Let this workspace's name mean an earlier model again, or use the starter.
+
+        The present model is kept.
+        """
+        workspace = self._desk.workspace
+        if version == STARTER:
+            self._predicting.refresh_models()
+            names = [choice.name for choice in self._desk.state.models]
+            if STARTER in names:
+                self._predicting.choose_model(names.index(STARTER))
+                self._desk.tell("Now using the starter model. Your own models are kept.")
+        elif workspace is not None:
+            name = model_name(workspace.name)
+            self._desk.do(partial(roll_back, name, to=version), lambda _: self._on_kept(name))
+
+    # How it is done.
+
+    def _submit(self, run: Path, job: TrainJob, curves: Curves) -> None:
+        self.curves = curves
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._desk.state.resumable = None
+        try:
+            self._handle = self._desk.engine.submit(
+                job,
+                on_event=self._hear,
+                on_done=lambda outcome: self._desk.post(partial(self._finish, run, outcome)),
+            )
+        except RetsegError as error:
+            self._desk.tell(str(error), "error")
+            self._end()
+
+    def _hear(self, event: Event) -> None:
+        """Take an event on the engine's thread."""
+        self.curves.take(event)
+        self._desk.post(partial(self._take, event))
+
+    def _take(self, event: Event) -> None:
+        if not self.is_running:
+            return
+        self._desk.state.progress += 1
+        if isinstance(event, Message):
+            self._desk.tell(event.text, event.level)
+        elif isinstance(event, TrainingPlanned):
+            self._desk.tell(f"Training on {event.device}.")
+
+    def _finish(self, run: Path, outcome: JobOutcome) -> None:
+        self._end()
+        if outcome.status == "failed":
+            self._desk.tell(str(outcome.error), "error")
+            self.find_resumable()
+        elif outcome.status == "cancelled":
+            self._desk.tell("Training stopped. Press Resume to continue.")
+            self.find_resumable()
+        else:
+            self._desk.do(partial(read_verdict, run), partial(self._show_verdict, run))
+            self._desk.tell("Training finished.")
+
+    def _end(self) -> None:
+        self._handle = None
+        self._is_prepared = False  # the process has ended with its training
+        self._desk.state.is_training = False
+        self._desk.state.is_stopping = False
+        self._desk.state.progress += 1
+
+    def _on_kept(self, name: str) -> None:
+        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._predicting.refresh_models()
+        self._predicting.choose_by_name(name)
+        self._predicting.load_chosen()
+        self._desk.tell(f"Now using {name}. Segment again to see its predictions.")
+
+    def _show_verdict(self, run: Path, verdict: Verdict) -> None:
+        self._desk.state.judged, self._desk.state.verdict = run, verdict
+
+    def _show_resumable(self, run: Path | None) -> None:
+        self._desk.state.resumable = run
+
+
+def model_name(workspace: str) -> str:
+    """Return the name under which a workspace's model is kept."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", workspace).strip("-._")
+    return plain or "workspace"

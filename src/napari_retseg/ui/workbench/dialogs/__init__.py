@@ -1,0 +1,1 @@
+"""The windows that the workbench opens beside the viewer."""

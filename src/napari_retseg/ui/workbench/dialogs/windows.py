@@ -1,0 +1,178 @@
+"""The windows that the workbench opens beside the viewer, and the questions that it asks."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
+
+from napari_retseg.classes import RETINA, LabelSet
+from napari_retseg.dataset import Side
+from napari_retseg.errors import InputError, ModelError, NotThereError
+from napari_retseg.events import SamplesDrawn
+from napari_retseg.models import CARD, ModelInfo, Version
+from napari_retseg.models.archive import LARGEST_CARD
+from napari_retseg.models.description import check_links
+from napari_retseg.regular import read_limited
+from napari_retseg.ui.plain import make_question
+from napari_retseg.ui.widgets.card import KeysCard, ModelCard
+from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.ui.workbench.control.controller import Workbench
+from napari_retseg.ui.workbench.control.holding import Holding
+from napari_retseg.ui.workbench.control.session import TrustQuestion
+from napari_retseg.ui.workbench.dialogs.augmentations import PreviewWindow
+from napari_retseg.ui.workbench.dialogs.heldout import HoldWindow
+from napari_retseg.ui.workbench.dialogs.history import PointsWindow, VersionsWindow
+from napari_retseg.workspace import RestorePoint
+
+
+class Windows:
+    """Opens windows above the dock.
+
+    Parameters
+    ----------
+    dock
+        Their parent: they go with it.
+    bench
+        What they show and change.
+    """
+
+    def __init__(self, dock: QWidget, bench: Workbench) -> None:
+        self._dock = dock
+        self._bench = bench
+        self.holding = Holding(bench)
+
+    @property
+    def classes(self) -> LabelSet:
+        """The classes of the open workspace, or those of a new one."""
+        workspace = self._bench.desk.workspace
+        return RETINA if workspace is None else workspace.classes
+
+    def show_keys(self) -> None:
+        """Show the card of the keys."""
+        rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
+        rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint class 1 to 9"))
+        self._show(KeysCard({"In the viewer": rows}, parent=self._dock))
+
+    def show_card(self) -> None:
+        """Show the card of the chosen model."""
+        choice = self._bench.state.chosen_model
+        if choice is not None:
+            self._bench.desk.do(
+                partial(read_card, choice.folder), partial(self._open_card, choice.name)
+            )
+
+    def _open_card(self, name: str, text: str) -> None:
+        self._show(ModelCard(name, text, parent=self._dock))
+
+    def show_preview(self) -> None:
+        """Show drawn samples, and draw others on request."""
+        window = PreviewWindow(self.classes, parent=self._dock)
+        preview, training = window.preview, self._bench.training
+
+        def show(drawn: SamplesDrawn) -> None:
+            if not window.is_closed:
+                preview.set_samples(list(zip(drawn.images, drawn.labels, strict=True)))
+
+        def fail(text: str) -> None:
+            if not window.is_closed:
+                preview.set_notice(text)
+
+        preview.wanted.connect(lambda: training.draw_samples(show, fail))
+        self._show(window)
+
+    def show_points(self) -> None:
+        """Show the restore points of the labels."""
+        points = self._bench.desk.points
+        if points is not None:
+            self._bench.desk.do(
+                lambda: (points.list(), points.list_unreadable()), self._open_points
+            )
+
+    def _open_points(self, found: tuple[list[RestorePoint], tuple[str, ...]]) -> None:
+        points, unreadable = found
+        window = PointsWindow(points, unreadable, parent=self._dock)
+        window.chosen.connect(self._bench.correcting.restore)
+        self._show(window)
+
+    def show_models(self) -> None:
+        """Show the earlier models of the workspace's name, and the starter."""
+        self._bench.training.list_versions(self._open_models)
+
+    def _open_models(self, versions: list[Version], starter: ModelInfo | None) -> None:
+        window = VersionsWindow(versions, starter, parent=self._dock)
+        window.chosen.connect(self._bench.training.roll_back)
+        self._show(window)
+
+    def show_heldout(self) -> None:
+        """Show who is held out, and take the user's choice."""
+        self.holding.list_sides(self._open_heldout)
+
+    def _open_heldout(self, sides: tuple[Side, ...]) -> None:
+        state = self._bench.state
+        window = HoldWindow(
+            sides,
+            n_bscans=state.n_bscans,
+            can_change=not state.is_read_only,
+            parent=self._dock,
+        )
+        window.groups_chosen.connect(self.holding.hold_out)
+        window.bscans_chosen.connect(self.holding.hold_out_bscans)
+        window.names_wanted.connect(self.holding.decide_by_name)
+        self._show(window)
+
+    def ask_for_address(self) -> None:
+        """Ask where jobs shall run."""
+        address, ok = QInputDialog.getText(
+            self._dock,
+            "Run on another computer",
+            "Address of a dask scheduler, for example tcp://host:8786.\nLeave empty to use this "
+            "computer.",
+            text=self._bench.offered_address,
+        )
+        if ok:
+            self._bench.connect(address.strip())
+
+    def ask_for_trust(self, question: TrustQuestion) -> None:
+        """Ask whether an untrusted folder may have scans read elsewhere on this computer."""
+        box = make_question(
+            self._dock,
+            "Untrusted folder",
+            f"Allow {question.folder} to read files outside its folder?",
+            f"It names {question.outside}, and possibly more. These files will be shown here, "
+            "and labels made on them will be used for training. Allow this only if you know who "
+            "made the folder.",
+        )
+        agree = box.addButton("Allow", QMessageBox.ButtonRole.AcceptRole)
+        refuse = box.addButton("Do not open", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(refuse)
+        box.exec()
+        agreed = box.clickedButton() is agree
+        box.deleteLater()
+        if agreed:
+            question.agree()
+        else:
+            question.refuse()
+
+    def _show(self, window: QWidget) -> None:
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.show()
+
+
+def read_card(folder: Path) -> str:
+    """Read a model's card.
+
+    Raises
+    ------
+    ModelError
+        Where it cannot be read.
+    """
+    check_links(folder)
+    try:
+        return read_limited(folder / CARD, LARGEST_CARD).decode(errors="replace")
+    except NotThereError:
+        return ""
+    except InputError as error:
+        raise ModelError(str(error)) from error

@@ -1,0 +1,256 @@
+"""Section "Scan": the workspace, its scans, and what the open one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QInputDialog,
+    QMenu,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_retseg.ui.numbering import describe_bscan
+from napari_retseg.ui.plain import make_caption, make_text, make_tip
+from napari_retseg.ui.squares import make_square_button
+from napari_retseg.ui.widgets.pieces import fill_box, make_box, make_button, make_row
+from napari_retseg.ui.widgets.theme import GAP
+from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.dialogs.scale import ScaleForm
+
+_SIDES = ("OD (right)", "OS (left)")
+
+
+class ScanPanel(QWidget):
+    """Make or open a workspace, add scans, choose one, say what its file does not."""
+
+    created = Signal(object)
+    opened = Signal(object)
+    files_added = Signal(object)
+    layers_wanted = Signal()
+    layer_added = Signal(object)
+    scan_chosen = Signal(int)
+    located = Signal(object)
+    described = Signal(object)
+    dataset_added = Signal(object)
+    classes_given = Signal(object)
+    classes_wanted = Signal()
+
+    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._files: tuple[str, ...] = ()
+        self._make_widgets()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GAP)
+        column.addLayout(make_row(self.new_button, self.open_button, self.recent_button))
+        column.addWidget(self.folder_text)
+        column.addLayout(make_row(self.scan_box, self.add_button))
+        column.addWidget(self.scan_text)
+        column.addLayout(make_row(self.place_text, self.square_button))
+        column.addLayout(
+            make_row(self.spacing_button, self.side_button, self.locate_button, self.classes_button)
+        )
+        self._connect()
+        self._show_workspace()
+        self._show_scans()
+        self._show_scan_text()
+        self._show_place()
+
+    def _make_widgets(self) -> None:
+        self.new_button = make_button("New…", "Create a workspace: a folder for labels and models")
+        self.open_button = make_button("Open…", "Open a workspace")
+        self.recent_button = make_button("Recent", "Workspaces that you opened before")
+        self.recent_menu = QMenu(self.recent_button)
+        self.recent_button.setMenu(self.recent_menu)
+        self.folder_text = make_text()
+        self.scan_box: QComboBox = make_box("Scan to label")
+        self.add_button = make_button("Add", "Add scans to the workspace; the files are not copied")
+        self.add_menu = QMenu(self.add_button)
+        self.add_button.setMenu(self.add_menu)
+        self.scan_text = make_text()
+        self.place_text = make_text()
+        self.square_button = make_square_button()
+        self.spacing_button = make_button("Set scale…", "Set pixel size")
+        self.side_button = make_button(
+            "Set laterality…", "Set the laterality: right eye (OD) or left eye (OS)"
+        )
+        self.locate_button = make_button("Locate…", "Choose the folder that contains the scans now")
+
+        self.classes_button = make_button(
+            "Classes…",
+            "Choose the classes to label; after the first labels, you can only add classes",
+        )
+
+    def _connect(self) -> None:
+        self.new_button.clicked.connect(self._on_new_clicked)
+        self.open_button.clicked.connect(self._on_open_clicked)
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        self.add_menu.aboutToShow.connect(self._fill_add)
+        self.scan_box.activated.connect(self.scan_chosen)
+        self.spacing_button.clicked.connect(self._on_spacing_clicked)
+        self.side_button.clicked.connect(self._on_side_clicked)
+        self.locate_button.clicked.connect(self._on_locate_clicked)
+        self.classes_button.clicked.connect(self.classes_wanted)
+        events = self._state.events
+        for event in (events.folder, events.is_read_only):
+            event.connect(self._show_workspace)
+        for event in (events.scans, events.scan, events.sides):
+            event.connect(self._show_scans)
+        events.scan_text.connect(self._show_scan_text)
+        for event in (events.bscan, events.n_bscans):
+            event.connect(self._show_place)
+
+    # What the state says.
+
+    def _show_workspace(self) -> None:
+        folder = self._state.folder
+        if folder is None:
+            self.folder_text.setText("No workspace is open. Press New and choose a folder.")
+        else:
+            note = " (read-only)" if self._state.is_read_only else ""
+            self.folder_text.setText(f"{folder.name}{note}")
+            self.folder_text.setToolTip(make_tip(str(folder)))
+        is_open = folder is not None and not self._state.is_read_only
+        self.add_button.setEnabled(is_open)
+        self.classes_button.setVisible(is_open)
+
+    def _show_scans(self) -> None:
+        scans = self._state.scans
+        heldout = {side.group for side in self._state.sides if side.use == "val"}
+        names = [
+            entry.name
+            + (" (not found)" if entry.is_missing else "")
+            + (" (held out)" if entry.group in heldout else "")
+            for entry in scans
+        ]
+        fill_box(self.scan_box, names, self._state.scan, empty="add a scan")
+        self.locate_button.setVisible(any(entry.is_missing for entry in scans))
+        self._show_unknowns()
+
+    def _show_scan_text(self) -> None:
+        self.scan_text.setText(self._state.scan_text)
+        self.scan_text.setVisible(bool(self._state.scan_text))
+        self._show_unknowns()
+
+    def set_files(self, files: Sequence[str]) -> None:
+        """Take the names of the B-scans' files, where each has one."""
+        self._files = tuple(files)
+        self._show_place()
+
+    def _show_place(self) -> None:
+        state = self._state
+        self.place_text.setText(describe_bscan(state.bscan, state.n_bscans, self._files))
+        self.place_text.setVisible(state.n_bscans > 1)
+        self.square_button.setVisible(state.n_bscans > 0)
+
+    def _show_unknowns(self) -> None:
+        """Offer to enter what the file does not say."""
+        entry = self._state.open_scan
+        can = entry is not None and not self._state.is_read_only
+        no_scale = can and entry is not None and entry.spacing_source != "file"
+        no_side = can and entry is not None and entry.laterality is None
+        self.spacing_button.setVisible(bool(no_scale))
+        self.side_button.setVisible(bool(no_side))
+
+    # What the user does.
+
+    def _on_new_clicked(self) -> None:
+        from napari_retseg.ui.workbench.dialogs.new_workspace import NewWindow
+
+        self.new_window = NewWindow(self)
+        self.new_window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.new_window.chosen.connect(self.created)
+        self.new_window.show()
+
+    def _on_open_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a workspace folder")
+        if folder:
+            self.opened.emit(Path(folder))
+
+    def _on_locate_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose the folder with the scans")
+        if folder:
+            self.located.emit(Path(folder))
+
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        for folder in self._state.recent:
+            action = self.recent_menu.addAction(make_caption(f"{folder.name}   ({folder.parent})"))
+            assert action is not None
+            action.triggered.connect(lambda _=False, f=folder: self.opened.emit(f))
+        if not self._state.recent:
+            action = self.recent_menu.addAction("none yet")
+            assert action is not None
+            action.setEnabled(False)
+
+    def _fill_add(self) -> None:
+        self.add_menu.clear()
+        files = self.add_menu.addAction("Files…")
+        folder = self.add_menu.addAction("Folder of B-scans…")
+        assert files is not None
+        assert folder is not None
+        dataset = self.add_menu.addAction("Dataset with labels…")
+        assert dataset is not None
+        dataset.triggered.connect(self._on_add_dataset)
+        files.triggered.connect(self._on_add_files)
+        folder.triggered.connect(self._on_add_folder)
+        self.add_menu.addSeparator()
+        self.layers_wanted.emit()
+
+    def offer_layers(self, names: list[str]) -> None:
+        """Offer the image layers that are open, in the menu that is being shown."""
+        for index, name in enumerate(names):
+            action = self.add_menu.addAction(make_caption(f"Layer: {name}"))
+            assert action is not None
+            action.triggered.connect(lambda _=False, k=index: self.layer_added.emit(k))
+
+    def _on_add_files(self) -> None:
+        files, _ = QFileDialog.getOpenFileNames(self, "Choose scans")
+        if files:
+            self.files_added.emit([Path(file) for file in files])
+
+    def _on_add_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a folder of B-scans")
+        if folder:
+            self.files_added.emit([Path(folder)])
+
+    def _on_add_dataset(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a dataset folder")
+        if folder:
+            self.dataset_added.emit(Path(folder))
+
+    def ask_for_classes(self, names: Sequence[str]) -> None:
+        """Let the user change the list of classes."""
+        text, ok = QInputDialog.getMultiLineText(
+            self,
+            "Classes",
+            "One class per line, without background. Once you have labelled something, add "
+            "new classes at the end.",
+            "\n".join(names),
+        )
+        if ok:
+            self.classes_given.emit([line.strip() for line in text.splitlines() if line.strip()])
+
+    def _on_spacing_clicked(self) -> None:
+        entry = self._state.open_scan
+        if entry is None:
+            return
+        form = ScaleForm(len(entry.shape or ()) or 3, entry.spacing_um, self)
+        if form.exec() == QDialog.DialogCode.Accepted:
+            self.described.emit({"spacing_um": form.spacing_um})
+        form.deleteLater()
+
+    def _on_side_clicked(self) -> None:
+        side, ok = QInputDialog.getItem(
+            self, "Laterality", "Which eye is it?", list(_SIDES), 0, False
+        )
+        if ok:
+            self.described.emit({"laterality": side[:2]})
