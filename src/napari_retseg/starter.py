@@ -30,11 +30,11 @@ from napari_retseg.simulate.dataset import simulate_dataset
 from napari_retseg.simulate.wide import Part
 
 ABOUT = (
-    "A model to start from. It segments seven layers and fluid on OCT B-scans. It was trained on "
-    "simulated scans of many devices, and measured on real scans of a Spectralis only. Check and "
-    "correct what it finds. It is uncertain where layers are interrupted (macular holes, scars, "
-    "the optic nerve head), merges neighbouring cysts, misses small or faint fluid, and may take "
-    "opacities of the vitreous for retina."
+    "A place to start from: it labels seven layers and fluid on OCT B-scans, trained on "
+    "simulated ones of many devices and measured on real ones of a Spectralis only. Look at what "
+    "it finds and correct it. It is unsure where layers are interrupted (macular holes, scars, "
+    "the optic nerve head), draws confluent cysts as one, misses small or faint fluid, and may "
+    "take opacities of the vitreous for retina."
 )
 #: A U-Net that is small enough to ship (docs/starter.md has the comparison).
 NETWORK = NetworkConfig(

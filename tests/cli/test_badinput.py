@@ -112,7 +112,7 @@ def test_a_bad_scan_is_one_line_that_names_it(lines: dict[str, list[str]], name:
 def test_another_channel_count_names_both(lines: dict[str, list[str]]) -> None:
     (line,) = lines["two.nii.gz"]
     assert "2 channel" in line
-    assert "takes 1" in line
+    assert "needs 1" in line
 
 
 def test_damaged_vol_files(

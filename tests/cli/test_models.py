@@ -158,7 +158,7 @@ def test_the_gate_keeps_a_worse_model_out_unless_forced(
     result = run("models", "add", worse, "--name", "mine", "--replace")
     assert result.exit_code == 1
     line = only_error(result)
-    for part in ("mine: stays", "not promoted", "0.612", "0.701", "--force"):
+    for part in ("mine: not replaced", "not promoted", "0.612", "0.701", "--force"):
         assert part in line
     assert json.loads((own_models / "mine" / "model.json").read_text())["name"] == "tiny"
     forced = run("models", "add", worse, "--name", "mine", "--replace", "--force", "--json")

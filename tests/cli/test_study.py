@@ -29,7 +29,7 @@ def test_run_may_be_left_out(run: Run, tmp_path: Path) -> None:
         (["--data", "other=here"], "has no such role; choose from target"),
         (["--set", "lrr=1"], "neither a training option nor a part of the recipe"),
         (["--set", "lr=1", "--set", "lr=2"], "--set lr is given twice"),
-        (["--set", "name=other"], "is not a training option"),
+        (["--set", "name=other"], "neither a training option"),
         (["--set", "splits.four-fold.plan=x"], "splits.four-fold.plan: split must be"),
         (["--sizes", "a"], "--sizes a: write numbers"),
         (["--only", "x"], "--only x: unknown grid; choose from starts"),

@@ -71,7 +71,7 @@ def test_neighbours_are_planes_of_the_input(rng: np.random.Generator) -> None:
     assert np.array_equal(found, pixels[[1, 2, 3, 3]])
     predictor = load_predictor(model, EXACT)
     predictor.check_channels(1, "scan")
-    with pytest.raises(ModelError, match="takes 1"):
+    with pytest.raises(ModelError, match="needs 1"):
         predictor.check_channels(3, "scan")
 
 

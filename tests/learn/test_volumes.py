@@ -80,5 +80,5 @@ def test_a_2d_network_learns_slices_along_any_axis(
 def test_a_bscan_is_no_volume(tiny_dataset: Path, tmp_path: Path) -> None:
     from napari_retseg.errors import InputError
 
-    with pytest.raises(InputError, match=r"P1_B0\.png: a single B-scan"):
+    with pytest.raises(InputError, match=r"P1_B0\.png: this is a single B-scan"):
         train(tiny_dataset, tmp_path / "run", dims="3")

@@ -63,10 +63,10 @@ def test_global_pooling_trains_one_sample_with_running_statistics() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (NetworkConfig(arch="unett"), "no architecture 'unett'; did you mean unet"),
-        (NetworkConfig(arch="basicnet"), "no architecture 'basicnet'; did you mean basicunet"),
-        (NetworkConfig(encoder="resnet35"), "no encoder 'resnet35'; did you mean .*resnet34"),
-        (NetworkConfig(encoder="tu-nothing"), "no encoder 'tu-nothing'"),
+        (NetworkConfig(arch="unett"), "unknown architecture 'unett'; did you mean unet"),
+        (NetworkConfig(arch="basicnet"), "unknown architecture 'basicnet'; did you mean basicunet"),
+        (NetworkConfig(encoder="resnet35"), "unknown encoder 'resnet35'; did you mean .*resnet34"),
+        (NetworkConfig(encoder="tu-nothing"), "unknown encoder 'tu-nothing'"),
         (NetworkConfig(options={"encoder_depth": 9}), "option encoder_depth of unet must be"),
         (NetworkConfig(options={"activation": "softmax"}), "activation of unet is set by"),
         (NetworkConfig(arch="dpt", encoder="resnet18"), "cannot be built: it needs a vision"),
@@ -84,7 +84,7 @@ def test_global_pooling_trains_one_sample_with_running_statistics() -> None:
             NetworkConfig(arch="fpn", head="psp"),
             "head psp only works on the decoder of a unet, not of",
         ),
-        (NetworkConfig(arch="fpn", auxiliary=True), "an auxiliary head goes on .* not of fpn"),
+        (NetworkConfig(arch="fpn", auxiliary=True), "an auxiliary head only works on .* not of fpn"),
         (NetworkConfig(arch="dynunet", options={"strides": [2, 2, 2]}), "dynunet cannot be built"),
         (NetworkConfig(arch="basicunet", options={"nonsense": 1}), "basicunet has no option"),
     ],

@@ -187,7 +187,7 @@ def test_so_many_encoder_stages_are_frozen(name: str) -> None:
         ]
         assert found == [{k >= n_frozen} for k in range(len(parts.stages))]
     more = len(parts.stages) + 1
-    with pytest.raises(UsageError, match=f"stages:{more} .* encoder has {more - 1}"):
+    with pytest.raises(UsageError, match=rf"stages:{more} freezes more .* has \({more - 1}\)"):
         apply_strategy(network, config, parse_strategy(f"encoder-stages:{more}"), seed=0)
 
 

@@ -297,7 +297,7 @@ def test_a_model_of_slices_does_not_take_volumes() -> None:
 
 def test_an_unknown_pixel_size_is_said_with_what_to_do() -> None:
     config = PreprocessConfig(spacing_um=(4.0, 12.0))
-    with pytest.raises(InputError, match=r"^b\.png: .* along width is unknown.*4x12 um; save"):
+    with pytest.raises(InputError, match=r"^b\.png: .* along width is unknown.*4x12 µm; save"):
         plan_grid((64, 64), config, spacing_um=(4.0, None), source="b.png")
     with pytest.raises(InputError, match="along depth and width is unknown"):
         plan_grid((64, 64), config)

@@ -76,7 +76,7 @@ def test_heads_have_the_widths_of_the_study() -> None:
 def test_a_decoder_that_is_too_narrow_or_short_is_named() -> None:
     narrow = {"decoder_channels": [16, 8, 8, 8, 2]}
     config = NetworkConfig(encoder="tu-resnet10t", head="psp", options=dict(narrow))
-    with pytest.raises(UsageError, match="PSP head needs 4 channels"):
+    with pytest.raises(UsageError, match="PSP head needs at least 4 channels"):
         build_seeded(config, 0)
     short = {"encoder_depth": 1, "decoder_channels": [16]}
     config = NetworkConfig(encoder="tu-resnet10t", auxiliary=True, options=dict(short))

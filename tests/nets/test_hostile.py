@@ -62,7 +62,7 @@ def test_only_plain_names_are_encoders(tiny_bundle: Path, encoder: str) -> None:
 
 @pytest.mark.parametrize("encoder", UNKNOWN_ENCODERS)
 def test_only_listed_names_are_built(tiny_bundle: Path, encoder: str) -> None:
-    with pytest.raises(ModelError, match="there is no encoder"):
+    with pytest.raises(ModelError, match="unknown encoder"):
         load_model(change(tiny_bundle, encoder=encoder))
 
 

@@ -113,7 +113,7 @@ def test_labels_leave_in_the_format_and_grid_of_their_scan(tmp_path: Path) -> No
         np.testing.assert_array_equal(read_labels(everything[2]), draw_plane(4))
     (tmp_path / "c.png").unlink()
     with Workspace.open(tmp_path / "work") as opened:
-        with pytest.raises(InputError, match=r"c\.png: is missing"):
+        with pytest.raises(InputError, match=r"c\.png: scan not found"):
             opened.export_labels(tmp_path / "third", only_confirmed=False)
         assert len(opened.export_labels(tmp_path / "third", only_confirmed=True)) == 2
 

@@ -60,7 +60,7 @@ def test_a_killed_training_is_one_sentence_and_can_be_resumed(desk: Desk) -> Non
     (worker,) = workers("train")
     worker.kill()
     desk.wait(lambda: desk.state.resumable is not None)
-    assert "worker process died" in desk.dock.notice.text()
+    assert "worker process was killed" in desk.dock.notice.text()
     assert desk.saved() == [0, 1, 4]
 
 

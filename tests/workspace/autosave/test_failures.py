@@ -54,7 +54,7 @@ def test_a_write_that_failed_is_tried_again_without_being_asked(
     sink.refuse = refuse
     saver.put("a", 1, plane(1), state="confirmed")
     wait_for(lambda: bool(told))
-    assert told == ["0001.png: cannot be written (No space left on device); free some disk space"]
+    assert told == ["0001.png: cannot be saved (No space left on device); free some disk space"]
     sink.refuse = lambda name, bscan: None
     wait_for(lambda: saver.pending == 0)
     wait_for(lambda: told[-1] == "saved")

@@ -64,7 +64,7 @@ def test_a_bscan_is_labelled_by_keys_and_its_uncertainty_is_shown(at_work: User)
     at_work.press(Key.Key_Q)
     assert layers["labels"].selected_label == IGNORE
     at_work.press(Key.Key_K)
-    assert at_work.notice == "B-scan 2 is confirmed."
+    assert at_work.notice == "Confirmed B-scan 2."
     at_work.wait_until_saved()
     assert at_work.states() == {2: "confirmed"}
     at_work.press(Key.Key_U)
