@@ -139,7 +139,9 @@ def test_any_failure_of_one_scan_at_any_step_is_one_line_and_the_others_are_done
             raise error
         yield from do_batch.play(scan)  # type: ignore[attr-defined]
 
-    for owner, name in [*STEPS, (None, "predict")]:
+    # each error at a third of the steps, each step with a third of the errors
+    steps = [*STEPS, (None, "predict")]
+    for owner, name in steps[ERRORS.index(error) % 3 :: 3]:
         with monkeypatch.context() as patch:
             if owner is None:
                 summary = do_batch(study, predict_badly)

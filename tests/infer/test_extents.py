@@ -200,7 +200,7 @@ def planar(arch: str = "unet", **options: Any) -> NetworkConfig:
         *((planar(arch), {"iterations": 200}) for arch in ("fpn", "pspnet", "deeplabv3")),
         (planar("deeplabv3plus"), {"crop": "96x96"}),
         (planar("pan"), {"iterations": 300}),
-        *((NetworkConfig(arch=arch, options=SOLID[arch]), {"iterations": 80}) for arch in SOLID),
+        *((NetworkConfig(arch=arch, options=SOLID[arch]), {"iterations": 60}) for arch in SOLID),
     ],
     ids=lambda value: value.arch if isinstance(value, NetworkConfig) else " ".join(value),
 )

@@ -58,23 +58,20 @@ def test_other_3d_networks_train_on_crops(tiny_volumes: Path, tmp_path: Path, ar
     assert result["last"]["n_bscans"] == 20  # the slices of the held-out volume
 
 
-@pytest.mark.parametrize(("axis", "samples"), [("0", 80), ("2", 96)])
-def test_a_2d_network_learns_slices_along_any_axis(
-    tiny_volumes: Path, tmp_path: Path, axis: str, samples: int
-) -> None:
+def test_a_2d_network_learns_slices_along_another_axis(tiny_volumes: Path, tmp_path: Path) -> None:
     """The reader turns (x, y, z) of NIfTI to (z, y, x)."""
     options = {
-        "axis": axis,
+        "axis": "2",
         "encoder": "tu-resnet10t",
         "batch_size": 8,
-        "iterations": 120,
-        "lr": 3e-3,
+        "iterations": 80,
+        "lr": 5e-3,
     }
     result = train(tiny_volumes, tmp_path / "run", **options)
-    assert result["samples"] == samples
+    assert result["samples"] == 96
     assert result["last"]["mean_foreground_dice"] > 0.3
     trained_on = load_model(tmp_path / "run" / "model").info
-    assert trained_on.preprocess.axis == int(axis)
+    assert trained_on.preprocess.axis == 2
 
 
 def test_a_bscan_is_no_volume(tiny_dataset: Path, tmp_path: Path) -> None:

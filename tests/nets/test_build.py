@@ -84,7 +84,10 @@ def test_global_pooling_trains_one_sample_with_running_statistics() -> None:
             NetworkConfig(arch="fpn", head="psp"),
             "head psp only works on the decoder of a unet, not of",
         ),
-        (NetworkConfig(arch="fpn", auxiliary=True), "an auxiliary head only works on .* not of fpn"),
+        (
+            NetworkConfig(arch="fpn", auxiliary=True),
+            "an auxiliary head only works on .* not of fpn",
+        ),
         (NetworkConfig(arch="dynunet", options={"strides": [2, 2, 2]}), "dynunet cannot be built"),
         (NetworkConfig(arch="basicunet", options={"nonsense": 1}), "basicunet has no option"),
     ],

@@ -142,7 +142,7 @@ def test_runs_that_start_from_a_pre_training_wait_for_it(
 def test_a_killed_study_goes_on_here_or_in_workers_with_the_same_results(
     small_values: dict[str, Any], write_recipe: Write, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    values = merge(small_values, {"train": {"iterations": 12, "score_every": 4}})
+    values = merge(small_values, {"train": {"iterations": 8, "score_every": 8}})
     recipe = write_recipe(values)
     for workers in ("0", "2"):
         output = tmp_path / f"killed-{workers}"

@@ -59,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("seed", "n_kills"), [(1, 20), pytest.param(2, 30, marks=pytest.mark.slow)]
+    ("seed", "n_kills"), [(1, 10), pytest.param(2, 15, marks=pytest.mark.slow)]
 )
 def test_no_kill_loses_a_confirmed_bscan_or_more_than_the_last_second(
     folder: Path, seed: int, n_kills: int
