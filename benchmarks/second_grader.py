@@ -1,4 +1,4 @@
-"""Score a second grader's labels against the data set's own: what two people agree on.
+"""Score a second grader's labels against the dataset's own: what two people agree on.
 
 Run ``python benchmarks/second_grader.py DATASET --labels DIR [--patients S07 S08 ...]``. ``DIR``
 holds a label file of the same name for each B-scan. Pixels that either left out do not count.

@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/train_speed.py [--steps 15]``. Steps of the two loops alternate, so that
 both meet the same load of the machine. The plain loop is the usual one: per-sample augmentation
-in numpy and scipy, fp32, default memory layout, the same network, loss and optimiser.
+in numpy and scipy, fp32, default memory layout, the same network, loss and optimizer.
 
 Printed: the share of a step that goes by outside the network (sampling, augmentation, transfer),
 and the ratio of the medians.

@@ -30,7 +30,7 @@ MARGIN = 4
 
 
 def pin(source: Path, target: Path) -> Dataset:
-    """Copy a data set and pin the split."""
+    """Copy a dataset and pin the split."""
     if not target.is_dir():
         shutil.copytree(source, target, copy_function=shutil.copyfile)
         target.chmod(0o755)  # a write-protected folder of data stays one when it is copied

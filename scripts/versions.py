@@ -5,7 +5,7 @@
 - ``newest``: the newest Python at hand, and the newest version of everything;
 - ``oldest``: the Python that runs this, and the floors that ``pyproject.toml`` declares.
 
-In each, readers, data sets, the command line, networks and docks are tested: minutes, where
+In each, readers, datasets, the command line, networks and docks are tested: minutes, where
 ``make test`` tests everything in the developer's environment.
 """
 

@@ -119,7 +119,7 @@ def draw_tiny_bscan(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def tiny_dataset(tmp_path: Path, rng: np.random.Generator) -> Path:
-    """Write 12 B-scans of three patients as a data set; the third is held out."""
+    """Write 12 B-scans of three patients as a dataset; the third is held out."""
     folder = tmp_path / "data"
     cases = []
     for kind in ("images", "labels"):

@@ -1,4 +1,4 @@
-"""Files of the first schema still open: a data set, a model, a stopped run, a workspace.
+"""Files of the first schema still open: a dataset, a model, a stopped run, a workspace.
 
 ``golden/schema-1.zip`` was written by version 0.1.0 as it was before the schemas last changed: a
 run of four iterations stopped after the second, and a workspace with one confirmed, one corrected

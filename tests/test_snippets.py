@@ -30,7 +30,7 @@ WALKS = [
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pages name: a scan, a data set, a run of a model, workspaces of S01, S02 ..."""
+    """What the pages name: a scan, a dataset, a run of a model, workspaces of S01, S02 ..."""
     folder = tmp_path_factory.mktemp("snippets")
     config = WideConfig(size=(64, 96), n_bscans=4)
     data = simulate_dataset(folder / "DATASET", count=8, seed=1, config=config, file_format="tiff")

@@ -55,7 +55,7 @@ class LabelClass(BaseModel):
 
 
 class LabelSet(BaseModel):
-    """The classes of a data set or a model, in order of their values; the first is background.
+    """The classes of a dataset or a model, in order of their values; the first is background.
 
     A network's output channel is the *index* of a class; files hold its *value*.
     """

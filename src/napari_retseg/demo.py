@@ -42,7 +42,7 @@ def run_demo(
     Parameters
     ----------
     output
-        Gets ``workspace/`` (the corrected B-scans as a data set), ``run/`` (the training),
+        Gets ``workspace/`` (the corrected B-scans as a dataset), ``run/`` (the training),
         ``before/`` and ``after/`` (labels of the held-out B-scans) and ``overlays/``.
 
     Yields
@@ -93,7 +93,7 @@ def run_demo(
 
 
 def _take_corrections(samples: Dataset, folder: Path) -> Dataset:
-    """Make a data set of a few B-scans with their true labels, as a user would correct them."""
+    """Make a dataset of a few B-scans with their true labels, as a user would correct them."""
     cases: list[Case] = []
     for group in samples.groups("train"):
         own = [case for case in samples.of_split("train") if case.group == group]

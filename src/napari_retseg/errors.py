@@ -20,12 +20,12 @@ class NotThereError(InputError):
 
 
 class OutsideError(InputError):
-    """A data set that refers to scans outside its folder, which nobody has allowed it.
+    """A dataset that refers to scans outside its folder, which nobody has allowed it.
 
     Attributes
     ----------
     outside
-        The first of them, as the data set names it.
+        The first of them, as the dataset names it.
     """
 
     def __init__(self, message: str, outside: str = "") -> None:

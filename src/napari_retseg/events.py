@@ -174,7 +174,7 @@ class TrainingPlanned:
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimiser step; `loss` is of its batch, before the step.
+    """One optimizer step; `loss` is of its batch, before the step.
 
     `position` is the share of the training that is done, 0 to 1.
     """
@@ -191,7 +191,7 @@ class Scored:
     """Scores on the held-out scans after `iteration` steps.
 
     `scores` is :meth:`napari_retseg.scores.Scores.to_json` without the per-B-scan list;
-    `rehearsed` is the same on the held-out scans of the older data set, where one is mixed in.
+    `rehearsed` is the same on the held-out scans of the older dataset, where one is mixed in.
     """
 
     iteration: Count

@@ -103,7 +103,7 @@ def simulate_eyes(
     held_out: int = HELD_OUT_PER_PART,
     seed: int = 0,
 ) -> Dataset:
-    """Simulate eyes, one B-scan each, on all cores, as one data set.
+    """Simulate eyes, one B-scan each, on all cores, as one dataset.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ def test_confirmed_labels_are_trained_on_and_the_run_is_a_round(
     assert sorted(case.group for case in snapshot.cases) == ["P1", "P2", "P3"]
     with pytest.raises(UsageError, match="no stopped round of training"):
         workspace.train(resume=True)
-    # the open one is a data set too
+    # the open one is a dataset too
     with pytest.warns(UserWarning, match="was trained on") as warned:
         table = rs.evaluate(run.model, workspace, split="all", progress=False)
     assert table.attrs["n_bscans"] == 3

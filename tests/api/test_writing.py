@@ -1,4 +1,4 @@
-"""Data sets written from arrays, files and scans."""
+"""Datasets written from arrays, files and scans."""
 
 from __future__ import annotations
 

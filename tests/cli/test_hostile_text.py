@@ -44,7 +44,7 @@ def check(result: Result, *, as_json: bool = False) -> Any:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A scan, a model, a data set and a workspace whose names are hostile."""
+    """A scan, a model, a dataset and a workspace whose names are hostile."""
     from napari_retseg.config import NetworkConfig, PreprocessConfig
     from napari_retseg.nets.build import build_network
     from napari_retseg.nets.bundle import save_model

@@ -1,4 +1,4 @@
-"""Small data sets in every layout."""
+"""Small datasets in every layout."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.dataset.conftest import (
 
 
 def _train(folder: Path) -> Dataset:
-    """What a training does with a data set before its first step."""
+    """What a training does with a dataset before its first step."""
     pinned = pin_split(load_dataset(folder))
     save_dataset(pinned)
     return pinned

@@ -1,4 +1,4 @@
-"""Data sets of strangers: a right value or one clear line, and nothing outside is read."""
+"""Datasets of strangers: a right value or one clear line, and nothing outside is read."""
 
 from __future__ import annotations
 

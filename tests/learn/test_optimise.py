@@ -147,7 +147,7 @@ def test_adamw_decays_apart_from_the_gradient() -> None:
 def test_parameters_without_a_gradient_keep_their_bits_and_have_no_state(
     name: str, unfreeze: int
 ) -> None:
-    """Whether they are named as trained later, or frozen after the optimiser was built."""
+    """Whether they are named as trained later, or frozen after the optimizer was built."""
     network = _network()
     config = TrainConfig(optimizer=name, weight_decay=0.5, unfreeze=unfreeze)
     network[0].requires_grad_(bool(unfreeze))

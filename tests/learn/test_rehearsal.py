@@ -1,4 +1,4 @@
-"""An older data set that is mixed in against forgetting."""
+"""An older dataset that is mixed in against forgetting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFIG = TrainConfig(
 
 @pytest.fixture
 def older(tiny_dataset: Path, tmp_path: Path) -> Path:
-    """The tiny data set once more, its images all white but for two pixels that differ."""
+    """The tiny dataset once more, its images all white but for two pixels that differ."""
     folder = tmp_path / "older"
     shutil.copytree(tiny_dataset, folder)
     for number, path in enumerate(sorted((folder / "images").iterdir())):

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import (
 from napari_retseg.config import TrainConfig
 from napari_retseg.learn.schedule import count_drops, learning_rate
 
-#: Steps; the optimiser of the reference, and its rate.
+#: Steps; the optimizer of the reference, and its rate.
 TOTAL = 200
 RATE = 0.5
 

@@ -25,7 +25,7 @@ Weights = dict[str, torch.Tensor]
 def train(
     dataset: Path, start: Path, output: Path, **options: object
 ) -> tuple[Weights, Weights, Weights]:
-    """Return the weights before and after, and the state of the optimiser."""
+    """Return the weights before and after, and the state of the optimizer."""
     config = CONFIG.model_copy(update=options)
     list(fine_tune(load_dataset(dataset), config, output=output, start=start))
     before = load_model(start).network.state_dict()

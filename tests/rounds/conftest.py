@@ -1,4 +1,4 @@
-"""Data sets with states of B-scans, and events of trainings."""
+"""Datasets with states of B-scans, and events of trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tifffile
 from napari_retseg.dataset import BscanState, Case, Dataset
 from tests.conftest import TINY_CLASSES, draw_tiny_bscan
 
-#: Writes a data set: for each patient the confirmed B-scans of one volume each.
+#: Writes a dataset: for each patient the confirmed B-scans of one volume each.
 MakeDataset = Callable[..., Dataset]
 
 N_BSCANS = 10

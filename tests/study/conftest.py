@@ -58,7 +58,7 @@ def write_recipe(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def plan(tmp_path: Path, tiny_dataset: Path, write_recipe: Write) -> Plan:
-    """Plans a study of the tiny data set."""
+    """Plans a study of the tiny dataset."""
 
     def make(values: dict[str, Any], data: Dataset | None = None, **options: Any) -> StudyPlan:
         recipe: Recipe = read_recipe(str(write_recipe(values)))

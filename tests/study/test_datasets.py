@@ -1,4 +1,4 @@
-"""Data sets of roles: parts of one that share no patient, and what is said where they do."""
+"""Datasets of roles: parts of one that share no patient, and what is said where they do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.study.conftest import Write
 
 @pytest.fixture
 def two_roles(small_values: dict[str, Any]) -> dict[str, Any]:
-    """A recipe that pre-trains on the data set that it scores."""
+    """A recipe that pre-trains on the dataset that it scores."""
     change = {
         "data": {"source": {"description": "the same", "same_as": "target"}},
         "start": "pretrained",

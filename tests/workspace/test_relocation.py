@@ -59,7 +59,7 @@ def test_scans_that_moved_are_missing_until_they_are_found(
 
 
 def without_stamps(dataset: Dataset) -> Dataset:
-    """A data set but for the times of the scans' files, which a way there and back changes."""
+    """A dataset but for the times of the scans' files, which a way there and back changes."""
     cases = tuple(
         case.model_copy(update={"about": {k: v for k, v in case.about.items() if k != "stamp"}})
         for case in dataset.cases

@@ -157,7 +157,7 @@ def test_what_the_user_says_about_a_scan_stays(workspace: Workspace) -> None:
         scan = opened.read_scan("P1")
         assert (scan.spacing_um, scan.spacing_source) == ((None, 3.9, 11.5), "user")
         assert scan.laterality == "OD"
-        # a training reads the scan of the data set: it has to know the same
+        # a training reads the scan of the dataset: it has to know the same
         trained = load_dataset(opened.folder).cases[0].read_scan()
         assert (trained.spacing_um, trained.laterality) == (scan.spacing_um, "OD")
 

@@ -32,7 +32,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 ImageLike: TypeAlias = PathLike | OctScan | Any
 #: A file, or an array of class values.
 LabelsLike: TypeAlias = PathLike | Any
-#: A data set's folder or ``dataset.json``, a workspace's folder, or one that is open.
+#: A dataset's folder or ``dataset.json``, a workspace's folder, or one that is open.
 DataLike: TypeAlias = PathLike | Dataset | Workspace
 #: Names of the foreground, or value to name, or a label set.
 ClassesLike: TypeAlias = LabelSet | Mapping[int, str] | Sequence[str]
@@ -126,7 +126,7 @@ def as_classes(classes: ClassesLike) -> LabelSet:
 
 
 def as_dataset(data: DataLike) -> Dataset:
-    """Return a data set; of a workspace, its confirmed labels.
+    """Return a dataset; of a workspace, its confirmed labels.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A data set on disk from images and labels of any kind."""
+"""A dataset on disk from images and labels of any kind."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def parse_class_weights(text: str) -> str | tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """How a data set is divided (see :func:`parse_split`).
+    """How a dataset is divided (see :func:`parse_split`).
 
     Attributes
     ----------

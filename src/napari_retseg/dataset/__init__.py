@@ -1,4 +1,4 @@
-"""Data sets: cases, patients, the pinned split, and how other layouts become one."""
+"""Datasets: cases, patients, the pinned split, and how other layouts become one."""
 
 from __future__ import annotations
 

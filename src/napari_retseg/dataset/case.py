@@ -1,4 +1,4 @@
-"""One scan of a data set: its files, its patient, its part of the split, its B-scans' states."""
+"""One scan of a dataset: its files, its patient, its part of the split, its B-scans' states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Chiu 2015 data set (diabetic macular edema, Duke University) from its MATLAB files.
+"""The Chiu 2015 dataset (diabetic macular edema, Duke University) from its MATLAB files.
 
 Chiu et al., Biomed. Opt. Express 6(4):1172 (2015). A file holds ``images`` (496, 768, 61) of one
 patient, and of grader 1 ``manualLayers1`` (8, 768, 61), the rows of eight boundaries, and
@@ -42,7 +42,7 @@ def import_chiu(source: Path, folder: Path) -> Dataset:
     Raises
     ------
     InputError
-        Where there are no ``Subject_*.mat``, or one of them is not as the data set's are.
+        Where there are no ``Subject_*.mat``, or one of them is not as the dataset's are.
     """
     files = [source] if source.is_file() else natsorted(source.iterdir())
     subjects = {int(found[1]): path for path in files if (found := _SUBJECT.match(path.name))}

@@ -1,4 +1,4 @@
-"""A data set: cases, their classes, and which patients are trained on, held out or tested."""
+"""A dataset: cases, their classes, and which patients are trained on, held out or tested."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Dataset(BaseModel):
     split_seed
         What new patients are ranked with when the split is pinned.
     notes
-        What the user should know about how the data set was read.
+        What the user should know about how the dataset was read.
     about
         What else ``dataset.json`` says, kept as it is.
     """
@@ -89,7 +89,7 @@ class Dataset(BaseModel):
         Parameters
         ----------
         case
-            One of the data set's.
+            One of the dataset's.
         split
             Only those of this split; None: all.
 

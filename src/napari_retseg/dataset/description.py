@@ -62,7 +62,7 @@ def read_description(path: Path) -> dict[str, Any]:
 
 
 class _LeavingError(InputError):
-    """Labels outside the data set's folder, which nobody can allow."""
+    """Labels outside the dataset's folder, which nobody can allow."""
 
 
 def parse_cases(
@@ -141,7 +141,7 @@ def _check_files(case: Case, path: Path) -> None:
 
 
 def _check_folder(image: Path, given: str, path: Path) -> None:
-    """Refuse a folder of B-scans with a link out of the data set's folder: it is outside, too."""
+    """Refuse a folder of B-scans with a link out of the dataset's folder: it is outside, too."""
     try:
         check_links(path.parent, image)
     except InputError as error:
@@ -246,7 +246,7 @@ def _name_class(name: Any) -> str:
 def build_dataset(
     data: Mapping[str, Any], path: Path, *, labels: LabelSet, cases: tuple[Case, ...]
 ) -> Dataset:
-    """Make the data set of a description from its parts."""
+    """Make the dataset of a description from its parts."""
     fields = ("name", "ignore", "split_seed", "simulated", "notes")
     given = {key: data[key] for key in fields if data.get(key) is not None}
     given.setdefault("name", path.parent.name)
@@ -258,14 +258,14 @@ def build_dataset(
 
 
 def save_dataset(dataset: Dataset) -> Path:
-    """Write ``dataset.json`` atomically; :func:`load_dataset` gives an equal data set.
+    """Write ``dataset.json`` atomically; :func:`load_dataset` gives an equal dataset.
 
     Image paths are relative to the folder where they can be.
 
     Raises
     ------
     InputError
-        Where a label lies outside the data set's folder, a name cannot be kept as text, or the
+        Where a label lies outside the dataset's folder, a name cannot be kept as text, or the
         file cannot be written.
     """
     path = dataset.root / DESCRIPTION

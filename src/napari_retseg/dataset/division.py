@@ -17,14 +17,14 @@ from napari_retseg.plural import agree
 
 
 def divide(dataset: Dataset, plan: SplitPlan, *, by: SplitBy = "patient", seed: int) -> Dataset:
-    """Divide a data set for one run: into shares, or into folds of which one is held out.
+    """Divide a dataset for one run: into shares, or into folds of which one is held out.
 
     Patients (or images) are ranked by a hash of the seed and their name, as in
     :func:`napari_retseg.dataset.split.pin_split`. Of shares, the first ones are held out and
     the next ones are for the test; of k folds, number i holds ranks i, i + k, i + 2k, and so
     on. Earlier choices of train and val, and of single B-scans, do not count.
 
-    Cases that the data set itself pins as ``test`` stay there, and by patient so does every
+    Cases that the dataset itself pins as ``test`` stay there, and by patient so does every
     labelled scan of their patients. Where the plan has a share for the test they fill it, and
     shares are of all patients; otherwise shares are of those that are left. Cases without
     labels that count have no split.
@@ -128,7 +128,7 @@ def _lead(unit: str, names: dict[str, str]) -> str:
 
 
 def _name_units(dataset: Dataset, cases: Sequence[Case], by: SplitBy) -> dict[Path, str]:
-    """Name what is ranked, for each image; the place of the data set does not count."""
+    """Name what is ranked, for each image; the place of the dataset does not count."""
     if by == "patient":
         return {case.image: case.group for case in cases}
     per_group = Counter(case.group for case in cases)

@@ -1,4 +1,4 @@
-"""The files that a data set names: there, regular, and within its folder."""
+"""The files that a dataset names: there, regular, and within its folder."""
 
 from __future__ import annotations
 

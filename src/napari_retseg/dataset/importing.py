@@ -1,4 +1,4 @@
-"""Data sets of other layouts become one of ours: whole, or not at all."""
+"""Datasets of other layouts become one of ours: whole, or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Kind = Literal["auto", "chiu-mat", "npy", "folders", "decathlon"]
 
 
 def import_dataset(source: Path, target: Path, *, kind: Kind = "auto") -> Dataset:
-    """Make a data set in a new folder, with its split by patient pinned.
+    """Make a dataset in a new folder, with its split by patient pinned.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _import_decathlon(source: Path, folder: Path) -> Dataset:
 
 
 def _copy(dataset: Dataset, folder: Path) -> Dataset:
-    """Copy the files of a data set to the same places below `folder`, once they are checked."""
+    """Copy the files of a dataset to the same places below `folder`, once they are checked."""
     cases: list[Case] = []
     for number, case in enumerate(dataset.cases, start=1):
         if case.label is not None:

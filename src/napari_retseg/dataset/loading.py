@@ -1,4 +1,4 @@
-"""A data set from whatever layout it has: ``dataset.json``, Decathlon, or a pair of folders."""
+"""A dataset from whatever layout it has: ``dataset.json``, Decathlon, or a pair of folders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLASSES = "classes.json"
 
 
 def load_dataset(path: Path, *, allow_outside: bool | None = None) -> Dataset:
-    """Load a data set; its images and labels are read later, when they are needed.
+    """Load a dataset; its images and labels are read later, when they are needed.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def load_dataset(path: Path, *, allow_outside: bool | None = None) -> Dataset:
         scans without labels. Files that were added to a folder pair since its split was pinned
         come in as new scans, and a note names them.
     allow_outside
-        Whether images may lie outside the data set's folder; None: where it is one of the
+        Whether images may lie outside the dataset's folder; None: where it is one of the
         user's own workspaces. Labels never may.
 
     Raises
     ------
     InputError
-        Where there is no data set, a file of it is missing, or a path leaves the folder.
+        Where there is no dataset, a file of it is missing, or a path leaves the folder.
     """
     path = Path(path)
     kind = kind_of(path)

@@ -24,7 +24,7 @@ _LOCK = ".workspaces.lock"
 _PATIENCE = 5.0
 _SHOWN = 20
 _KEPT = 1000
-#: A round's data set lies so deep in its workspace: ``rounds/0001/data``.
+#: A round's dataset lies so deep in its workspace: ``rounds/0001/data``.
 _DEPTH = 3
 
 

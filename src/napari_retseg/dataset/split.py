@@ -42,7 +42,7 @@ def pin_split(
     fractions
         Shares of train, val and test.
     seed
-        None: the data set's own.
+        None: the dataset's own.
 
     Returns
     -------

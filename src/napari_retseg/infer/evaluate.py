@@ -1,4 +1,4 @@
-"""Score a model, or predictions on disk, on the labelled scans of a data set."""
+"""Score a model, or predictions on disk, on the labelled scans of a dataset."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def evaluate(
     config: PredictConfig | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Event]:
-    """Score a model on one split of a data set.
+    """Score a model on one split of a dataset.
 
     Yields
     ------
@@ -44,7 +44,7 @@ def evaluate(
     Raises
     ------
     ModelError
-        Where the model's classes are not those of the data set.
+        Where the model's classes are not those of the dataset.
     InputError
         Where the split holds no labelled B-scan.
     """
@@ -122,7 +122,7 @@ def _find_prediction(scan: OctScan, folder: Path) -> Path:
 
 
 def check_classes(classes: LabelSet, dataset: Dataset) -> None:
-    """Raise a ModelError that names the classes in which a model and a data set differ."""
+    """Raise a ModelError that names the classes in which a model and a dataset differ."""
     if classes.names == dataset.labels.names:
         return
     raise ModelError(

@@ -57,7 +57,7 @@ def choose_thresholds(
     InputError
         Where the split holds no labelled B-scan.
     ModelError
-        Where the model's classes are not those of the data set.
+        Where the model's classes are not those of the dataset.
     """
     if split == "test":
         raise UsageError(

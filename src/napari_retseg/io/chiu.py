@@ -1,4 +1,4 @@
-"""MATLAB files of the Chiu 2015 data set (diabetic macular edema, Duke University).
+"""MATLAB files of the Chiu 2015 dataset (diabetic macular edema, Duke University).
 
 Chiu et al., Biomed. Opt. Express 6(4):1172 (2015). One file a patient: ``images`` (496, 768, 61)
 are 61 B-scans; the layers and fluid of two graders lie beside them.
@@ -18,7 +18,7 @@ from napari_retseg.scan import OctScan
 
 
 def read_chiu(path: Path) -> OctScan:
-    """Read the B-scans of a file of the Chiu 2015 data set.
+    """Read the B-scans of a file of the Chiu 2015 dataset.
 
     Returns
     -------

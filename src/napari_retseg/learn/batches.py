@@ -1,4 +1,4 @@
-"""Batches for the training: crops of the data set, with some of an older one mixed in, changed."""
+"""Batches for the training: crops of the dataset, with some of an older one mixed in, changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Batches:
     Attributes
     ----------
     store
-        Samples of the data set, once :meth:`load` has read them.
+        Samples of the dataset, once :meth:`load` has read them.
     """
 
     def __init__(self, setup: Setup) -> None:

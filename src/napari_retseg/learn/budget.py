@@ -1,4 +1,4 @@
-"""How long a training goes on: optimiser steps, passes over the samples, or minutes."""
+"""How long a training goes on: optimizer steps, passes over the samples, or minutes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from napari_retseg.config import TrainConfig
 
-#: Optimiser steps where none are given: from new weights, and the most from a model.
+#: Optimizer steps where none are given: from scratch, and the most from a model.
 _LONG = 1000
 #: From a model: so many, and so many more for each training scan. On few labels more is worse
 #: (docs/starter.md).
@@ -23,7 +23,7 @@ class Budget:
     Parameters
     ----------
     iterations
-        Optimiser steps; 0 where the time is the limit.
+        Optimizer steps; 0 where the time is the limit.
     seconds
         Time of the steps, without that of scoring and saving; 0 where `iterations` is the limit.
     schedule_iterations

@@ -21,7 +21,7 @@ from napari_retseg.ziparchive import check_list
 
 FORMAT = 1
 
-#: Bytes of a checkpoint: a network twice, and what the optimiser keeps of each weight.
+#: Bytes of a checkpoint: a network twice, and what the optimizer keeps of each weight.
 LARGEST_CHECKPOINT = 64 * 1024**3
 #: Bytes of the part that says what the tensors are.
 _LONGEST_INDEX = 64 * 1024**2

@@ -21,7 +21,7 @@ def count_kept(dataset: Dataset, scored: Sequence[BscanScores], model: str) -> i
     Parameters
     ----------
     scored
-        Scores of that model, of each annotated B-scan of ``val``, in the data set's order.
+        Scores of that model, of each annotated B-scan of ``val``, in the dataset's order.
     model
         Its ``weights_id``.
     """

@@ -44,9 +44,9 @@ def score_on(
     setup: Setup,
     cancel: Cancel,
 ) -> Scoring:
-    """Score a network with its own classes on a data set that may have others.
+    """Score a network with its own classes on a dataset that may have others.
 
-    Classes are taken by name: one that the data set does not know counts as background, one
+    Classes are taken by name: one that the dataset does not know counts as background, one
     that the network does not know is never predicted.
     """
     config = PredictConfig(device=setup.config.device, precision=setup.config.precision)

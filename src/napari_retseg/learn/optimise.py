@@ -20,7 +20,7 @@ def build_optimizer(
     device: torch.device,
     later: Iterable[torch.nn.Parameter] = (),
 ) -> torch.optim.Optimizer:
-    """Build the optimiser over all parameters that are trained.
+    """Build the optimizer over all parameters that are trained.
 
     Weight decay is L2 in the gradient in sgd and adam (Kingma and Ba 2015), decoupled in adamw
     (Loshchilov and Hutter 2019); biases and norms have none. Each group of parameters has

@@ -104,7 +104,7 @@ def _without(values: tuple, axis: int) -> tuple:  # type: ignore[type-arg]
 
 
 def plan_new(dataset: Dataset, config: TrainConfig) -> Plan:
-    """Plan a network with new weights."""
+    """Plan a network from scratch."""
     dims = 3 if config.dims == "3" else 2
     found = survey(dataset, dims=dims, axis=0 if config.axis == "auto" else int(config.axis))
     preprocess = plan_preprocess(config, shapes=found.shapes)
@@ -173,7 +173,7 @@ def plan_sample_shape(
     Parameters
     ----------
     before
-        The starting model's description; None: new weights.
+        The starting model's description; None: from scratch.
     shape, spacing_um
         Of a B-scan or slice in 2D, of a volume in 3D.
     """

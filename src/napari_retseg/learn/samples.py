@@ -41,7 +41,7 @@ class SampleStore:
     dims
         2: a sample is a B-scan or slice; 3: a sample is a volume.
     classes
-        Those of the model; None: the data set's. Labels are taken over by name. Where the data
+        Those of the model; None: the dataset's. Labels are taken over by name. Where the data
         set does not know all of them, its background is not annotated for the model.
 
     Attributes
@@ -162,9 +162,9 @@ class SampleStore:
 
 
 def translate_labels(dataset: Dataset, classes: LabelSet) -> NDArray[np.uint8]:
-    """Table from a data set's class indices (255 too) to a model's, by name.
+    """Table from a dataset's class indices (255 too) to a model's, by name.
 
-    Background becomes "not annotated" where the model has classes that the data set does not
+    Background becomes "not annotated" where the model has classes that the dataset does not
     know: they may be there.
 
     Raises

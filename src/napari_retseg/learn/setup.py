@@ -50,7 +50,7 @@ class Setup:
     report
         What came over from it.
     rehearsal
-        The older data set that is mixed in.
+        The older dataset that is mixed in.
     """
 
     dataset: Dataset
@@ -99,7 +99,7 @@ def prepare(
     Parameters
     ----------
     start
-        Bundle to start from; new weights without one.
+        Bundle to start from; from scratch without one.
     resumed
         What an earlier part of the same run trained; takes the place of `start`, and the
         weights come from the run's checkpoint.
@@ -157,7 +157,7 @@ def _load_finite(start: Path) -> Model:
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, tuple[str, ...]]:
-    """Divide the data set; a pinned split is kept in ``dataset.json`` where that can be written.
+    """Divide the dataset; a pinned split is kept in ``dataset.json`` where that can be written.
 
     Returns
     -------
@@ -230,7 +230,7 @@ def _check_resumed(resumed: ModelInfo | None, dataset: Dataset) -> None:
 
 
 def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
-    """Open the older data set; its own held-out scans stay held out."""
+    """Open the older dataset; its own held-out scans stay held out."""
     if not config.rehearse:
         return None
     if round(config.rehearse_share * config.batch_size * config.accumulate) == 0:

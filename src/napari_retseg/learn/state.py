@@ -55,7 +55,7 @@ _PLAIN = tuple(_Plain.model_fields)
 
 
 class TrainingState:
-    """Network, averaged weights, optimiser and scores of a training in progress.
+    """Network, averaged weights, optimizer and scores of a training in progress.
 
     Nothing else needs to be kept: learning rate, samples, augmentation and dropout follow
     from the seed and the iteration.
@@ -214,7 +214,7 @@ class TrainingState:
             self.starting_point.load_state_dict(state.starting_point)
 
     def _restore_optimizer(self, state: dict[str, Any]) -> None:
-        """Take over what the optimiser keeps of each weight; its settings are the run's own."""
+        """Take over what the optimizer keeps of each weight; its settings are the run's own."""
         settings = [
             {name: value for name, value in group.items() if name != "params"}
             for group in self.optimizer.param_groups

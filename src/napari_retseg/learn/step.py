@@ -1,4 +1,4 @@
-"""One optimiser step: forward and backward in chunks that fit into memory, then the update."""
+"""One optimizer step: forward and backward in chunks that fit into memory, then the update."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def take_step(
     *,
     rate: float,
 ) -> StepResult:
-    """Take one optimiser step on a batch.
+    """Take one optimizer step on a batch.
 
     The batch goes through the network in chunks whose gradients add up. Where memory runs out,
     chunks are halved, from then on, and the step is taken again.

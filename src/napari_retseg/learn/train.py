@@ -71,7 +71,7 @@ def fine_tune(
     output
         The run's folder.
     start
-        Bundle to start from; new weights without one.
+        Bundle to start from; from scratch without one.
     resume
         Go on with the run in `output` from its last checkpoint: the result is that of a
         run that never stopped.
@@ -83,7 +83,7 @@ def fine_tune(
         :class:`Finished` at last with ``best``, ``best_iteration``, ``last``, ``start``
         (scores as JSON; None where not measured), ``promoted``, ``split`` (in words),
         ``model`` and ``last_model`` (folders), and ``rehearsed`` (start and last scores on the
-        older data set).
+        older dataset).
 
     Raises
     ------
@@ -269,7 +269,7 @@ def _plan(setup: Setup, state: TrainingState, batches: Batches) -> TrainingPlann
 def _step(
     state: TrainingState, batches: Batches, loss: torch.nn.Module, budget: Budget
 ) -> Iterator[Event]:
-    """Draw a batch and take one optimiser step on it."""
+    """Draw a batch and take one optimizer step on it."""
     began = time.perf_counter()
     config = state.setup.config
     rate = learning_rate(

@@ -1,7 +1,7 @@
 """What leaves with a model: nothing that tells who its patients are.
 
 Descriptions of version 1 name the patients' groups, which were guessed from file names; they are
-written again without. The names of a data set and of a model come from folders, which may be
+written again without. The names of a dataset and of a model come from folders, which may be
 named after a patient: an exported model is called as its file, and its data by hash only.
 """
 
@@ -31,7 +31,7 @@ from napari_retseg.records import read_json
 def export_model(folder: Path, target: Path) -> Path:
     """Write a bundle as one ``.zip`` that :func:`napari_retseg.models.add_model` reads.
 
-    The model takes the name of the file. The name of its data set stays here, but for simulated
+    The model takes the name of the file. The name of its dataset stays here, but for simulated
     data; so does whatever else could tell who its patients are.
 
     Raises
@@ -51,7 +51,7 @@ def export_model(folder: Path, target: Path) -> Path:
 
 
 def make_shareable(info: ModelInfo, *, name: str) -> ModelInfo:
-    """Return a description under another name, without the name of the data set."""
+    """Return a description under another name, without the name of the dataset."""
     trained = info.trained_on
     if trained is not None and not trained.simulated:
         trained = trained.model_copy(update={"dataset": ""})

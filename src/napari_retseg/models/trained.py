@@ -16,7 +16,7 @@ from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError
 from napari_retseg.io.patient import make_patient_keys
 
-#: Characters of a model's or a data set's name.
+#: Characters of a model's or a dataset's name.
 LONGEST_NAME = 300
 
 Count = Annotated[int, Field(ge=0)]
@@ -63,14 +63,14 @@ class TrainedOn(Frozen):
         return [name for name, key in zip(names, keys, strict=False) if key in known]
 
     def is_of(self, dataset: str) -> bool:
-        """Whether the model was trained, here, on a data set of this name."""
+        """Whether the model was trained, here, on a dataset of this name."""
         return self.dataset_key is not None and _make_keys([dataset], self.sha256) == (
             self.dataset_key,
         )
 
 
 def shorten_name(name: str) -> str:
-    """Return a name that a description takes; a data set may have a longer one, or none."""
+    """Return a name that a description takes; a dataset may have a longer one, or none."""
     return name[:LONGEST_NAME] or "unnamed"
 
 

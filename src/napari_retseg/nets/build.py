@@ -57,7 +57,7 @@ class SizedPAN(smp.PAN):
 
 
 def build_network(config: NetworkConfig) -> torch.nn.Module:
-    """Build a network with new weights.
+    """Build a network from scratch.
 
     Only architectures, encoders and options that are known reach a library (see
     :mod:`napari_retseg.config.architectures`), and nothing is fetched.

@@ -90,7 +90,7 @@ class DynamicUNet(nn.Module):
 
 
 def build_volumetric(config: NetworkConfig) -> VolumetricNetwork:
-    """Build a 3D network with new weights.
+    """Build a 3D network from scratch.
 
     BasicUNet follows Falk et al. (Nature Methods 16:67, 2019), DynUNet nnU-Net (Isensee et al.,
     Nature Methods 18:203, 2021), SegResNet Myronenko (BrainLes 2018, arXiv:1810.11654).

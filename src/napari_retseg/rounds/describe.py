@@ -41,7 +41,7 @@ def describe_round(
     dataset
         As it is saved; new patients get their part of the split here as they will in training.
     start
-        The model to start from; None: new weights.
+        The model to start from; None: from scratch.
     parameters
         Trained and frozen (:func:`~napari_retseg.rounds.parameters.count_for_round`); None: not
         known.
@@ -91,7 +91,7 @@ def check_round(dataset: Dataset, config: TrainConfig, start: ModelInfo | None) 
 
 
 def plan_split(dataset: Dataset, config: TrainConfig) -> Dataset:
-    """Divide a data set as the training will, without saving it.
+    """Divide a dataset as the training will, without saving it.
 
     Raises
     ------

@@ -25,7 +25,7 @@ _FEWEST = 3
 def seconds_per_step(
     rounds: Iterable[Path], config: TrainConfig | None = None, *, start: ModelInfo | None = None
 ) -> float | None:
-    """Estimate the seconds of an optimiser step from earlier runs on this computer.
+    """Estimate the seconds of an optimizer step from earlier runs on this computer.
 
     Parameters
     ----------

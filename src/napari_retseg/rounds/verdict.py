@@ -333,7 +333,7 @@ def _remark_on_accepted(start: Mapping[str, Any]) -> str:
 
 
 def _remark_on_rehearsed(rehearsed: Mapping[str, Any]) -> str:
-    """Compare the scores on the older data set, which are of the last iteration."""
+    """Compare the scores on the older dataset, which are of the last iteration."""
     start, last = rehearsed.get("start"), rehearsed.get("last")
     if start is None or last is None:
         return ""

@@ -1,4 +1,4 @@
-"""The data sets of a study: given or simulated, and made ready as the recipe says."""
+"""The datasets of a study: given or simulated, and made ready as the recipe says."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Contents = dict[Path, str]
 
 
 def open_roles(recipe: Recipe, given: Mapping[str, Path], folder: Path) -> dict[str, Dataset]:
-    """Open the data set of each role, made ready in `folder` where the recipe changes it.
+    """Open the dataset of each role, made ready in `folder` where the recipe changes it.
 
     Parameters
     ----------
     given
-        Data sets by role.
+        Datasets by role.
 
     Raises
     ------
     UsageError
         Where a role has no data, or data have no role.
     InputError
-        Where a data set cannot be read, or lacks the classes.
+        Where a dataset cannot be read, or lacks the classes.
     """
     strangers = sorted(set(given) - set(recipe.data))
     if strangers:
@@ -92,7 +92,7 @@ def read_contents(datasets: Mapping[str, Dataset], folder: Path) -> Contents:
 
 
 def take_part(dataset: Dataset, role: DataRole, name: str) -> Dataset:
-    """Keep the patients of a role's part of a data set.
+    """Keep the patients of a role's part of a dataset.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def _simulate(wanted: Simulation, folder: Path) -> Dataset:
 def _merge_classes(
     dataset: Dataset, role: DataRole, name: str
 ) -> tuple[NDArray[np.uint8], LabelSet]:
-    """Table from a data set's values to the new ones (255 stays), and the new classes."""
+    """Table from a dataset's values to the new ones (255 stays), and the new classes."""
     table = np.zeros(256, np.uint8)
     table[IGNORE] = IGNORE
     if not role.classes:

@@ -19,7 +19,7 @@ Unit = Literal["patient", "case"]
 
 
 def divide_for_run(dataset: Dataset, spec: SplitSpec, *, fold: int, seed: int) -> Dataset:
-    """Divide a data set; cases that are in no part are left out.
+    """Divide a dataset; cases that are in no part are left out.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def take_size(
     Returns
     -------
     Dataset or None
-        None where there are not so many; the data set itself for size 0.
+        None where there are not so many; the dataset itself for size 0.
     """
     if size == 0:
         return dataset
@@ -83,7 +83,7 @@ def take_size(
 def check_leakage(dataset: Dataset) -> None:
     """Raise an InputError where a patient is trained on and scored, or in two scored parts.
 
-    A patient who is the only one is divided by B-scans with a gap, which the data set's
+    A patient who is the only one is divided by B-scans with a gap, which the dataset's
     warnings say.
     """
     if len({case.group for case in dataset.cases}) < 2:

@@ -27,7 +27,7 @@ class Cost:
     Attributes
     ----------
     steps
-        Optimiser steps; 0 where the training is limited by minutes.
+        Optimizer steps; 0 where the training is limited by minutes.
     megapixels
         Trained on; predictions count a third.
     minutes

@@ -166,7 +166,7 @@ class StudyFolder:
 
     @property
     def data(self) -> Path:
-        """Data sets that were made ready."""
+        """Datasets that were made ready."""
         return self.path / "data"
 
     def run(self, key: str) -> StudyRun:

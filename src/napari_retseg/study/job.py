@@ -43,7 +43,7 @@ class StudyJob:
     folder
         The run's, with its specification.
     start
-        The model that it starts from; None: new weights.
+        The model that it starts from; None: from scratch.
     threads
         Of torch; 0: as many as it takes by itself.
     """

@@ -45,12 +45,12 @@ class RunData(Frozen):
 
     @classmethod
     def of(cls, dataset: Dataset) -> RunData:
-        """Take over what a training needs of a data set."""
+        """Take over what a training needs of a dataset."""
         names = ("root", "name", "labels", "simulated", "cases")
         return cls(**{name: getattr(dataset, name) for name in names})
 
     def open(self) -> Dataset:
-        """Return the data set."""
+        """Return the dataset."""
         return Dataset(**{name: getattr(self, name) for name in type(self).model_fields})
 
     def count(self, part: str) -> tuple[int, int]:

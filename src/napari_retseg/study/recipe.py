@@ -15,7 +15,7 @@ from napari_retseg.config import Frozen, SplitBy, TrainConfig, parse_size, parse
 
 #: Fields that a level or a grid may change besides those of TrainConfig.
 START = "start"
-#: What `start` says where the study's own pre-training is meant, or new weights.
+#: What `start` says where the study's own pre-training is meant, or none.
 PRETRAINED, NEW = "pretrained", "new"
 
 _FOLDS = re.compile(r"^folds:([0-9]{1,4})\Z")
@@ -110,7 +110,7 @@ class SplitSpec(Frozen):
         So many patients (images) of the training part are set aside for local validation;
         what the plan holds out is then the test.
     data
-        Role of the data set that is divided.
+        Role of the dataset that is divided.
     seeds
         Of the runs on this split; empty: those of the grid.
     spread
@@ -181,7 +181,7 @@ def parse_part(text: str) -> tuple[float, float]:
 
 
 class DataRole(Frozen):
-    """What a study needs from a data set, and how it is made ready.
+    """What a study needs from a dataset, and how it is made ready.
 
     Attributes
     ----------
@@ -196,7 +196,7 @@ class DataRole(Frozen):
         B-scans are resampled to this first, as some studies store them; empty: as they are.
     part
         ``A-B``: from A to B per cent of the patients, in a random order that is always the same,
-        so that two roles of one data set can share no patient. Empty: all.
+        so that two roles of one dataset can share no patient. Empty: all.
     simulate
         Where no data are given.
     """
@@ -225,7 +225,7 @@ class DataRole(Frozen):
 
 
 class Pretraining(Frozen):
-    """A first stage on another data set, shared by all runs that start from it."""
+    """A first stage on another dataset, shared by all runs that start from it."""
 
     data: str = "source"
     train: dict[str, Any] = Field(default_factory=dict)

@@ -33,7 +33,7 @@ class CaseBook:
     Parameters
     ----------
     dataset
-        The data set without its cases.
+        The dataset without its cases.
     cases
         All, in order; ``about`` holds their names.
     missing
@@ -62,7 +62,7 @@ class CaseBook:
 
     @property
     def head(self) -> Dataset:
-        """The data set without its cases."""
+        """The dataset without its cases."""
         return self._dataset
 
     def get(self, name: str) -> Case:
@@ -91,7 +91,7 @@ class CaseBook:
         return describe_entry(self.get(name), is_missing=name in self._known.missing)
 
     def dataset(self, *, with_missing: bool = False) -> Dataset:
-        """Return the data set; cases whose scan is not there on request only."""
+        """Return the dataset; cases whose scan is not there on request only."""
         known = self._known
         cases = [c for name, c in known.cases.items() if with_missing or name not in known.missing]
         fields = {name: getattr(self._dataset, name) for name in Dataset.model_fields}
@@ -131,7 +131,7 @@ class CaseBook:
         self._known = _Known(cases, self._known.missing)
 
     def change_head(self, dataset: Dataset) -> None:
-        """Take over what a data set says but its cases; write, then show.
+        """Take over what a dataset says but its cases; write, then show.
 
         Raises
         ------

@@ -116,7 +116,7 @@ class StoredPrediction:
 
 
 def describe_entry(case: Case, *, is_missing: bool) -> ScanEntry:
-    """Make the entry of a case of a workspace's data set."""
+    """Make the entry of a case of a workspace's dataset."""
     about = case.about
     spacing = about.get("spacing_um") or ()
     source: SpacingSource = "unknown"

@@ -35,7 +35,7 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True)
 class Contents:
-    """A workspace's data set as found.
+    """A workspace's dataset as found.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ def check_trust(folder: Path, *, is_trusted: bool) -> None:
 
 
 def read_contents(anchor: Anchor, *, is_trusted: bool, former: Path | None) -> Contents:
-    """Read a workspace's data set, and set right what a killed program left half done.
+    """Read a workspace's dataset, and set right what a killed program left half done.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class ScanShelf(Replacement):
         return self._book.entry(case.about["name"])
 
     def add_dataset(self, dataset: Dataset, *, with_labels: bool) -> tuple[ScanEntry, ...]:
-        """Add the scans of another data set, with their patients.
+        """Add the scans of another dataset, with their patients.
 
         Scans that are here already keep the labels and the place in the split that they have
         here. Patients that are new here bring their place in the split along.

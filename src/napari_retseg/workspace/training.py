@@ -1,4 +1,4 @@
-"""What a training needs of a workspace: its data set, the split, folders of rounds."""
+"""What a training needs of a workspace: its dataset, the split, folders of rounds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrainingData(Replacement):
     """The part of a workspace that training reads."""
 
     def dataset(self) -> Dataset:
-        """Return the data set as it is on disk, without the scans that are missing."""
+        """Return the dataset as it is on disk, without the scans that are missing."""
         return self._book.dataset()
 
     def heldout(self, name: str) -> frozenset[int]:
@@ -130,7 +130,7 @@ class TrainingData(Replacement):
                 self._book.change(*changed)
 
     def save_snapshot(self, folder: Path) -> Path:
-        """Write the data set with its confirmed labels as they are now, at hardly any cost.
+        """Write the dataset with its confirmed labels as they are now, at hardly any cost.
 
         A training that reads the snapshot can be resumed whatever was painted meanwhile.
 

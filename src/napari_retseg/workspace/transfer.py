@@ -1,4 +1,4 @@
-"""Labels that come into a workspace from another data set, and that leave it as files."""
+"""Labels that come into a workspace from another dataset, and that leave it as files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_retseg.workspace.layout import LABELS
 
 
 def make_translation(theirs: LabelSet, ours: LabelSet, *, root: Path) -> NDArray[np.uint8]:
-    """Table from another data set's class values to ours, by name.
+    """Table from another dataset's class values to ours, by name.
 
     Background becomes "not annotated" where we have classes that the other does not know: they
     may be there.
@@ -103,7 +103,7 @@ def _target(name: str, case: Case, folder: Path) -> Path:
 
 
 def save_snapshot(dataset: Dataset, folder: Path) -> Path:
-    """Write a data set with its confirmed labels as they are now; scans stay where they are.
+    """Write a dataset with its confirmed labels as they are now; scans stay where they are.
 
     Label files are links: a file that is replaced later is another one, so that the snapshot
     stays as it is at no cost.

@@ -120,7 +120,7 @@ def test_a_workspace_cannot_send_scans_to_a_computer_that_the_user_has_not_chose
 
 
 def write_dataset(folder: Path) -> Path:
-    """Write a data set with labels, whose image lies outside of it."""
+    """Write a dataset with labels, whose image lies outside of it."""
     (folder / "labels").mkdir(parents=True)
     picture = np.zeros((64, 96), np.uint8)
     Image.fromarray(picture).save(folder.parent / "outside.png")

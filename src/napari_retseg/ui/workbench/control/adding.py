@@ -64,7 +64,7 @@ class Adding:
         self._add(add, partial(self._on_added, faults=faults))
 
     def add_dataset(self, folder: Path) -> None:
-        """Add the scans of a data set, with its labels as confirmed ones."""
+        """Add the scans of a dataset, with its labels as confirmed ones."""
 
         def add(workspace: Workspace, trust: bool) -> list[ScanEntry]:
             dataset = load_dataset(folder, allow_outside=trust or None)
