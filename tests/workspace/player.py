@@ -136,18 +136,21 @@ class Player(RuleBasedStateMachine):
         self._take(Workspace.open(self.top / f"work{self.places}"))
         assert not self.workspace.is_read_only
         for name in list(self.known):
-            self._notice(name)
+            self._notice(name, is_sure=is_sure)
         if not is_sure:
             self._find_out(before, value)
         names_left = [p.name for p in self.workspace.folder.rglob(".*") if p.name != ".lock"]
         assert names_left == []
 
-    def _notice(self, name: str) -> None:
-        """What the workspace has to do where it looks at a scan that was replaced."""
+    def _notice(self, name: str, *, is_sure: bool = True) -> None:
+        """What the workspace has to do where it looks at a scan that was replaced.
+
+        After a death its restore point may hold what was half done, too.
+        """
         scan = self.known[name]
         if scan.content == self.contents[name]:
             return
-        if scan.labels:
+        if scan.labels and is_sure:
             number = max(self._numbers(), default=0)
             if number not in self.points:
                 self.points[number] = Point(name, dict(scan.labels), True, scan.content)
@@ -188,16 +191,16 @@ class Player(RuleBasedStateMachine):
         for point in self.graders_points.list():
             if point.number in new_points:
                 kept = self.workspace.folder / "restore" / f"{point.number:06d}"
-                old = before[point.name].labels
+                labels: dict[int, Label | None] = {}
                 for bscan, state in point.labels.items():
                     if state is None:
+                        labels[bscan] = None
                         continue
                     found = read_value(np.asarray(_read_png(kept / f"{bscan:04d}.png")))
-                    assert (found, state) in (old[bscan], (old[bscan][0], "corrected"))
-                labels: dict[int, Label | None] = {
-                    b: (None if state is None else (old[b][0], state))
-                    for b, state in point.labels.items()
-                }
+                    old = before[point.name].labels.get(bscan, (value, "confirmed"))
+                    values = {old[0], value}
+                    assert (found, state) == old or (found in values and state == "corrected")
+                    labels[bscan] = (found, state)
                 content = before[point.name].content
                 self.points[point.number] = Point(point.name, labels, point.is_whole, content)
         for name, scan in self.known.items():
