@@ -17,6 +17,8 @@ from napari_retseg.workspace.grouping import guess_group
 from napari_retseg.workspace.layout import choose_name
 from tests.conftest import TINY_CLASSES
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
+from tests.workspace.dying import Killed
+from tests.workspace.player import Model
 
 
 def test_scans_stay_where_they_are(workspace: Workspace, scan_files: list[Path]) -> None:
@@ -240,6 +242,35 @@ def test_a_kill_while_labels_come_back_loses_none(
         entry = opened.add_scan(scan)
         assert opened.states(entry.name) == {1: "confirmed"}
         np.testing.assert_array_equal(opened.read_labels(entry.name)[1], draw_plane(1))
+
+
+@pytest.mark.parametrize("n_moves", [0, 1])
+def test_a_removal_that_a_kill_cut_off_is_finished_when_the_workspace_opens(
+    workspace: Workspace, scan_files: list[Path], n_moves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.write_labels("P1", 1, draw_plane(1), state="confirmed")
+    workspace.write_prediction("P1", 2, draw_plane(2), model=Model("m"))
+    real, moves = Path.replace, []
+
+    def die(self: Path, target: Path) -> Path:
+        if self.is_dir():
+            moves.append(self)
+            if len(moves) > n_moves:
+                raise Killed
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(Killed):
+            workspace.remove_scan("P1")
+    workspace.close()
+    with Workspace.open(workspace.folder) as opened:
+        assert not (opened.folder / "labels" / "P1").exists()
+        assert not (opened.folder / "predictions" / "P1").exists()
+        entry = opened.add_scan(read_scan(scan_files[0]))
+        assert entry.name == "P1"
+        assert opened.states("P1") == {1: "confirmed"}
+        np.testing.assert_array_equal(opened.read_labels("P1")[1], draw_plane(1))
 
 
 def test_labels_of_no_scan_are_told_and_left_alone(workspace: Workspace, tmp_path: Path) -> None:

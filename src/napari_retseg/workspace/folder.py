@@ -14,6 +14,7 @@ from napari_retseg.workspace.labelling import Labelling
 from napari_retseg.workspace.leftovers import clean
 from napari_retseg.workspace.lock import take_lock
 from napari_retseg.workspace.opening import check_trust, read_contents
+from napari_retseg.workspace.removal import finish_removals
 from napari_retseg.workspace.restore import RestorePoints
 from napari_retseg.workspace.scan_list import ScanShelf
 from napari_retseg.workspace.training import TrainingData
@@ -99,6 +100,8 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         self.notes = found.notes
         self.notes = (*self.notes, *self._check_content())
         try:
+            if not self.is_read_only:
+                finish_removals(self.anchor, {*self._book.cases, *self._book.missing})
             if found.is_changed and not self.is_read_only:
                 self._book.save()
         except InputError as error:  # what is in memory is right, and is written with a change

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ _ENTRY = "case.json"
 class _Entry(BaseModel):
     """Of what was noted of a case, what brings it back."""
 
+    name: str = ""
     sha256: str | None = None
     bscans: dict[Annotated[int, Field(ge=0)], BscanState] | None = None
 
@@ -44,6 +46,8 @@ def note_removal(anchor: Anchor, case: Case) -> Path:
 def move_away(anchor: Anchor, name: str, kept: Path) -> None:
     """Move labels and predictions of a case that is taken out to the place made for them.
 
+    What lies there already stays.
+
     Raises
     ------
     InputError
@@ -52,10 +56,40 @@ def move_away(anchor: Anchor, name: str, kept: Path) -> None:
     for kind in (LABELS, PREDICTIONS):
         source, target = anchor.folder(Path(kind, name)), anchor.folder(kept / kind)
         try:
-            if source.is_dir():
+            if source.is_dir() and not target.exists():
                 source.replace(target)
         except OSError as error:
             raise InputError(f"{source}: cannot be moved to {kept} ({error.strerror})") from error
+
+
+def finish_removals(anchor: Anchor, names: Collection[str]) -> None:
+    """Move away what a program that died in between left of the cases that it took out.
+
+    Parameters
+    ----------
+    names
+        Of the cases that are there.
+
+    Raises
+    ------
+    InputError
+        Where the system refuses.
+    """
+    newest: dict[str, Path] = {}
+    for folder in list_names(anchor.folder(Path(REMOVED))):
+        kept = anchor.root / REMOVED / folder
+        entry = None if kept.is_symlink() else _read_entry(kept)
+        if entry is None or entry.name in names or choose_name(entry.name, ()) != entry.name:
+            continue
+        other = newest.get(entry.name)
+        if other is None or _noted_at(kept) > _noted_at(other):
+            newest[entry.name] = kept
+    for name, kept in newest.items():
+        move_away(anchor, name, kept)
+
+
+def _noted_at(kept: Path) -> int:
+    return (kept / _ENTRY).stat().st_mtime_ns
 
 
 def bring_back(anchor: Anchor, case: Case) -> tuple[Case, Path | None]:
