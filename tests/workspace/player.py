@@ -197,9 +197,10 @@ class Player(RuleBasedStateMachine):
                         labels[bscan] = None
                         continue
                     found = read_value(np.asarray(_read_png(kept / f"{bscan:04d}.png")))
-                    old = before[point.name].labels.get(bscan, (value, "confirmed"))
-                    values = {old[0], value}
-                    assert (found, state) == old or (found in values and state == "corrected")
+                    done = (value, "confirmed")
+                    old = before[point.name].labels.get(bscan, done)
+                    whole = {old, done, (old[0], "corrected"), (value, "corrected")}
+                    assert (found, state) in whole
                     labels[bscan] = (found, state)
                 content = before[point.name].content
                 self.points[point.number] = Point(point.name, labels, point.is_whole, content)
