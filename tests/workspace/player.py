@@ -184,7 +184,8 @@ class Player(RuleBasedStateMachine):
         there = {entry.name for entry in self.workspace.scans}
         assert set(self.known) >= there
         for name in set(self.known) - there:  # a removal that came through
-            gone = self.known.pop(name)
+            del self.known[name]
+            gone = before[name]  # as it was then: nobody had looked at a scan that was replaced
             if gone.labels:
                 self.removed.append((gone.content, gone.labels))
         new_points = set(self._numbers()) - set(self.points)
