@@ -151,9 +151,10 @@ class Player(RuleBasedStateMachine):
         if scan.content == self.contents[name]:
             return
         if scan.labels and is_sure:
-            number = max(self._numbers(), default=0)
-            if number not in self.points:
-                self.points[number] = Point(name, dict(scan.labels), True, scan.content)
+            for point in self.graders_points.list():
+                if point.name == name and point.number not in self.points:
+                    whole = Point(name, dict(scan.labels), True, scan.content)
+                    self.points[point.number] = whole
         scan.content = self.contents[name]
         scan.labels = {b: (value, "corrected") for b, (value, _) in scan.labels.items()}
         scan.predicted = {}
