@@ -14,8 +14,6 @@ import napari_retseg
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(napari_retseg.__file__).parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
-#: Documents that are not rewritten yet; the list gets shorter.
-NOT_DONE: set[str] = set()
 DOCUMENTS = sorted(
     path
     for folder in (ROOT, ROOT / "docs", *(ROOT / "docs").glob("*/"))
@@ -109,7 +107,4 @@ def test_recipes_and_menus_hold_no_forbidden_word(recipe: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_hold_no_forbidden_word(document: Path) -> None:
-    name = document.relative_to(ROOT).as_posix()
-    if name in NOT_DONE:
-        pytest.skip("not rewritten yet")
     assert find_forbidden(document.read_text(encoding="utf-8")) == []

@@ -97,10 +97,14 @@ def test_pages_that_differ_are_refused(tmp_path: Path, stack: Stack) -> None:
     "compression", ["jpeg", "jpeg2000", "webp", "jpegxl", "lerc", "png", "jpegxr"]
 )
 def test_labels_are_exact_or_refused(tmp_path: Path, stack: Stack, compression: str) -> None:
+    file = tmp_path / "a.tif"
     try:
-        file = write_tiff(tmp_path / "a.tif", [stack[0]], compression=compression)
-    except (ValueError, imagecodecs.DelayedImportError):
-        pytest.skip(f"this imagecodecs does not write {compression}")
+        write_tiff(file, [stack[0]], compression=compression)
+    except (ValueError, imagecodecs.DelayedImportError):  # this imagecodecs does not write it
+        write_tiff(file, [stack[0]])
+        with tifffile.TiffFile(file, mode="r+") as tif:
+            number = tifffile.COMPRESSION[compression.upper()]
+            tif.pages.first.tags["Compression"].overwrite(int(number))
     with pytest.raises(InputError, match="compression may change values; save labels with ZIP"):
         read_labels(file)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -32,7 +31,7 @@ from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import BscanPredicted, Event
 from napari_retseg.infer.predict import predict
 from napari_retseg.rounds import find_resumable
-from napari_retseg.workspace import RestorePoints, State, Workspace
+from napari_retseg.workspace import RestorePoints, Workspace
 from napari_retseg.workspace.layout import SNAPSHOT
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class ScriptedWorkspace(Workspace):
         folder
             Where it lies.
         trust
-            Allow a workspace that somebody else made to read scans outside its folder.
+            Let a workspace that another person made read scans outside its folder.
 
         Raises
         ------
@@ -294,10 +293,9 @@ class ScriptedWorkspace(Workspace):
             which = f"B-scan {missing[0]} has" if missing else "it has"
             raise InputError(f"{name}: {which} no labels; call label or accept first")
         labels = self.read_labels(name)
-        confirmed: State = "confirmed"
         for bscan in chosen:
             plane = labels[bscan] if labels.ndim == 3 else labels
-            self.write_labels(name, bscan, plane, state=confirmed)
+            self.write_labels(name, bscan, plane, state="confirmed")
 
     def train(
         self,
@@ -338,22 +336,11 @@ class ScriptedWorkspace(Workspace):
                 raise UsageError(f"{self.folder}: no stopped round of training; remove resume=True")
             data = folder / SNAPSHOT if (folder / SNAPSHOT).is_dir() else self.folder
             return train(data, output=folder, resume=True, progress=progress, **options)
-        folder = self._begin_round()
-        return train(folder / SNAPSHOT, output=folder, start=start, progress=progress, **options)
-
-    def _begin_round(self) -> Path:
-        """Keep the labels as they are, for the training and to go back to."""
         replaced = self.check_scans()
         if replaced:
             raise InputError(". ".join(replaced))
-        points = RestorePoints(self)
-        for entry in self.scans:
-            if self.states(entry.name):
-                points.make("retrain", name=entry.name)
-        self.pin()
-        folder = self.new_round()
-        self.save_snapshot(folder / SNAPSHOT)
-        return folder
+        folder = self.begin_round(RestorePoints(self))
+        return train(folder / SNAPSHOT, output=folder, start=start, progress=progress, **options)
 
     def table(self) -> pd.DataFrame:
         """Return a pandas table of the scans: patient, and how many B-scans are how far.

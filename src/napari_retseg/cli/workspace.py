@@ -68,7 +68,7 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
 def trust(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Allow an untrusted workspace to read scans outside its folder.
 
-    Use this for a workspace that somebody else made. The scans are listed. Your own workspaces
+    Use this for a workspace that another person made. The scans are listed. Your own workspaces
     need no trust, even after you move them.
     """
     from napari_retseg.cli.reporting import Reporter

@@ -117,6 +117,24 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         except InputError as error:  # it is tried again when the scan is read
             return (str(error),)
 
+    def begin_round(self, points: RestorePoints) -> Path:
+        """Make the folder of the next round: all labels as they are now, to train on.
+
+        They can be gone back to, too.
+
+        Raises
+        ------
+        InputError
+            Where the workspace cannot be written, or has no labels to train and to score on.
+        """
+        for entry in self.scans:
+            if self.states(entry.name):
+                points.make("retrain", name=entry.name)
+        self.pin()
+        run = self.new_round()
+        self.save_snapshot(run / layout.SNAPSHOT)
+        return run
+
     def _keep_labels(self, why: str, name: str) -> None:
         RestorePoints(self).make(why, name=name)
 

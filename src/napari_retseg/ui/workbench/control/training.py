@@ -165,13 +165,7 @@ class Training:
             replaced = workspace.check_scans()
             if replaced:
                 raise InputError(". ".join((*replaced, "Then press Retrain again")))
-            for entry in workspace.scans:
-                if workspace.states(entry.name):
-                    points.make("retrain", name=entry.name)
-            workspace.pin()
-            run = workspace.new_round()
-            workspace.save_snapshot(run / SNAPSHOT)
-            return run
+            return workspace.begin_round(points)
 
         config, start = self._config, None if choice is None else choice.folder
         self._desk.do(
