@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_a_run_tells_scores_history_verdict_and_model(run: rs.Run, tiny_dataset:
     assert run.history.loc[0, "mean"] == pytest.approx(run.scores.loc["mean", "dice_start"])
     assert run.history["mean"].iloc[1:].max() == pytest.approx(run.scores.loc["mean", "dice"])
     assert "Dice" in run.verdict
+    assert re.search(r"\d\. [A-Z]", run.verdict)  # the remarks are sentences of their own
     assert run.config.iterations == 4
     scored = rs.evaluate(run.model, tiny_dataset, progress=False)
     assert scored.loc["mean", "dice"] == pytest.approx(run.scores.loc["mean", "dice"], abs=1e-3)

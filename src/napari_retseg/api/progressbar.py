@@ -73,7 +73,7 @@ def run_job(
     """
     last = Finished(cancelled=True)
     with (
-        _Bar(desc=title, unit="B-scan", disable=not progress, dynamic_ncols=True) as bar,
+        _Bar(desc=title, unit=" B-scan", disable=not progress, dynamic_ncols=True) as bar,
         stopping_cleanly(lambda: _announce(bar)) as cancel,
     ):
         display = _Display(bar)
@@ -104,7 +104,7 @@ class _Display:
             case Message(text, _):
                 self._write(_name_options(text))
             case Progress(done, total, unit) if self._plan is None:
-                self._bar.unit, self._bar.total = unit, total
+                self._bar.unit, self._bar.total = f" {unit}", total
                 self._move(done)
             case TrainingPlanned():
                 self._begin(event)
@@ -118,7 +118,7 @@ class _Display:
         self._plan = plan
         bar = self._bar
         if plan.iterations:
-            bar.unit, bar.total = "step", plan.iterations
+            bar.unit, bar.total = " step", plan.iterations
         else:  # the time is limited, not the steps
             bar.unit, bar.total = "%", 100
         bar.reset(bar.total)

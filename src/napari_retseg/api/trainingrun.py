@@ -102,7 +102,7 @@ class Run:
         finished = Curves.read(self.path).finished
         cancelled = finished is None or finished.cancelled
         verdict = judge_round(self._read_result(), cancelled=cancelled)
-        return " ".join((verdict.text, *verdict.remarks))
+        return " ".join((f"{verdict.text}.", *verdict.remarks))
 
     def plot(self) -> tuple[Axes, Axes]:
         """Draw the loss, and the Dice of each class on the held-out scans.
