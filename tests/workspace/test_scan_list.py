@@ -273,6 +273,23 @@ def test_a_removal_that_a_kill_cut_off_is_finished_when_the_workspace_opens(
         np.testing.assert_array_equal(opened.read_labels("P1")[1], draw_plane(1))
 
 
+def test_a_removal_of_long_ago_takes_no_labels_of_a_scan_that_is_there(
+    workspace: Workspace, scan_files: list[Path]
+) -> None:
+    """Where capital letters make no difference, its folder is that of the other scan."""
+    workspace.write_labels("P2", 1, draw_plane(1), state="corrected")
+    workspace.remove_scan("P1")
+    kept = workspace.folder / "removed" / "P1" / "case.json"
+    kept.write_text(kept.read_text().replace('"name": "P1"', '"name": "p2"'))
+    folder = workspace.folder / "labels" / "p2"
+    folder.mkdir(exist_ok=True)
+    workspace.close()
+    with Workspace.open(workspace.folder) as opened:
+        assert opened.states("P2") == {1: "corrected"}
+        assert folder.is_dir()
+    assert [p.name for p in kept.parent.iterdir()] == ["case.json"]
+
+
 def test_labels_of_no_scan_are_told_and_left_alone(workspace: Workspace, tmp_path: Path) -> None:
     workspace.write_labels("P1", 1, draw_plane(1), state="confirmed")
     workspace.close()

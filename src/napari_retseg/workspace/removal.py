@@ -76,10 +76,11 @@ def finish_removals(anchor: Anchor, names: Collection[str]) -> None:
         Where the system refuses.
     """
     newest: dict[str, Path] = {}
+    there = {name.casefold() for name in names}  # some systems see no capital letters
     for folder in list_names(anchor.folder(Path(REMOVED))):
         kept = anchor.root / REMOVED / folder
         entry = None if kept.is_symlink() else _read_entry(kept)
-        if entry is None or entry.name in names or choose_name(entry.name, ()) != entry.name:
+        if entry is None or choose_name(entry.name, there) != entry.name:
             continue
         other = newest.get(entry.name)
         if other is None or _noted_at(kept) > _noted_at(other):
