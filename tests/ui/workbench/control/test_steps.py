@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_retseg.label_diff import Changes
+from napari_retseg.ui.workbench.control import slices
 from napari_retseg.ui.workbench.control.steps import Patch, Step, Steps, keep_stroke
+from napari_retseg.workspace import Workspace
 from tests.ui.workbench.session import Session
 
 FLUID_OF_MODEL = 3
@@ -159,6 +161,54 @@ def test_any_sequence_goes_back_and_forth(session: Session) -> None:
     session.written(0)
     assert session.workspace.states("eye") == correcting.states
     assert np.array_equal(session.workspace.read_labels("eye"), session.labels)
+
+
+@pytest.fixture
+def in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a slice be two B-scans, as it is some forty of a volume in clinical use."""
+    monkeypatch.setattr(slices, "PIXELS", 2 * 64 * 96)
+
+
+@pytest.mark.usefixtures("in_slices")
+def test_a_volume_is_changed_a_few_bscans_at_a_time(session: Session) -> None:
+    session.predict(FLUID_OF_MODEL)
+    labels, correcting = session.labels, session.bench.correcting
+    correcting.accept_volume()
+    assert not labels.any()  # the first slice has only looked at what there is to accept
+    session.settle()
+    assert labels[:, 20:40].all()
+    assert session.state.notice.text == "Accepted 5 B-scans."
+    correcting.undo()
+    assert [bool(bscan.any()) for bscan in labels] == [False, False, True, True, True]
+    session.settle()
+    assert not labels.any()
+    assert session.state.notice.text == "Undone: accepting the volume."
+
+
+@pytest.mark.usefixtures("in_slices")
+@pytest.mark.parametrize("what", ["confirm", "paint", "undo", "close the scan", "close"])
+def test_what_is_done_meanwhile_comes_after_the_whole_volume(session: Session, what: str) -> None:
+    session.predict(FLUID_OF_MODEL)
+    correcting, workspace = session.bench.correcting, session.workspace
+    correcting.accept_volume()
+    if what == "confirm":
+        correcting.confirm()
+    elif what == "paint":
+        session.opened.labels.paint((session.state.bscan, 50, 30), 5)
+    elif what == "undo":
+        correcting.undo()
+    elif what == "close the scan":
+        session.bench.scans.close_scan()
+    else:
+        session.close()
+    if what != "close":
+        session.settle()
+        session.settle()
+        assert session.bench.desk.saver is not None
+        assert session.bench.desk.saver.flush(10)
+    states = Workspace.open(workspace.folder).states("eye")
+    expected = {} if what == "undo" else dict.fromkeys(range(5), "corrected")
+    assert states == (expected | {2: "confirmed"} if what == "confirm" else expected)
 
 
 SHAPE = (4, 6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_retseg.ui.workbench.control.drawing import Hand
 from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
 from napari_retseg.ui.workbench.control.session import Desk, T
 from napari_retseg.ui.workbench.control.stepping import Stepping
+from napari_retseg.ui.workbench.control.steps import Step
 from napari_retseg.ui.workbench.control.tracking import Tracking
 from napari_retseg.workspace import State
 
@@ -94,8 +95,8 @@ class Correcting:
             self._desk.tell(_NONE_YET)
         elif self._is_settled(bscan):
             self._desk.tell(self._why_settled(bscan))
-        elif not self._accept(opened, [bscan], f"accepting B-scan {bscan}"):
-            self._desk.tell("Nothing to accept: the prediction has no pixels outside your labels.")
+        else:
+            self._accept(opened, [bscan], f"B-scan {bscan}", self._tell_accepted_bscan)
 
     def accept_volume(self) -> None:
         """Take the prediction as labels in all B-scans, where nothing is labelled."""
@@ -103,13 +104,19 @@ class Correcting:
         if opened is None:
             return
         free = [b for b in sorted(opened.loaded.predicted) if not self._is_settled(b)]
-        accepted = self._accept(opened, free, "accepting the volume") if free else 0
+        self._accept(opened, free, "the volume", partial(self._tell_accepted, opened.n_bscans))
+
+    def _tell_accepted_bscan(self, accepted: int) -> None:
+        if not accepted:
+            self._desk.tell("Nothing to accept: the prediction has no pixels outside your labels.")
+
+    def _tell_accepted(self, n_bscans: int, accepted: int) -> None:
         if not accepted:
             self._desk.tell(
                 "Nothing to accept: no B-scan has predicted pixels outside your labels."
             )
             return
-        left = opened.n_bscans - accepted
+        left = n_bscans - accepted
         rest = f"; {count_noun(left, 'other')} not changed" if left else ""
         self._desk.tell(f"Accepted {count_noun(accepted, 'B-scan')}{rest}.")
 
@@ -244,22 +251,35 @@ class Correcting:
             target[...] = prediction  # of a whole volume in a few milliseconds
         self._tracking.set_state(bscan, "corrected", model=self._tracking.model_of(bscan))
 
-    def _accept(self, opened: OpenScan, bscans: Sequence[int], what: str) -> int:
-        """Take predictions over where nothing is labelled; return in how many B-scans."""
-        states = self._tracking.states
-        bscans = [
-            bscan
-            for bscan in bscans
-            if bscan not in states
-            or (self._find_free(opened, bscan) & (opened.prediction_of(bscan) != 0)).any()
-        ]
-        if bscans:
-            self._tracking.note(what, bscans)
-            self._tracking.keep(bscans, what.replace("accepting", "accept"))
-            for bscan in bscans:
-                self._fill(opened, bscan)
-            self._tracking.store(opened, bscans, "corrected")
-        return len(bscans)
+    def _accept(
+        self, opened: OpenScan, bscans: Sequence[int], where: str, tell: Callable[[int], None]
+    ) -> None:
+        """Take predictions over where nothing is labelled; tell in how many B-scans."""
+        self._tracking.slices.run(self._accept_in_slices(opened, bscans, where, tell))
+
+    def _accept_in_slices(
+        self, opened: OpenScan, bscans: Sequence[int], where: str, tell: Callable[[int], None]
+    ) -> Iterator[None]:
+        tracking, step = self._tracking, Step(f"accepting {where}")
+        changed: list[int] = []
+
+        def look(bscan: int) -> None:
+            if bscan not in tracking.states or (
+                (self._find_free(opened, bscan) & (opened.prediction_of(bscan) != 0)).any()
+            ):
+                changed.append(bscan)
+
+        def fill(bscan: int) -> None:
+            tracking.add_bscan(step, bscan)
+            self._fill(opened, bscan)
+
+        yield from tracking.in_slices(bscans, look)
+        if changed:
+            tracking.keep(changed, f"accept {where}")
+            yield from tracking.in_slices(changed, fill)
+            tracking.steps.push(step)
+            tracking.store(opened, changed, "corrected")
+        tell(len(changed))
 
     # Back and forth.
 

@@ -86,12 +86,14 @@ class Showing:
         outline = _OUTLINE if has_labels else 0
         self._is_own = True
         try:
+            if layer.visible and not self._wishes[has_labels]:
+                layer.visible = False  # first: what is hidden is not drawn anew
             if layer.contour != outline:
                 self._opacity[not has_labels] = layer.opacity  # as the user may have set it
                 layer.contour = outline
                 layer.opacity = self._opacity[has_labels]
-            if layer.visible != self._wishes[has_labels]:
-                layer.visible = self._wishes[has_labels]
+            if self._wishes[has_labels] and not layer.visible:
+                layer.visible = True
         finally:
             self._is_own = False
 

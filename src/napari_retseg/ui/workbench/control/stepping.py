@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,9 @@ class Stepping:
         opened, steps = self._desk.opened, self._tracking.steps
         assert opened is not None
         # what was gone back to on disk lies before all steps in memory
-        step = None if way == "redo" and steps.n_on_disk else self._tracking.take_step(way)
+        step = None if way == "redo" and steps.n_on_disk else steps.take(way)
         if step is not None:
-            self._show_step(opened, step, way)
+            self._tracking.slices.run(self._take(opened, step, way))
             return
         points, oldest, name = self._desk.points, self._oldest, opened.name
         assert points is not None
@@ -64,6 +64,29 @@ class Stepping:
             self._go_back(partial(points.redo, name), is_step=False, count=-1)
         else:
             self._desk.tell("Nothing to redo.")
+
+    def _take(self, opened: OpenScan, step: Step, way: Way) -> Iterator[None]:
+        tracking, back, gone = self._tracking, Step(step.what), []
+        unkept = tracking.unkept(step.patches)
+        if unkept and way == "undo":
+            tracking.keep(unkept, f"undo of {step.what}")
+
+        def swap(bscan: int) -> None:
+            patch = step.patches[bscan]
+            state, model = tracking.states.get(bscan), tracking.models.get(bscan, "")
+            back.add(patch.swap(plane(opened.loaded.labels, bscan), state, model))
+            tracking.set_state(bscan, patch.state, model=patch.model)
+            if patch.state is None:
+                gone.append(bscan)
+            else:
+                tracking.put(opened, bscan, patch.state)
+
+        yield from tracking.in_slices(list(step.patches), swap)
+        tracking.steps.give(way, back)
+        tracking.flush_then(lambda: None)
+        tracking.clear_on_disk(opened, gone)
+        tracking.show(opened, list(step.patches))
+        self._show_step(opened, step, way)
 
     def _show_step(self, opened: OpenScan, step: Step, way: Way) -> None:
         bscans = sorted(step.patches)
@@ -94,21 +117,40 @@ class Stepping:
         found: tuple[RestorePoint | None, NDArray[np.uint8]],
     ) -> None:
         """Show labels that were put back, but for B-scans that were painted on meanwhile."""
-        self._tracking.check()  # so that a stroke of just now counts as painted meanwhile
-        point, labels = found
         tracking, workspace = self._tracking, self._desk.workspace
+        tracking.slices.finish()
+        tracking.check()  # so that a stroke of just now counts as painted meanwhile
+        point, labels = found
         if point is None:
             self._desk.tell("Nothing to undo.")
         if point is None or workspace is None or self._desk.opened is not opened:
             return
         back = [bscan for bscan in point.bscans if bscan not in tracking.touched]
-        if is_step:
-            tracking.note(f"restoring {point.target or point.number}", back)
+        step = Step(f"restoring {point.target or point.number}") if is_step else None
         tracking.steps.n_on_disk += count
+        tracking.slices.run(self._put_back(opened, point, step, back, labels))
+
+    def _put_back(
+        self,
+        opened: OpenScan,
+        point: RestorePoint,
+        step: Step | None,
+        back: list[int],
+        labels: NDArray[np.uint8],
+    ) -> Iterator[None]:
+        tracking, workspace = self._tracking, self._desk.workspace
+        assert workspace is not None
         states, models = workspace.states(opened.name), workspace.begun_with(opened.name)
-        for bscan in back:
+
+        def copy(bscan: int) -> None:
+            if step is not None:
+                tracking.add_bscan(step, bscan)
             plane(opened.loaded.labels, bscan)[...] = plane(labels, bscan)
             tracking.set_state(bscan, states.get(bscan), model=models.get(bscan, ""))
+
+        yield from tracking.in_slices(back, copy)
+        if step is not None:
+            tracking.steps.push(step)
         tracking.begin_anew()
         tracking.show(opened, back)
         self._desk.written.emit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from napari_retseg.label_diff import Changes
 from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
 from napari_retseg.ui.workbench.control.session import Desk, T
 from napari_retseg.ui.workbench.control.showing import Showing
-from napari_retseg.ui.workbench.control.steps import Patch, Step, Steps, Way, keep_stroke
+from napari_retseg.ui.workbench.control.slices import Slices, for_each
+from napari_retseg.ui.workbench.control.steps import Patch, Step, Steps, keep_stroke
 from napari_retseg.ui.workbench.control.strokes import Strokes
 from napari_retseg.workspace import State, make_strip
 
@@ -44,6 +45,7 @@ class Tracking:
         self.states: dict[int, State] = {}
         self.models: dict[int, str] = {}
         self.showing = Showing(desk, lambda: self.states)
+        self.slices = Slices(desk.post)
         self._strokes: Strokes | None = None
         self._steps: dict[tuple[str, tuple[int, ...]], Steps] = {}
         self._stroke: Step | None = None
@@ -102,6 +104,7 @@ class Tracking:
         self.showing.close()
 
     def _leave(self) -> None:
+        self.slices.finish()
         self.check()
         self._end_stroke()
         self.showing.end()
@@ -132,14 +135,15 @@ class Tracking:
 
     def check(self) -> None:
         """Keep what was painted since the last time; called a few times a second."""
-        if self._strokes is not None:
+        if self._strokes is not None and not self.slices.is_busy:
             self._strokes.check()
             is_quiet = time.monotonic() - self._changed_at > _QUIET_S
             if not self._is_drawing and (self._is_ended or is_quiet):
                 self._end_stroke()
 
     def settle(self) -> None:
-        """End the stroke that goes on, before something else is done with the labels."""
+        """End the work or stroke that goes on, before something else is done with the labels."""
+        self.slices.finish()
         self.check()
         self._end_stroke()
 
@@ -148,7 +152,7 @@ class Tracking:
         opened = self._desk.opened
         if opened is None or self._strokes is None or not self._desk.state.can_edit:
             return
-        if self._is_ended:
+        if self._is_ended or self.slices.is_busy:
             self.settle()
         self._strokes.watch(bscans)
         fresh = [bscan for bscan in bscans if self.showing.is_seen(bscan)]
@@ -213,7 +217,7 @@ class Tracking:
         self.states[bscan] = "corrected"
         self.touched.add(bscan)
         self._changed.add(bscan)
-        self._put(opened, bscan, "corrected")
+        self.put(opened, bscan, "corrected")
         if is_new:
             self.showing.settle()
             self.show_strip()
@@ -268,41 +272,35 @@ class Tracking:
         are_painted
             Whether pixels change, or states only.
         """
-        opened = self._desk.opened
-        assert opened is not None
         step = Step(what)
         for bscan in bscans:
-            state, model = self.states.get(bscan), self.models.get(bscan, "")
             if are_painted:
-                labels = plane(opened.loaded.labels, bscan)
-                step.add(Patch.of_plane(bscan, state, model, labels))
+                self.add_bscan(step, bscan)
             else:
+                state, model = self.states.get(bscan), self.models.get(bscan, "")
                 step.add(Patch.of_state(bscan, state, model))
         self.steps.push(step)
 
-    def take_step(self, way: Way) -> Step | None:
-        """Go one step back or forth; return it, or None where there is none."""
+    def add_bscan(self, step: Step, bscan: int) -> None:
+        """Keep what a B-scan is now in a step."""
         opened = self._desk.opened
-        step = self.steps.take(way)
-        if opened is None or step is None:
-            return None
-        lost = [b for b in step.patches if b in self._changed and b in self.states]
-        if lost and way == "undo":
-            self.keep(lost, f"undo of {step.what}")
-        back, gone = Step(step.what), []
-        for bscan, patch in step.patches.items():
-            state, model = self.states.get(bscan), self.models.get(bscan, "")
-            back.add(patch.swap(plane(opened.loaded.labels, bscan), state, model))
-            self.set_state(bscan, patch.state, model=patch.model)
-            if patch.state is None:
-                gone.append(bscan)
-            else:
-                self._put(opened, bscan, patch.state)
-        self.steps.give(way, back)
-        self.flush_then(lambda: None)
-        self.clear_on_disk(opened, gone)
-        self.show(opened, list(step.patches))
-        return step
+        assert opened is not None
+        state, model = self.states.get(bscan), self.models.get(bscan, "")
+        step.add(Patch.of_plane(bscan, state, model, plane(opened.loaded.labels, bscan)))
+
+    def in_slices(self, bscans: Sequence[int], change: Callable[[int], None]) -> Iterator[None]:
+        """Change B-scans of the open scan a few at a time; none of it is taken for a stroke."""
+        opened = self._desk.opened
+        assert opened is not None
+        n_pixels = plane(opened.loaded.labels, 0).size
+        for _ in for_each(bscans, change, n_pixels=n_pixels):
+            self._forget_changes(bscans)
+            yield
+        self._forget_changes(bscans)
+
+    def unkept(self, bscans: Iterable[int]) -> list[int]:
+        """List which of some B-scans have labels that no restore point holds yet."""
+        return [b for b in bscans if b in self._changed and b in self.states]
 
     def set_state(self, bscan: int, state: State | None, *, model: str | None = None) -> None:
         """Say how far a B-scan is, and with which prediction it began (None: as before)."""
@@ -334,10 +332,10 @@ class Tracking:
         """Have B-scans written as they are now, and show it."""
         for bscan in bscans:
             self.set_state(bscan, state)
-            self._put(opened, bscan, state)
+            self.put(opened, bscan, state)
         self.show(opened, bscans)
 
-    def _put(self, opened: OpenScan, bscan: int, state: State) -> None:
+    def put(self, opened: OpenScan, bscan: int, state: State) -> None:
         """Hand a B-scan to the saver, after the restore points that come before it.
 
         What is confirmed is what is seen now. Other labels are copied when it is their turn: what
@@ -359,12 +357,15 @@ class Tracking:
 
     def show(self, opened: OpenScan, bscans: Sequence[int]) -> None:
         """Show labels that this program has changed."""
-        if self._strokes is not None:
-            self._strokes.forget(bscans)
+        self._forget_changes(bscans)
         self.showing.settle()
         opened.labels.refresh()
         self.show_strip()
         self._desk.changed.emit(tuple(bscans))
+
+    def _forget_changes(self, bscans: Sequence[int]) -> None:
+        if self._strokes is not None:
+            self._strokes.forget(bscans)
 
     def flush_then(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> None:
         """Have the strokes so far written, then do some work with the files.
