@@ -36,8 +36,8 @@ from qtpy.QtCore import QElapsedTimer, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_retseg.samples import sample_folder
-from napari_retseg.ui.scores.dock import ScoresDock
-from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.scores.scoresdock import ScoresDock
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 
 SIZES = (61, 244)
 DEPTH, WIDTH = 496, 768
@@ -121,7 +121,7 @@ def open_bench(folder: Path, volume: Path) -> Iterator[WorkbenchDock]:
     state = dock.bench.state
     dock.bench.create(folder)
     wait(lambda: state.folder is not None)
-    dock.bench.adding.add_files([volume])
+    dock.bench.scanimport.add_files([volume])
     wait(lambda: state.n_bscans > 0)
     dock.sections["Progress"].set_open(True)
     run_for(1.0, lambda: None, 1.0)
@@ -193,7 +193,7 @@ def prepare_training(dock: WorkbenchDock) -> None:
     bench, state = dock.bench, dock.bench.state
     rng = np.random.default_rng(0)
     for bscan in (3, 20, 50):
-        bench.scans.go_to(bscan)
+        bench.navigation.go_to(bscan)
         for _ in range(5):
             paint(labels_of(dock), bscan, rng)
         bench.correcting.confirm()
@@ -279,7 +279,7 @@ class Brush:
 
 def labels_of(dock: WorkbenchDock) -> Labels:
     """Return the layer that the user paints on."""
-    opened = dock.bench.desk.opened
+    opened = dock.bench.session.opened
     assert opened is not None
     return opened.labels
 

@@ -43,7 +43,7 @@ from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.io import read_labels
 from napari_retseg.samples import sample_folder
 from napari_retseg.scores import ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 
 IMAGES = Path(__file__).parent / "images"
 #: Smaller components are not outlined, in pixels.
@@ -98,7 +98,7 @@ class Tour:
         click(self.dock.model_panel.volume_button)
         wait_until(lambda: self.state.work is not None)
         wait_until(lambda: self.state.work is None)
-        opened = self.dock.bench.desk.opened
+        opened = self.dock.bench.session.opened
         assert opened is not None
         return {b: opened.loaded.prediction[b].copy() for b in range(opened.n_bscans)}
 
@@ -145,7 +145,7 @@ class Tour:
 
     def describe(self, predicted: dict[int, NDArray[np.uint8]], bscans: list[int]) -> str:
         """Return the mean Dice of the foreground on some B-scans."""
-        workspace = self.dock.bench.desk.workspace
+        workspace = self.dock.bench.session.workspace
         assert workspace is not None
         counter = ScoreCounter(workspace.classes)
         for bscan in bscans:
@@ -159,7 +159,7 @@ class Tour:
 
     def _outline(self, bscan: int) -> None:
         """Outline every component of every class, and what is not annotated."""
-        workspace = self.dock.bench.desk.workspace
+        workspace = self.dock.bench.session.workspace
         assert workspace is not None
         self.viewer.reset_view()
         if self.viewer.layers["prediction"].visible:
@@ -174,7 +174,7 @@ class Tour:
 
     def _place(self, row: float, column: float) -> tuple[int, int]:
         """Return where a pixel of the B-scan is on the screen."""
-        opened = self.dock.bench.desk.opened
+        opened = self.dock.bench.session.opened
         assert opened is not None
         world = opened.labels.data_to_world((self.state.bscan, row, column))
         canvas = self.viewer.window._qt_viewer.canvas.native
@@ -223,7 +223,7 @@ def main() -> None:
         after = tour.segment()
         press("h")
         others = [bscan for bscan in before if bscan not in done]
-        tour.dock.bench.scans.go_to(others[len(others) // 2])
+        tour.dock.bench.navigation.go_to(others[len(others) // 2])
         tour.picture("after", 3.0)
         save_film(options.output / f"{options.prefix}.gif", tour.frames)
         found = {

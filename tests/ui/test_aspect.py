@@ -13,7 +13,7 @@ from napari_retseg.classes import RETINA
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.aspect import aspect_of
 from napari_retseg.ui.layers import make_labels_layer, scan_of_layer
-from napari_retseg.ui.reading import layers_of_scan
+from napari_retseg.ui.readers import layers_of_scan
 
 SHAPE = (5, 40, 60)
 

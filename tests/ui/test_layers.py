@@ -16,8 +16,8 @@ from napari_retseg.ui.layers import (
     place_scan,
     scan_of_layer,
 )
-from napari_retseg.ui.origin import PROVENANCE
-from napari_retseg.ui.reading import layers_of_scan
+from napari_retseg.ui.provenance import PROVENANCE
+from napari_retseg.ui.readers import layers_of_scan
 
 
 def scan(*shape: int, spacing: tuple[float | None, ...] = ()) -> OctScan:

@@ -12,7 +12,7 @@ from npe2 import PluginManifest
 from PIL import Image
 
 import napari_retseg
-from napari_retseg.ui.reading import get_reader
+from napari_retseg.ui.readers import get_reader
 
 RNG = np.random.default_rng(0)
 

@@ -17,7 +17,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import make_labels_layer, scan_of_layer
-from napari_retseg.ui.reading import read_layers
+from napari_retseg.ui.readers import read_layers
 from napari_retseg.ui.savewindow import SaveWindow, open_save_window
 from napari_retseg.ui.saving import (
     NIFTI,
@@ -137,7 +137,7 @@ def parent(qtbot: QtBot) -> QWidget:
 def window(viewer: ViewerModel, parent: QWidget, tmp_path: Path) -> SaveWindow:
     told: list[str] = []
     viewer.layers.selection.active = viewer.layers[1]
-    made = open_save_window(viewer, parent=parent, tell=told.append)
+    made = open_save_window(viewer, parent=parent, notify=told.append)
     assert made is not None
     made.told = told  # type: ignore[attr-defined]
     made.file_edit.value = tmp_path / "saved.tif"
@@ -193,5 +193,5 @@ def test_formats_and_names_follow_the_layer(window: SaveWindow, viewer: ViewerMo
 
 def test_nothing_to_save_is_said(parent: QWidget) -> None:
     told: list[str] = []
-    assert open_save_window(ViewerModel(), parent=parent, tell=told.append) is None
+    assert open_save_window(ViewerModel(), parent=parent, notify=told.append) is None
     assert "Nothing to save" in told[0]

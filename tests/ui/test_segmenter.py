@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from napari_retseg.engine import Engine, JobOutcome, LoadJob, PredictJob
 from napari_retseg.events import Message
-from napari_retseg.ui.reading import read_layers
+from napari_retseg.ui.readers import read_layers
 from napari_retseg.ui.segmenter import Segmenter
 from tests.ui.playing import PlayedEngine, PlayedJob
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from napari_retseg.ui.layers import FUNDUS_PLACE
-from napari_retseg.ui.origin import (
+from napari_retseg.ui.placing import View, place_axes, place_fundus
+from napari_retseg.ui.provenance import (
     PROVENANCE,
     Place,
     attributes_of,
@@ -17,7 +18,6 @@ from napari_retseg.ui.origin import (
     is_placed,
     place_of,
 )
-from napari_retseg.ui.placing import View, place_axes, place_fundus
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

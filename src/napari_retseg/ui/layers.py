@@ -14,14 +14,14 @@ from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.plaintext import make_visible
 from napari_retseg.scan import Axis, OctScan
-from napari_retseg.ui.origin import (
+from napari_retseg.ui.placing import place_axes
+from napari_retseg.ui.provenance import (
     attributes_of,
     describe_grid,
     find_scan,
     measure_spacing,
     place_of,
 )
-from napari_retseg.ui.placing import place_axes
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer

@@ -9,8 +9,8 @@ from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox
 
 from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.dockstate import BadModel
 from napari_retseg.ui.plain import make_tip
-from napari_retseg.ui.state import BadModel
 
 
 def show_bad_models(box: QComboBox, bad: Sequence[BadModel], *, after: int) -> None:

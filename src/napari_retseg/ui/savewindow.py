@@ -55,7 +55,7 @@ class SaveWindow(QDialog):
         Those that are offered.
     chosen
         The one that is chosen first.
-    tell
+    notify
         Called with a sentence once a file is written.
     """
 
@@ -65,14 +65,14 @@ class SaveWindow(QDialog):
         layers: Sequence[Layer],
         chosen: Layer,
         *,
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Save a layer")
         self._viewer = viewer
         self._layers = list(layers)
-        self._tell = tell
+        self._notify = notify
         self._postbox = Postbox()
         names = [(make_visible(layer.name), number) for number, layer in enumerate(layers)]
         self.layer_box = ComboBox(
@@ -170,7 +170,7 @@ class SaveWindow(QDialog):
         if error is None:
             path = done.result()
             open_memory().setValue(_FOLDER, str(path.parent))
-            self._tell(f"Saved to {path}.")
+            self._notify(f"Saved to {path}.")
             self.close()
         elif isinstance(error, RetsegError):
             self._show(str(error))
@@ -186,17 +186,17 @@ def open_save_window(
     viewer: ViewerModel,
     *,
     parent: QWidget,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     best: Layer | None = None,
 ) -> SaveWindow | None:
-    """Let the user save a layer: the selected one, or `best`; tell where there is none to save."""
+    """Let the user save a layer: the selected one, or `best`; say where there is none to save."""
     layers = [layer for layer in viewer.layers if can_be_saved(layer)]
     wanted = [viewer.layers.selection.active, best, *reversed(layers)]
     chosen = next((layer for layer in wanted if layer is not None and layer in layers), None)
     if chosen is None:
-        tell("Nothing to save yet: open a scan first.")
+        notify("Nothing to save yet: open a scan first.")
         return None
-    window = SaveWindow(viewer, layers, chosen, tell=tell, parent=parent)
+    window = SaveWindow(viewer, layers, chosen, notify=notify, parent=parent)
     window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     window.show()
     return window

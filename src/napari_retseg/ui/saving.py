@@ -15,7 +15,7 @@ import numpy as np
 from napari_retseg.errors import InputError
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
-from napari_retseg.ui.origin import (
+from napari_retseg.ui.provenance import (
     PROVENANCE,
     attributes_of,
     describe_grid,
@@ -24,7 +24,7 @@ from napari_retseg.ui.origin import (
     is_placed,
     place_of,
 )
-from napari_retseg.ui.writing import write_image, write_labels
+from napari_retseg.ui.writers import write_image, write_labels
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer

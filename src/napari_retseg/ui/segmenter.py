@@ -16,6 +16,7 @@ from napari_retseg.errors import InputError, ModelError, RetsegError
 from napari_retseg.events import BscanPredicted, Event, Message, Progress
 from napari_retseg.models import find_model, read_info
 from napari_retseg.scan import OctScan
+from napari_retseg.ui.dockstate import ModelChoice, Notice, SegmentState, Work, describe_scan
 from napari_retseg.ui.layers import (
     import_labels,
     is_scan_layer,
@@ -25,8 +26,7 @@ from napari_retseg.ui.layers import (
 from napari_retseg.ui.modellist import find_models
 from napari_retseg.ui.numbering import list_bscan_files
 from napari_retseg.ui.prediction import Prediction
-from napari_retseg.ui.run import Run, check_channels, estimate, report, take_bscans
-from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work, describe_scan
+from napari_retseg.ui.segmentation import Run, check_channels, estimate, report, take_bscans
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -92,7 +92,7 @@ class Segmenter:
         chosen = self.state.chosen_model
         found, bad = find_models(self._browsed)
         for one in bad:
-            self.tell(one.why, "warning")
+            self.notify(one.why, "warning")
         folders = [choice.folder for choice in found]
         self.state.models, self.state.bad_models = found, bad
         if chosen is not None and chosen.folder in folders:
@@ -100,7 +100,7 @@ class Segmenter:
         else:
             self.state.model = 0 if found else -1
         if not found:
-            self.tell("No model yet: press Browse and choose a model folder.")
+            self.notify("No model yet: press Browse and choose a model folder.")
 
     def add_model(self, folder: Path) -> None:
         """Add a model from a folder, and choose it."""
@@ -108,13 +108,13 @@ class Segmenter:
             found = find_model(folder)
             read_info(found)
         except ModelError as error:
-            self.tell(str(error), "error")
+            self.notify(str(error), "error")
             return
         if found not in [choice.folder for choice in self.state.models]:
             self._browsed.append(found)
         self.refresh_models()
         self.choose_model([choice.folder for choice in self.state.models].index(found))
-        self.tell("")
+        self.notify("")
 
     def segment_bscan(self) -> None:
         """Segment the B-scan in view."""
@@ -128,7 +128,7 @@ class Segmenter:
         """Stop; what is done stays."""
         if self._run is not None and self._run.handle is not None:
             self._run.handle.cancel()
-            self.tell("Stopping…")
+            self.notify("Stopping…")
 
     def refresh_labels(self) -> None:
         """Show labels that have come since the last call, where they are in view."""
@@ -178,16 +178,16 @@ class Segmenter:
             scan = scan_of_layer(layer)
             check_channels(scan, choice, name=layer.name)
         except RetsegError as error:
-            self.tell(str(error), "error")
+            self.notify(str(error), "error")
             return
         run = self._prepare(layer, scan, choice, bscans)
         job = PredictJob(take_bscans(scan, bscans), choice.folder)
         self._run = run
-        self.tell("Loading the model…")
+        self.notify("Loading the model…")
         self.state.work = Work()
         run.handle = self._engine.submit(
             job,
-            on_event=partial(self._hear, run),
+            on_event=partial(self._on_event, run),
             on_done=lambda outcome: self._post(partial(self._finish, run, outcome)),
         )
 
@@ -204,7 +204,7 @@ class Segmenter:
                 run.prediction, run.layer = prediction, shown
         return run
 
-    def _hear(self, run: Run, event: Event) -> None:
+    def _on_event(self, run: Run, event: Event) -> None:
         """Take an event on the engine's thread: labels are written here, not on the GUI's."""
         if isinstance(event, BscanPredicted):
             index = run.bscans[event.index]
@@ -218,9 +218,9 @@ class Segmenter:
             self._add_layer(run)
         elif isinstance(event, Progress):
             self.state.work = estimate(run, event)
-            self.tell("")
+            self.notify("")
         elif isinstance(event, Message):
-            self.tell(event.text, event.level)
+            self.notify(event.text, event.level)
 
     def _add_layer(self, run: Run) -> None:
         run.layer = make_labels_layer(
@@ -245,16 +245,16 @@ class Segmenter:
         if outcome.status == "failed":
             logger.debug("%s", outcome.traceback)
             self._loaded = None
-            self.tell(str(outcome.error), "error")
+            self.notify(str(outcome.error), "error")
         else:
-            self.tell(report(run, outcome, done))
+            self.notify(report(run, outcome, done))
 
     def _on_loaded(self, outcome: JobOutcome) -> None:
         if outcome.status == "failed":
             logger.debug("%s", outcome.traceback)
             self._loaded = None
             if self._run is None:
-                self.tell(str(outcome.error), "error")
+                self.notify(str(outcome.error), "error")
 
     # What the viewer tells.
 
@@ -310,9 +310,9 @@ class Segmenter:
             self.state.work = None
             if run.handle is not None:
                 run.handle.cancel()
-            self.tell(f"{event.value.name} was closed; its segmentation was stopped.")
+            self.notify(f"{event.value.name} was closed; its segmentation was stopped.")
         self._update_scans()
 
-    def tell(self, text: str, level: Any = "info") -> None:
+    def notify(self, text: str, level: Any = "info") -> None:
         """Show one sentence."""
         self.state.notice = Notice(text, level)

@@ -138,7 +138,7 @@ def _open_viewer(
             "viewer=True needs napari; install it with: pip install 'napari-retseg[all]'"
         ) from error
     from napari_retseg.ui.layers import make_labels_layer
-    from napari_retseg.ui.reading import layers_of_scan
+    from napari_retseg.ui.readers import layers_of_scan
 
     opened = Viewer()
     layers = [Image(pixels, **arguments) for pixels, arguments, _ in layers_of_scan(scan)]

@@ -13,8 +13,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_retseg.ui.widgets.section import CollapsibleSection
-from napari_retseg.ui.workbench.dock import WorkbenchDock
-from napari_retseg.ui.workbench.panels.scan import ScanPanel
+from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -27,7 +27,7 @@ LEFT = Qt.MouseButton.LeftButton
 QUICK = {"iterations": 4, "score_every": 2, "batch_size": 2, "crop": "32x32", "augment": "none"}
 
 
-class Desk:
+class Clicker:
     """The dock and what a user does with it."""
 
     def __init__(self, viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ class Desk:
     def confirm(self, *bscans: int) -> None:
         for bscan in bscans:
             self.dock.review_panel.strip.bscan_clicked.emit(bscan)
-            opened = self.dock.bench.desk.opened
+            opened = self.dock.bench.session.opened
             assert opened is not None
             rows, columns = np.mgrid[20:40, :96].reshape(2, -1)
             opened.labels.data_setitem((np.full(len(rows), bscan), rows, columns), 3)
@@ -83,7 +83,7 @@ class Desk:
         self.wait(lambda: len(self.saved()) == len(bscans))
 
     def saved(self) -> list[int]:
-        workspace = self.dock.bench.desk.workspace
+        workspace = self.dock.bench.session.workspace
         assert workspace is not None
         return [b for b, s in workspace.states("eye").items() if s == "confirmed"]
 

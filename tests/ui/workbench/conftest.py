@@ -1,4 +1,4 @@
-"""What the tests of the workbench's widgets share: themes, and a clean desk."""
+"""What the tests of the workbench's widgets share: themes, and a clean clicker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari.qt import get_stylesheet
 from qtpy.QtCore import QEvent, QSettings
 from qtpy.QtWidgets import QApplication, QWidget
 
-from tests.ui.workbench.clicking import Desk
+from tests.ui.workbench.clicking import Clicker
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -81,9 +81,9 @@ def viewer(make_napari_viewer: Callable[..., Viewer], own_copy: Path) -> Viewer:
 
 
 @pytest.fixture
-def desk(
+def clicker(
     viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, volume: Path
-) -> Desk:
-    made = Desk(viewer, qtbot, monkeypatch)
+) -> Clicker:
+    made = Clicker(viewer, qtbot, monkeypatch)
     made.start(tmp_path / "work", volume)
     return made

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import QApplication
 from napari_retseg.engine import Engine
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 from tests.ui.playing import PlayedEngine
 
 DONE = "all switches done"
@@ -61,10 +61,10 @@ def wait(until: Callable[[], bool]) -> None:
 def switch(dock: WorkbenchDock, rng: random.Random, expected: dict[str, np.ndarray]) -> None:
     """Paint, confirm, and choose a scan: the open one or the other, sooner or later."""
     bench, state = dock.bench, dock.bench.state
-    opened = bench.desk.opened
+    opened = bench.session.opened
     if opened is not None:
         bscan = rng.randrange(opened.n_bscans)
-        bench.scans.go_to(bscan)
+        bench.navigation.go_to(bscan)
         opened.labels.paint((bscan, rng.randrange(40), rng.randrange(90)), rng.randrange(1, 9))
         if rng.random() < 0.5:
             bench.correcting.confirm()
@@ -77,7 +77,7 @@ def switch(dock: WorkbenchDock, rng: random.Random, expected: dict[str, np.ndarr
     if rng.random() < 0.7:
         let_draw(rng.randrange(30))
     if rng.random() < 0.3:
-        wait(lambda: bench.desk.opened is not None)
+        wait(lambda: bench.session.opened is not None)
 
 
 def main(folder: Path, n_switches: int, seed: int) -> None:
@@ -91,18 +91,18 @@ def main(folder: Path, n_switches: int, seed: int) -> None:
     bench = dock.bench
     bench.create(folder / "work")
     wait(lambda: bench.state.folder is not None)
-    bench.adding.add_files(make_scans(folder))
-    wait(lambda: bench.desk.opened is not None)
+    bench.scanimport.add_files(make_scans(folder))
+    wait(lambda: bench.session.opened is not None)
     expected: dict[str, np.ndarray] = {}
     for _ in range(n_switches):
         switch(dock, rng, expected)
         names = [layer.name for layer in viewer.layers]
         assert names.count("labels") <= 1, names
-    wait(lambda: bench.desk.opened is not None)
-    saver, workspace = bench.desk.saver, bench.desk.workspace
+    wait(lambda: bench.session.opened is not None)
+    saver, workspace = bench.session.saver, bench.session.workspace
     assert saver is not None
     assert workspace is not None
-    bench.desk.wait_for_files()
+    bench.session.wait_for_files()
     wait(lambda: not saver.pending)
     for name, labels in expected.items():
         assert np.array_equal(workspace.read_labels(name), labels), name

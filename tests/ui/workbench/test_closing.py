@@ -16,13 +16,13 @@ from qtpy.QtWidgets import QMessageBox, QPushButton
 
 from napari_retseg.engine.workers import RemoteWorkers
 from napari_retseg.errors import JobError
-from napari_retseg.ui.scores.dock import ScoresDock
+from napari_retseg.ui.scores.scoresdock import ScoresDock
 from napari_retseg.ui.widgets.tabs import find_dock
 from napari_retseg.ui.workbench.control.docks import find_workbench
 from napari_retseg.ui.workbench.dialogs.closing import find_window
-from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 from napari_retseg.workspace import Workspace
-from tests.ui.workbench.clicking import Desk, fill_new_window
+from tests.ui.workbench.clicking import Clicker, fill_new_window
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -57,23 +57,23 @@ def press_close(dock: WorkbenchDock) -> None:
     button.click()
 
 
-def start_training(desk: Desk) -> None:
-    desk.confirm(0, 1, 4)
-    desk.retrain(iterations=500, score_every=500)
-    desk.wait(lambda: len(desk.iterations) > 2)
+def start_training(clicker: Clicker) -> None:
+    clicker.confirm(0, 1, 4)
+    clicker.retrain(iterations=500, score_every=500)
+    clicker.wait(lambda: len(clicker.iterations) > 2)
 
 
-def reopen(desk: Desk, viewer: Viewer, folder: Path) -> None:
+def reopen(clicker: Clicker, viewer: Viewer, folder: Path) -> None:
     """Open the dock again in the same viewer, and its workspace in it."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
     assert isinstance(widget, WorkbenchDock)
-    desk.dock, desk.state = widget, widget.bench.state
+    clicker.dock, clicker.state = widget, widget.bench.state
     widget.scan_panel.opened.emit(folder)
-    desk.wait(lambda: desk.state.n_bscans > 0)
+    clicker.wait(lambda: clicker.state.n_bscans > 0)
 
 
-def paint(desk: Desk, bscan: int, value: int) -> None:
-    opened = desk.dock.bench.desk.opened
+def paint(clicker: Clicker, bscan: int, value: int) -> None:
+    opened = clicker.dock.bench.session.opened
     assert opened is not None
     rows, columns = np.mgrid[20:40, :96].reshape(2, -1)
     opened.labels.data_setitem((np.full(len(rows), bscan), rows, columns), value)
@@ -86,18 +86,18 @@ def read_states(folder: Path) -> dict[int, str]:
 
 
 def test_closing_napari_while_it_trains_asks_and_the_training_can_be_resumed(
-    desk: Desk, answer: Answer, tmp_path: Path
+    clicker: Clicker, answer: Answer, tmp_path: Path
 ) -> None:
-    start_training(desk)
+    start_training(clicker)
     asked = answer("Keep training")
-    window = desk.dock.window()
+    window = clicker.dock.window()
     assert window is not None
     window.close()
     assert window.isVisible()
     assert asked == ["A training is running. Stop it and close?"]
-    assert desk.state.is_training
-    bench = desk.dock.bench
-    desk.viewer.close()  # by a program: no question would change it
+    assert clicker.state.is_training
+    bench = clicker.dock.bench
+    clicker.viewer.close()  # by a program: no question would change it
     bench.close()
     assert len(asked) == 1
     assert (tmp_path / "work" / "rounds" / "0001" / "checkpoints" / "last.pt").is_file()
@@ -105,31 +105,31 @@ def test_closing_napari_while_it_trains_asks_and_the_training_can_be_resumed(
 
 
 def test_a_dock_that_is_closed_while_it_trains_comes_back_or_stops_and_resumes(
-    desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path
+    clicker: Clicker, viewer: Viewer, answer: Answer, tmp_path: Path
 ) -> None:
-    start_training(desk)
+    start_training(clicker)
     frame_name = "Retseg workbench (napari-retseg)"
     asked = answer("Keep training")
-    press_close(desk.dock)
-    desk.wait(lambda: bool(asked))
-    assert desk.state.is_training
-    assert viewer.window.dock_widgets[frame_name] is desk.dock
-    desk.wait(desk.dock.isVisible)
-    more = len(desk.iterations) + 2
-    desk.wait(lambda: len(desk.iterations) > more)
+    press_close(clicker.dock)
+    clicker.wait(lambda: bool(asked))
+    assert clicker.state.is_training
+    assert viewer.window.dock_widgets[frame_name] is clicker.dock
+    clicker.wait(clicker.dock.isVisible)
+    more = len(clicker.iterations) + 2
+    clicker.wait(lambda: len(clicker.iterations) > more)
     asked = answer("Stop and close")
-    press_close(desk.dock)
-    desk.wait(lambda: frame_name not in viewer.window.dock_widgets and not viewer.layers)
+    press_close(clicker.dock)
+    clicker.wait(lambda: frame_name not in viewer.window.dock_widgets and not viewer.layers)
     assert asked == ["A training is running. Stop it and close?"]
     assert find_workbench(viewer) is None
 
-    reopen(desk, viewer, tmp_path / "work")
-    desk.wait(lambda: desk.state.resumable is not None)
-    assert not desk.state.is_read_only
-    desk.click(desk.dock.retrain_panel.resume_button)
-    desk.wait(lambda: len(desk.iterations) > more + 1)
-    desk.click(desk.dock.retrain_panel.stop_button)
-    desk.wait(lambda: not desk.state.is_training)
+    reopen(clicker, viewer, tmp_path / "work")
+    clicker.wait(lambda: clicker.state.resumable is not None)
+    assert not clicker.state.is_read_only
+    clicker.click(clicker.dock.retrain_panel.resume_button)
+    clicker.wait(lambda: len(clicker.iterations) > more + 1)
+    clicker.click(clicker.dock.retrain_panel.stop_button)
+    clicker.wait(lambda: not clicker.state.is_training)
 
 
 class FromOutside(QCloseEvent):
@@ -140,68 +140,76 @@ class FromOutside(QCloseEvent):
 
 
 def test_one_answer_closes_the_window(
-    desk: Desk, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    clicker: Clicker, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = answer("Stop and close")
     closed: list[bool] = []
-    window = find_window(desk.dock)
+    window = find_window(clicker.dock)
     assert window is not None
-    closing = desk.dock.closing
+    closing = clicker.dock.closing
     # without anything to ask, napari's own question is the only one
     assert not closing.eventFilter(window, FromOutside())
-    start_training(desk)
+    start_training(clicker)
     event = FromOutside()
     with monkeypatch.context() as seen:
         seen.setattr(window, "close", lambda: closed.append(True))
         assert closing.eventFilter(window, event)
         assert not event.isAccepted()
-        desk.wait(lambda: closed == [True])
+        clicker.wait(lambda: closed == [True])
     assert len(asked) == 1
     assert not closing.eventFilter(window, QCloseEvent())
     assert len(asked) == 1
 
 
 def test_closing_the_dock_keeps_the_last_stroke_and_gives_keys_and_layers_back(
-    desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clicker: Clicker,
+    viewer: Viewer,
+    answer: Answer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = answer("Keep training")
-    desk.dock.bench.scans.go_to(2)
-    paint(desk, 2, 3)
-    press_close(desk.dock)
-    desk.wait(lambda: not viewer.layers)
+    clicker.dock.bench.navigation.go_to(2)
+    paint(clicker, 2, 3)
+    press_close(clicker.dock)
+    clicker.wait(lambda: not viewer.layers)
     assert not asked
     assert read_states(tmp_path / "work") == {2: "corrected"}
     # a key of the workbench does nothing now, and raises nothing
     assert not {"G", "K", "U"} & {str(key) for key in viewer.keymap}
     gc.collect()
-    reopen(desk, viewer, tmp_path / "work")
+    reopen(clicker, viewer, tmp_path / "work")
     assert (viewer.layers["labels"].data[2, 20:40] == 3).all()
-    desk.click(desk.dock.scan_panel.new_button)
-    fill_new_window(desk.dock.scan_panel, tmp_path / "other")
-    desk.wait(lambda: desk.state.folder == tmp_path / "other")
+    clicker.click(clicker.dock.scan_panel.new_button)
+    fill_new_window(clicker.dock.scan_panel, tmp_path / "other")
+    clicker.wait(lambda: clicker.state.folder == tmp_path / "other")
     assert not viewer.layers
 
 
 def test_strokes_that_cannot_be_written_are_not_lost_without_a_question(
-    desk: Desk, viewer: Viewer, answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clicker: Clicker,
+    viewer: Viewer,
+    answer: Answer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full_disk:
         full_disk.setattr(Workspace, "write_labels", refuse)
-        desk.dock.bench.scans.go_to(1)
-        paint(desk, 1, 3)
+        clicker.dock.bench.navigation.go_to(1)
+        paint(clicker, 1, 3)
         asked = answer("Keep open")
-        window = desk.dock.window()
+        window = clicker.dock.window()
         assert window is not None
         window.close()
         assert window.isVisible()
         assert "strokes on 1 B-scan could not be saved" in asked[0]
-        press_close(desk.dock)
-        desk.wait(lambda: len(asked) == 2 and desk.dock.isVisible())
-    press_close(desk.dock)
-    desk.wait(lambda: not viewer.layers)
+        press_close(clicker.dock)
+        clicker.wait(lambda: len(asked) == 2 and clicker.dock.isVisible())
+    press_close(clicker.dock)
+    clicker.wait(lambda: not viewer.layers)
     assert len(asked) == 2
     assert read_states(tmp_path / "work") == {1: "corrected"}
 

@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtWidgets import QInputDialog
 
 from tests.remote import Remote
-from tests.ui.workbench.clicking import Desk, workers
+from tests.ui.workbench.clicking import Clicker, workers
 
 
 @pytest.fixture
@@ -22,21 +22,21 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
 
 
 def test_a_round_on_workers_elsewhere(
-    remote: Remote, desk: Desk, models: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Remote, clicker: Clicker, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = remote.address
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (address, True))
-    desk.click(desk.dock.address_button)
-    assert desk.state.address == address
-    desk.wait(lambda: not workers("predict"))
-    desk.segment_all()
-    desk.check_prediction(models / "expected.npy")
-    desk.confirm(0, 1, 4)
-    desk.retrain()
-    assert f"the workers of {address}" in desk.dock.retrain_panel.text.text()
-    desk.wait(lambda: desk.state.verdict is not None)
-    assert desk.iterations == [1, 2, 3, 4]
-    desk.click(desk.dock.progress_panel.old_button)
-    desk.wait(lambda: desk.state.verdict is None)
+    clicker.click(clicker.dock.address_button)
+    assert clicker.state.address == address
+    clicker.wait(lambda: not workers("predict"))
+    clicker.segment_all()
+    clicker.check_prediction(models / "expected.npy")
+    clicker.confirm(0, 1, 4)
+    clicker.retrain()
+    assert f"the workers of {address}" in clicker.dock.retrain_panel.text.text()
+    clicker.wait(lambda: clicker.state.verdict is not None)
+    assert clicker.iterations == [1, 2, 3, 4]
+    clicker.click(clicker.dock.progress_panel.old_button)
+    clicker.wait(lambda: clicker.state.verdict is None)
     assert not workers("predict")
     assert not workers("train")

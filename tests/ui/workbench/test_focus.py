@@ -24,9 +24,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retseg.ui.widgets.section import CollapsibleSection
-from napari_retseg.ui.workbench.dock import WorkbenchDock
 from napari_retseg.ui.workbench.focus import find_canvas
-from tests.ui.workbench.clicking import Desk
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from tests.ui.workbench.clicking import Clicker
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -36,14 +36,14 @@ _TYPED = (QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextEdit)
 
 
 @pytest.fixture
-def dock(desk: Desk, qtbot: QtBot) -> WorkbenchDock:
-    window = desk.dock.window()
+def dock(clicker: Clicker, qtbot: QtBot) -> WorkbenchDock:
+    window = clicker.dock.window()
     assert window is not None
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
-    for section in desk.dock.findChildren(CollapsibleSection):
+    for section in clicker.dock.findChildren(CollapsibleSection):
         section.set_open(True)
-    return desk.dock
+    return clicker.dock
 
 
 def canvas_of(dock: WorkbenchDock) -> QWidget:
@@ -79,9 +79,9 @@ def use(qtbot: QtBot, widget: QWidget) -> None:
 
 
 def test_the_focus_comes_back_from_every_widget(
-    desk: Desk, dock: WorkbenchDock, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    clicker: Clicker, dock: WorkbenchDock, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.dock.bench.training, "retrain", lambda: None)
+    monkeypatch.setattr(clicker.dock.bench.training, "retrain", lambda: None)
     canvas = canvas_of(dock)
     widgets = usable(dock)
     assert len(widgets) > 25
@@ -100,7 +100,7 @@ def test_the_focus_comes_back_from_every_widget(
 
 
 def test_keys_work_after_a_scan_is_chosen_in_the_box(
-    desk: Desk, dock: WorkbenchDock, qtbot: QtBot
+    clicker: Clicker, dock: WorkbenchDock, qtbot: QtBot
 ) -> None:
     canvas = canvas_of(dock)
     canvas.setFocus()
@@ -113,7 +113,7 @@ def test_keys_work_after_a_scan_is_chosen_in_the_box(
     with suppress(QtBotTimeoutError):
         qtbot.waitUntil(canvas.hasFocus, timeout=5000)
     assert canvas.hasFocus(), f"{QApplication.focusWidget()}, {QApplication.activeWindow()}"
-    opened = desk.dock.bench.desk.opened
+    opened = clicker.dock.bench.session.opened
     assert opened is not None
     before = opened.prediction.visible
     focused = QApplication.focusWidget()

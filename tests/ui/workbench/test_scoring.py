@@ -12,26 +12,26 @@ from napari.layers import Labels
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
 from napari_retseg.ui.scores.comparing import find_fault
+from napari_retseg.ui.scores.heldoutscores import name_models
 from napari_retseg.ui.scores.scoring import Scoring
-from napari_retseg.ui.workbench.control.heldout import name_models
 from napari_retseg.workspace import PredictedBscan
-from tests.ui.workbench.session import Session
+from tests.ui.workbench.playedbench import PlayedBench
 
 FLUID_OF_MODEL, FLUID = 3, 8
 
 
 @pytest.fixture
-def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]:
-    made = Session()
+def played(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[PlayedBench]:
+    made = PlayedBench()
     made.start(tmp_path / "work", volume)
     yield made
     made.close()
 
 
 @pytest.fixture
-def scoring(session: Session) -> Iterator[Scoring]:
-    made = Scoring(session.bench.desk.viewer, post=session.bench.desk.post, bench=session.bench)
-    session.scorings.append(made)
+def scoring(played: PlayedBench) -> Iterator[Scoring]:
+    made = Scoring(played.bench.session.viewer, post=played.bench.session.post, bench=played.bench)
+    played.scorings.append(made)
     yield made
     made.close()
 
@@ -47,29 +47,29 @@ def expect(
     return counter.scores().overlap
 
 
-def check(session: Session, scoring: Scoring, bscans: list[int]) -> None:
-    loaded = session.opened.loaded
+def check(played: PlayedBench, scoring: Scoring, bscans: list[int]) -> None:
+    loaded = played.opened.loaded
     expected = expect(loaded.classes, loaded.labels, loaded.prediction, bscans)
     assert scoring.state.scores == expected
 
 
-def test_only_bscans_with_labels_count(session: Session, scoring: Scoring) -> None:
-    session.predict(FLUID_OF_MODEL)
+def test_only_bscans_with_labels_count(played: PlayedBench, scoring: Scoring) -> None:
+    played.predict(FLUID_OF_MODEL)
     assert "No B-scan of this scan has labels yet" in scoring.state.notice
-    session.bench.correcting.accept_bscan()
-    session.settle()
-    check(session, scoring, [2])
+    played.bench.correcting.accept_bscan()
+    played.settle()
+    check(played, scoring, [2])
     assert scoring.state.scores is not None
     assert scoring.state.scores.classes["fluid"].dice == 1
 
 
-def test_scores_name_the_model_that_predicted(session: Session, scoring: Scoring) -> None:
+def test_scores_name_the_model_that_predicted(played: PlayedBench, scoring: Scoring) -> None:
     assert scoring.state.model == ""
-    session.predict(FLUID_OF_MODEL)
-    session.settle()
+    played.predict(FLUID_OF_MODEL)
+    played.settle()
     assert scoring.state.model == "tiny"
     labels = Labels(np.zeros((5, 64, 96), np.uint8), name="other")
-    session.viewer.layers.append(labels)
+    played.viewer.layers.append(labels)
     names = list(scoring.state.layers)
     scoring.choose(reference=names.index("labels"), predicted=names.index("other"))
     assert scoring.state.model == ""
@@ -87,141 +87,141 @@ def test_several_models_are_told_apart() -> None:
     assert name_models(twice) == "tiny aaaaaa (1 B-scan), tiny bbbbbb (1 B-scan)"
 
 
-def test_strokes_and_undo_are_counted(session: Session, scoring: Scoring) -> None:
-    session.predict(FLUID_OF_MODEL)
-    session.show(1)
-    session.bench.correcting.accept_bscan()
-    session.settle()
-    session.paint(1, slice(35, 50), 2)
-    session.settle()
-    check(session, scoring, [1])
-    session.paint(3, slice(5, 9), 255)
-    session.settle()
-    check(session, scoring, [1, 3])
-    session.opened.labels.undo()  # with the prediction that the stroke began with
-    session.settle()
-    check(session, scoring, [1])
+def test_strokes_and_undo_are_counted(played: PlayedBench, scoring: Scoring) -> None:
+    played.predict(FLUID_OF_MODEL)
+    played.show(1)
+    played.bench.correcting.accept_bscan()
+    played.settle()
+    played.paint(1, slice(35, 50), 2)
+    played.settle()
+    check(played, scoring, [1])
+    played.paint(3, slice(5, 9), 255)
+    played.settle()
+    check(played, scoring, [1, 3])
+    played.opened.labels.undo()  # with the prediction that the stroke began with
+    played.settle()
+    check(played, scoring, [1])
 
 
 def test_strokes_count_while_the_volume_is_being_segmented(
-    session: Session, scoring: Scoring
+    played: PlayedBench, scoring: Scoring
 ) -> None:
-    session.paint(1, slice(35, 50), 2)
-    session.settle()
-    session.bench.predicting.segment_volume()
-    session.send(3, FLUID_OF_MODEL)
-    session.take_posts()
-    check(session, scoring, [1])
-    session.paint(3, slice(30, 50), 8)
-    session.settle()
-    check(session, scoring, [1, 3])
-    session.paint(3, slice(25, 35), 2)
-    session.send(2, FLUID_OF_MODEL)  # before any timer has seen the stroke
-    session.take_posts()
-    session.settle()
-    check(session, scoring, [1, 3])
-    session.send(3, 1)  # the B-scan that is painted on
-    session.paint(3, slice(20, 30), 4)
-    session.take_posts()
-    session.settle()
-    check(session, scoring, [1, 3])
-    session.job.end()
-    session.settle()
-    check(session, scoring, [1, 3])
+    played.paint(1, slice(35, 50), 2)
+    played.settle()
+    played.bench.predicting.segment_volume()
+    played.send(3, FLUID_OF_MODEL)
+    played.take_posts()
+    check(played, scoring, [1])
+    played.paint(3, slice(30, 50), 8)
+    played.settle()
+    check(played, scoring, [1, 3])
+    played.paint(3, slice(25, 35), 2)
+    played.send(2, FLUID_OF_MODEL)  # before any timer has seen the stroke
+    played.take_posts()
+    played.settle()
+    check(played, scoring, [1, 3])
+    played.send(3, 1)  # the B-scan that is painted on
+    played.paint(3, slice(20, 30), 4)
+    played.take_posts()
+    played.settle()
+    check(played, scoring, [1, 3])
+    played.job.end()
+    played.settle()
+    check(played, scoring, [1, 3])
 
 
-def test_the_bscan_in_view_can_be_scored_alone(session: Session, scoring: Scoring) -> None:
-    session.predict(FLUID_OF_MODEL)
-    session.paint(1, slice(20, 30), FLUID)
-    session.paint(3, slice(20, 40), FLUID)
-    session.settle()
+def test_the_bscan_in_view_can_be_scored_alone(played: PlayedBench, scoring: Scoring) -> None:
+    played.predict(FLUID_OF_MODEL)
+    played.paint(1, slice(20, 30), FLUID)
+    played.paint(3, slice(20, 40), FLUID)
+    played.settle()
     scoring.choose_scope("bscan")
-    check(session, scoring, [3])
-    session.show(1)
-    check(session, scoring, [1])
-    session.show(0)
+    check(played, scoring, [3])
+    played.show(1)
+    check(played, scoring, [1])
+    played.show(0)
     assert scoring.state.scores is None
 
 
 def test_a_new_prediction_is_compared_with_the_one_before(
-    session: Session, scoring: Scoring
+    played: PlayedBench, scoring: Scoring
 ) -> None:
-    session.predict(2)
-    session.paint(1, slice(20, 40), FLUID)
-    session.settle()
-    session.predict(FLUID_OF_MODEL)
-    session.settle()
-    check(session, scoring, [1])
+    played.predict(2)
+    played.paint(1, slice(20, 40), FLUID)
+    played.settle()
+    played.predict(FLUID_OF_MODEL)
+    played.settle()
+    check(played, scoring, [1])
     assert scoring.state.before is not None
     assert scoring.state.before.classes["fluid"].dice == 0
     assert scoring.state.scores is not None
     assert scoring.state.scores.classes["fluid"].dice == 1
 
 
-def test_the_worst_bscans_are_listed_and_shown(session: Session, scoring: Scoring) -> None:
-    session.predict(FLUID_OF_MODEL)
-    session.paint(1, slice(20, 40), FLUID)
-    session.paint(3, slice(25, 45), FLUID)
-    session.settle()
+def test_the_worst_bscans_are_listed_and_shown(played: PlayedBench, scoring: Scoring) -> None:
+    played.predict(FLUID_OF_MODEL)
+    played.paint(1, slice(20, 40), FLUID)
+    played.paint(3, slice(25, 45), FLUID)
+    played.settle()
     assert [bscan for bscan, _ in scoring.state.worst] == [3, 1]
     scoring.go_to(3)
-    assert session.state.bscan == 3
+    assert played.state.bscan == 3
 
 
-def test_undo_from_a_restore_point_is_counted(session: Session, scoring: Scoring) -> None:
-    session.predict(FLUID_OF_MODEL)
-    session.bench.correcting.accept_volume()
-    session.settle()
-    check(session, scoring, [0, 1, 2, 3, 4])
-    session.paint(0, slice(0, 64), 1)
-    session.written(0)
-    session.bench.correcting.undo()
-    session.settle()
-    check(session, scoring, [0, 1, 2, 3, 4])
+def test_undo_from_a_restore_point_is_counted(played: PlayedBench, scoring: Scoring) -> None:
+    played.predict(FLUID_OF_MODEL)
+    played.bench.correcting.accept_volume()
+    played.settle()
+    check(played, scoring, [0, 1, 2, 3, 4])
+    played.paint(0, slice(0, 64), 1)
+    played.written(0)
+    played.bench.correcting.undo()
+    played.settle()
+    check(played, scoring, [0, 1, 2, 3, 4])
 
 
-def test_any_two_layers_can_be_compared(session: Session, scoring: Scoring) -> None:
+def test_any_two_layers_can_be_compared(played: PlayedBench, scoring: Scoring) -> None:
     other = np.zeros((5, 64, 96), np.int32)
     other[:, 10:20] = 1
-    session.viewer.layers.append(Labels(other, name="other grader"))
+    played.viewer.layers.append(Labels(other, name="other grader"))
     names = list(scoring.state.layers)
     scoring.choose(reference=names.index("labels"), predicted=names.index("other grader"))
-    session.paint(0, slice(10, 20), 1)
-    session.settle()
+    played.paint(0, slice(10, 20), 1)
+    played.settle()
     assert scoring.state.scores is not None
     assert scoring.state.scores.classes["NFL"].dice == 1
     small = Labels(np.zeros((2, 3, 4), np.uint8), name="small")
-    session.viewer.layers.append(small)
+    played.viewer.layers.append(small)
     names = list(scoring.state.layers)
     scoring.choose(reference=names.index("labels"), predicted=names.index("small"))
     assert "have different shapes" in scoring.state.notice
     assert scoring.state.scores is None
 
 
-def test_held_out_bscans_are_scored_from_disk(session: Session, scoring: Scoring) -> None:
+def test_held_out_bscans_are_scored_from_disk(played: PlayedBench, scoring: Scoring) -> None:
     scoring.choose_scope("heldout")
-    session.settle()
+    played.settle()
     assert "No held-out B-scan is confirmed yet" in scoring.state.notice
-    session.predict(FLUID_OF_MODEL)
+    played.predict(FLUID_OF_MODEL)
     for bscan in range(5):
-        session.paint(bscan, slice(20, 40), FLUID)
-        session.bench.correcting.confirm()
-        session.written(bscan)
-    session.workspace.pin()
-    heldout = session.workspace.heldout("eye")
+        played.paint(bscan, slice(20, 40), FLUID)
+        played.bench.correcting.confirm()
+        played.written(bscan)
+    played.workspace.pin()
+    heldout = played.workspace.heldout("eye")
     assert heldout
     scoring.choose_scope("heldout")
-    session.settle()
+    played.settle()
     assert scoring.state.notice.startswith(f"{len(heldout)} B-scan")
     assert scoring.state.scores is not None
     assert scoring.state.scores.classes["fluid"].dice == 1
 
 
-def test_it_works_without_a_workbench(session: Session) -> None:
-    alone = Scoring(session.bench.desk.viewer, post=session.bench.desk.post)
-    session.scorings.append(alone)
-    session.paint(2, slice(0, 10), 1)
-    session.settle()
+def test_it_works_without_a_workbench(played: PlayedBench) -> None:
+    alone = Scoring(played.bench.session.viewer, post=played.bench.session.post)
+    played.scorings.append(alone)
+    played.paint(2, slice(0, 10), 1)
+    played.settle()
     assert alone.state.scores is not None
     assert alone.state.scores.classes["NFL"].dice == 0
     alone.choose_scope("heldout")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ui.workbench.session import Session
+from tests.ui.workbench.playedbench import PlayedBench
 
 
 @pytest.fixture
-def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]:
-    made = Session()
+def played(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[PlayedBench]:
+    made = PlayedBench()
     copies = []
     for name in ("eye", "other", "third"):
         copies.append(tmp_path / f"{name}.tif")
@@ -24,87 +24,87 @@ def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]
     made.close()
 
 
-def own_layers(session: Session) -> list[str]:
-    return [layer.name for layer in session.viewer.layers]
+def own_layers(played: PlayedBench) -> list[str]:
+    return [layer.name for layer in played.viewer.layers]
 
 
 @pytest.mark.parametrize("way", [[1, 0], [1, 2, 1], [1, 0, 1, 0], [2, 1, 0, 2, 2], [1, 1, 1]])
-def test_only_the_last_choice_is_opened(session: Session, way: list[int]) -> None:
-    first = session.opened.labels
+def test_only_the_last_choice_is_opened(played: PlayedBench, way: list[int]) -> None:
+    first = played.opened.labels
     for index in way:
-        session.bench.scans.choose_scan(index)
-    session.settle()
-    wanted = session.state.scans[way[-1]].name
-    assert session.state.scan == way[-1]
-    assert session.opened.name == wanted
-    assert own_layers(session) == [wanted, "prediction", "labels"]
+        played.bench.navigation.choose_scan(index)
+    played.settle()
+    wanted = played.state.scans[way[-1]].name
+    assert played.state.scan == way[-1]
+    assert played.opened.name == wanted
+    assert own_layers(played) == [wanted, "prediction", "labels"]
     assert not first.editable
-    session.opened.labels.paint((2, 30, 30), 5)
-    assert session.written(2).any()
+    played.opened.labels.paint((2, 30, 30), 5)
+    assert played.written(2).any()
 
 
-def test_no_stroke_is_lost_between_switches(session: Session) -> None:
+def test_no_stroke_is_lost_between_switches(played: PlayedBench) -> None:
     rng = random.Random(1)
     expected: dict[str, np.ndarray] = {}
     for _ in range(40):
         index = rng.randrange(3)
-        session.bench.scans.choose_scan(index)
+        played.bench.navigation.choose_scan(index)
         if rng.random() < 0.6:
-            session.settle()
-        opened = session.bench.desk.opened
+            played.settle()
+        opened = played.bench.session.opened
         if opened is not None:
             place = (rng.randrange(5), rng.randrange(64), rng.randrange(96))
             opened.go_to(place[0])
             opened.labels.paint(place, rng.randrange(1, 9))
             expected[opened.name] = opened.loaded.labels.copy()
-        layers = own_layers(session)
+        layers = own_layers(played)
         assert layers.count("labels") == layers.count("prediction") <= 1
-    session.settle()
-    saver = session.bench.desk.saver
+    played.settle()
+    saver = played.bench.session.saver
     assert saver is not None
     assert saver.flush(20)
     for name, labels in expected.items():
-        assert np.array_equal(session.workspace.read_labels(name), labels)
+        assert np.array_equal(played.workspace.read_labels(name), labels)
 
 
 def test_a_scan_that_is_left_for_another_workspace_does_not_come_late(
-    session: Session, tmp_path: Path
+    played: PlayedBench, tmp_path: Path
 ) -> None:
-    session.bench.scans.choose_scan(1)
-    session.bench.create(tmp_path / "second")
-    session.settle()
-    assert own_layers(session) == []
-    assert session.bench.desk.opened is None
+    played.bench.navigation.choose_scan(1)
+    played.bench.create(tmp_path / "second")
+    played.settle()
+    assert own_layers(played) == []
+    assert played.bench.session.opened is None
 
 
-def test_choosing_the_open_scan_again_keeps_its_layers(session: Session) -> None:
-    session.opened.labels.paint((1, 30, 30), 5)
-    session.bench.correcting.confirm()
-    before = list(session.viewer.layers)
+def test_choosing_the_open_scan_again_keeps_its_layers(played: PlayedBench) -> None:
+    played.opened.labels.paint((1, 30, 30), 5)
+    played.bench.correcting.confirm()
+    before = list(played.viewer.layers)
     for _ in range(5):
-        session.bench.scans.choose_scan(0)
-    session.settle()
-    assert list(session.viewer.layers) == before
-    session.bench.scans.choose_scan(0, bscan=4)
-    assert session.state.bscan == 4
+        played.bench.navigation.choose_scan(0)
+    played.settle()
+    assert list(played.viewer.layers) == before
+    played.bench.navigation.choose_scan(0, bscan=4)
+    assert played.state.bscan == 4
 
 
-def test_what_is_said_of_the_open_scan_keeps_its_layers(session: Session) -> None:
-    before = list(session.viewer.layers)
-    session.bench.adding.describe(spacing_um=(200.0, 4.0, 12.0), laterality="OD")
-    session.bench.desk.wait_for_files()
-    session.opened.labels.paint((2, 30, 30), 5)  # in between
-    session.settle()
-    assert list(session.viewer.layers) == before
+def test_what_is_said_of_the_open_scan_keeps_its_layers(played: PlayedBench) -> None:
+    before = list(played.viewer.layers)
+    played.bench.scanimport.describe(spacing_um=(200.0, 4.0, 12.0), laterality="OD")
+    played.bench.session.wait_for_files()
+    played.opened.labels.paint((2, 30, 30), 5)  # in between
+    played.settle()
+    assert list(played.viewer.layers) == before
     for layer in before:
         assert list(layer.scale) == [1.0, 4.0, 12.0]  # B-scans are counted
-    names = session.workspace.classes.names[1:]
-    session.bench.adding.set_classes([*names, "drusen"])
-    session.settle()
-    assert list(session.viewer.layers) == before
-    assert session.opened.loaded.classes.names[-1] == "drusen"
-    assert "drusen" in list(session.opened.labels.features["class"])
-    assert session.labels[2].any()
-    assert np.array_equal(session.written(2), session.labels[2])
-    session.bench.correcting.undo()
-    assert not session.labels.any()
+    names = played.workspace.classes.names[1:]
+    played.bench.scanimport.set_classes([*names, "drusen"])
+    played.settle()
+    assert list(played.viewer.layers) == before
+    assert played.opened.loaded.classes.names[-1] == "drusen"
+    assert "drusen" in list(played.opened.labels.features["class"])
+    assert played.labels[2].any()
+    assert np.array_equal(played.written(2), played.labels[2])
+    played.bench.correcting.undo()
+    assert not played.labels.any()

@@ -19,7 +19,7 @@ from napari_retseg.ui.workbench.control.addresses import list_addresses
 from napari_retseg.ui.workbench.control.session import TrustQuestion
 from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine
-from tests.ui.workbench.session import Session
+from tests.ui.workbench.playedbench import PlayedBench
 
 SCHEDULER = "tcp://10.0.0.7:8786"
 
@@ -36,60 +36,60 @@ def foreign(tmp_path: Path, volume: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.fixture
-def session(own_models: Path) -> Iterator[Session]:
-    made = Session()
+def played(own_models: Path) -> Iterator[PlayedBench]:
+    made = PlayedBench()
     yield made
     made.close()
 
 
 @pytest.fixture
-def questions(session: Session) -> list[TrustQuestion]:
+def questions(played: PlayedBench) -> list[TrustQuestion]:
     asked: list[TrustQuestion] = []
-    session.bench.desk.asked.connect(asked.append)
+    played.bench.session.asked.connect(asked.append)
     return asked
 
 
 def test_a_workspace_of_somebody_else_is_opened_after_a_question(
-    session: Session, questions: list[TrustQuestion], foreign: Path
+    played: PlayedBench, questions: list[TrustQuestion], foreign: Path
 ) -> None:
-    session.bench.open(foreign)
-    session.settle()
+    played.bench.open(foreign)
+    played.settle()
     (question,) = questions
     assert question.folder == foreign
     assert question.outside.endswith("eye.tif")
-    assert session.state.folder is None
+    assert played.state.folder is None
     question.agree()
-    session.settle()
-    assert session.state.folder == foreign
-    assert session.state.n_bscans == 5
-    session.bench.leave()
-    session.bench.open(foreign)
-    session.settle()
+    played.settle()
+    assert played.state.folder == foreign
+    assert played.state.n_bscans == 5
+    played.bench.leave()
+    played.bench.open(foreign)
+    played.settle()
     assert len(questions) == 1
-    assert session.state.n_bscans == 5
+    assert played.state.n_bscans == 5
 
 
 def test_a_workspace_that_is_not_trusted_leaves_the_open_one_as_it_was(
-    session: Session,
+    played: PlayedBench,
     questions: list[TrustQuestion],
     foreign: Path,
     tmp_path: Path,
     volume: Path,
 ) -> None:
-    session.start(tmp_path / "mine", volume)
-    session.bench.open(foreign)
-    session.settle()
+    played.start(tmp_path / "mine", volume)
+    played.bench.open(foreign)
+    played.settle()
     questions[0].refuse()
-    assert "not opened" in session.state.notice.text
-    assert "not allow" in session.state.notice.text
-    assert session.state.folder == tmp_path / "mine"
-    assert session.state.n_bscans == 5
+    assert "not opened" in played.state.notice.text
+    assert "not allow" in played.state.notice.text
+    assert played.state.folder == tmp_path / "mine"
+    assert played.state.n_bscans == 5
     with Workspace.open(foreign, trust=True) as workspace:
         assert not workspace.is_read_only
 
 
 def test_a_workspace_cannot_send_scans_to_a_computer_that_the_user_has_not_chosen(
-    session: Session, foreign: Path, monkeypatch: pytest.MonkeyPatch
+    played: PlayedBench, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines: list[str | None] = []
 
@@ -99,23 +99,23 @@ def test_a_workspace_cannot_send_scans_to_a_computer_that_the_user_has_not_chose
 
     monkeypatch.setattr(bench_module, "Engine", make)
     for _ in range(2):  # the second time it is on the user's list
-        session.bench.open(foreign, trust=True)
-        session.settle()
-        assert session.state.address == ""
-        assert SCHEDULER in session.state.notice.text
-        assert session.bench.offered_address == SCHEDULER
-        session.bench.leave()
+        played.bench.open(foreign, trust=True)
+        played.settle()
+        assert played.state.address == ""
+        assert SCHEDULER in played.state.notice.text
+        assert played.bench.offered_address == SCHEDULER
+        played.bench.leave()
     assert engines == []
-    session.bench.open(foreign)
-    session.settle()
-    session.bench.connect(SCHEDULER)
-    session.settle()
+    played.bench.open(foreign)
+    played.settle()
+    played.bench.connect(SCHEDULER)
+    played.settle()
     assert list_addresses() == [SCHEDULER]
-    session.bench.leave()
-    session.bench.connect("")
-    session.bench.open(foreign)
-    session.settle()
-    assert session.state.address == SCHEDULER
+    played.bench.leave()
+    played.bench.connect("")
+    played.bench.open(foreign)
+    played.settle()
+    assert played.state.address == SCHEDULER
     assert engines == [SCHEDULER, None, SCHEDULER]
 
 
@@ -133,21 +133,21 @@ def write_dataset(folder: Path) -> Path:
 
 
 def test_a_data_set_with_images_outside_is_added_after_a_question(
-    session: Session, questions: list[TrustQuestion], tmp_path: Path
+    played: PlayedBench, questions: list[TrustQuestion], tmp_path: Path
 ) -> None:
     folder = write_dataset(tmp_path / "data")
-    session.bench.create(tmp_path / "work")
-    session.settle()
-    session.bench.adding.add_dataset(folder)
-    session.settle()
+    played.bench.create(tmp_path / "work")
+    played.settle()
+    played.bench.scanimport.add_dataset(folder)
+    played.settle()
     (question,) = questions
-    assert not session.state.scans
+    assert not played.state.scans
     question.refuse()
-    assert "not opened" in session.state.notice.text
+    assert "not opened" in played.state.notice.text
     question.agree()
-    session.settle()
-    assert [entry.name for entry in session.state.scans] == ["outside"]
-    assert session.workspace.states("outside") == {0: "confirmed"}
+    played.settle()
+    assert [entry.name for entry in played.state.scans] == ["outside"]
+    assert played.workspace.states("outside") == {0: "confirmed"}
 
 
 def test_the_sentence_for_the_command_line_says_what_can_be_done_there(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from napari_retseg.livescores import LiveScores
 from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap
 from napari_retseg.ui.scores.comparing import classes_of, find_fault
-from napari_retseg.ui.workbench.control.heldout import count_heldout, name_models
+from napari_retseg.ui.scores.heldoutscores import count_heldout, name_models
 from napari_retseg.ui.workbench.control.open_scan import LABELS, PREDICTION
 from napari_retseg.ui.workbench.control.strokes import Strokes
 
@@ -117,8 +117,8 @@ class Scoring:
         self._bench = bench
         if bench is None:
             return
-        bench.desk.changed.connect(self._on_changed)
-        bench.desk.written.connect(self._on_written)
+        bench.session.changed.connect(self._on_changed)
+        bench.session.written.connect(self._on_written)
         bench.state.events.strip.connect(self.update)
         bench.state.events.work.connect(self._on_work)
 
@@ -133,8 +133,8 @@ class Scoring:
 
     def _leave_bench(self) -> None:
         if self._bench is not None:
-            self._bench.desk.changed.disconnect(self._on_changed)
-            self._bench.desk.written.disconnect(self._on_written)
+            self._bench.session.changed.disconnect(self._on_changed)
+            self._bench.session.written.disconnect(self._on_written)
             self._bench.state.events.strip.disconnect(self.update)
             self._bench.state.events.work.disconnect(self._on_work)
         self._bench = None
@@ -196,8 +196,8 @@ class Scoring:
     def _name_models(self) -> str:
         """Name the models behind a workbench's prediction, of the scope that is shown."""
         bench = self._bench
-        opened = None if bench is None else bench.desk.opened
-        workspace = None if bench is None else bench.desk.workspace
+        opened = None if bench is None else bench.session.opened
+        workspace = None if bench is None else bench.session.workspace
         if opened is None or workspace is None or self.state.scope == "heldout":
             return ""
         if self._pair is None or self._pair[1] is not opened.prediction:
@@ -221,7 +221,7 @@ class Scoring:
     def _counting(self) -> Collection[int] | None:
         """B-scans that count: of a workbench's labels those with labels; None: all."""
         bench = self._bench
-        opened = None if bench is None else bench.desk.opened
+        opened = None if bench is None else bench.session.opened
         if opened is None or bench is None or self._pair is None:
             return None
         return bench.correcting.states if opened.labels in self._pair else None
@@ -301,7 +301,7 @@ class Scoring:
         future.add_done_callback(lambda _: self._post(self.update))
 
     def _count_heldout(self) -> None:
-        workspace = None if self._bench is None else self._bench.desk.workspace
+        workspace = None if self._bench is None else self._bench.session.workspace
         if workspace is None:
             self.state.notice = "Held-out scans belong to a workspace. Open a workspace first."
             return
@@ -362,7 +362,7 @@ class Scoring:
             self._before["volume"] = self._live.scores(chosen)
             self._before["heldout"] = self._heldout
         if work is None and self._bench is not None:
-            self._bench.desk.do(lambda: None, lambda _: self.update())  # once it is on disk
+            self._bench.session.submit(lambda: None, lambda _: self.update())  # once it is on disk
 
     def _on_step(self, _event: Any = None) -> None:
         live = self._live

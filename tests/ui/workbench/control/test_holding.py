@@ -14,8 +14,8 @@ from qtpy.QtCore import Qt
 from napari_retseg.dataset import Side
 from napari_retseg.io import read_scan, write_scan
 from napari_retseg.ui.workbench.control.holding import Holding, name_heldout
-from napari_retseg.ui.workbench.dialogs.heldout import HoldWindow
-from tests.ui.workbench.session import Session
+from napari_retseg.ui.workbench.dialogs.heldoutwindow import HeldoutWindow
+from tests.ui.workbench.playedbench import PlayedBench
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -26,9 +26,9 @@ def side(group: str, use: str = "train", *, heldout: int = 0) -> Side:
 
 
 @pytest.fixture
-def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]:
+def played(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[PlayedBench]:
     """Three patients with two confirmed B-scans each."""
-    made = Session()
+    made = PlayedBench()
     copies = [tmp_path / f"P{number}.tif" for number in range(3)]
     scan = read_scan(volume)
     for number, copy in enumerate(copies):
@@ -37,9 +37,9 @@ def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]
         write_scan(copy, replace(scan, pixels=pixels))
     made.start(tmp_path / "work", *copies)
     for index in range(3):
-        made.bench.scans.choose_scan(index)
+        made.bench.navigation.choose_scan(index)
         made.settle()
-        made.bench.adding.describe(group=f"patient {index}")
+        made.bench.scanimport.describe(group=f"patient {index}")
         made.settle()
         for bscan in (0, 3):
             made.paint(bscan, slice(10, 20), 3)
@@ -49,44 +49,44 @@ def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]
     made.close()
 
 
-def uses(session: Session) -> dict[str, str]:
-    session.settle()
-    return {one.group: one.use for one in session.state.sides}
+def uses(played: PlayedBench) -> dict[str, str]:
+    played.settle()
+    return {one.group: one.use for one in played.state.sides}
 
 
-def test_the_held_out_patient_is_named_and_changed(session: Session) -> None:
-    session.bench.training.describe()
-    before = uses(session)
+def test_the_held_out_patient_is_named_and_changed(played: PlayedBench) -> None:
+    played.bench.training.describe()
+    before = uses(played)
     assert sorted(before) == ["patient 0", "patient 1", "patient 2"]
     assert list(before.values()).count("val") == 1
     other = next(group for group, use in before.items() if use == "train")
-    holding = Holding(session.bench)
+    holding = Holding(played.bench)
     holding.hold_out([other])
-    after = uses(session)
+    after = uses(played)
     assert after[other] == "val"
     assert list(after.values()).count("val") == 1
-    assert name_heldout(session.state.sides) == f"held out: {other}"
-    assert other in session.state.round_text
+    assert name_heldout(played.state.sides) == f"held out: {other}"
+    assert other in played.state.round_text
     holding.decide_by_name()
-    assert uses(session) == before
+    assert uses(played) == before
 
 
-def test_a_choice_that_leaves_nobody_is_refused_in_one_sentence(session: Session) -> None:
-    Holding(session.bench).hold_out([f"patient {k}" for k in range(3)])
-    session.settle()
-    assert session.state.notice.level == "error"
-    assert "you cannot hold out all patients" in session.state.notice.text
+def test_a_choice_that_leaves_nobody_is_refused_in_one_sentence(played: PlayedBench) -> None:
+    Holding(played.bench).hold_out([f"patient {k}" for k in range(3)])
+    played.settle()
+    assert played.state.notice.level == "error"
+    assert "you cannot hold out all patients" in played.state.notice.text
 
 
-def test_that_a_result_says_little_is_said_before_the_training(session: Session) -> None:
-    session.bench.training.describe()
-    session.settle()
-    assert session.state.round_warning  # two held-out B-scans of one patient
-    assert session.state.round_warning not in session.state.round_text
+def test_that_a_result_says_little_is_said_before_the_training(played: PlayedBench) -> None:
+    played.bench.training.describe()
+    played.settle()
+    assert played.state.round_warning  # two held-out B-scans of one patient
+    assert played.state.round_warning not in played.state.round_text
 
 
 def test_bscans_of_the_only_patient(tmp_path: Path, volume: Path, own_models: Path) -> None:
-    alone = Session()
+    alone = PlayedBench()
     alone.start(tmp_path / "alone", volume)
     for bscan in range(5):
         alone.paint(bscan, slice(10, 20), 3)
@@ -100,7 +100,7 @@ def test_bscans_of_the_only_patient(tmp_path: Path, volume: Path, own_models: Pa
 
 
 def test_the_window_offers_patients_and_says_why(qtbot: QtBot) -> None:
-    window = HoldWindow(
+    window = HeldoutWindow(
         [side("A"), side("B", "val", heldout=2), side("C", "test")], n_bscans=9, can_change=True
     )
     qtbot.addWidget(window)
@@ -121,7 +121,7 @@ def test_the_window_offers_patients_and_says_why(qtbot: QtBot) -> None:
 
 
 def test_the_window_offers_bscans_where_one_patient_is_alone(qtbot: QtBot) -> None:
-    window = HoldWindow([side("A", "both", heldout=2)], n_bscans=10, can_change=True)
+    window = HeldoutWindow([side("A", "both", heldout=2)], n_bscans=10, can_change=True)
     qtbot.addWidget(window)
     window.show()
     assert window.places.isVisible()
@@ -133,7 +133,7 @@ def test_the_window_offers_bscans_where_one_patient_is_alone(qtbot: QtBot) -> No
 
 
 def test_nothing_is_changed_where_it_cannot_be_written(qtbot: QtBot) -> None:
-    window = HoldWindow([side("A"), side("B", "val")], n_bscans=9, can_change=False)
+    window = HeldoutWindow([side("A"), side("B", "val")], n_bscans=9, can_change=False)
     qtbot.addWidget(window)
     assert not window.take_button.isEnabled()
     assert not window.names_button.isEnabled()

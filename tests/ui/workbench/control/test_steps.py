@@ -16,151 +16,151 @@ from napari_retseg.label_diff import Changes
 from napari_retseg.ui.workbench.control import slices
 from napari_retseg.ui.workbench.control.steps import Patch, Step, Steps, keep_stroke
 from napari_retseg.workspace import Workspace
-from tests.ui.workbench.session import Session
+from tests.ui.workbench.playedbench import PlayedBench
 
 FLUID_OF_MODEL = 3
 Snapshot = tuple[NDArray[np.uint8], dict[int, str]]
 
 
 @pytest.fixture
-def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]:
-    made = Session()
+def played(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[PlayedBench]:
+    made = PlayedBench()
     made.start(tmp_path / "work", volume)
     yield made
     made.close()
 
 
-def snapshot(session: Session) -> Snapshot:
-    session.bench.correcting.flush_then(lambda: None)  # what was done is done
-    return session.labels.copy(), dict(session.bench.correcting.states)
+def snapshot(played: PlayedBench) -> Snapshot:
+    played.bench.correcting.flush_then(lambda: None)  # what was done is done
+    return played.labels.copy(), dict(played.bench.correcting.states)
 
 
 def same(one: Snapshot, other: Snapshot) -> bool:
     return np.array_equal(one[0], other[0]) and one[1] == other[1]
 
 
-def test_three_strokes_and_an_acceptance_are_four_steps(session: Session) -> None:
-    session.predict(FLUID_OF_MODEL)
-    session.show(1)
-    session.bench.correcting.accept_bscan()
-    seen = [snapshot(session)]
+def test_three_strokes_and_an_acceptance_are_four_steps(played: PlayedBench) -> None:
+    played.predict(FLUID_OF_MODEL)
+    played.show(1)
+    played.bench.correcting.accept_bscan()
+    seen = [snapshot(played)]
     for column in (20, 40, 60):
-        session.opened.labels.paint((1, 50, column), 5)
-        seen.append(snapshot(session))
+        played.opened.labels.paint((1, 50, column), 5)
+        seen.append(snapshot(played))
     for before in reversed(seen[:-1]):
-        session.bench.correcting.undo()
-        assert same(snapshot(session), before)
-    session.bench.correcting.undo()
-    assert session.bench.correcting.states == {}
+        played.bench.correcting.undo()
+        assert same(snapshot(played), before)
+    played.bench.correcting.undo()
+    assert played.bench.correcting.states == {}
     for after in seen:
-        session.bench.correcting.redo()
-        assert same(snapshot(session), after)
-    assert np.array_equal(session.written(1), session.labels[1])
+        played.bench.correcting.redo()
+        assert same(snapshot(played), after)
+    assert np.array_equal(played.written(1), played.labels[1])
 
 
-def test_a_stroke_of_many_dabs_is_one_step(session: Session) -> None:
-    session.show(1)
-    before = snapshot(session)
-    with session.opened.labels.block_history():
+def test_a_stroke_of_many_dabs_is_one_step(played: PlayedBench) -> None:
+    played.show(1)
+    before = snapshot(played)
+    with played.opened.labels.block_history():
         for column in range(20, 80):
-            session.opened.labels.paint((1, 30, column), 5, refresh=False)
-    session.bench.correcting.undo()
-    assert same(snapshot(session), before)
+            played.opened.labels.paint((1, 30, column), 5, refresh=False)
+    played.bench.correcting.undo()
+    assert same(snapshot(played), before)
 
 
-def test_the_viewers_undo_is_the_same_one(session: Session) -> None:
-    session.opened.labels.paint((2, 30, 20), 5)
-    first = snapshot(session)
-    session.show(4)
-    session.opened.labels.paint((4, 30, 20), 5)
-    both = snapshot(session)
-    session.show(0)
-    session.opened.labels.undo()  # napari forgets when another B-scan comes into view
-    assert same(snapshot(session), first)
-    assert session.state.bscan == 4  # what has changed is shown
-    session.opened.labels.redo()
-    assert same(snapshot(session), both)
+def test_the_viewers_undo_is_the_same_one(played: PlayedBench) -> None:
+    played.opened.labels.paint((2, 30, 20), 5)
+    first = snapshot(played)
+    played.show(4)
+    played.opened.labels.paint((4, 30, 20), 5)
+    both = snapshot(played)
+    played.show(0)
+    played.opened.labels.undo()  # napari forgets when another B-scan comes into view
+    assert same(snapshot(played), first)
+    assert played.state.bscan == 4  # what has changed is shown
+    played.opened.labels.redo()
+    assert same(snapshot(played), both)
 
 
-def test_confirming_is_a_step(session: Session) -> None:
-    session.opened.labels.paint((2, 30, 20), 5)
-    session.bench.correcting.confirm()
-    session.bench.correcting.undo()
-    session.written(2)
-    assert session.workspace.states("eye") == {2: "corrected"}
-    session.bench.correcting.redo()
-    session.written(2)
-    assert session.workspace.states("eye") == {2: "confirmed"}
+def test_confirming_is_a_step(played: PlayedBench) -> None:
+    played.opened.labels.paint((2, 30, 20), 5)
+    played.bench.correcting.confirm()
+    played.bench.correcting.undo()
+    played.written(2)
+    assert played.workspace.states("eye") == {2: "corrected"}
+    played.bench.correcting.redo()
+    played.written(2)
+    assert played.workspace.states("eye") == {2: "confirmed"}
 
 
 def test_steps_stay_when_another_scan_was_open(
-    session: Session, volume: Path, tmp_path: Path
+    played: PlayedBench, volume: Path, tmp_path: Path
 ) -> None:
-    session.opened.labels.paint((2, 30, 20), 5)
+    played.opened.labels.paint((2, 30, 20), 5)
     other = tmp_path / "other.tif"
     other.write_bytes(volume.read_bytes())
-    session.bench.adding.add_files([other])
-    session.settle()
-    assert session.opened.name == "other"
-    session.bench.scans.choose_scan(0)
-    session.settle()
-    assert session.labels.any()
-    session.bench.correcting.undo()
-    assert not session.labels.any()
+    played.bench.scanimport.add_files([other])
+    played.settle()
+    assert played.opened.name == "other"
+    played.bench.navigation.choose_scan(0)
+    played.settle()
+    assert played.labels.any()
+    played.bench.correcting.undo()
+    assert not played.labels.any()
 
 
-def test_steps_go_on_to_what_an_earlier_session_kept(session: Session, tmp_path: Path) -> None:
-    session.opened.labels.paint((2, 30, 20), 5)
-    kept = session.written(2)
-    session.bench.correcting.clear()
-    session.settle()
-    session.bench.open(tmp_path / "work")
-    session.settle()
-    session.show(0)
-    session.opened.labels.paint((0, 30, 20), 5)
-    session.bench.correcting.undo()
-    assert not session.labels.any()
-    session.bench.correcting.undo()
-    session.settle()
-    assert np.array_equal(session.labels[2], kept)
-    session.bench.correcting.redo()
-    session.settle()
-    assert not session.labels.any()
-    session.bench.correcting.redo()
-    assert session.labels[0].any()
-    assert np.array_equal(session.written(0), session.labels[0])
+def test_steps_go_on_to_what_an_earlier_session_kept(played: PlayedBench, tmp_path: Path) -> None:
+    played.opened.labels.paint((2, 30, 20), 5)
+    kept = played.written(2)
+    played.bench.correcting.clear()
+    played.settle()
+    played.bench.open(tmp_path / "work")
+    played.settle()
+    played.show(0)
+    played.opened.labels.paint((0, 30, 20), 5)
+    played.bench.correcting.undo()
+    assert not played.labels.any()
+    played.bench.correcting.undo()
+    played.settle()
+    assert np.array_equal(played.labels[2], kept)
+    played.bench.correcting.redo()
+    played.settle()
+    assert not played.labels.any()
+    played.bench.correcting.redo()
+    assert played.labels[0].any()
+    assert np.array_equal(played.written(0), played.labels[0])
 
 
-def test_any_sequence_goes_back_and_forth(session: Session) -> None:
+def test_any_sequence_goes_back_and_forth(played: PlayedBench) -> None:
     """Each step back gives what was there before it, each step forth what was there after."""
-    session.predict(FLUID_OF_MODEL)
-    correcting, labels = session.bench.correcting, session.opened.labels
+    played.predict(FLUID_OF_MODEL)
+    correcting, labels = played.bench.correcting, played.opened.labels
     rng = random.Random(5)
     deeds = [
-        lambda: labels.paint((session.state.bscan, 50, rng.randrange(96)), rng.choice([0, 5, 255])),
-        lambda: labels.fill((session.state.bscan, rng.randrange(64), 30), rng.choice([0, 4])),
+        lambda: labels.paint((played.state.bscan, 50, rng.randrange(96)), rng.choice([0, 5, 255])),
+        lambda: labels.fill((played.state.bscan, rng.randrange(64), 30), rng.choice([0, 4])),
         correcting.accept_bscan,
         lambda: correcting.accept_class(8),
         correcting.accept_volume,
         correcting.confirm,
         correcting.clear,
     ]
-    trail = [snapshot(session)]
+    trail = [snapshot(played)]
     for _ in range(60):
-        session.show(rng.randrange(5))
+        played.show(rng.randrange(5))
         rng.choice(deeds)()
-        now = snapshot(session)
+        now = snapshot(played)
         if not same(now, trail[-1]):
             trail.append(now)
     for before in reversed(trail[:-1]):
         correcting.undo()
-        assert same(snapshot(session), before)
+        assert same(snapshot(played), before)
     for after in trail[1:]:
         correcting.redo()
-        assert same(snapshot(session), after)
-    session.written(0)
-    assert session.workspace.states("eye") == correcting.states
-    assert np.array_equal(session.workspace.read_labels("eye"), session.labels)
+        assert same(snapshot(played), after)
+    played.written(0)
+    assert played.workspace.states("eye") == correcting.states
+    assert np.array_equal(played.workspace.read_labels("eye"), played.labels)
 
 
 @pytest.fixture
@@ -170,42 +170,44 @@ def in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_slices")
-def test_a_volume_is_changed_a_few_bscans_at_a_time(session: Session) -> None:
-    session.predict(FLUID_OF_MODEL)
-    labels, correcting = session.labels, session.bench.correcting
+def test_a_volume_is_changed_a_few_bscans_at_a_time(played: PlayedBench) -> None:
+    played.predict(FLUID_OF_MODEL)
+    labels, correcting = played.labels, played.bench.correcting
     correcting.accept_volume()
     assert not labels.any()  # the first slice has only looked at what there is to accept
-    session.settle()
+    played.settle()
     assert labels[:, 20:40].all()
-    assert session.state.notice.text == "Accepted 5 B-scans."
+    assert played.state.notice.text == "Accepted 5 B-scans."
     correcting.undo()
     assert [bool(bscan.any()) for bscan in labels] == [False, False, True, True, True]
-    session.settle()
+    played.settle()
     assert not labels.any()
-    assert session.state.notice.text == "Undone: accepting the volume."
+    assert played.state.notice.text == "Undone: accepting the volume."
 
 
 @pytest.mark.usefixtures("in_slices")
 @pytest.mark.parametrize("what", ["confirm", "paint", "undo", "close the scan", "close"])
-def test_what_is_done_meanwhile_comes_after_the_whole_volume(session: Session, what: str) -> None:
-    session.predict(FLUID_OF_MODEL)
-    correcting, workspace = session.bench.correcting, session.workspace
+def test_what_is_done_meanwhile_comes_after_the_whole_volume(
+    played: PlayedBench, what: str
+) -> None:
+    played.predict(FLUID_OF_MODEL)
+    correcting, workspace = played.bench.correcting, played.workspace
     correcting.accept_volume()
     if what == "confirm":
         correcting.confirm()
     elif what == "paint":
-        session.opened.labels.paint((session.state.bscan, 50, 30), 5)
+        played.opened.labels.paint((played.state.bscan, 50, 30), 5)
     elif what == "undo":
         correcting.undo()
     elif what == "close the scan":
-        session.bench.scans.close_scan()
+        played.bench.navigation.close_scan()
     else:
-        session.close()
+        played.close()
     if what != "close":
-        session.settle()
-        session.settle()
-        assert session.bench.desk.saver is not None
-        assert session.bench.desk.saver.flush(10)
+        played.settle()
+        played.settle()
+        assert played.bench.session.saver is not None
+        assert played.bench.session.saver.flush(10)
     states = Workspace.open(workspace.folder).states("eye")
     expected = {} if what == "undo" else dict.fromkeys(range(5), "corrected")
     assert states == (expected | {2: "confirmed"} if what == "confirm" else expected)

@@ -13,10 +13,10 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_retseg.classes import IGNORE, LabelSet
-from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.control.benchstate import BenchState
 from napari_retseg.ui.workbench.panels.legend import ClassLegend
 from tests.ui.workbench.conftest import Theme
-from tests.ui.workbench.session import Session
+from tests.ui.workbench.playedbench import PlayedBench
 
 LEFT = Qt.MouseButton.LeftButton
 MANY = LabelSet.from_names([f"layer {k}" for k in range(1, 15)])
@@ -31,8 +31,8 @@ def legend(qtbot: QtBot) -> ClassLegend:
 
 
 @pytest.fixture
-def session(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[Session]:
-    made = Session()
+def played(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[PlayedBench]:
+    made = PlayedBench()
     made.start(tmp_path / "work", volume)
     yield made
     made.close()
@@ -98,9 +98,9 @@ def test_what_is_picked_and_hidden_is_seen_in_both_themes(
     assert plain != picked != hidden
 
 
-def test_hiding_and_solo_change_both_layers(session: Session) -> None:
-    session.predict(3)
-    opened, correcting = session.opened, session.bench.correcting
+def test_hiding_and_solo_change_both_layers(played: PlayedBench) -> None:
+    played.predict(3)
+    opened, correcting = played.opened, played.bench.correcting
     values = [c.value for c in opened.loaded.classes.foreground]
 
     def seen() -> set[int]:
@@ -113,7 +113,7 @@ def test_hiding_and_solo_change_both_layers(session: Session) -> None:
         return found[0]
 
     everything = {*values, IGNORE}
-    assert session.state.classes == opened.loaded.classes
+    assert played.state.classes == opened.loaded.classes
     assert seen() == everything
     correcting.hide_class(values[0])
     assert seen() == everything - {values[0]}
@@ -126,24 +126,24 @@ def test_hiding_and_solo_change_both_layers(session: Session) -> None:
     assert seen() == everything
 
 
-def test_what_is_painted_with_is_marked(session: Session) -> None:
-    opened = session.opened
+def test_what_is_painted_with_is_marked(played: PlayedBench) -> None:
+    opened = played.opened
     for value in (3, 5):
-        session.bench.correcting.paint_class(value)
-        assert session.state.picked == value
+        played.bench.correcting.paint_class(value)
+        assert played.state.picked == value
     opened.labels.selected_label = 2  # in napari's own controls
-    assert session.state.picked == 2
-    session.bench.correcting.paint_not_annotated()
-    assert session.state.picked == IGNORE
-    session.bench.scans.close_scan()
-    assert session.state.classes is None
+    assert played.state.picked == 2
+    played.bench.correcting.paint_not_annotated()
+    assert played.state.picked == IGNORE
+    played.bench.navigation.close_scan()
+    assert played.state.classes is None
 
 
 @pytest.mark.parametrize("mode", ["paint", "fill", "polygon"])
-def test_picking_a_class_keeps_the_tool(session: Session, mode: str) -> None:
-    session.opened.labels.mode = mode
-    session.bench.correcting.pick_class(1)
-    assert session.opened.labels.mode == mode
-    session.opened.labels.mode = "erase"
-    session.bench.correcting.pick_class(1)
-    assert session.opened.labels.mode == "paint"
+def test_picking_a_class_keeps_the_tool(played: PlayedBench, mode: str) -> None:
+    played.opened.labels.mode = mode
+    played.bench.correcting.pick_class(1)
+    assert played.opened.labels.mode == mode
+    played.opened.labels.mode = "erase"
+    played.bench.correcting.pick_class(1)
+    assert played.opened.labels.mode == "paint"

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QListWidget, QWidget
 
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.workspace import RestorePoint, Workspace
-from tests.ui.workbench.clicking import LEFT, Desk, fill_new_window, workers
+from tests.ui.workbench.clicking import LEFT, Clicker, fill_new_window, workers
 
 if TYPE_CHECKING:
     import pytest
@@ -26,7 +26,7 @@ Window = TypeVar("Window", bound=QWidget)
 CLASSES = ("NFL", "INL", "fluid")
 
 
-class User(Desk):
+class User(Clicker):
     """What a user does with the dock, and what is shown."""
 
     def __init__(self, viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +35,13 @@ class User(Desk):
 
     @property
     def opened(self) -> OpenScan:
-        opened = self.dock.bench.desk.opened
+        opened = self.dock.bench.session.opened
         assert opened is not None
         return opened
 
     @property
     def workspace(self) -> Workspace:
-        workspace = self.dock.bench.desk.workspace
+        workspace = self.dock.bench.session.workspace
         assert workspace is not None
         return workspace
 
@@ -139,18 +139,18 @@ class User(Desk):
 
     def list_points(self) -> list[RestorePoint]:
         """The restore points, in the order of the window."""
-        points = self.dock.bench.desk.points
+        points = self.dock.bench.session.points
         assert points is not None
         found: list[RestorePoint] = points.list()
         return found
 
     def wait_until_saved(self) -> None:
         """Wait for the files, without hurrying them."""
-        saver = self.dock.bench.desk.saver
+        saver = self.dock.bench.session.saver
         assert saver is not None
         self.dock.bench.correcting.check()
         done: list[bool] = []
-        self.dock.bench.desk.do(lambda: None, lambda _: done.append(True))
+        self.dock.bench.session.submit(lambda: None, lambda _: done.append(True))
         self.wait(lambda: bool(done) and saver.pending == 0)
 
     def states(self) -> dict[int, str]:

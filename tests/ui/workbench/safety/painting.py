@@ -20,7 +20,7 @@ from PIL import Image
 from qtpy.QtCore import QTimer
 
 from napari_retseg.engine import Engine
-from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 from tests.ui.playing import PlayedEngine
 
 NAME = "eye"
@@ -69,7 +69,7 @@ class Painter:
         return self._dock.bench.state.bscan
 
     def _labels(self) -> napari.layers.Labels:
-        opened = self._dock.bench.desk.opened
+        opened = self._dock.bench.session.opened
         assert opened is not None
         return opened.labels
 

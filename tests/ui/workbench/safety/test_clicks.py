@@ -6,7 +6,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.ui.workbench.dialogs.history import PointsWindow
+from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow
 from tests.ui.workbench.safety.clicking import User
 
 Key, Modifier = Qt.Key, Qt.KeyboardModifier
@@ -32,7 +32,7 @@ def test_an_earlier_state_is_chosen_in_the_window(at_work: User) -> None:
         text: str = chosen.text()
         at_work.click(window.take_button)
         at_work.wait(lambda: at_work.notice.startswith("eye: "))
-        at_work.dock.bench.desk.tell("")
+        at_work.dock.bench.session.notify("")
         return text
 
     rows = at_work.list_points()

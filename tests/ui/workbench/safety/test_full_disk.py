@@ -52,7 +52,7 @@ def test_strokes_wait_for_room_and_the_dock_says_so(
     at_work.wait(lambda: "No space left" in at_work.notice)
     assert str(tmp_path / "work") in at_work.notice
     assert "free some disk space" in at_work.notice
-    saver = at_work.dock.bench.desk.saver
+    saver = at_work.dock.bench.session.saver
     assert saver is not None
     at_work.wait(lambda: saver.is_failing)
     at_work.click(review.confirm_button)

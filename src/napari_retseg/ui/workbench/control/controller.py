@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from napari_retseg.dataset.registry import find_problem, recent
 from napari_retseg.engine import Engine
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.workbench.control.adding import Adding
 from napari_retseg.ui.workbench.control.addresses import (
     is_address,
     list_addresses,
     remember_address,
 )
 from napari_retseg.ui.workbench.control.correcting import Correcting
+from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.predicting import Predicting
-from napari_retseg.ui.workbench.control.scans import Scans
-from napari_retseg.ui.workbench.control.session import Desk
-from napari_retseg.ui.workbench.control.training import Training
+from napari_retseg.ui.workbench.control.retraining import Retraining
+from napari_retseg.ui.workbench.control.scanimport import ScanImport
+from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.workspace import (
     Autosaver,
     RestorePoints,
@@ -68,23 +68,23 @@ class Workbench:
     def __init__(
         self, viewer: ViewerModel, *, engine: Engine, post: Callable[[Callable[[], None]], None]
     ) -> None:
-        self.desk = Desk(viewer, engine=engine, post=post)
-        self.state = self.desk.state
-        self.correcting = Correcting(self.desk)
-        self.predicting = Predicting(self.desk, self.correcting)
-        self.training = Training(self.desk, self.predicting)
-        self.scans = Scans(self.desk, self.correcting, self.predicting)
-        self.adding = Adding(self.desk, self.correcting, self.scans)
+        self.session = Session(viewer, engine=engine, post=post)
+        self.state = self.session.state
+        self.correcting = Correcting(self.session)
+        self.predicting = Predicting(self.session, self.correcting)
+        self.training = Retraining(self.session, self.predicting)
+        self.navigation = Navigation(self.session, self.correcting, self.predicting)
+        self.scanimport = ScanImport(self.session, self.correcting, self.navigation)
         self._is_closed = False
         self.state.recent = tuple(recent())
         self.predicting.refresh_models()
         if problem := find_problem():
-            self.desk.tell(problem, "warning")
+            self.session.notify(problem, "warning")
 
     def create(self, folder: Path) -> None:
         """Make a workspace in a folder that is empty or not there yet, and open it."""
         if self._may_switch():
-            self.desk.do(lambda: _Opened(Workspace.create(folder)), self._on_workspace)
+            self.session.submit(lambda: _Opened(Workspace.create(folder)), self._on_workspace)
 
     def open(self, folder: Path, *, trust: bool = False) -> None:
         """Open a workspace; asks where it names files outside, and is not the user's own."""
@@ -92,68 +92,70 @@ class Workbench:
             return
         if self.state.folder is not None and folder.resolve() == self.state.folder:
             self.leave()  # it could only be read while it is open here
-        self.desk.do_trusting(folder, partial(_open, folder), self._on_workspace, trust=trust)
+        self.session.run_trusting(folder, partial(_open, folder), self._on_workspace, trust=trust)
 
     def _may_switch(self) -> bool:
         if self.state.is_training:
-            self.desk.tell("A training is running in this workspace; wait for it or stop it first.")
+            self.session.notify(
+                "A training is running in this workspace; wait for it or stop it first."
+            )
         return not self.state.is_training
 
     def leave(self) -> None:
         """Close the open workspace, with all that is painted on disk."""
-        self.scans.close_scan()
+        self.navigation.close_scan()
         self.correcting.forget()
-        saver, workspace = self.desk.saver, self.desk.workspace
-        self.desk.saver, self.desk.workspace, self.desk.points = None, None, None
+        saver, workspace = self.session.saver, self.session.workspace
+        self.session.saver, self.session.workspace, self.session.points = None, None, None
         self.state.folder, self.state.is_read_only, self.state.scans = None, False, ()
         self.training.forget()
         if saver is not None:
-            self.desk.do(saver.close)
+            self.session.submit(saver.close)
         if workspace is not None:
-            self.desk.do(workspace.close)
+            self.session.submit(workspace.close)
 
     def _on_workspace(self, opened: _Opened) -> None:
         self.leave()
-        desk, workspace = self.desk, opened.workspace
-        desk.workspace = workspace
+        session, workspace = self.session, opened.workspace
+        session.workspace = workspace
         saver = Autosaver(
             workspace,
-            on_error=lambda text: desk.post(partial(desk.tell, text, "error")),
-            on_saved=lambda: desk.post(self._on_saved),
-            on_idle=lambda: desk.post(desk.written.emit),
+            on_error=lambda text: session.post(partial(session.notify, text, "error")),
+            on_saved=lambda: session.post(self._on_saved),
+            on_idle=lambda: session.post(session.written.emit),
         )
-        desk.saver = saver
-        desk.points = RestorePoints(workspace, flush=lambda: saver.flush(_FLUSH_SECONDS))
+        session.saver = saver
+        session.points = RestorePoints(workspace, flush=lambda: saver.flush(_FLUSH_SECONDS))
         self.state.folder, self.state.is_read_only = workspace.folder, workspace.is_read_only
         self.state.recent = tuple(recent())
         if opened.address != self.state.address:
             self._connect(opened.address)
         self.predicting.choose_by_name(str(workspace.settings.get("model", "")))
         if workspace.is_read_only:
-            desk.tell(workspace.why_read_only, "warning")
+            session.notify(workspace.why_read_only, "warning")
         elif workspace.missing:
             names = ", ".join(entry.name for entry in workspace.missing[:3])
-            desk.tell(
+            session.notify(
                 f"{count_noun(len(workspace.missing), 'scan')} not found ({names}). Press Locate "
                 "and choose the folder that contains the scans now.",
                 "warning",
             )
         elif self.offered_address != self.state.address:
-            desk.tell(
+            session.notify(
                 f"This workspace was last run on {self.offered_address}. It now runs on this "
                 "computer. Press Run on to change that.",
                 "warning",
             )
         else:
-            desk.tell(" ".join(f"{note}." for note in workspace.notes), "warning")
+            session.notify(" ".join(f"{note}." for note in workspace.notes), "warning")
         self.training.find_resumable()
         self.training.describe()
-        self.scans.begin()
+        self.navigation.begin()
 
     @property
     def offered_address(self) -> str:
         """Where the open workspace was last run, whoever chose it; empty: on a computer's own."""
-        workspace = self.desk.workspace
+        workspace = self.session.workspace
         if workspace is None:
             return self.state.address
         return str(workspace.settings.get("address", ""))
@@ -161,45 +163,47 @@ class Workbench:
     def connect(self, address: str) -> None:
         """Run jobs on a dask scheduler from now on; empty: in processes of this computer."""
         if self.training.is_running or self.state.work is not None:
-            self.desk.tell("A job is running. Wait for it or stop it, then choose where to run.")
+            self.session.notify(
+                "A job is running. Wait for it or stop it, then choose where to run."
+            )
             return
         if address and not is_address(address):
-            self.desk.tell(
+            self.session.notify(
                 f"{address}: not the address of a dask scheduler; write for example "
                 "tcp://host:8786",
                 "error",
             )
             return
         if address:
-            self.desk.do(partial(remember_address, address))
-        workspace = self.desk.workspace
+            self.session.submit(partial(remember_address, address))
+        workspace = self.session.workspace
         if workspace is not None and not workspace.is_read_only:
-            self.desk.do(partial(workspace.save_settings, address=address))
+            self.session.submit(partial(workspace.save_settings, address=address))
         self._connect(address)
         self.predicting.load_chosen()
         self.training.describe()
 
     def _connect(self, address: str) -> None:
-        before, self.desk.engine = self.desk.engine, Engine(address or None)
-        self.desk.do(before.close)
+        before, self.session.engine = self.session.engine, Engine(address or None)
+        self.session.submit(before.close)
         self.state.address = address
         self.predicting.forget_loaded()
 
     def _on_saved(self) -> None:
-        self.desk.tell("All labels are saved again.")
+        self.session.notify("All labels are saved again.")
 
     def close(self) -> None:
         """Write all that is painted, stop what runs (a training keeps its state), and end."""
         if self._is_closed:
             return
         self._is_closed = True
-        self.scans.close()
-        self.adding.close()
-        saver, workspace = self.desk.saver, self.desk.workspace
+        self.navigation.close()
+        self.scanimport.close()
+        saver, workspace = self.session.saver, self.session.workspace
         grace = _GRACE_SECONDS if self.training.is_running else 0.0
         self.correcting.close()
-        self.desk.engine.close(grace=grace)
-        self.desk.close()
+        self.session.engine.close(grace=grace)
+        self.session.close()
         if saver is not None:
             saver.close()
         if workspace is not None:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.workbench.control.drawing import Hand
+from napari_retseg.ui.workbench.control.labelslayer import Hand
 from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
-from napari_retseg.ui.workbench.control.session import Desk, T
+from napari_retseg.ui.workbench.control.session import Session, T
 from napari_retseg.ui.workbench.control.stepping import Stepping
 from napari_retseg.ui.workbench.control.steps import Step
 from napari_retseg.ui.workbench.control.tracking import Tracking
@@ -31,10 +31,10 @@ class Correcting:
     without a step that can be taken back.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._tracking = Tracking(desk)
-        self._stepping = Stepping(desk, self._tracking)
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._tracking = Tracking(session)
+        self._stepping = Stepping(session, self._tracking)
 
     # The open scan.
 
@@ -50,7 +50,7 @@ class Correcting:
 
     def end(self) -> None:
         """Follow it no longer, and show nothing of it."""
-        opened, state = self._desk.opened, self._desk.state
+        opened, state = self._session.opened, self._session.state
         if opened is not None:
             opened.labels.events.selected_label.disconnect(self._show_picked)
         self._tracking.end()
@@ -92,9 +92,9 @@ class Correcting:
             return
         bscan = opened.current_bscan()
         if bscan not in opened.loaded.predicted:
-            self._desk.tell(_NONE_YET)
+            self._session.notify(_NONE_YET)
         elif self._is_settled(bscan):
-            self._desk.tell(self._why_settled(bscan))
+            self._session.notify(self._why_settled(bscan))
         else:
             self._accept(opened, [bscan], f"B-scan {bscan}", self._tell_accepted_bscan)
 
@@ -108,17 +108,19 @@ class Correcting:
 
     def _tell_accepted_bscan(self, accepted: int) -> None:
         if not accepted:
-            self._desk.tell("Nothing to accept: the prediction has no pixels outside your labels.")
+            self._session.notify(
+                "Nothing to accept: the prediction has no pixels outside your labels."
+            )
 
     def _tell_accepted(self, n_bscans: int, accepted: int) -> None:
         if not accepted:
-            self._desk.tell(
+            self._session.notify(
                 "Nothing to accept: no B-scan has predicted pixels outside your labels."
             )
             return
         left = n_bscans - accepted
         rest = f"; {count_noun(left, 'other')} not changed" if left else ""
-        self._desk.tell(f"Accepted {count_noun(accepted, 'B-scan')}{rest}.")
+        self._session.notify(f"Accepted {count_noun(accepted, 'B-scan')}{rest}.")
 
     def accept_class(self, value: int) -> None:
         """Add one class of the prediction to the B-scan in view, where the labels hold nothing."""
@@ -127,11 +129,11 @@ class Correcting:
             return
         bscan = opened.current_bscan()
         if bscan not in opened.loaded.predicted:
-            self._desk.tell(_NONE_YET)
+            self._session.notify(_NONE_YET)
             return
         added = self._find_free(opened, bscan) & (opened.prediction_of(bscan) == value)
         if not added.any():
-            self._desk.tell(
+            self._session.notify(
                 "Nothing to accept: the prediction has no pixels of this class outside your labels."
             )
             return
@@ -148,16 +150,16 @@ class Correcting:
         bscan = opened.current_bscan()
         why_not = self._why_not_seen(opened, bscan)
         if why_not:
-            self._desk.tell(why_not, "warning")
+            self._session.notify(why_not, "warning")
             return
         self._confirm(opened, bscan)
-        if self._desk.saver is not None and self._desk.saver.is_failing:
-            self._desk.tell(
+        if self._session.saver is not None and self._session.saver.is_failing:
+            self._session.notify(
                 f"B-scan {bscan} is confirmed, but could not be saved; free some disk space.",
                 "error",
             )
             return
-        self._desk.tell(f"Confirmed B-scan {bscan}.")
+        self._session.notify(f"Confirmed B-scan {bscan}.")
 
     def _confirm(self, opened: OpenScan, bscan: int) -> None:
         if self._tracking.states.get(bscan) == "confirmed":
@@ -171,7 +173,7 @@ class Correcting:
 
     def _why_not_seen(self, opened: OpenScan, bscan: int) -> str:
         """Say why what would be confirmed is not what is seen; empty where it is."""
-        if self._desk.viewer.dims.ndisplay == 3:
+        if self._session.viewer.dims.ndisplay == 3:
             return "Switch to the 2D view to confirm a B-scan."
         if bscan not in self._tracking.states:
             if bscan not in opened.loaded.predicted:
@@ -197,7 +199,7 @@ class Correcting:
                 f"This B-scan contains label values without a class ({listed}); paint over them "
                 "first."
             )
-        hidden = present & self._desk.state.hidden
+        hidden = present & self._session.state.hidden
         names = [c.name for c in classes.foreground if c.value in hidden]
         if names:
             return (
@@ -213,7 +215,7 @@ class Correcting:
             return
         bscan = opened.current_bscan()
         if bscan not in self._tracking.states:
-            self._desk.tell("This B-scan has no labels.")
+            self._session.notify("This B-scan has no labels.")
             return
         self._tracking.note(f"clearing B-scan {bscan}", [bscan])
         self._tracking.keep([bscan], f"clear B-scan {bscan}")
@@ -301,7 +303,7 @@ class Correcting:
     def keep(self, why: str) -> None:
         """Make a restore point of the open scan's labels, where it has any."""
         states = self._tracking.states
-        if self._desk.opened is not None and states and self._desk.state.can_edit:
+        if self._session.opened is not None and states and self._session.state.can_edit:
             self._tracking.keep(states, why)
 
     # What is painted with, and what is seen.
@@ -312,14 +314,14 @@ class Correcting:
         if opened is None:
             return
         opened.labels.selected_label = value
-        self._desk.state.hidden -= {value}  # nobody paints what is not seen
+        self._session.state.hidden -= {value}  # nobody paints what is not seen
         if opened.labels.mode not in _DRAWING:
             opened.labels.mode = "paint"
-        self._desk.viewer.layers.selection.active = opened.labels
+        self._session.viewer.layers.selection.active = opened.labels
 
     def pick_class(self, index: int) -> None:
         """Paint with the foreground class of this index, from 0."""
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is not None and 0 <= index < len(opened.loaded.classes.foreground):
             self.paint_class(opened.loaded.classes.foreground[index].value)
 
@@ -329,23 +331,23 @@ class Correcting:
 
     def show_classes(self) -> None:
         """List the classes of the open scan, and which of them is painted with."""
-        opened, state = self._desk.opened, self._desk.state
+        opened, state = self._session.opened, self._session.state
         if opened is not None:
             state.classes = opened.loaded.classes
             self._tracking.showing.color()
             self._show_picked()
 
     def _show_picked(self, _event: Any = None) -> None:
-        if self._desk.opened is not None:
-            self._desk.state.picked = int(self._desk.opened.labels.selected_label)
+        if self._session.opened is not None:
+            self._session.state.picked = int(self._session.opened.labels.selected_label)
 
     def hide_class(self, value: int) -> None:
         """Hide a class, or show it again."""
-        self._desk.state.hidden ^= {value}
+        self._session.state.hidden ^= {value}
 
     def show_class_alone(self, value: int) -> None:
         """Hide all other classes, or show all again."""
-        state = self._desk.state
+        state = self._session.state
         classes = () if state.classes is None else state.classes.foreground
         others = frozenset({c.value for c in classes} | {IGNORE}) - {value}
         state.hidden = frozenset() if state.hidden == others else others
@@ -372,9 +374,9 @@ class Correcting:
     def _editable(self) -> OpenScan | None:
         """Return the open scan where it can be changed, and say why where not."""
         self._tracking.settle()
-        state, workspace = self._desk.state, self._desk.workspace
+        state, workspace = self._session.state, self._session.workspace
         if workspace is not None and workspace.is_read_only:
-            self._desk.tell(workspace.why_read_only, "warning")
-        elif self._desk.opened is None:
-            self._desk.tell("Open a scan first.")
-        return self._desk.opened if state.can_edit else None
+            self._session.notify(workspace.why_read_only, "warning")
+        elif self._session.opened is None:
+            self._session.notify("Open a scan first.")
+        return self._session.opened if state.can_edit else None

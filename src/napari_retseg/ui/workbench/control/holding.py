@@ -24,11 +24,11 @@ class Holding:
 
     def list_sides(self, show: Callable[[tuple[Side, ...]], None]) -> None:
         """Find out how the next training uses each patient, and hand it to `show`."""
-        workspace = self._bench.desk.workspace
+        workspace = self._bench.session.workspace
         if workspace is None:
-            self._bench.desk.tell("Create or open a workspace first.")
+            self._bench.session.notify("Create or open a workspace first.")
             return
-        self._bench.desk.do(workspace.sides, show)
+        self._bench.session.submit(workspace.sides, show)
 
     def hold_out(self, groups: Collection[str]) -> None:
         """Hold out these patients and no others."""
@@ -38,7 +38,7 @@ class Holding:
         """Hold out B-scans `first` to `last` of the open scan."""
         entry = self._bench.state.open_scan
         if entry is None:
-            self._bench.desk.tell("Open a scan first.")
+            self._bench.session.notify("Open a scan first.")
             return
         bscans = range(min(first, last), max(first, last) + 1)
         self._change(
@@ -50,22 +50,22 @@ class Holding:
         self._change(Workspace.hold_out_by_name, "The split is automatic again.")
 
     def _change(self, change: Callable[[Workspace], None], text: str) -> None:
-        desk = self._bench.desk
-        workspace = desk.workspace
+        session = self._bench.session
+        workspace = session.workspace
         if workspace is None:
-            desk.tell("Create or open a workspace first.")
+            session.notify("Create or open a workspace first.")
         elif workspace.is_read_only:
-            desk.tell(workspace.why_read_only, "warning")
+            session.notify(workspace.why_read_only, "warning")
         else:
-            desk.do(partial(change, workspace), lambda _: self._on_changed(text))
+            session.submit(partial(change, workspace), lambda _: self._on_changed(text))
 
     def _on_changed(self, text: str) -> None:
         """Show the new sides: in the strip, the list of scans and the line above Retrain."""
         bench = self._bench
-        bench.scans.refresh()
+        bench.navigation.refresh()
         bench.correcting.show_strip()
         bench.training.describe()
-        bench.desk.tell(f"{text} It applies to the next training.")
+        bench.session.notify(f"{text} It applies to the next training.")
 
 
 def name_heldout(sides: Collection[Side]) -> str:

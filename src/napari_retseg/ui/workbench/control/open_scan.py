@@ -20,16 +20,16 @@ from napari_retseg.ui.layers import (
     make_labels_layer,
     make_name,
 )
-from napari_retseg.ui.origin import PROVENANCE, describe_provenance
 from napari_retseg.ui.placing import place_axes
-from napari_retseg.ui.reading import layers_of_scan
+from napari_retseg.ui.provenance import PROVENANCE, describe_provenance
+from napari_retseg.ui.readers import layers_of_scan
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
     from napari.layers import Labels as NapariLabels
 
-    from napari_retseg.ui.workbench.control.drawing import Labels
+    from napari_retseg.ui.workbench.control.labelslayer import Labels
     from napari_retseg.workspace import Workspace
 
 LABELS = "labels"
@@ -116,7 +116,7 @@ class OpenScan:
         """Add a scan's layers to a viewer; the user's labels on top, ready to be painted on."""
         from napari.layers import Image, Layer
 
-        from napari_retseg.ui.workbench.control.drawing import Labels
+        from napari_retseg.ui.workbench.control.labelslayer import Labels
 
         made = [Layer.create(*data) for data in layers_of_scan(loaded.scan)]
         image = made[-1]

@@ -17,13 +17,13 @@ from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.events import BscanPredicted, Event, Message, Progress
 from napari_retseg.models import find_model, read_info
 from napari_retseg.plural import count_noun
+from napari_retseg.ui.dockstate import ModelChoice, Work
 from napari_retseg.ui.layers import import_labels
 from napari_retseg.ui.modellist import find_models
-from napari_retseg.ui.run import check_channels, take_bscans
-from napari_retseg.ui.state import ModelChoice, Work
+from napari_retseg.ui.segmentation import check_channels, take_bscans
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
-from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.session import Session
 
 _CONFIG = PredictConfig(uncertainty=True)
 #: As it is kept with what was predicted.
@@ -57,8 +57,8 @@ class Segmentation:
 class Predicting:
     """Lists the models, and segments with the chosen one in the engine."""
 
-    def __init__(self, desk: Desk, correcting: Correcting) -> None:
-        self._desk = desk
+    def __init__(self, session: Session, correcting: Correcting) -> None:
+        self._session = session
         self._correcting = correcting
         self._browsed: list[Path] = []
         self._loaded: ModelChoice | None = None
@@ -68,11 +68,11 @@ class Predicting:
 
     def refresh_models(self) -> None:
         """List the models again; the chosen one stays chosen."""
-        state = self._desk.state
+        state = self._session.state
         chosen = state.chosen_model
         found, bad = find_models(self._browsed)
         for one in bad:
-            self._desk.tell(one.why, "warning")
+            self._session.notify(one.why, "warning")
         folders = [choice.folder for choice in found]
         state.models, state.bad_models = found, bad
         if chosen is not None and chosen.folder in folders:
@@ -82,18 +82,18 @@ class Predicting:
 
     def choose_model(self, index: int) -> None:
         """Choose one of ``state.models``, and load it in the worker meanwhile."""
-        self._desk.state.model = index
-        choice = self._desk.state.chosen_model
-        workspace = self._desk.workspace
+        self._session.state.model = index
+        choice = self._session.state.chosen_model
+        workspace = self._session.workspace
         if choice is not None and workspace is not None and not workspace.is_read_only:
-            self._desk.do(partial(workspace.save_settings, model=choice.name))
+            self._session.submit(partial(workspace.save_settings, model=choice.name))
         self.load_chosen()
 
     def choose_by_name(self, name: str) -> None:
         """Choose the model of a name, where there is one."""
-        names = [choice.name for choice in self._desk.state.models]
+        names = [choice.name for choice in self._session.state.models]
         if name in names:
-            self._desk.state.model = names.index(name)
+            self._session.state.model = names.index(name)
 
     def add_model(self, folder: Path) -> None:
         """Add a model from a folder, and choose it."""
@@ -101,102 +101,102 @@ class Predicting:
             found = find_model(folder)
             read_info(found)
         except ModelError as error:
-            self._desk.tell(str(error), "error")
+            self._session.notify(str(error), "error")
             return
-        if found not in [choice.folder for choice in self._desk.state.models]:
+        if found not in [choice.folder for choice in self._session.state.models]:
             self._browsed.append(found)
         self.refresh_models()
-        self.choose_model([choice.folder for choice in self._desk.state.models].index(found))
-        self._desk.tell("")
+        self.choose_model([choice.folder for choice in self._session.state.models].index(found))
+        self._session.notify("")
 
     def load_chosen(self) -> None:
         """Load the chosen model in the worker, so that the first prediction is quick."""
-        choice = self._desk.state.chosen_model
+        choice = self._session.state.chosen_model
         if choice is None or choice == self._loaded:
             return
         self._loaded = choice
-        self._desk.engine.submit(
+        self._session.engine.submit(
             LoadJob(choice.folder, _CONFIG),
             on_event=lambda _: import_labels(),
-            on_done=lambda outcome: self._desk.post(partial(self._on_loaded, outcome)),
+            on_done=lambda outcome: self._session.post(partial(self._on_loaded, outcome)),
         )
 
     def forget_loaded(self) -> None:
         """Load the model again before its next use: other processes run it."""
         self._loaded = None
-        self._desk.state.device = ""
+        self._session.state.device = ""
 
     # Segmenting.
 
     def segment_bscan(self) -> None:
         """Segment the B-scan in view."""
-        self._segment([self._desk.state.bscan])
+        self._segment([self._session.state.bscan])
 
     def segment_volume(self) -> None:
         """Segment all B-scans."""
-        self._segment(range(self._desk.state.n_bscans))
+        self._segment(range(self._session.state.n_bscans))
 
     def cancel(self) -> None:
         """Stop; what is done stays."""
         if self._run is not None and self._run.handle is not None:
             self._run.handle.cancel()
-            self._desk.tell("Stopping…")
+            self._session.notify("Stopping…")
 
     def drop(self) -> None:
         """Stop, since the scan is being closed."""
         run, self._run = self._run, None
-        self._desk.state.work = None
+        self._session.state.work = None
         if run is not None and run.handle is not None:
             run.handle.cancel()
 
     def _segment(self, bscans: Sequence[int]) -> None:
-        opened, choice = self._desk.opened, self._desk.state.chosen_model
+        opened, choice = self._session.opened, self._session.state.chosen_model
         if opened is None:
-            self._desk.tell("Open a scan first.")
+            self._session.notify("Open a scan first.")
             return
         if choice is None:
-            self._desk.tell("No model yet: press Browse and choose a model folder.")
+            self._session.notify("No model yet: press Browse and choose a model folder.")
             return
         if self._run is not None:
-            self._desk.tell("A segmentation is running; wait for it or cancel it.")
+            self._session.notify("A segmentation is running; wait for it or cancel it.")
             return
         try:
             choice = replace(choice, info=read_info(choice.folder))
             check_channels(opened.loaded.scan, choice, name=opened.name)
             table = translate(choice, opened)
         except RetsegError as error:
-            self._desk.tell(str(error), "error")
+            self._session.notify(str(error), "error")
             return
         self._correcting.keep("segment")
         self._correcting.show_prediction()
         run = Segmentation(opened, choice, bscans, table, time.monotonic())
         self._run = run
-        self._desk.tell("Loading the model…" if choice != self._loaded else "")
-        self._desk.state.work = Work(0, len(bscans))
+        self._session.notify("Loading the model…" if choice != self._loaded else "")
+        self._session.state.work = Work(0, len(bscans))
         scan = take_bscans(opened.loaded.scan, bscans)
-        run.handle = self._desk.engine.submit(
+        run.handle = self._session.engine.submit(
             PredictJob(scan, choice.folder, _CONFIG),
-            on_event=partial(self._hear, run),
-            on_done=lambda outcome: self._desk.post(partial(self._finish, run, outcome)),
+            on_event=partial(self._on_event, run),
+            on_done=lambda outcome: self._session.post(partial(self._finish, run, outcome)),
         )
 
-    def _hear(self, run: Segmentation, event: Event) -> None:
+    def _on_event(self, run: Segmentation, event: Event) -> None:
         """Take an event on the engine's thread."""
         if run is not self._run:
             return
         if isinstance(event, BscanPredicted):
             labels = run.table[event.labels]
             self._store(run, event, labels)
-            self._desk.post(partial(self._show, run, event, labels))
+            self._session.post(partial(self._show, run, event, labels))
         else:
-            self._desk.post(partial(self._take, run, event))
+            self._session.post(partial(self._take, run, event))
 
     def _store(self, run: Segmentation, event: BscanPredicted, labels: NDArray[np.uint8]) -> None:
         """Have a B-scan's prediction written to disk."""
         bscan, found = run.bscans[event.index], event.uncertainty
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is not None and not workspace.is_read_only:
-            self._desk.do(
+            self._session.submit(
                 partial(
                     workspace.write_prediction,
                     run.opened.name,
@@ -206,7 +206,7 @@ class Predicting:
                     uncertainty=found,
                     options=_OPTIONS,
                 ),
-                lambda _: self._desk.written.emit(),
+                lambda _: self._session.written.emit(),
             )
 
     def _show(self, run: Segmentation, event: BscanPredicted, labels: NDArray[np.uint8]) -> None:
@@ -220,18 +220,18 @@ class Predicting:
         opened.loaded.models[bscan] = run.choice.info.weights_id
         if opened.uncertainty is not None and found is not None:
             plane(opened.uncertainty.data, bscan)[...] = found.entropy
-        if bscan == self._desk.state.bscan:
+        if bscan == self._session.state.bscan:
             opened.prediction.refresh()
-        self._desk.changed.emit((bscan,))
+        self._session.changed.emit((bscan,))
 
     def _take(self, run: Segmentation, event: Event) -> None:
         if run is not self._run:
             return
         if isinstance(event, Progress):
             run.done = event.done
-            self._desk.state.work = self._estimate(run, event)
+            self._session.state.work = self._estimate(run, event)
         elif isinstance(event, Message):
-            self._desk.tell(event.text, event.level)
+            self._session.notify(event.text, event.level)
 
     def _estimate(self, run: Segmentation, progress: Progress) -> Work:
         """Guess the time left from the B-scans after the first, which waits for the model."""
@@ -248,31 +248,31 @@ class Predicting:
         if run is not self._run:
             return
         self._run = None
-        self._desk.state.work = None
+        self._session.state.work = None
         run.opened.prediction.refresh()
         if run.opened.uncertainty is not None:
             run.opened.uncertainty.refresh()
         self._correcting.show_strip()
         if outcome.status == "failed":
             self._loaded = None
-            self._desk.tell(str(outcome.error), "error")
+            self._session.notify(str(outcome.error), "error")
             return
         if outcome.status == "cancelled":
-            self._desk.tell(
+            self._session.notify(
                 f"Stopped after {run.done} of {count_noun(len(run.bscans), 'B-scan')}. Finished "
                 "B-scans are kept."
             )
             return
         what = "this B-scan" if len(run.bscans) == 1 else count_noun(run.done, "B-scan")
         text = f"Segmented {what} in {time.monotonic() - run.began:.1f} s."
-        self._desk.tell(text + describe_left_out(run.choice, run.opened))
+        self._session.notify(text + describe_left_out(run.choice, run.opened))
 
     def _on_loaded(self, outcome: JobOutcome) -> None:
         if outcome.status == "failed":
             self._loaded = None
             if self._run is None:
-                self._desk.tell(str(outcome.error), "error")
-        self._desk.state.device = str(outcome.result.get("device", self._desk.state.device))
+                self._session.notify(str(outcome.error), "error")
+        self._session.state.device = str(outcome.result.get("device", self._session.state.device))
 
 
 def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:

@@ -14,9 +14,9 @@ from psygnal import Signal
 
 from napari_retseg.engine import Engine
 from napari_retseg.errors import OutsideError, RetsegError
-from napari_retseg.ui.state import Notice
+from napari_retseg.ui.dockstate import Notice
+from napari_retseg.ui.workbench.control.benchstate import BenchState
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
-from napari_retseg.ui.workbench.control.state import BenchState
 from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TrustQuestion:
     refuse: Callable[[], None]
 
 
-class Desk:
+class Session:
     """The open workspace and scan, and how work leaves the GUI's thread.
 
     Parameters
@@ -83,11 +83,11 @@ class Desk:
         self.opened: OpenScan | None = None
         self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-files")
 
-    def tell(self, text: str, level: Any = "info") -> None:
+    def notify(self, text: str, level: Any = "info") -> None:
         """Show one sentence."""
         self.state.notice = Notice(text, level)
 
-    def do_trusting(
+    def run_trusting(
         self,
         folder: Path,
         work: Callable[[bool], T],
@@ -95,7 +95,7 @@ class Desk:
         *,
         trust: bool = False,
     ) -> None:
-        """Do work with a folder that may be somebody else's, as :meth:`do` does.
+        """Do work with a folder that may be somebody else's, as :meth:`submit` does.
 
         Parameters
         ----------
@@ -120,24 +120,24 @@ class Desk:
 
         def settle(found: T | OutsideError) -> None:
             if isinstance(found, OutsideError):
-                self._ask(folder, found, lambda: self.do_trusting(folder, work, done, trust=True))
+                self._ask(folder, found, lambda: self.run_trusting(folder, work, done, trust=True))
             else:
                 done(found)
 
-        self.do(attempt, settle)
+        self.submit(attempt, settle)
 
     def _ask(self, folder: Path, error: OutsideError, agree: Callable[[], None]) -> None:
         def refuse() -> None:
-            self.tell(
+            self.notify(
                 f"{folder}: not opened, because it names files outside its folder and you did "
                 "not allow reading them.",
                 "warning",
             )
 
-        self.tell(str(error), "warning")
+        self.notify(str(error), "warning")
         self.asked.emit(TrustQuestion(folder, error.outside, agree, refuse))
 
-    def do(
+    def submit(
         self,
         work: Callable[[], T],
         done: Callable[[T], None] | None = None,
@@ -163,7 +163,7 @@ class Desk:
             function()
 
     def wait_for_files(self) -> None:
-        """Wait until all that was given to :meth:`do` so far is done; not on the GUI's thread."""
+        """Wait until all that was submitted so far is done; not on the GUI's thread."""
         self._files.submit(lambda: None).result()
 
     def close(self) -> None:
@@ -189,6 +189,6 @@ class Desk:
         else:
             logger.error("unexpected error", exc_info=error)
             text = f"Unexpected error ({type(error).__name__}: {error}); no file was changed."
-        self.tell(text, "error")
+        self.notify(text, "error")
         if failed is not None:
             failed(text)

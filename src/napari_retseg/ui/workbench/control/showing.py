@@ -6,7 +6,7 @@ from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 from napari_retseg.ui.layers import make_colormap
-from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.session import Session
 
 if TYPE_CHECKING:
     from napari_retseg.ui.workbench.control.open_scan import OpenScan
@@ -27,16 +27,16 @@ class Showing:
         Gives the B-scans of the open scan that have labels.
     """
 
-    def __init__(self, desk: Desk, states: Callable[[], Container[int]]) -> None:
-        self._desk = desk
+    def __init__(self, session: Session, states: Callable[[], Container[int]]) -> None:
+        self._session = session
         self._states = states
         # whether it is shown, where there are no labels and where there are some
         self._wishes = {False: True, True: False}
         self._opacity = dict(_OPACITY)
         self._is_own = False
         self._opened: OpenScan | None = None
-        desk.viewer.dims.events.ndisplay.connect(self.settle)
-        desk.state.events.hidden.connect(self.color)
+        session.viewer.dims.events.ndisplay.connect(self.settle)
+        session.state.events.hidden.connect(self.color)
 
     def begin(self, opened: OpenScan) -> None:
         """Look after a scan that was opened."""
@@ -53,8 +53,8 @@ class Showing:
     def close(self) -> None:
         """Follow the viewer no longer."""
         self.end()
-        self._desk.viewer.dims.events.ndisplay.disconnect(self.settle)
-        self._desk.state.events.hidden.disconnect(self.color)
+        self._session.viewer.dims.events.ndisplay.disconnect(self.settle)
+        self._session.state.events.hidden.disconnect(self.color)
 
     def is_seen(self, bscan: int) -> bool:
         """Whether a B-scan shows its prediction in place of labels."""
@@ -101,14 +101,14 @@ class Showing:
         """Give the layers the colours of the classes that are not hidden."""
         opened = self._opened
         if opened is not None:
-            hidden = self._desk.state.hidden
+            hidden = self._session.state.hidden
             for layer in (opened.prediction, opened.labels):
                 layer.colormap = make_colormap(opened.loaded.classes, hidden=hidden)
 
     def _has_labels(self) -> bool:
         """Whether the B-scan in view has labels; a view in 3D shows all predictions."""
         opened = self._opened
-        if opened is None or self._desk.viewer.dims.ndisplay == 3:
+        if opened is None or self._session.viewer.dims.ndisplay == 3:
             return False
         return opened.current_bscan() in self._states()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
-from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.steps import Step, Way
 from napari_retseg.ui.workbench.control.tracking import Tracking
 
@@ -24,18 +24,18 @@ class Stepping:
     All methods are called on the GUI's thread, with the strokes so far ended.
     """
 
-    def __init__(self, desk: Desk, tracking: Tracking) -> None:
-        self._desk = desk
+    def __init__(self, session: Session, tracking: Tracking) -> None:
+        self._session = session
         self._tracking = tracking
         #: The number of the newest restore point when a scan was opened first.
         self._oldest: dict[str, int] = {}
 
     def begin(self, opened: OpenScan) -> None:
         """Note where the restore points end that are older than the steps of a scan."""
-        points = self._desk.points
+        points = self._session.points
         if points is not None and opened.name not in self._oldest:
             oldest, name = self._oldest, opened.name
-            self._desk.do(lambda: oldest.setdefault(name, points.newest))
+            self._session.submit(lambda: oldest.setdefault(name, points.newest))
 
     def forget(self) -> None:
         """Forget this: another workspace is opened."""
@@ -43,27 +43,27 @@ class Stepping:
 
     def restore(self, number: int) -> None:
         """Go back to a restore point; that is a step of its own."""
-        points = self._desk.points
+        points = self._session.points
         assert points is not None
         self._go_back(partial(points.restore, number), is_step=True)
 
     def travel(self, way: Way) -> None:
         """Take one step back, or again."""
-        opened, steps = self._desk.opened, self._tracking.steps
+        opened, steps = self._session.opened, self._tracking.steps
         assert opened is not None
         # what was gone back to on disk lies before all steps in memory
         step = None if way == "redo" and steps.n_on_disk else steps.take(way)
         if step is not None:
             self._tracking.slices.run(self._take(opened, step, way))
             return
-        points, oldest, name = self._desk.points, self._oldest, opened.name
+        points, oldest, name = self._session.points, self._oldest, opened.name
         assert points is not None
         if way == "undo":
             self._go_back(lambda: points.undo(name, until=oldest.get(name)), is_step=False, count=1)
         elif steps.n_on_disk:
             self._go_back(partial(points.redo, name), is_step=False, count=-1)
         else:
-            self._desk.tell("Nothing to redo.")
+            self._session.notify("Nothing to redo.")
 
     def _take(self, opened: OpenScan, step: Step, way: Way) -> Iterator[None]:
         tracking, back, gone = self._tracking, Step(step.what), []
@@ -93,13 +93,13 @@ class Stepping:
         if bscans and opened.current_bscan() not in bscans:
             opened.go_to(bscans[0])
         done = "Undone" if way == "undo" else "Redone"
-        self._desk.tell(f"{done}: {step.what}.")
+        self._session.notify(f"{done}: {step.what}.")
 
     def _go_back(
         self, restore: Callable[[], RestorePoint | None], *, is_step: bool, count: int = 0
     ) -> None:
         """Put labels back on disk, then show what is there."""
-        opened, workspace = self._desk.opened, self._desk.workspace
+        opened, workspace = self._session.opened, self._session.workspace
         assert opened is not None
         assert workspace is not None
         self._tracking.touched.clear()
@@ -117,13 +117,13 @@ class Stepping:
         found: tuple[RestorePoint | None, NDArray[np.uint8]],
     ) -> None:
         """Show labels that were put back, but for B-scans that were painted on meanwhile."""
-        tracking, workspace = self._tracking, self._desk.workspace
+        tracking, workspace = self._tracking, self._session.workspace
         tracking.slices.finish()
         tracking.check()  # so that a stroke of just now counts as painted meanwhile
         point, labels = found
         if point is None:
-            self._desk.tell("Nothing to undo.")
-        if point is None or workspace is None or self._desk.opened is not opened:
+            self._session.notify("Nothing to undo.")
+        if point is None or workspace is None or self._session.opened is not opened:
             return
         back = [bscan for bscan in point.bscans if bscan not in tracking.touched]
         step = Step(f"restoring {point.target or point.number}") if is_step else None
@@ -138,7 +138,7 @@ class Stepping:
         back: list[int],
         labels: NDArray[np.uint8],
     ) -> Iterator[None]:
-        tracking, workspace = self._tracking, self._desk.workspace
+        tracking, workspace = self._tracking, self._session.workspace
         assert workspace is not None
         states, models = workspace.states(opened.name), workspace.begun_with(opened.name)
 
@@ -153,5 +153,5 @@ class Stepping:
             tracking.steps.push(step)
         tracking.begin_anew()
         tracking.show(opened, back)
-        self._desk.written.emit()
-        self._desk.tell(f"{point.name}: {point.why}.")
+        self._session.written.emit()
+        self._session.notify(f"{point.name}: {point.why}.")

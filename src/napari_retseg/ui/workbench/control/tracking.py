@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.label_diff import Changes
 from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
-from napari_retseg.ui.workbench.control.session import Desk, T
+from napari_retseg.ui.workbench.control.session import Session, T
 from napari_retseg.ui.workbench.control.showing import Showing
 from napari_retseg.ui.workbench.control.slices import Slices, for_each
 from napari_retseg.ui.workbench.control.steps import Patch, Step, Steps, keep_stroke
@@ -40,12 +40,12 @@ class Tracking:
         ``weights_id`` of the prediction that a B-scan's labels began with, where they did.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self.states: dict[int, State] = {}
         self.models: dict[int, str] = {}
-        self.showing = Showing(desk, lambda: self.states)
-        self.slices = Slices(desk.post)
+        self.showing = Showing(session, lambda: self.states)
+        self.slices = Slices(session.post)
         self._strokes: Strokes | None = None
         self._steps: dict[tuple[str, tuple[int, ...]], Steps] = {}
         self._stroke: Step | None = None
@@ -59,13 +59,13 @@ class Tracking:
         #: B-scans that were painted on since labels were asked to come back from disk.
         self.touched: set[int] = set()
         self._bscan = -1
-        desk.viewer.dims.events.current_step.connect(self._on_step)
+        session.viewer.dims.events.current_step.connect(self._on_step)
 
     # The open scan.
 
     def begin(self, opened: OpenScan) -> None:
         """Follow the labels of a scan that was opened."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         assert workspace is not None
         self.states = dict(workspace.states(opened.name))
         self.models = dict(workspace.begun_with(opened.name))
@@ -81,7 +81,7 @@ class Tracking:
         )
         opened.labels.mouse_drag_callbacks.insert(0, self._on_drag)
         opened.labels.editable = not workspace.is_read_only
-        self._desk.state.n_bscans = opened.n_bscans
+        self._session.state.n_bscans = opened.n_bscans
         self.showing.begin(opened)
         self._on_step()
         self.show_strip()
@@ -91,7 +91,7 @@ class Tracking:
         self._leave()
         self.states, self.models = {}, {}
         self._bscan = -1
-        self._desk.state.n_bscans, self._desk.state.strip = 0, ()
+        self._session.state.n_bscans, self._session.state.strip = 0, ()
 
     def forget_steps(self) -> None:
         """Forget what was done: another workspace is opened."""
@@ -99,7 +99,7 @@ class Tracking:
 
     def close(self) -> None:
         """Follow strokes and the viewer no longer."""
-        self._desk.viewer.dims.events.current_step.disconnect(self._on_step)
+        self._session.viewer.dims.events.current_step.disconnect(self._on_step)
         self._leave()
         self.showing.close()
 
@@ -115,16 +115,16 @@ class Tracking:
     @property
     def steps(self) -> Steps:
         """The steps of the open scan."""
-        opened = self._desk.opened
+        opened = self._session.opened
         assert opened is not None
         return self._steps.setdefault((opened.name, opened.loaded.labels.shape), Steps())
 
     def show_strip(self) -> None:
         """Make the strip anew."""
-        opened, workspace = self._desk.opened, self._desk.workspace
+        opened, workspace = self._session.opened, self._session.workspace
         if opened is None or workspace is None:
             return
-        self._desk.state.strip = make_strip(
+        self._session.state.strip = make_strip(
             opened.n_bscans,
             states=self.states,
             predicted=opened.loaded.predicted,
@@ -149,8 +149,8 @@ class Tracking:
 
     def before_edit(self, bscans: Collection[int]) -> None:
         """Let B-scans that show a prediction begin with it: they are about to be painted on."""
-        opened = self._desk.opened
-        if opened is None or self._strokes is None or not self._desk.state.can_edit:
+        opened = self._session.opened
+        if opened is None or self._strokes is None or not self._session.state.can_edit:
             return
         if self._is_ended or self.slices.is_busy:
             self.settle()
@@ -163,7 +163,7 @@ class Tracking:
         if fresh:
             self._strokes.forget(fresh)
             opened.labels.refresh()
-            self._desk.changed.emit(tuple(fresh))
+            self._session.changed.emit(tuple(fresh))
 
     def _begin_with_prediction(
         self, opened: OpenScan, bscan: int, *, but: NDArray[np.intp] | None = None
@@ -178,13 +178,13 @@ class Tracking:
 
     def model_of(self, bscan: int) -> str:
         """Return the ``weights_id`` of the model that predicted a B-scan."""
-        opened = self._desk.opened
+        opened = self._session.opened
         return "" if opened is None else opened.loaded.models.get(bscan) or "unknown"
 
     def _on_change(self, bscan: int, changes: Changes) -> None:
         """Keep a stroke; on the GUI's thread, in less than a millisecond or two."""
-        opened = self._desk.opened
-        if opened is None or not self._desk.state.can_edit:
+        opened = self._session.opened
+        if opened is None or not self._session.state.can_edit:
             return
         state, model = self.states.get(bscan), self.models.get(bscan, "")
         self._changed_at = time.monotonic()
@@ -197,7 +197,7 @@ class Tracking:
             if self._strokes is not None:
                 self._strokes.forget([bscan])
             opened.labels.refresh()
-            self._desk.changed.emit((bscan,))
+            self._session.changed.emit((bscan,))
         self._note_erased(bscan, changes, opened)
         self._end_change(opened, bscan)
 
@@ -251,7 +251,7 @@ class Tracking:
         self._is_ended = self._stroke is not None
 
     def _on_step(self, _event: Any = None) -> None:
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is None or self._strokes is None:
             return
         bscan = opened.current_bscan()
@@ -259,7 +259,7 @@ class Tracking:
             self._bscan = bscan
             self._kept.discard(bscan)
             self._strokes.look()
-            self._desk.state.bscan = bscan
+            self._session.state.bscan = bscan
             self.showing.settle()
 
     # Changes that this program makes.
@@ -283,14 +283,14 @@ class Tracking:
 
     def add_bscan(self, step: Step, bscan: int) -> None:
         """Keep what a B-scan is now in a step."""
-        opened = self._desk.opened
+        opened = self._session.opened
         assert opened is not None
         state, model = self.states.get(bscan), self.models.get(bscan, "")
         step.add(Patch.of_plane(bscan, state, model, plane(opened.loaded.labels, bscan)))
 
     def in_slices(self, bscans: Sequence[int], change: Callable[[int], None]) -> Iterator[None]:
         """Change B-scans of the open scan a few at a time; none of it is taken for a stroke."""
-        opened = self._desk.opened
+        opened = self._session.opened
         assert opened is not None
         n_pixels = plane(opened.loaded.labels, 0).size
         for _ in for_each(bscans, change, n_pixels=n_pixels):
@@ -316,7 +316,7 @@ class Tracking:
 
     def keep(self, bscans: Iterable[int], why: str) -> None:
         """Make a restore point of what is on disk, after the strokes before it."""
-        points, opened, chosen = self._desk.points, self._desk.opened, tuple(bscans)
+        points, opened, chosen = self._session.points, self._session.opened, tuple(bscans)
         assert points is not None
         assert opened is not None
         name = opened.name
@@ -341,19 +341,19 @@ class Tracking:
         What is confirmed is what is seen now. Other labels are copied when it is their turn: what
         is painted meanwhile comes to the saver after them.
         """
-        saver, name, model = self._desk.saver, opened.name, self.models.get(bscan) or None
+        saver, name, model = self._session.saver, opened.name, self.models.get(bscan) or None
         assert saver is not None
         labels = plane(opened.loaded.labels, bscan)
         if state == "confirmed":
             labels = labels.copy()
-        self._desk.do(lambda: saver.put(name, bscan, labels, state=state, model=model))
+        self._session.submit(lambda: saver.put(name, bscan, labels, state=state, model=model))
 
     def clear_on_disk(self, opened: OpenScan, bscans: Sequence[int]) -> None:
         """Take the labels of B-scans away from disk."""
-        workspace: Workspace | None = self._desk.workspace
+        workspace: Workspace | None = self._session.workspace
         if workspace is not None and bscans:
             clear = partial(workspace.clear_labels, opened.name, bscans)
-            self.flush_then(clear, lambda _: self._desk.written.emit())
+            self.flush_then(clear, lambda _: self._session.written.emit())
 
     def show(self, opened: OpenScan, bscans: Sequence[int]) -> None:
         """Show labels that this program has changed."""
@@ -361,7 +361,7 @@ class Tracking:
         self.showing.settle()
         opened.labels.refresh()
         self.show_strip()
-        self._desk.changed.emit(tuple(bscans))
+        self._session.changed.emit(tuple(bscans))
 
     def _forget_changes(self, bscans: Sequence[int]) -> None:
         if self._strokes is not None:
@@ -372,11 +372,11 @@ class Tracking:
 
         A stroke of just now is among them once :meth:`check` was called.
         """
-        saver = self._desk.saver
+        saver = self._session.saver
 
         def flush_and_work() -> T:
             if saver is not None:
                 saver.flush()
             return work()
 
-        self._desk.do(flush_and_work, done)
+        self._session.submit(flush_and_work, done)

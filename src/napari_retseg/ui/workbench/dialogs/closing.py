@@ -165,11 +165,11 @@ class Closing(QObject):
     def _flush(self) -> int:
         """Write the last strokes; return how many B-scans have some that could not be."""
         self._bench.correcting.check()
-        saver = self._bench.desk.saver
+        saver = self._bench.session.saver
         if saver is None:
             return 0
         ended: list[bool] = []
-        self._bench.desk.do(saver.flush, ended.append, failed=lambda _: ended.append(False))
+        self._bench.session.submit(saver.flush, ended.append, failed=lambda _: ended.append(False))
         wait_until(lambda: bool(ended), "Saving…", seconds=_SAVE_SECONDS, parent=self._dock)
         return saver.pending
 

@@ -13,7 +13,7 @@ from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.plain import make_caption, make_tip
 from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS
 from napari_retseg.ui.widgets.theme import TIGHT, Look, measure_contrast, read_look
-from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.control.benchstate import BenchState
 
 _N_COLUMNS = 2
 _CHIP, _SIGN = 16, 16

@@ -12,7 +12,7 @@ from napari_retseg import io
 from napari_retseg.errors import InputError
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import name_axes
-from napari_retseg.ui.origin import find_grid, find_scan, measure_spacing, read_place
+from napari_retseg.ui.provenance import find_grid, find_scan, measure_spacing, read_place
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

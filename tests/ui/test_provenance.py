@@ -18,10 +18,10 @@ from napari_retseg.classes import RETINA
 from napari_retseg.io import read_scan, write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import make_labels_layer, scan_of_layer
-from napari_retseg.ui.origin import PIXELS
 from napari_retseg.ui.placing import VIEWS, place_axes
-from napari_retseg.ui.reading import read_layers
-from napari_retseg.ui.writing import write_image, write_labels
+from napari_retseg.ui.provenance import PIXELS
+from napari_retseg.ui.readers import read_layers
+from napari_retseg.ui.writers import write_image, write_labels
 
 SHAPE = (4, 6, 8)
 SPACING = (120.0, 3.5, 11.0)

@@ -9,40 +9,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.ui.state import describe_scan
+from napari_retseg.ui.dockstate import describe_scan
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import Loaded, OpenScan, load
 from napari_retseg.ui.workbench.control.predicting import Predicting
-from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.workspace import NextBscan, ScanReview, Workspace, choose_next
 
 
-class Scans:
+class Navigation:
     """Opens scans of the workspace, and finds the next B-scan to label.
 
     All methods are called on the GUI's thread.
     """
 
-    def __init__(self, desk: Desk, correcting: Correcting, predicting: Predicting) -> None:
-        self._desk = desk
-        self._state = desk.state
+    def __init__(self, session: Session, correcting: Correcting, predicting: Predicting) -> None:
+        self._session = session
+        self._state = session.state
         self._correcting = correcting
         self._predicting = predicting
         #: What Next has shown, so that pressing it again goes on.
         self._seen: list[tuple[str, int]] = []
         #: Counts what was asked to be read: an answer to an earlier question is dropped.
         self._request = 0
-        desk.viewer.layers.events.removed.connect(self._on_layer_removed)
+        session.viewer.layers.events.removed.connect(self._on_layer_removed)
         self._state.events.bscan.connect(self._on_bscan)
 
     def close(self) -> None:
         """Follow the viewer no longer."""
-        self._desk.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self._session.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self._state.events.bscan.disconnect(self._on_bscan)
 
     def begin(self) -> None:
         """Show the scans of a workspace that was opened, and open the one that was open last."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         assert workspace is not None
         self._seen.clear()
         self.refresh()
@@ -54,19 +54,19 @@ class Scans:
 
     def refresh(self) -> None:
         """Show the workspace's list of scans anew."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         self._state.scans = () if workspace is None else workspace.scans
 
     def choose_scan(self, index: int, *, bscan: int | None = None) -> None:
         """Open one of ``state.scans``, at a B-scan."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None or not 0 <= index < len(self._state.scans):
             return
         entry = self._state.scans[index]
         if entry.is_missing:
-            self._desk.tell(f"{entry.path}: file not found; press Locate.", "error")
+            self._session.notify(f"{entry.path}: file not found; press Locate.", "error")
             return
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is not None and opened.name == entry.name and self._state.scan == index:
             if bscan is not None:
                 opened.go_to(bscan)
@@ -77,7 +77,7 @@ class Scans:
 
     def describe_anew(self) -> None:
         """Show what was said of the open scan meanwhile; its layers stay, and what is painted."""
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is not None:
             self._load(opened.name, partial(self._on_described, opened))
 
@@ -88,7 +88,7 @@ class Scans:
         failed: Callable[[], None] | None = None,
     ) -> None:
         """Read a scan on the thread of the files; of several requests only the last counts."""
-        workspace, saver = self._desk.workspace, self._desk.saver
+        workspace, saver = self._session.workspace, self._session.saver
         assert workspace is not None
         self._request += 1
         request = self._request
@@ -108,13 +108,13 @@ class Scans:
             if failed is not None and request == self._request:
                 failed()
 
-        self._desk.do(work, take, failed=fail)
+        self._session.submit(work, take, failed=fail)
 
     def close_scan(self) -> None:
         """Take the open scan's layers out of the viewer; its labels are on disk."""
         self._request += 1  # one that is on its way comes too late
         self._correcting.end()  # while it is still open: the last stroke is kept
-        opened, self._desk.opened = self._desk.opened, None
+        opened, self._session.opened = self._session.opened, None
         self._predicting.drop()
         self._state.scan, self._state.scan_text, self._state.next_text = -1, "", ""
         if opened is not None:
@@ -122,11 +122,11 @@ class Scans:
 
     def go_next(self) -> None:
         """Show the B-scan that is most worth labelling, and say why."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None:
-            self._desk.tell("Create or open a workspace first.")
+            self._session.notify("Create or open a workspace first.")
             return
-        opened = self._desk.opened
+        opened = self._session.opened
         current = None if opened is None else (opened.name, self._state.bscan)
 
         def work() -> NextBscan | None:
@@ -136,12 +136,12 @@ class Scans:
 
     def go_to(self, bscan: int) -> None:
         """Show a B-scan of the open scan."""
-        if self._desk.opened is not None:
-            self._desk.opened.go_to(bscan)
+        if self._session.opened is not None:
+            self._session.opened.go_to(bscan)
 
     def show_uncertainty(self, is_shown: bool) -> None:
         """Show where the model is unsure, or hide it."""
-        opened, workspace = self._desk.opened, self._desk.workspace
+        opened, workspace = self._session.opened, self._session.workspace
         if opened is None or workspace is None:
             return
         if not is_shown:
@@ -149,12 +149,12 @@ class Scans:
             return
 
         def show(entropy: NDArray[np.uint8] | None) -> None:
-            if self._desk.opened is opened:
+            if self._session.opened is opened:
                 opened.show_uncertainty(
                     np.zeros_like(opened.loaded.labels) if entropy is None else entropy
                 )
 
-        self._desk.do(partial(workspace.read_uncertainty, opened.name), show)
+        self._session.submit(partial(workspace.read_uncertainty, opened.name), show)
 
     def _review(self, workspace: Workspace) -> list[ScanReview]:
         """Say how far all scans are that can be opened."""
@@ -174,11 +174,11 @@ class Scans:
 
     def _on_next(self, found: NextBscan | None) -> None:
         if found is None:
-            self._desk.tell("No more B-scans to label.")
+            self._session.notify("No more B-scans to label.")
             return
         self._seen.append((found.name, found.bscan))
         names = [entry.name for entry in self._state.scans]
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is not None and opened.name == found.name:
             opened.go_to(found.bscan)
         else:
@@ -187,25 +187,25 @@ class Scans:
 
     def _on_bscan(self, bscan: int) -> None:
         """Say no longer why a B-scan was shown once another one is in view."""
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is not None and self._seen and (opened.name, bscan) != self._seen[-1]:
             self._state.next_text = ""
 
     def _on_loaded(self, bscan: int | None, loaded: Loaded) -> None:
-        assert self._desk.workspace is not None
-        opened = OpenScan.show(self._desk.viewer, loaded)
-        self._desk.opened = opened
+        assert self._session.workspace is not None
+        opened = OpenScan.show(self._session.viewer, loaded)
+        self._session.opened = opened
         self._state.scan_text = describe_scan(loaded.scan)
         if opened.n_bscans > 1:
             opened.go_to(opened.n_bscans // 2 if bscan is None else bscan)
         self._correcting.begin(opened)
         self._predicting.load_chosen()
-        if not self._desk.workspace.is_read_only:
-            self._desk.do(partial(self._desk.workspace.save_settings, scan=loaded.name))
-        self._desk.shown.emit()
+        if not self._session.workspace.is_read_only:
+            self._session.submit(partial(self._session.workspace.save_settings, scan=loaded.name))
+        self._session.shown.emit()
 
     def _on_described(self, opened: OpenScan, loaded: Loaded) -> None:
-        if self._desk.opened is not opened:
+        if self._session.opened is not opened:
             return
         if not opened.fits(loaded):
             self.close_scan()
@@ -214,13 +214,15 @@ class Scans:
         opened.describe(loaded)
         self._correcting.show_classes()
         self._state.scan_text = describe_scan(loaded.scan)
-        self._desk.shown.emit()
+        self._session.shown.emit()
 
     def _on_not_loaded(self) -> None:
         self._state.scan = -1
 
     def _on_layer_removed(self, event: Any) -> None:
-        opened = self._desk.opened
+        opened = self._session.opened
         if opened is not None and event.value in (opened.image, opened.prediction, opened.labels):
             self.close_scan()
-            self._desk.tell(f"{event.value.name} was closed; choose the scan to open it again.")
+            self._session.notify(
+                f"{event.value.name} was closed; choose the scan to open it again."
+            )

@@ -15,8 +15,8 @@ from napari_retseg.ui.plain import escape_text, make_rich_text, make_text
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.widgets.pieces import make_button, make_row
 from napari_retseg.ui.widgets.theme import GAP, color_text, read_look
-from napari_retseg.ui.workbench.control.state import BenchState
-from napari_retseg.ui.workbench.panels.curves import CurvesPlot
+from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.workbench.panels.curvesplot import CurvesPlot
 from napari_retseg.ui.workbench.panels.series import ScoreCurve, StepCurve
 from napari_retseg.ui.workbench.panels.trainform import TrainForm
 

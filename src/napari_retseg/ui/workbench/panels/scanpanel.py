@@ -21,8 +21,8 @@ from napari_retseg.ui.plain import make_caption, make_text, make_tip
 from napari_retseg.ui.squares import make_square_button
 from napari_retseg.ui.widgets.pieces import fill_box, make_box, make_button, make_row
 from napari_retseg.ui.widgets.theme import GAP
-from napari_retseg.ui.workbench.control.state import BenchState
-from napari_retseg.ui.workbench.dialogs.scale import ScaleForm
+from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.workbench.dialogs.scaleform import ScaleForm
 
 _SIDES = ("OD (right)", "OS (left)")
 

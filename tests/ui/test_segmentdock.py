@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 
 from napari_retseg.engine import WORKER_DIED
 from napari_retseg.io import read_labels, read_scan
-from napari_retseg.ui.dock import SegmentDock
+from napari_retseg.ui.segmentdock import SegmentDock
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -42,7 +42,7 @@ _USES = {
 _COLUMNS = ("patient", "scans", "trained", "held out", "use", "why")
 
 
-class HoldWindow(QDialog):
+class HeldoutWindow(QDialog):
     """Lists the patients; emits whom to hold out, or which B-scans of the only one.
 
     Parameters

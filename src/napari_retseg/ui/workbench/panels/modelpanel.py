@@ -8,10 +8,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
 from napari_retseg.plural import count_noun
+from napari_retseg.ui.dockstate import ModelChoice, Work
 from napari_retseg.ui.modelbox import show_bad_models
 from napari_retseg.ui.plain import make_text, make_tip
 from napari_retseg.ui.progress import show_progress
-from napari_retseg.ui.state import ModelChoice, Work
 from napari_retseg.ui.widgets.keys import KEYS
 from napari_retseg.ui.widgets.pieces import (
     fill_box,
@@ -20,7 +20,7 @@ from napari_retseg.ui.widgets.pieces import (
     make_row,
 )
 from napari_retseg.ui.widgets.theme import GAP
-from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.control.benchstate import BenchState
 
 
 class ModelPanel(QWidget):

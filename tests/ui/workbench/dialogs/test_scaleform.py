@@ -12,9 +12,9 @@ from qtpy.QtWidgets import QDialog
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import AXES
-from napari_retseg.ui.workbench.dialogs.scale import ScaleForm
-from napari_retseg.ui.workbench.panels.scan import ScanPanel
-from tests.ui.workbench.session import Session
+from napari_retseg.ui.workbench.dialogs.scaleform import ScaleForm
+from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
+from tests.ui.workbench.playedbench import PlayedBench
 
 SHAPES = {"volume": (3, 32, 48), "B-scan": (32, 48)}
 Spacing = tuple[float | None, ...]
@@ -33,17 +33,17 @@ def test_each_axis_can_be_entered(
     n_axes = len(shape)
     known: Spacing = (100.0, 4.0, 12.0)[-n_axes:]
     spacing: Spacing = tuple(known[:n_known]) + (None,) * max(0, n_axes - n_known)
-    session = Session()
+    played = PlayedBench()
     scan = OctScan(
         pixels=np.zeros(shape, np.uint8),
         axes=AXES[n_axes],
         spacing_um=spacing,
         spacing_source="user" if n_known else "unknown",
     )
-    session.start(tmp_path / "work", write_scan(tmp_path / "eye.tif", scan))
-    panel = ScanPanel(session.state)
+    played.start(tmp_path / "work", write_scan(tmp_path / "eye.tif", scan))
+    panel = ScanPanel(played.state)
     qtbot.addWidget(panel)
-    panel.described.connect(lambda what: session.bench.adding.describe(**what))
+    panel.described.connect(lambda what: played.bench.scanimport.describe(**what))
     asked: list[ScaleForm] = []
 
     def enter(form: ScaleForm) -> int:
@@ -55,17 +55,17 @@ def test_each_axis_can_be_entered(
 
     monkeypatch.setattr(ScaleForm, "exec", enter)
     panel.spacing_button.click()
-    session.settle()
+    played.settle()
     assert asked
-    entry = session.state.open_scan
+    entry = played.state.open_scan
     assert entry is not None
     assert entry.spacing_um == (200.0, 5.0, 10.0)[-n_axes:]
-    assert list(session.opened.labels.scale) == [1.0, 5.0, 10.0][-n_axes:]  # B-scans are counted
+    assert list(played.opened.labels.scale) == [1.0, 5.0, 10.0][-n_axes:]  # B-scans are counted
     monkeypatch.setattr(ScaleForm, "exec", lambda _: int(QDialog.DialogCode.Rejected))
     panel.spacing_button.click()
-    session.settle()
-    assert entry == session.state.open_scan
-    session.close()
+    played.settle()
+    assert entry == played.state.open_scan
+    played.close()
 
 
 def test_what_is_not_entered_stays_unknown(qtbot: QtBot) -> None:

@@ -17,18 +17,18 @@ from napari_retseg.models.archive import LARGEST_CARD
 from napari_retseg.models.description import check_links
 from napari_retseg.regular import read_limited
 from napari_retseg.ui.plain import make_question
-from napari_retseg.ui.widgets.card import KeysCard, ModelCard
 from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.ui.widgets.textcard import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import Holding
 from napari_retseg.ui.workbench.control.session import TrustQuestion
 from napari_retseg.ui.workbench.dialogs.augmentations import PreviewWindow
-from napari_retseg.ui.workbench.dialogs.heldout import HoldWindow
-from napari_retseg.ui.workbench.dialogs.history import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.dialogs.heldoutwindow import HeldoutWindow
 from napari_retseg.workspace import RestorePoint
 
 
-class Windows:
+class BenchDialogs:
     """Opens windows above the dock.
 
     Parameters
@@ -47,7 +47,7 @@ class Windows:
     @property
     def classes(self) -> LabelSet:
         """The classes of the open workspace, or those of a new one."""
-        workspace = self._bench.desk.workspace
+        workspace = self._bench.session.workspace
         return RETINA if workspace is None else workspace.classes
 
     def show_keys(self) -> None:
@@ -60,7 +60,7 @@ class Windows:
         """Show the card of the chosen model."""
         choice = self._bench.state.chosen_model
         if choice is not None:
-            self._bench.desk.do(
+            self._bench.session.submit(
                 partial(read_card, choice.folder), partial(self._open_card, choice.name)
             )
 
@@ -85,9 +85,9 @@ class Windows:
 
     def show_points(self) -> None:
         """Show the restore points of the labels."""
-        points = self._bench.desk.points
+        points = self._bench.session.points
         if points is not None:
-            self._bench.desk.do(
+            self._bench.session.submit(
                 lambda: (points.list(), points.list_unreadable()), self._open_points
             )
 
@@ -112,7 +112,7 @@ class Windows:
 
     def _open_heldout(self, sides: tuple[Side, ...]) -> None:
         state = self._bench.state
-        window = HoldWindow(
+        window = HeldoutWindow(
             sides,
             n_bscans=state.n_bscans,
             can_change=not state.is_read_only,

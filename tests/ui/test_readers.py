@@ -12,8 +12,8 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import SCAN_SUFFIXES
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import FUNDUS
-from napari_retseg.ui.origin import PROVENANCE
-from napari_retseg.ui.reading import get_reader, layers_of_scan, read_layers
+from napari_retseg.ui.provenance import PROVENANCE
+from napari_retseg.ui.readers import get_reader, layers_of_scan, read_layers
 
 
 def test_volume_comes_with_scale_and_provenance(volume: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,11 +25,11 @@ from napari_retseg.rounds import (
 from napari_retseg.runs.record import read_config
 from napari_retseg.ui.workbench.control.foreseeing import Description, foresee
 from napari_retseg.ui.workbench.control.predicting import Predicting
-from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.workspace.layout import SNAPSHOT
 
 
-class Training:
+class Retraining:
     """One training at a time, in a process of its own; it outlives nothing but is resumed.
 
     Attributes
@@ -39,20 +38,19 @@ class Training:
         What the plots show of the last training; filled on the engine's thread.
     """
 
-    def __init__(self, desk: Desk, predicting: Predicting) -> None:
-        self._desk = desk
+    def __init__(self, session: Session, predicting: Predicting) -> None:
+        self._session = session
         self._predicting = predicting
         self._config = TrainConfig()
         self._handle: JobHandle | None = None
         self._is_prepared = False
-        self._stopping_since = 0.0
         self._draws = 0
         #: What was described last; used on the thread of the files.
         self._described: object = None
         self.curves = Curves()
-        desk.state.events.model.connect(self.describe)
-        desk.state.events.device.connect(self.describe)
-        desk.written.connect(self._describe_changes)
+        session.state.events.model.connect(self.describe)
+        session.state.events.device.connect(self.describe)
+        session.written.connect(self._describe_changes)
 
     def configure(self, values: dict[str, Any]) -> None:
         """Take the form's values."""
@@ -78,7 +76,7 @@ class Training:
         self._describe(lambda now: now != self._described)
 
     def _describe(self, is_wanted: Callable[[object], bool]) -> None:
-        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        workspace, choice = self._session.workspace, self._session.state.chosen_model
         if workspace is None:
             self._show_description(Description())
             return
@@ -92,11 +90,11 @@ class Training:
             self._described = now
             return foresee(workspace, dataset, config, choice, device=device)
 
-        self._desk.do(work, self._show_description)
+        self._session.submit(work, self._show_description)
 
     def _device(self) -> str:
         """Where a training would run, in words as far as they are known."""
-        state = self._desk.state
+        state = self._session.state
         if state.address:
             return f"the workers of {state.address}"
         if self._config.device == "auto" and state.device:
@@ -106,7 +104,7 @@ class Training:
     def _show_description(self, found: Description | None) -> None:
         if found is None:
             return
-        state = self._desk.state
+        state = self._session.state
         state.round_text, state.round_problem = found.text, found.problem
         state.round_warning, state.sides = found.warning, found.sides
         if found.text:
@@ -114,10 +112,10 @@ class Training:
 
     def _prepare(self) -> None:
         """Have the process of training ready once there is something to train on."""
-        if self._is_prepared or self.is_running or self._desk.state.address:
+        if self._is_prepared or self.is_running or self._session.state.address:
             return
         self._is_prepared = True
-        self._desk.engine.submit(PrepareJob(), on_event=lambda _: None, on_done=lambda _: None)
+        self._session.engine.submit(PrepareJob(), on_event=lambda _: None, on_done=lambda _: None)
 
     def write_command(self, show: Callable[[str], None]) -> None:
         """Write the command line that does what Retrain would do, and hand it to `show`.
@@ -125,8 +123,8 @@ class Training:
         The split is pinned as Retrain does: while the workspace is open here, only this program
         may write it, and the command must not hold out other patients.
         """
-        workspace, saver = self._desk.workspace, self._desk.saver
-        state, config = self._desk.state, self._config
+        workspace, saver = self._session.workspace, self._session.saver
+        state, config = self._session.state, self._config
         choice, address = state.chosen_model, state.address
         if workspace is None or saver is None:
             return
@@ -143,22 +141,26 @@ class Training:
                 scheduler=address or None,
             )
 
-        self._desk.do(work, show)
+        self._session.submit(work, show)
 
     def retrain(self) -> None:
         """Train on what is confirmed, from the chosen model."""
-        workspace, saver, points = self._desk.workspace, self._desk.saver, self._desk.points
-        choice = self._desk.state.chosen_model
+        workspace, saver, points = (
+            self._session.workspace,
+            self._session.saver,
+            self._session.points,
+        )
+        choice = self._session.state.chosen_model
         if self.is_running or workspace is None or saver is None or points is None:
             return
-        if self._desk.state.round_problem:
-            self._desk.tell(self._desk.state.round_problem, "warning")
+        if self._session.state.round_problem:
+            self._session.notify(self._session.state.round_problem, "warning")
             return
         if workspace.is_read_only:
-            self._desk.tell(workspace.why_read_only, "warning")
+            self._session.notify(workspace.why_read_only, "warning")
             return
-        self._desk.state.is_training = True
-        self._desk.tell("Preparing the training…")
+        self._session.state.is_training = True
+        self._session.notify("Preparing the training…")
 
         def work() -> Path:
             saver.flush()
@@ -168,7 +170,7 @@ class Training:
             return workspace.begin_round(points)
 
         config, start = self._config, None if choice is None else choice.folder
-        self._desk.do(
+        self._session.submit(
             work,
             lambda run: self._submit(
                 run, TrainJob(run / SNAPSHOT, config, run, start=start), Curves()
@@ -178,92 +180,93 @@ class Training:
 
     def resume(self) -> None:
         """Go on with the training that stopped before its end."""
-        run, workspace = self._desk.state.resumable, self._desk.workspace
-        if run is None or workspace is None or self._desk.state.is_training:
+        run, workspace = self._session.state.resumable, self._session.workspace
+        if run is None or workspace is None or self._session.state.is_training:
             return
-        self._desk.state.is_training = True
-        self._desk.tell("Resuming the training…")
+        self._session.state.is_training = True
+        self._session.notify("Resuming the training…")
 
         def work() -> tuple[TrainJob, Curves]:
             # one that the copied command began has learnt from the workspace itself
             data = run / SNAPSHOT if (run / SNAPSHOT).is_dir() else workspace.folder
             return TrainJob(data, read_config(run), run, resume=True), Curves.read(run)
 
-        self._desk.do(work, lambda found: self._submit(run, *found), failed=lambda _: self._end())
+        self._session.submit(
+            work, lambda found: self._submit(run, *found), failed=lambda _: self._end()
+        )
 
     def stop(self) -> None:
         """Ask the training to stop; its state is kept, and it can be resumed."""
         if self._handle is not None:
-            self._stopping_since = time.monotonic()
-            self._desk.state.is_stopping = True
+            self._session.state.is_stopping = True
             self._handle.cancel()
-            self._desk.tell("Stopping after this step. You can resume the training later.")
+            self._session.notify("Stopping after this step. You can resume the training later.")
 
     def forget(self) -> None:
         """Show nothing of the last training: another workspace is opened."""
         self.curves = Curves()
-        self._desk.state.verdict, self._desk.state.judged = None, None
-        self._desk.state.resumable = None
-        self._desk.state.progress += 1
+        self._session.state.verdict, self._session.state.judged = None, None
+        self._session.state.resumable = None
+        self._session.state.progress += 1
         self.describe()
 
     def find_resumable(self) -> None:
         """Look for a training of this workspace that stopped before its end."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None:
-            self._desk.state.resumable = None
+            self._session.state.resumable = None
             return
-        self._desk.do(lambda: find_resumable(workspace.rounds), self._show_resumable)
+        self._session.submit(lambda: find_resumable(workspace.rounds), self._show_resumable)
 
     def keep_new(self) -> None:
         """Make the new model the one of this workspace's name; the old one stays in its history."""
-        run, workspace = self._desk.state.judged, self._desk.workspace
+        run, workspace = self._session.state.judged, self._session.workspace
         if run is None or workspace is None:
             return
         name = model_name(workspace.name)
-        self._desk.do(partial(keep_new, run, name), lambda _: self._on_kept(name))
+        self._session.submit(partial(keep_new, run, name), lambda _: self._on_kept(name))
 
     def keep_old(self) -> None:
         """Go on with the model as it was; the new one stays in its run's folder."""
-        self._desk.state.verdict, self._desk.state.judged = None, None
-        self._desk.tell("The old model is kept. The new one stays in the run folder.")
+        self._session.state.verdict, self._session.state.judged = None, None
+        self._session.notify("The old model is kept. The new one stays in the run folder.")
 
     def draw_samples(
         self, show: Callable[[SamplesDrawn], None], failed: Callable[[str], None]
     ) -> None:
         """Draw eight samples as Retrain would see them, others each time."""
-        workspace, choice = self._desk.workspace, self._desk.state.chosen_model
+        workspace, choice = self._session.workspace, self._session.state.chosen_model
         if workspace is None:
             failed("Open a workspace first.")
             return
         self._draws += 1
-        saver = self._desk.saver
+        saver = self._session.saver
         config = self._config.model_copy(update={"seed": self._draws})
         start = None if choice is None else choice.folder
 
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if isinstance(event, SamplesDrawn):
-                self._desk.post(partial(show, event))
+                self._session.post(partial(show, event))
 
         def end(outcome: JobOutcome) -> None:
             if outcome.status == "failed":
-                self._desk.post(partial(failed, str(outcome.error)))
+                self._session.post(partial(failed, str(outcome.error)))
 
         def submit(_flushed: object) -> None:
             job = SamplesJob(workspace.folder, config, start)
-            self._desk.engine.submit(job, on_event=hear, on_done=end)
+            self._session.engine.submit(job, on_event=on_event, on_done=end)
 
         # the job reads the files in another process: the last strokes must be there
-        self._desk.do(lambda: None if saver is None else saver.flush(), submit)
+        self._session.submit(lambda: None if saver is None else saver.flush(), submit)
 
     def list_versions(self, show: Callable[[list[Version], ModelInfo | None], None]) -> None:
         """List the models that this workspace's name meant, and hand them to `show`.
 
         With them comes the starter, where it is installed: one can always begin again.
         """
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None:
-            self._desk.tell("Open a workspace first.")
+            self._session.notify("Open a workspace first.")
             return
         name = model_name(workspace.name)
 
@@ -278,85 +281,87 @@ class Training:
                 starter = None
             return versions, starter
 
-        self._desk.do(work, lambda found: show(*found))
+        self._session.submit(work, lambda found: show(*found))
 
     def roll_back(self, version: str) -> None:
         """Let this workspace's name mean an earlier model again, or use the starter.
 
         The present model is kept.
         """
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if version == STARTER:
             self._predicting.refresh_models()
-            names = [choice.name for choice in self._desk.state.models]
+            names = [choice.name for choice in self._session.state.models]
             if STARTER in names:
                 self._predicting.choose_model(names.index(STARTER))
-                self._desk.tell("Now using the starter model. Your own models are kept.")
+                self._session.notify("Now using the starter model. Your own models are kept.")
         elif workspace is not None:
             name = model_name(workspace.name)
-            self._desk.do(partial(roll_back, name, to=version), lambda _: self._on_kept(name))
+            self._session.submit(
+                partial(roll_back, name, to=version), lambda _: self._on_kept(name)
+            )
 
     # How it is done.
 
     def _submit(self, run: Path, job: TrainJob, curves: Curves) -> None:
         self.curves = curves
-        self._desk.state.verdict, self._desk.state.judged = None, None
-        self._desk.state.resumable = None
+        self._session.state.verdict, self._session.state.judged = None, None
+        self._session.state.resumable = None
         try:
-            self._handle = self._desk.engine.submit(
+            self._handle = self._session.engine.submit(
                 job,
-                on_event=self._hear,
-                on_done=lambda outcome: self._desk.post(partial(self._finish, run, outcome)),
+                on_event=self._on_event,
+                on_done=lambda outcome: self._session.post(partial(self._finish, run, outcome)),
             )
         except RetsegError as error:
-            self._desk.tell(str(error), "error")
+            self._session.notify(str(error), "error")
             self._end()
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """Take an event on the engine's thread."""
         self.curves.take(event)
-        self._desk.post(partial(self._take, event))
+        self._session.post(partial(self._take, event))
 
     def _take(self, event: Event) -> None:
         if not self.is_running:
             return
-        self._desk.state.progress += 1
+        self._session.state.progress += 1
         if isinstance(event, Message):
-            self._desk.tell(event.text, event.level)
+            self._session.notify(event.text, event.level)
         elif isinstance(event, TrainingPlanned):
-            self._desk.tell(f"Training on {event.device}.")
+            self._session.notify(f"Training on {event.device}.")
 
     def _finish(self, run: Path, outcome: JobOutcome) -> None:
         self._end()
         if outcome.status == "failed":
-            self._desk.tell(str(outcome.error), "error")
+            self._session.notify(str(outcome.error), "error")
             self.find_resumable()
         elif outcome.status == "cancelled":
-            self._desk.tell("Training stopped. Press Resume to continue.")
+            self._session.notify("Training stopped. Press Resume to continue.")
             self.find_resumable()
         else:
-            self._desk.do(partial(read_verdict, run), partial(self._show_verdict, run))
-            self._desk.tell("Training finished.")
+            self._session.submit(partial(read_verdict, run), partial(self._show_verdict, run))
+            self._session.notify("Training finished.")
 
     def _end(self) -> None:
         self._handle = None
         self._is_prepared = False  # the process has ended with its training
-        self._desk.state.is_training = False
-        self._desk.state.is_stopping = False
-        self._desk.state.progress += 1
+        self._session.state.is_training = False
+        self._session.state.is_stopping = False
+        self._session.state.progress += 1
 
     def _on_kept(self, name: str) -> None:
-        self._desk.state.verdict, self._desk.state.judged = None, None
+        self._session.state.verdict, self._session.state.judged = None, None
         self._predicting.refresh_models()
         self._predicting.choose_by_name(name)
         self._predicting.load_chosen()
-        self._desk.tell(f"Now using {name}. Segment again to see its predictions.")
+        self._session.notify(f"Now using {name}. Segment again to see its predictions.")
 
     def _show_verdict(self, run: Path, verdict: Verdict) -> None:
-        self._desk.state.judged, self._desk.state.verdict = run, verdict
+        self._session.state.judged, self._session.state.verdict = run, verdict
 
     def _show_resumable(self, run: Path | None) -> None:
-        self._desk.state.resumable = run
+        self._session.state.resumable = run
 
 
 def model_name(workspace: str) -> str:

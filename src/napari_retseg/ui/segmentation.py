@@ -12,8 +12,8 @@ from napari_retseg.errors import ModelError
 from napari_retseg.events import Progress
 from napari_retseg.plural import agree, count_noun
 from napari_retseg.scan import OctScan
+from napari_retseg.ui.dockstate import ModelChoice, Work
 from napari_retseg.ui.prediction import Prediction
-from napari_retseg.ui.state import ModelChoice, Work
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QApplication, QToolTip, QWidget
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.ui.widgets.theme import read_look
-from napari_retseg.ui.workbench.panels.curves import (
+from napari_retseg.ui.workbench.panels.curvesplot import (
     CurvesPlot,
     describe_point,
 )
@@ -64,7 +64,7 @@ def test_pyqtgraph_is_loaded_by_the_first_show_only() -> None:
     code = (
         "import sys; from qtpy.QtWidgets import QApplication; application = QApplication([]);"
         "from napari_retseg.classes import RETINA;"
-        "from napari_retseg.ui.workbench.panels.curves import CurvesPlot;"
+        "from napari_retseg.ui.workbench.panels.curvesplot import CurvesPlot;"
         "plot = CurvesPlot(RETINA);"
         "print('pyqtgraph' in sys.modules); plot.show(); print('pyqtgraph' in sys.modules)"
     )

@@ -11,7 +11,7 @@ from napari_retseg.ui.plain import make_caption, make_text
 from napari_retseg.ui.widgets.keys import KEYS
 from napari_retseg.ui.widgets.pieces import make_button, make_row
 from napari_retseg.ui.widgets.theme import GAP
-from napari_retseg.ui.workbench.control.state import BenchState
+from napari_retseg.ui.workbench.control.benchstate import BenchState
 from napari_retseg.ui.workbench.panels.bscan_strip import BscanStrip
 from napari_retseg.ui.workbench.panels.legend import ClassLegend
 

@@ -1,4 +1,4 @@
-"""The workbench's windows, and failures that are one sentence wherever they come from."""
+"""The workbench's dialogs, and failures that are one sentence wherever they come from."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.models import CARD
 from napari_retseg.ui import modellist
-from napari_retseg.ui.widgets.card import KeysCard, ModelCard
 from napari_retseg.ui.widgets.keys import KEYS
+from napari_retseg.ui.widgets.textcard import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.session import TrustQuestion
-from napari_retseg.ui.workbench.dialogs.history import PointsWindow, VersionsWindow
-from napari_retseg.ui.workbench.dialogs.windows import Windows
-from napari_retseg.ui.workbench.dock import WorkbenchDock
+from napari_retseg.ui.workbench.dialogs.benchdialogs import BenchDialogs
+from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine
-from tests.ui.workbench.session import Session
+from tests.ui.workbench.playedbench import PlayedBench
 
 #: A dock at the right of a small screen has about so much room.
 NARROW, HIGH = 330, 640
 
 
 @pytest.fixture
-def session(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def played(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedBench]:
     shutil.copytree(models, tmp_path / "models")
     monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(tmp_path / "models"))
-    made = Session()
+    made = PlayedBench()
     yield made
     made.close()
 
@@ -57,18 +57,18 @@ def parent(qapp: QApplication) -> Iterator[QWidget]:
 
 
 @pytest.fixture
-def windows(session: Session, parent: QWidget) -> Windows:
-    return Windows(parent, session.bench)
+def dialogs(played: PlayedBench, parent: QWidget) -> BenchDialogs:
+    return BenchDialogs(parent, played.bench)
 
 
 @pytest.fixture
 def dock(
-    session: Session, volume: Path, tmp_path: Path, qapp: QApplication
+    played: PlayedBench, volume: Path, tmp_path: Path, qapp: QApplication
 ) -> Iterator[WorkbenchDock]:
     """A dock in napari's model of a viewer, with a scan that is open."""
     with Workspace.create(tmp_path / "work") as workspace:
         workspace.add_scan(read_scan(volume))
-    widget = WorkbenchDock(session.viewer, engine=PlayedEngine())  # type: ignore[arg-type]
+    widget = WorkbenchDock(played.viewer, engine=PlayedEngine())  # type: ignore[arg-type]
     widget.bench.open(tmp_path / "work")
     deadline(qapp, lambda: widget.bench.state.n_bscans > 0)
     widget.resize(NARROW, HIGH)
@@ -94,42 +94,42 @@ def find(parent: QWidget, kind: type[Any]) -> Any:
 
 
 def test_the_card_of_the_chosen_model_is_shown(
-    session: Session, windows: Windows, parent: QWidget
+    played: PlayedBench, dialogs: BenchDialogs, parent: QWidget
 ) -> None:
-    windows.show_card()
-    session.settle()
+    dialogs.show_card()
+    played.settle()
     assert "tiny" in find(parent, ModelCard).text
 
 
 def test_a_card_that_cannot_be_read_is_one_sentence(
-    session: Session, windows: Windows, parent: QWidget
+    played: PlayedBench, dialogs: BenchDialogs, parent: QWidget
 ) -> None:
-    choice = session.state.chosen_model
+    choice = played.state.chosen_model
     assert choice is not None
     (choice.folder / CARD).unlink()
     (choice.folder / CARD).mkdir()
-    windows.show_card()
-    session.settle()
-    assert session.state.notice.level == "error"
-    assert str(choice.folder / CARD) in session.state.notice.text
+    dialogs.show_card()
+    played.settle()
+    assert played.state.notice.level == "error"
+    assert str(choice.folder / CARD) in played.state.notice.text
     assert not parent.findChildren(ModelCard)
 
 
 def test_a_model_without_a_card_says_so(
-    session: Session, windows: Windows, parent: QWidget
+    played: PlayedBench, dialogs: BenchDialogs, parent: QWidget
 ) -> None:
-    choice = session.state.chosen_model
+    choice = played.state.chosen_model
     assert choice is not None
     (choice.folder / CARD).unlink()
-    windows.show_card()
-    session.settle()
+    dialogs.show_card()
+    played.settle()
     assert find(parent, ModelCard).text == "This model has no model card."
 
 
 def test_the_keys_are_all_on_their_card_which_is_no_higher_than_they_are(
-    windows: Windows, parent: QWidget, qapp: QApplication
+    dialogs: BenchDialogs, parent: QWidget, qapp: QApplication
 ) -> None:
-    windows.show_keys()
+    dialogs.show_keys()
     card = find(parent, KeysCard)
     qapp.processEvents()
     assert all(key in card.text for key in KEYS.values())
@@ -140,23 +140,23 @@ def test_the_keys_are_all_on_their_card_which_is_no_higher_than_they_are(
 
 
 def test_histories_are_listed_and_gone_back_in(
-    session: Session, windows: Windows, parent: QWidget, tmp_path: Path, volume: Path
+    played: PlayedBench, dialogs: BenchDialogs, parent: QWidget, tmp_path: Path, volume: Path
 ) -> None:
-    session.start(tmp_path / "work", volume)
-    session.paint(2, slice(20, 40), 3)
-    session.settle()
-    session.bench.correcting.clear()
-    session.settle()
-    assert not session.labels[2].any()
-    windows.show_points()
-    session.settle()
+    played.start(tmp_path / "work", volume)
+    played.paint(2, slice(20, 40), 3)
+    played.settle()
+    played.bench.correcting.clear()
+    played.settle()
+    assert not played.labels[2].any()
+    dialogs.show_points()
+    played.settle()
     window = find(parent, PointsWindow)
     window.list.setCurrentRow(0)
     window.take_button.click()
-    session.settle()
-    assert (session.labels[2, 20:40] == 3).all()
-    windows.show_models()
-    session.settle()
+    played.settle()
+    assert (played.labels[2, 20:40] == 3).all()
+    dialogs.show_models()
+    played.settle()
     models = find(parent, VersionsWindow)
     assert "no model of its own yet" in models.hint.text()
     (row,) = [models.list.item(k) for k in range(models.list.count())]
@@ -164,8 +164,8 @@ def test_histories_are_listed_and_gone_back_in(
     assert row.text().startswith("starter")
     models.list.setCurrentRow(0)
     models.take_button.click()
-    session.settle()
-    chosen = session.state.chosen_model
+    played.settle()
+    chosen = played.state.chosen_model
     assert chosen is not None
     assert chosen.name == "starter"
 
@@ -186,17 +186,17 @@ def test_restore_points_that_cannot_be_read_are_shown_but_not_chosen(parent: QWi
 
 
 def test_an_address_is_asked_for_and_a_wrong_one_is_one_sentence(
-    session: Session, windows: Windows, monkeypatch: pytest.MonkeyPatch
+    played: PlayedBench, dialogs: BenchDialogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (" host:8786 ", True))
-    windows.ask_for_address()
-    assert session.state.notice.level == "error"
-    assert "tcp://host:8786" in session.state.notice.text
+    dialogs.ask_for_address()
+    assert played.state.notice.level == "error"
+    assert "tcp://host:8786" in played.state.notice.text
 
 
 @pytest.mark.parametrize(("press", "expected"), [("Allow", "yes"), ("Do not open", "no")])
 def test_trust_is_asked_for_with_the_folder_and_what_it_names(
-    windows: Windows, monkeypatch: pytest.MonkeyPatch, press: str, expected: str
+    dialogs: BenchDialogs, monkeypatch: pytest.MonkeyPatch, press: str, expected: str
 ) -> None:
     texts, answers = [], []
 
@@ -213,86 +213,86 @@ def test_trust_is_asked_for_with_the_folder_and_what_it_names(
         lambda: answers.append("yes"),
         lambda: answers.append("no"),
     )
-    windows.ask_for_trust(question)
+    dialogs.ask_for_trust(question)
     assert answers == [expected]
     assert str(Path("/data/theirs")) in texts[0]
     assert "../../secret/eye.tif" in texts[0]
 
 
 def test_a_training_whose_run_is_damaged_is_not_resumed_but_one_sentence(
-    session: Session, tmp_path: Path, volume: Path
+    played: PlayedBench, tmp_path: Path, volume: Path
 ) -> None:
-    session.start(tmp_path / "work", volume)
-    run = session.workspace.new_round()
+    played.start(tmp_path / "work", volume)
+    run = played.workspace.new_round()
     (run / "config.yaml").write_text("{")
-    session.state.resumable = run
-    session.bench.training.resume()
-    session.settle()
-    assert session.state.notice.level == "error"
-    assert str(run) in session.state.notice.text
-    assert not session.state.is_training
-    assert not session.engine.jobs
+    played.state.resumable = run
+    played.bench.training.resume()
+    played.settle()
+    assert played.state.notice.level == "error"
+    assert str(run) in played.state.notice.text
+    assert not played.state.is_training
+    assert not played.engine.jobs
 
 
 def test_models_that_cannot_be_listed_are_one_sentence(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    played: PlayedBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> list[Path]:
         raise InputError("the built-in samples are missing; reinstall napari-retseg")
 
     monkeypatch.setattr(modellist, "list_models", refuse)
-    session.bench.predicting.refresh_models()
-    assert session.state.models == ()
-    assert "reinstall" in session.state.notice.text
+    played.bench.predicting.refresh_models()
+    assert played.state.models == ()
+    assert "reinstall" in played.state.notice.text
 
 
 def test_what_was_open_shows_no_more_when_another_workspace_is_opened(
-    session: Session, tmp_path: Path, volume: Path
+    played: PlayedBench, tmp_path: Path, volume: Path
 ) -> None:
-    session.start(tmp_path / "work", volume)
-    session.bench.scans.go_next()
-    session.settle()
-    assert session.state.next_text
-    session.bench.create(tmp_path / "other")
-    session.settle()
-    assert session.state.next_text == ""
-    assert session.state.verdict is None
+    played.start(tmp_path / "work", volume)
+    played.bench.navigation.go_next()
+    played.settle()
+    assert played.state.next_text
+    played.bench.create(tmp_path / "other")
+    played.settle()
+    assert played.state.next_text == ""
+    assert played.state.verdict is None
 
 
 def test_a_wrong_folder_leaves_the_open_workspace_open(
-    session: Session, tmp_path: Path, volume: Path
+    played: PlayedBench, tmp_path: Path, volume: Path
 ) -> None:
-    session.start(tmp_path / "work", volume)
-    session.bench.open(tmp_path / "nothing")
-    session.settle()
-    assert session.state.notice.level == "error"
-    assert session.state.folder == tmp_path / "work"
-    session.bench.open(tmp_path / "work")
-    session.settle()
-    assert not session.state.is_read_only
-    assert session.state.n_bscans == 5
+    played.start(tmp_path / "work", volume)
+    played.bench.open(tmp_path / "nothing")
+    played.settle()
+    assert played.state.notice.level == "error"
+    assert played.state.folder == tmp_path / "work"
+    played.bench.open(tmp_path / "work")
+    played.settle()
+    assert not played.state.is_read_only
+    assert played.state.n_bscans == 5
 
 
 def test_next_skips_the_gap_beside_held_out_bscans(
-    session: Session, tmp_path: Path, volume: Path
+    played: PlayedBench, tmp_path: Path, volume: Path
 ) -> None:
-    session.start(tmp_path / "work", volume)
+    played.start(tmp_path / "work", volume)
     for bscan in range(5):
-        session.paint(bscan, slice(20, 40), 3)
-        session.settle()
-        session.bench.correcting.confirm()
-        session.settle()
-    session.workspace.pin()
-    unused = session.workspace.unused("eye")
+        played.paint(bscan, slice(20, 40), 3)
+        played.settle()
+        played.bench.correcting.confirm()
+        played.settle()
+    played.workspace.pin()
+    unused = played.workspace.unused("eye")
     assert unused
     for bscan in sorted(unused):
-        session.show(bscan)
-        session.bench.correcting.clear()
-        session.settle()
-    session.show(0)
-    session.bench.scans.go_next()
-    session.settle()
-    assert session.state.notice.text == "No more B-scans to label."
+        played.show(bscan)
+        played.bench.correcting.clear()
+        played.settle()
+    played.show(0)
+    played.bench.navigation.go_next()
+    played.settle()
+    assert played.state.notice.text == "No more B-scans to label."
 
 
 def test_a_wrong_form_cannot_be_trained_with_and_a_scan_can_be_previewed(
@@ -372,12 +372,12 @@ def test_the_tooltips_of_buttons_show_their_keys(dock: WorkbenchDock) -> None:
 
 
 def test_two_workspaces_of_the_same_classes_follow_each_other_in_the_scores(
-    session: Session, tmp_path: Path, volume: Path
+    played: PlayedBench, tmp_path: Path, volume: Path
 ) -> None:
-    session.start(tmp_path / "work", volume)
-    first = session.workspace.classes
-    session.start(tmp_path / "other", volume)
-    second = session.workspace.classes
+    played.start(tmp_path / "work", volume)
+    first = played.workspace.classes
+    played.start(tmp_path / "other", volume)
+    second = played.workspace.classes
     assert len(first.values) == len(second.values)  # from then on both have them at hand
     assert first == second
     assert hash(first) == hash(second)

@@ -14,8 +14,8 @@ from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import FUNDUS, FUNDUS_PLACE, make_name, place_scan
 from napari_retseg.ui.likeness import may_be_oct
-from napari_retseg.ui.origin import describe_origin
 from napari_retseg.ui.placing import place_fundus
+from napari_retseg.ui.provenance import describe_origin
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | list[str]], list[LayerData]]

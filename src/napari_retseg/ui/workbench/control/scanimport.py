@@ -17,8 +17,8 @@ from napari_retseg.plural import agree, count_noun
 from napari_retseg.records import first_problem
 from napari_retseg.ui.layers import FUNDUS, is_scan_layer, scan_of_layer
 from napari_retseg.ui.workbench.control.correcting import Correcting
-from napari_retseg.ui.workbench.control.scans import Scans
-from napari_retseg.ui.workbench.control.session import Desk
+from napari_retseg.ui.workbench.control.navigation import Navigation
+from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.workspace import ScanEntry, Workspace
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 _NAMED = 5
 
 
-class Adding:
+class ScanImport:
     """Adds scans to the workspace, finds those that have moved, and takes down what they are.
 
     All methods are called on the GUI's thread.
     """
 
-    def __init__(self, desk: Desk, correcting: Correcting, scans: Scans) -> None:
-        self._desk = desk
+    def __init__(self, session: Session, correcting: Correcting, navigation: Navigation) -> None:
+        self._session = session
         self._correcting = correcting
-        self._state = desk.state
-        self._scans = scans
-        desk.viewer.layers.events.inserted.connect(self._on_layer_inserted)
+        self._state = session.state
+        self._navigation = navigation
+        session.viewer.layers.events.inserted.connect(self._on_layer_inserted)
 
     def close(self) -> None:
         """Follow the viewer no longer."""
-        self._desk.viewer.layers.events.inserted.disconnect(self._on_layer_inserted)
+        self._session.viewer.layers.events.inserted.disconnect(self._on_layer_inserted)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add scans from files or folders, and open the first; what cannot be added is named."""
@@ -74,13 +74,13 @@ class Adding:
 
         workspace = self._writable()
         if workspace is not None:
-            self._desk.tell("Adding…")
-            self._desk.do_trusting(folder, partial(add, workspace), self._on_added)
+            self._session.notify("Adding…")
+            self._session.run_trusting(folder, partial(add, workspace), self._on_added)
 
     def add_layer(self, layer: Layer) -> None:
         """Add an image layer of the viewer, from whatever reader; its scan takes its place."""
         if not is_scan_layer(layer):
-            self._desk.tell(
+            self._session.notify(
                 f"{layer.name}: this is not an image layer; choose an image layer.", "error"
             )
             return
@@ -93,7 +93,7 @@ class Adding:
 
     def _put_away(self, layer: Layer) -> None:
         """Let a layer that was added not lie above the scan; one that no file holds is hidden."""
-        layers = self._desk.viewer.layers
+        layers = self._session.viewer.layers
         if layer not in layers:
             return
         if layer.source.path is None:
@@ -107,8 +107,8 @@ class Adding:
         """Say what a file that was dropped on the canvas is good for: it hides the open scan."""
         layer = event.value
         is_file = is_scan_layer(layer) and layer.source.path is not None
-        if is_file and self._desk.opened is not None:
-            self._desk.tell(
+        if is_file and self._session.opened is not None:
+            self._session.notify(
                 f"{layer.name} is only a layer above the scan. To add it to the workspace, use "
                 "Add > Layer. To add files directly, drop them on this dock."
             )
@@ -120,31 +120,33 @@ class Adding:
     ) -> None:
         workspace = self._writable()
         if workspace is not None:
-            self._desk.tell("Adding…")
-            self._desk.do(partial(add, workspace), done or self._on_added)
+            self._session.notify("Adding…")
+            self._session.submit(partial(add, workspace), done or self._on_added)
 
     def _writable(self) -> Workspace | None:
         """Return the open workspace where it can be changed, and say why where not."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None:
-            self._desk.tell("Create or open a workspace first: a folder for labels and models.")
+            self._session.notify(
+                "Create or open a workspace first: a folder for labels and models."
+            )
             return None
         if workspace.is_read_only:
-            self._desk.tell(workspace.why_read_only, "warning")
+            self._session.notify(workspace.why_read_only, "warning")
             return None
         return workspace
 
     def _on_added(self, entries: list[ScanEntry], *, faults: Sequence[str] = ()) -> None:
-        self._desk.tell(*_describe_faults(len(entries), faults))
-        self._desk.written.emit()
-        self._scans.refresh()
+        self._session.notify(*_describe_faults(len(entries), faults))
+        self._session.written.emit()
+        self._navigation.refresh()
         names = [entry.name for entry in self._state.scans]
         if entries:
-            self._scans.choose_scan(names.index(entries[0].name))
+            self._navigation.choose_scan(names.index(entries[0].name))
 
     def locate(self, folder: Path) -> None:
         """Find scans that have moved below a folder."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None:
             return
 
@@ -155,34 +157,34 @@ class Adding:
             return len(found)
 
         def done(count: int) -> None:
-            self._desk.written.emit()
-            self._scans.refresh()
+            self._session.written.emit()
+            self._navigation.refresh()
             left = len(workspace.missing)
             rest = f"; {left} still missing" if left else ""
-            self._desk.tell(
+            self._session.notify(
                 f"Found {count_noun(count, 'scan')}{rest}.", "warning" if left else "info"
             )
             if self._state.scan < 0 and count:
-                self._scans.choose_scan(0)
+                self._navigation.choose_scan(0)
 
-        self._desk.do(work, done)
+        self._session.submit(work, done)
 
     def describe(self, **what: Any) -> None:
         """Keep what the user says of the open scan: ``spacing_um``, ``laterality``, ``group``."""
-        workspace, entry = self._desk.workspace, self._state.open_scan
+        workspace, entry = self._session.workspace, self._state.open_scan
         if workspace is None or entry is None:
             return
 
         def done(_entry: ScanEntry) -> None:
-            self._desk.written.emit()
-            self._scans.refresh()
-            self._scans.describe_anew()
+            self._session.written.emit()
+            self._navigation.refresh()
+            self._navigation.describe_anew()
 
-        self._desk.do(partial(workspace.describe_scan, entry.name, **what), done)
+        self._session.submit(partial(workspace.describe_scan, entry.name, **what), done)
 
     def set_classes(self, names: Sequence[str]) -> None:
         """Choose the foreground classes; where something is labelled, only new ones may come."""
-        workspace = self._desk.workspace
+        workspace = self._session.workspace
         if workspace is None:
             return
         present = workspace.classes
@@ -192,7 +194,7 @@ class Adding:
             new = names[len(known) :]
             classes = present.extended(new) if are_kept else LabelSet.from_names(names)
         except ValidationError as error:
-            self._desk.tell(f"Cannot use these classes: {first_problem(error)}", "error")
+            self._session.notify(f"Cannot use these classes: {first_problem(error)}", "error")
             return
         if classes == present:
             return
@@ -203,9 +205,11 @@ class Adding:
             return states.count("confirmed")
 
         def done(confirmed: int) -> None:
-            self._desk.written.emit()
-            self._scans.describe_anew()
-            self._desk.tell(_describe_older(new, confirmed), "warning" if confirmed else "info")
+            self._session.written.emit()
+            self._navigation.describe_anew()
+            self._session.notify(
+                _describe_older(new, confirmed), "warning" if confirmed else "info"
+            )
 
         self._correcting.flush_then(work, done)
 

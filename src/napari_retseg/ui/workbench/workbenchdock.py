@@ -32,13 +32,13 @@ from napari_retseg.ui.widgets.theme import GAP, color_text, read_look
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.control.holding import name_heldout
+from napari_retseg.ui.workbench.dialogs.benchdialogs import BenchDialogs
 from napari_retseg.ui.workbench.dialogs.closing import Closing
-from napari_retseg.ui.workbench.dialogs.windows import Windows
 from napari_retseg.ui.workbench.focus import FocusKeeper
-from napari_retseg.ui.workbench.panels.model import ModelPanel
-from napari_retseg.ui.workbench.panels.review import ReviewPanel
-from napari_retseg.ui.workbench.panels.rounds import ProgressPanel, RetrainPanel
-from napari_retseg.ui.workbench.panels.scan import ScanPanel
+from napari_retseg.ui.workbench.panels.modelpanel import ModelPanel
+from napari_retseg.ui.workbench.panels.reviewpanel import ReviewPanel
+from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
+from napari_retseg.ui.workbench.panels.trainpanels import ProgressPanel, RetrainPanel
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -70,7 +70,7 @@ class WorkbenchDock(QWidget):
         self.retrain_panel = RetrainPanel(state)
         self.progress_panel = ProgressPanel(state)
         self.notice = make_text()
-        self.windows = Windows(self, self.bench)
+        self.dialogs = BenchDialogs(self, self.bench)
         self._drawn = -1
         self._lay_out()
         self._connect()
@@ -126,45 +126,45 @@ class WorkbenchDock(QWidget):
         bench, scan, model = self.bench, self.scan_panel, self.model_panel
         scan.created.connect(bench.create)
         scan.opened.connect(bench.open)
-        scan.located.connect(bench.adding.locate)
-        scan.files_added.connect(bench.adding.add_files)
+        scan.located.connect(bench.scanimport.locate)
+        scan.files_added.connect(bench.scanimport.add_files)
         scan.layers_wanted.connect(self._offer_layers)
         scan.layer_added.connect(self._on_layer_added)
-        scan.scan_chosen.connect(bench.scans.choose_scan)
-        scan.dataset_added.connect(bench.adding.add_dataset)
-        scan.classes_wanted.connect(lambda: scan.ask_for_classes(self.windows.classes.names[1:]))
-        scan.classes_given.connect(bench.adding.set_classes)
-        scan.described.connect(lambda what: bench.adding.describe(**what))
+        scan.scan_chosen.connect(bench.navigation.choose_scan)
+        scan.dataset_added.connect(bench.scanimport.add_dataset)
+        scan.classes_wanted.connect(lambda: scan.ask_for_classes(self.dialogs.classes.names[1:]))
+        scan.classes_given.connect(bench.scanimport.set_classes)
+        scan.described.connect(lambda what: bench.scanimport.describe(**what))
         model.model_chosen.connect(bench.predicting.choose_model)
         model.model_browsed.connect(bench.predicting.add_model)
-        model.card_wanted.connect(self.windows.show_card)
+        model.card_wanted.connect(self.dialogs.show_card)
         model.bscan_pressed.connect(bench.predicting.segment_bscan)
         model.volume_pressed.connect(bench.predicting.segment_volume)
         model.cancel_pressed.connect(bench.predicting.cancel)
         review, correcting = self.review_panel, bench.correcting
-        review.bscan_clicked.connect(bench.scans.go_to)
+        review.bscan_clicked.connect(bench.navigation.go_to)
         review.accept_bscan_pressed.connect(correcting.accept_bscan)
         review.accept_volume_pressed.connect(correcting.accept_volume)
         review.accept_class_chosen.connect(correcting.accept_class)
         review.confirm_pressed.connect(correcting.confirm)
-        review.next_pressed.connect(bench.scans.go_next)
+        review.next_pressed.connect(bench.navigation.go_next)
         review.ignore_pressed.connect(correcting.paint_not_annotated)
         review.clear_pressed.connect(correcting.clear)
         review.undo_pressed.connect(correcting.undo)
         review.redo_pressed.connect(correcting.redo)
         review.toggle_pressed.connect(correcting.toggle_prediction)
-        review.uncertainty_toggled.connect(bench.scans.show_uncertainty)
-        review.restore_wanted.connect(self.windows.show_points)
+        review.uncertainty_toggled.connect(bench.navigation.show_uncertainty)
+        review.restore_wanted.connect(self.dialogs.show_points)
         review.legend.class_picked.connect(correcting.paint_class)
         review.legend.hiding_toggled.connect(correcting.hide_class)
         review.legend.solo_toggled.connect(correcting.show_class_alone)
         self.save_button.clicked.connect(self._save)
         connect_square_button(scan.square_button, self._viewer)
-        self.keys_button.clicked.connect(self.windows.show_keys)
-        self.address_button.clicked.connect(self.windows.ask_for_address)
+        self.keys_button.clicked.connect(self.dialogs.show_keys)
+        self.address_button.clicked.connect(self.dialogs.ask_for_address)
         bench.state.events.notice.connect(self._show_notice)
-        bench.desk.shown.connect(self._on_shown)
-        bench.desk.asked.connect(self.windows.ask_for_trust)
+        bench.session.shown.connect(self._on_shown)
+        bench.session.asked.connect(self.dialogs.ask_for_trust)
 
     def _connect_rounds(self) -> None:
         retrain, progress, training = self.retrain_panel, self.progress_panel, self.bench.training
@@ -173,11 +173,11 @@ class WorkbenchDock(QWidget):
         retrain.stop_pressed.connect(training.stop)
         retrain.resume_pressed.connect(training.resume)
         retrain.command_wanted.connect(self._copy_command)
-        retrain.preview_wanted.connect(self.windows.show_preview)
-        retrain.heldout_wanted.connect(self.windows.show_heldout)
+        retrain.preview_wanted.connect(self.dialogs.show_preview)
+        retrain.heldout_wanted.connect(self.dialogs.show_heldout)
         progress.keep_new_pressed.connect(training.keep_new)
         progress.keep_old_pressed.connect(training.keep_old)
-        progress.history_wanted.connect(self.windows.show_models)
+        progress.history_wanted.connect(self.dialogs.show_models)
         events = self.bench.state.events
         events.is_training.connect(self._on_training)
         events.verdict.connect(self._on_verdict)
@@ -205,7 +205,7 @@ class WorkbenchDock(QWidget):
                 "segment": bench.predicting.segment_bscan,
                 "accept": correcting.accept_bscan,
                 "confirm": correcting.confirm,
-                "next": bench.scans.go_next,
+                "next": bench.navigation.go_next,
                 "toggle": correcting.toggle_prediction,
                 "undo": correcting.undo,
                 "redo": correcting.redo,
@@ -225,13 +225,13 @@ class WorkbenchDock(QWidget):
         color_text(self.notice, colors[notice.level])
 
     def _on_shown(self) -> None:
-        opened = self.bench.desk.opened
+        opened = self.bench.session.opened
         if opened is not None:
             self.review_panel.offer_classes(opened.loaded.classes)
             self.progress_panel.set_classes(opened.loaded.classes)
             self._drawn = -1
             scan = opened.loaded.scan
-            self.bench.desk.do(partial(list_bscan_files, scan), self.scan_panel.set_files)
+            self.bench.session.submit(partial(list_bscan_files, scan), self.scan_panel.set_files)
 
     # Sections open as the work goes on, so that a small screen shows what is needed now.
 
@@ -281,7 +281,7 @@ class WorkbenchDock(QWidget):
         """Draw what has come since the last time; ten times a second at most."""
         self.bench.correcting.check()
         state = self.bench.state
-        saver = self.bench.desk.saver
+        saver = self.bench.session.saver
         state.unsaved = 0 if saver is None else saver.pending
         if state.progress != self._drawn:
             progress = state.progress
@@ -300,23 +300,23 @@ class WorkbenchDock(QWidget):
         files = [] if event is None else list_files(event)
         if event is not None and files:
             event.acceptProposedAction()
-            self.bench.adding.add_files(files)
+            self.bench.scanimport.add_files(files)
 
     def _save(self) -> None:
         from napari_retseg.ui.savewindow import open_save_window
 
-        opened = self.bench.desk.opened
+        opened = self.bench.session.opened
         best = None if opened is None else opened.labels
-        open_save_window(self._viewer, parent=self, tell=self.bench.desk.tell, best=best)
+        open_save_window(self._viewer, parent=self, notify=self.bench.session.notify, best=best)
 
     def _offer_layers(self) -> None:
         self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])
 
     def _on_layer_added(self, index: int) -> None:
-        self.bench.adding.add_layer(self._foreign_layers()[index])
+        self.bench.scanimport.add_layer(self._foreign_layers()[index])
 
     def _foreign_layers(self) -> list:  # type: ignore[type-arg]
-        opened = self.bench.desk.opened
+        opened = self.bench.session.opened
         own = () if opened is None else opened.layers
         return [layer for layer in self._viewer.layers if is_scan_layer(layer) and layer not in own]
 
@@ -332,12 +332,12 @@ class WorkbenchDock(QWidget):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(command)
-            self.bench.desk.tell("Command copied to the clipboard.")
+            self.bench.session.notify("Command copied to the clipboard.")
 
     # The end.
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """List the models again, and hear when the window is about to close."""
+        """List the models again, and notice when the window is about to close."""
         super().showEvent(event)
         self.bench.predicting.refresh_models()
         self.closing.watch_window()

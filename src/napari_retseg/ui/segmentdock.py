@@ -11,9 +11,9 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_retseg.engine import Engine
 from napari_retseg.ui.leaving import close_at_exit
-from napari_retseg.ui.panel import SegmentPanel
 from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.segmenter import Segmenter
+from napari_retseg.ui.segmentpanel import SegmentPanel
 from napari_retseg.ui.squares import connect_square_button
 from napari_retseg.ui.widgets.tabs import join
 from napari_retseg.ui.workbench.control.docks import find_dock_of
@@ -85,7 +85,10 @@ class SegmentDock(QWidget):
         from napari_retseg.ui.savewindow import open_save_window
 
         open_save_window(
-            self._viewer, parent=self, tell=self.segmenter.tell, best=self.segmenter.find_labels()
+            self._viewer,
+            parent=self,
+            notify=self.segmenter.notify,
+            best=self.segmenter.find_labels(),
         )
 
     def _close_with_viewer(self) -> None:

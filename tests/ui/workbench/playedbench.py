@@ -20,7 +20,7 @@ from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine, PlayedJob
 
 
-class Session:
+class PlayedBench:
     """A viewer model and a workbench in it."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Session:
     def take_posts(self) -> None:
         """Wait for the files, and do what was posted meanwhile."""
         while True:
-            self.bench.desk.wait_for_files()
+            self.bench.session.wait_for_files()
             try:
                 function = self._posted.get(timeout=0.02)
             except queue.Empty:
@@ -56,18 +56,18 @@ class Session:
         """Make a workspace with scans, and open the first."""
         self.bench.create(folder)
         self.settle()
-        self.bench.adding.add_files(list(scans))
+        self.bench.scanimport.add_files(list(scans))
         self.settle()
 
     @property
     def workspace(self) -> Workspace:
-        workspace = self.bench.desk.workspace
+        workspace = self.bench.session.workspace
         assert workspace is not None
         return workspace
 
     @property
     def opened(self) -> OpenScan:
-        opened = self.bench.desk.opened
+        opened = self.bench.session.opened
         assert opened is not None
         return opened
 
@@ -100,18 +100,18 @@ class Session:
 
     def paint(self, bscan: int, rows: slice, value: int) -> None:
         """Paint a band of a B-scan as a stroke does: through the layer."""
-        self.bench.scans.go_to(bscan)
+        self.bench.navigation.go_to(bscan)
         places = np.indices((64, 96))[:, rows].reshape(2, -1)
         first = np.full(places.shape[1], bscan)
         self.opened.labels.data_setitem((first, *places), value)
 
     def show(self, bscan: int) -> None:
-        self.bench.scans.go_to(bscan)
+        self.bench.navigation.go_to(bscan)
 
     def written(self, bscan: int) -> NDArray[np.uint8]:
         """Read the labels of a B-scan from disk, once all strokes are there."""
         self.settle()
-        saver = self.bench.desk.saver
+        saver = self.bench.session.saver
         assert saver is not None
         assert saver.flush(10)
         found: NDArray[np.uint8] = self.workspace.read_labels(self.opened.name)[bscan]

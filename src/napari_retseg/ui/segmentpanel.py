@@ -19,12 +19,12 @@ from qtpy.QtWidgets import (
 from napari_retseg.models import ModelInfo
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun
+from napari_retseg.ui.dockstate import ModelChoice, Notice, SegmentState, Work
 from napari_retseg.ui.modelbox import show_bad_models
 from napari_retseg.ui.numbering import describe_bscan
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_rich_text, make_text, make_tip
 from napari_retseg.ui.progress import show_progress
 from napari_retseg.ui.squares import make_square_button
-from napari_retseg.ui.state import ModelChoice, Notice, SegmentState, Work
 
 _SIGNS = {"info": "", "warning": "⚠ ", "error": "⚠ "}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_retseg.samples import sample_folder
-from napari_retseg.ui.reading import LayerData, read_layers
+from napari_retseg.ui.readers import LayerData, read_layers
 
 
 def open_volume_a() -> list[LayerData]:

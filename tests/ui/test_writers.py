@@ -9,8 +9,8 @@ from napari.layers import Image, Labels
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan
-from napari_retseg.ui.reading import read_layers
-from napari_retseg.ui.writing import write_image, write_labels
+from napari_retseg.ui.readers import read_layers
+from napari_retseg.ui.writers import write_image, write_labels
 
 
 def attributes_of(layer: Image | Labels) -> tuple[Any, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from psygnal import SignalGroupDescriptor
 
-from napari_retseg.ui.state import BadModel, ModelChoice, Notice, Work
+from napari_retseg.ui.dockstate import BadModel, ModelChoice, Notice, Work
 
 if TYPE_CHECKING:
     from napari_retseg.classes import LabelSet
