@@ -220,6 +220,7 @@ def export(figure: Figure, name: str, title: str, caption: str) -> StudyFigure:
     png, svg = io.BytesIO(), io.BytesIO()
     with rc_context(STYLE):
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        figure.set_layout_engine("none")  # what was laid out stays, and takes no time again
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     file_name = "".join(c if c.isalnum() else "-" for c in name.lower())
     return StudyFigure(file_name, title, caption, png.getvalue(), svg.getvalue())
