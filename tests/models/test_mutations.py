@@ -63,6 +63,12 @@ def full_description(info: ModelInfo) -> dict[str, Any]:
         "thresholds": {"fluid": 0.4},
         "weights_id": "aaaaaa",
         "parent": "bbbbbb",
+        "parameters": {
+            "encoder_stages": [1, 2],
+            "decoder": 3,
+            "before_output": 2,
+            "output_per_class": 1,
+        },
     }
 
 

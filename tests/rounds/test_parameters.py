@@ -1,8 +1,9 @@
-"""Parameters counted from a file's header, against those that torch trains."""
+"""Parameters that a description tells, against those that torch trains."""
 
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import torch
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig, parse_strategy
 from napari_retseg.dataset import load_dataset
-from napari_retseg.errors import ModelError, UsageError
+from napari_retseg.errors import UsageError
 from napari_retseg.events import TrainingPlanned
-from napari_retseg.models import WEIGHTS, ModelInfo
+from napari_retseg.models import DESCRIPTION, ModelInfo, find_model
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.build import count_parameters as count_in_torch
-from napari_retseg.nets.bundle import save_model
+from napari_retseg.nets.bundle import load_model, save_model
 from napari_retseg.nets.freeze import apply_strategy
 from napari_retseg.rounds import count_for_round, count_parameters
 
@@ -57,11 +58,17 @@ STRATEGIES = (
     "all", "scratch", "decoder", "head", "last-three",
     "encoder-stages:1", "encoder-stages:2", "encoder-stages:3",
 )  # fmt: skip
-#: What names do not tell: the answer is None, and never a wrong number.
-UNKNOWN = {
-    *(("efficientnet", f"encoder-stages:{n}") for n in (1, 2, 3)),
-    ("attention", "last-three"),
-    ("fpn", "last-three"),
+#: Further decoders, encoders and options.
+NETWORKS |= {
+    arch: NetworkConfig(arch=arch, encoder="resnet18", n_classes=3)
+    for arch in ("deeplabv3plus", "pan", "pspnet", "segformer", "upernet")
+}
+NETWORKS |= {
+    "2.5D": NetworkConfig(in_channels=3, n_classes=3, **_TINY),
+    "vit": NetworkConfig(arch="dpt", encoder="tu-vit_tiny_patch16_224", n_classes=3),
+    "norms": NetworkConfig(
+        arch="basicunet", n_classes=3, options={"features": [4, 4, 8, 8, 8, 4], "norm": "batch"}
+    ),
 }
 
 
@@ -78,23 +85,29 @@ def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         preprocess=PreprocessConfig(scale=(1.0,) * config.dims),
     )
     save_model(folder, built, info)
-    return request.param, config, built, folder
+    return config, built, folder
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_the_header_tells_what_a_strategy_trains(network: Any, strategy: str) -> None:
-    name, config, built, folder = network
+def test_a_bundle_tells_what_a_strategy_trains(network: Any, strategy: str) -> None:
+    config, built, folder = network
     changed: torch.nn.Module = copy.deepcopy(built)
     apply_strategy(changed, config, parse_strategy(strategy), seed=1)
-    expected = None if (name, strategy) in UNKNOWN else count_in_torch(changed)
-    assert count_parameters(folder, strategy) == expected
+    assert count_parameters(folder, strategy) == count_in_torch(changed)
+
+
+def test_a_bundle_tells_it_for_other_classes_and_without_the_auxiliary_head(network: Any) -> None:
+    config, _, folder = network
+    other = config.model_copy(update={"n_classes": 7, "auxiliary": False})
+    built = build_seeded(other, 0)
+    for strategy in ("decoder", "head", "last-three", "encoder-stages:2"):
+        apply_strategy(built, other, parse_strategy(strategy), seed=1)
+        found = count_parameters(folder, strategy, n_classes=7, auxiliary=False)
+        assert found == count_in_torch(built), strategy
 
 
 def test_more_stages_than_there_are_is_the_error_of_the_training(network: Any) -> None:
-    name, config, built, folder = network
-    if name == "efficientnet":  # its stages are not told by names
-        assert count_parameters(folder, "encoder-stages:9") is None
-        return
+    config, built, folder = network
     with pytest.raises(UsageError) as expected:
         apply_strategy(built, config, parse_strategy("encoder-stages:9"), seed=1)
     with pytest.raises(UsageError) as caught:
@@ -146,9 +159,14 @@ def test_what_is_the_bundles_own_may_be_named(tiny_bundle: Path) -> None:
     assert count_for_round(tiny_bundle, config, n_classes=4) == count_parameters(tiny_bundle, "all")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x05\0\0\0\0\0\0\0[1,2]", b"\xff" * 20, b"\x09\0\0"])
-def test_weights_that_cannot_be_read_are_one_line(tiny_bundle: Path, content: bytes) -> None:
-    (tiny_bundle / WEIGHTS).write_bytes(content)
-    with pytest.raises(ModelError, match="not readable as safetensors") as caught:
-        count_parameters(tiny_bundle, "all")
-    assert "\n" not in str(caught.value)
+def test_an_older_description_does_not_tell(tiny_bundle: Path) -> None:
+    content = json.loads((tiny_bundle / DESCRIPTION).read_text())
+    del content["parameters"]
+    (tiny_bundle / DESCRIPTION).write_text(json.dumps(content))
+    assert count_parameters(tiny_bundle, "all") is None
+
+
+def test_the_starter_tells_what_a_training_from_it_changes() -> None:
+    model = load_model("starter")
+    apply_strategy(model.network, model.info.network, parse_strategy("decoder"), seed=0)
+    assert count_parameters(find_model("starter"), "decoder") == count_in_torch(model.network)

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from napari_retseg.errors import UsageError
+
 #: Digits of a size and of other whole numbers, pixels or folds: a scan has no more.
 _SIZE = re.compile(r"[0-9]{1,5}(x[0-9]{1,5}){1,2}")
 _WHOLE = re.compile(r"[0-9]{1,5}")
@@ -129,6 +131,21 @@ class Strategy:
 
     kind: Literal["all", "decoder", "last-three", "head", "scratch", "encoder-stages"]
     frozen_stages: int = 0
+
+    def count_frozen(self, n_stages: int) -> int:
+        """Count the encoder stages that are frozen, of as many as there are.
+
+        Raises
+        ------
+        UsageError
+            Where there are fewer than are to be frozen.
+        """
+        if self.frozen_stages > n_stages:
+            raise UsageError(
+                f"encoder-stages:{self.frozen_stages} freezes more stages than the encoder has "
+                f"({n_stages})"
+            )
+        return n_stages if self.kind == "decoder" else self.frozen_stages
 
 
 def parse_strategy(text: str) -> Strategy:

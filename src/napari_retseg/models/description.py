@@ -11,6 +11,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, NetworkConfig, PreprocessConfig
 from napari_retseg.containment import resolve_within
 from napari_retseg.errors import InputError, ModelError
+from napari_retseg.models.parametercounts import ParameterCounts
 from napari_retseg.models.scoresheet import ScoreSheet
 from napari_retseg.models.trained import LONGEST_NAME, TrainedOn, forget_names
 from napari_retseg.models.weightsfile import read_header
@@ -49,6 +50,9 @@ class ModelInfo(Frozen):
     preprocess: PreprocessConfig
     parent: _Identity | None = Field(None, description="weights_id of the starting model")
     weights_id: _Identity = Field("", description="SHA-256 of the weights file's tensors")
+    parameters: ParameterCounts | None = Field(
+        None, description="number of parameters of each part of the network; None: not known"
+    )
     trained_on: TrainedOn | None = None
     scores: ScoreSheet | None = Field(None, description="scores on the held-out scans")
     start_scores: ScoreSheet | None = Field(

@@ -27,6 +27,7 @@ from napari_retseg.models.card import write_card
 from napari_retseg.models.description import check_links
 from napari_retseg.models.weightsfile import WeightsHeader, read_header
 from napari_retseg.nets.build import build_untried, try_out
+from napari_retseg.nets.freeze import count_parts
 from napari_retseg.plural import count_noun
 from napari_retseg.records import parse_json
 
@@ -64,7 +65,7 @@ def save_model(
     Returns
     -------
     ModelInfo
-        With ``weights_id`` filled in.
+        With ``weights_id`` and ``parameters`` filled in.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def save_model(
     """
     state = {name: _to_saved(tensor, half=half) for name, tensor in network.state_dict().items()}
     _check_finite(state, folder / WEIGHTS)
-    info = info.model_copy(update={"weights_id": hash_weights(state)})
+    parameters = count_parts(network, info.network)
+    info = info.model_copy(update={"weights_id": hash_weights(state), "parameters": parameters})
     description = info.model_dump(mode="json")
     weights = serialise(state, metadata={_EMBEDDED: json.dumps(description)})
     folder.mkdir(parents=True, exist_ok=True)

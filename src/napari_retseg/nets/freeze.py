@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from napari_retseg.config import NetworkConfig, Strategy
-from napari_retseg.errors import UsageError
+from napari_retseg.models.parametercounts import ParameterCounts
 from napari_retseg.nets.build import build_seeded, make_probe
 from napari_retseg.nets.stages import find_convolutions, find_output_layers, find_parts
 
@@ -78,6 +78,22 @@ def thaw(
             parameter.requires_grad = stage >= shallowest
 
 
+def count_parts(network: nn.Module, config: NetworkConfig) -> ParameterCounts:
+    """Count the parameters of a network's parts, by which strategies divide it."""
+    output, *extra = find_output_layers(network, config).values()
+    auxiliary = network.get_submodule("auxiliary_head").modules() if config.auxiliary else ()
+    stages = tuple(_count(stage) for stage in find_parts(network, config).stages)
+    n_output, n_extra, n_auxiliary = _count([output]), _count(extra), _count(auxiliary)
+    return ParameterCounts(
+        encoder_stages=stages,
+        decoder=_count(network.modules()) - sum(stages) - n_output - n_auxiliary,
+        before_output=_count(_find_last_three(network, config)) - n_output,
+        output_per_class=n_output // config.n_classes,
+        auxiliary=n_auxiliary - n_extra,
+        auxiliary_per_class=n_extra // config.n_classes,
+    )
+
+
 def set_modes(network: nn.Module) -> None:
     """Set train mode where something is trained, eval mode where nothing is.
 
@@ -100,13 +116,7 @@ def _set_mode(module: nn.Module, *, above: bool) -> None:
 def _freeze_encoder(network: nn.Module, config: NetworkConfig, strategy: Strategy) -> None:
     """Freeze the encoder, or its first stages."""
     parts = find_parts(network, config)
-    n_stages = len(parts.stages)
-    if strategy.frozen_stages > n_stages:
-        raise UsageError(
-            f"encoder-stages:{strategy.frozen_stages} freezes more stages than the encoder has "
-            f"({n_stages})"
-        )
-    frozen = n_stages if strategy.kind == "decoder" else strategy.frozen_stages
+    frozen = strategy.count_frozen(len(parts.stages))
     network.requires_grad_(requires_grad=True)
     for stage in range(frozen):
         for parameter in parts.stage_parameters(stage):
@@ -124,13 +134,21 @@ def _renew_last_three(network: nn.Module, config: NetworkConfig, *, seed: int) -
     """Give the last three convolutions, and their normalisation, the tensors of a new network."""
     names = {id(module): name for name, module in network.named_modules()}
     new = build_seeded(config, seed)
-    renewed: list[nn.Module] = []
-    for layer in find_convolutions(network, make_probe(config))[-_LAST:]:
-        for module in (layer.conv, layer.norm):
-            if module is not None:
-                _copy_tensors(new.get_submodule(names[id(module)]), module)
-                renewed.append(module)
-    return renewed
+    modules = _find_last_three(network, config)
+    for module in modules:
+        _copy_tensors(new.get_submodule(names[id(module)]), module)
+    return modules
+
+
+def _find_last_three(network: nn.Module, config: NetworkConfig) -> list[nn.Module]:
+    """Find the last three convolutions, each with its normalisation, in order of execution."""
+    layers = find_convolutions(network, make_probe(config))[-_LAST:]
+    return [module for layer in layers for module in (layer.conv, layer.norm) if module is not None]
+
+
+def _count(modules: Iterable[nn.Module]) -> int:
+    """Count the parameters that modules own, not those of the modules below them."""
+    return sum(p.numel() for p in {p for m in modules for p in m.parameters(recurse=False)})
 
 
 @torch.no_grad()
