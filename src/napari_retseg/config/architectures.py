@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 from napari_retseg.plural import count_noun
 
@@ -28,136 +28,77 @@ _ENCODER = re.compile(r"(?:tu-[a-z0-9_]+(?:\.[a-z0-9_]+)?|(?!tu-)[a-z][a-z0-9_-]
 _LONGEST_NAME = 100
 
 
-class Allowed(Protocol):
-    """What an option may be."""
-
-    @property
-    def words(self) -> str:
-        """What is allowed, for a message."""
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value is allowed."""
-
-
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """A whole number within a range."""
+class Allowed:
+    """What an option may be: in words for a message, and whether a value is that."""
 
-    least: int
-    most: int
-
-    @property
-    def words(self) -> str:
-        """What is allowed."""
-        return f"a whole number from {self.least} to {self.most}"
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value is such a number; True and False are none."""
-        return type(value) is int and self.least <= value <= self.most
+    words: str
+    accepts: Callable[[Any], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A number from 0 to below 1."""
-
-    words: str = "a number from 0 to below 1"
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value is such a number."""
-        return type(value) in (int, float) and 0 <= value < 1  # type: ignore[operator]
+def _whole(least: int, most: int) -> Allowed:
+    return Allowed(
+        f"a whole number from {least} to {most}",
+        lambda value: type(value) is int and least <= value <= most,  # True and False are none
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """True or false."""
-
-    words: str = "true or false"
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value is either."""
-        return isinstance(value, bool)
+def _one_of(*values: str | int) -> Allowed:
+    return Allowed(
+        f"one of {', '.join(map(str, values))}",
+        lambda value: type(value) in (str, int) and value in values,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """One of some names or numbers."""
-
-    values: tuple[str | int, ...]
-
-    @property
-    def words(self) -> str:
-        """What is allowed."""
-        return f"one of {', '.join(map(str, self.values))}"
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value is one of them, of the same type."""
-        return type(value) in (str, int) and value in self.values
-
-
-@dataclass(frozen=True, slots=True)
-class Several:
-    """A list of whole numbers."""
-
-    each: Whole
-    most: int
-
-    @property
-    def words(self) -> str:
-        """What is allowed."""
-        return f"a list of up to {self.most}, each {self.each.words}"
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value is such a list."""
-        return (
+def _several(each: Allowed, most: int) -> Allowed:
+    return Allowed(
+        f"a list of up to {most}, each {each.words}",
+        lambda value: (
             isinstance(value, list | tuple)
-            and 0 < len(value) <= self.most
-            and all(map(self.each.accepts, value))
-        )
+            and 0 < len(value) <= most
+            and all(map(each.accepts, value))
+        ),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """What one of some others allows."""
-
-    others: tuple[Allowed, ...]
-
-    @property
-    def words(self) -> str:
-        """What is allowed."""
-        return ", or ".join(other.words for other in self.others)
-
-    def accepts(self, value: object) -> bool:
-        """Whether one of them does."""
-        return any(other.accepts(value) for other in self.others)
+def _any_of(*others: Allowed) -> Allowed:
+    return Allowed(
+        ", or ".join(other.words for other in others),
+        lambda value: any(other.accepts(value) for other in others),
+    )
 
 
-_CHANNELS = Whole(1, 2048)
-_STAGES = Several(Whole(1, 1024), 5)
-_INTERPOLATION = OneOf(("nearest", "nearest-exact", "bilinear", "bicubic", "area"))
-_NORM = AnyOf((Flag(), OneOf(("batchnorm", "identity", "layernorm", "instancenorm"))))
-_UPSAMPLING = Whole(1, 32)
-_OUTPUT_STRIDE = OneOf((8, 16, 32))
-_NORM_3D = OneOf(("batch", "instance"))
-_ACTIVATION_3D = OneOf(("relu", "leakyrelu", "prelu", "elu", "gelu", "mish", "swish"))
-_WIDTHS_3D = Whole(1, 512)
-_STRIDES = Several(Whole(1, 4), 8)
-_KERNELS = Several(Whole(1, 7), 8)
-_BLOCKS = Several(Whole(1, 16), 7)
+_SHARE = Allowed(
+    "a number from 0 to below 1", lambda value: type(value) in (int, float) and 0 <= value < 1
+)
+_FLAG = Allowed("true or false", lambda value: isinstance(value, bool))
+_CHANNELS = _whole(1, 2048)
+_STAGES = _several(_whole(1, 1024), 5)
+_INTERPOLATION = _one_of("nearest", "nearest-exact", "bilinear", "bicubic", "area")
+_NORM = _any_of(_FLAG, _one_of("batchnorm", "identity", "layernorm", "instancenorm"))
+_UPSAMPLING = _whole(1, 32)
+_OUTPUT_STRIDE = _one_of(8, 16, 32)
+_NORM_3D = _one_of("batch", "instance")
+_ACTIVATION_3D = _one_of("relu", "leakyrelu", "prelu", "elu", "gelu", "mish", "swish")
+_WIDTHS_3D = _whole(1, 512)
+_STRIDES = _several(_whole(1, 4), 8)
+_KERNELS = _several(_whole(1, 7), 8)
+_BLOCKS = _several(_whole(1, 16), 7)
 
 _UNET: dict[str, Allowed] = {
-    "encoder_depth": Whole(1, 5),
+    "encoder_depth": _whole(1, 5),
     "decoder_channels": _STAGES,
     "decoder_use_norm": _NORM,
-    "decoder_attention_type": OneOf(("scse",)),
+    "decoder_attention_type": _one_of("scse"),
     "decoder_interpolation": _INTERPOLATION,
 }
 _DEEPLAB: dict[str, Allowed] = {
-    "encoder_depth": Whole(3, 5),
+    "encoder_depth": _whole(3, 5),
     "encoder_output_stride": _OUTPUT_STRIDE,
     "decoder_channels": _CHANNELS,
-    "decoder_atrous_rates": Several(Whole(1, 128), 8),
-    "decoder_aspp_separable": Flag(),
-    "decoder_aspp_dropout": Share(),
+    "decoder_atrous_rates": _several(_whole(1, 128), 8),
+    "decoder_aspp_separable": _FLAG,
+    "decoder_aspp_dropout": _SHARE,
     "upsampling": _UPSAMPLING,
 }
 
@@ -169,78 +110,78 @@ OPTIONS: Mapping[str, Mapping[str, Allowed]] = {
         **{name: _UNET[name] for name in _UNET if name != "decoder_attention_type"},
         "decoder_pab_channels": _CHANNELS,
     },
-    "linknet": {"encoder_depth": Whole(1, 5), "decoder_use_norm": _NORM},
+    "linknet": {"encoder_depth": _whole(1, 5), "decoder_use_norm": _NORM},
     "fpn": {
-        "encoder_depth": Whole(1, 5),
+        "encoder_depth": _whole(1, 5),
         "decoder_pyramid_channels": _CHANNELS,
         "decoder_segmentation_channels": _CHANNELS,
-        "decoder_merge_policy": OneOf(("add", "cat")),
-        "decoder_dropout": Share(),
+        "decoder_merge_policy": _one_of("add", "cat"),
+        "decoder_dropout": _SHARE,
         "decoder_interpolation": _INTERPOLATION,
         "upsampling": _UPSAMPLING,
     },
     "pspnet": {
-        "encoder_depth": Whole(1, 5),
+        "encoder_depth": _whole(1, 5),
         "psp_out_channels": _CHANNELS,
         "decoder_use_norm": _NORM,
-        "psp_dropout": Share(),
+        "psp_dropout": _SHARE,
         "upsampling": _UPSAMPLING,
     },
     "deeplabv3": _DEEPLAB,
     "deeplabv3plus": _DEEPLAB,
     "pan": {
-        "encoder_depth": Whole(3, 5),
+        "encoder_depth": _whole(3, 5),
         "encoder_output_stride": _OUTPUT_STRIDE,
         "decoder_channels": _CHANNELS,
         "decoder_interpolation": _INTERPOLATION,
         "upsampling": _UPSAMPLING,
     },
     "upernet": {
-        "encoder_depth": Whole(1, 5),
+        "encoder_depth": _whole(1, 5),
         "decoder_channels": _CHANNELS,
         "decoder_use_norm": _NORM,
         "upsampling": _UPSAMPLING,
     },
     "segformer": {
-        "encoder_depth": Whole(1, 5),
+        "encoder_depth": _whole(1, 5),
         "decoder_segmentation_channels": _CHANNELS,
         "upsampling": _UPSAMPLING,
     },
     "dpt": {
-        "encoder_depth": Whole(1, 4),
-        "encoder_output_indices": Several(Whole(0, 100), 4),
-        "decoder_readout": OneOf(("ignore", "add", "cat")),
-        "decoder_intermediate_channels": Several(_CHANNELS, 4),
+        "encoder_depth": _whole(1, 4),
+        "encoder_output_indices": _several(_whole(0, 100), 4),
+        "decoder_readout": _one_of("ignore", "add", "cat"),
+        "decoder_intermediate_channels": _several(_CHANNELS, 4),
         "decoder_fusion_channels": _CHANNELS,
-        "dynamic_img_size": Flag(),
+        "dynamic_img_size": _FLAG,
     },
     "basicunet": {
-        "features": Several(_WIDTHS_3D, 6),
+        "features": _several(_WIDTHS_3D, 6),
         "act": _ACTIVATION_3D,
         "norm": _NORM_3D,
-        "bias": Flag(),
-        "dropout": Share(),
-        "upsample": OneOf(("deconv", "nontrainable", "pixelshuffle")),
+        "bias": _FLAG,
+        "dropout": _SHARE,
+        "upsample": _one_of("deconv", "nontrainable", "pixelshuffle"),
     },
     "dynunet": {
-        "filters": Several(_WIDTHS_3D, 8),
+        "filters": _several(_WIDTHS_3D, 8),
         "strides": _STRIDES,
         "kernel_size": _KERNELS,
         "upsample_kernel_size": _STRIDES,
-        "dropout": Share(),
+        "dropout": _SHARE,
         "norm_name": _NORM_3D,
         "act_name": _ACTIVATION_3D,
-        "res_block": Flag(),
-        "trans_bias": Flag(),
+        "res_block": _FLAG,
+        "trans_bias": _FLAG,
     },
     "segresnet": {
         "init_filters": _WIDTHS_3D,
         "blocks_down": _BLOCKS,
         "blocks_up": _BLOCKS,
-        "dropout_prob": Share(),
+        "dropout_prob": _SHARE,
         "act": _ACTIVATION_3D,
         "norm": _NORM_3D,
-        "upsample_mode": OneOf(("nontrainable", "deconv", "pixelshuffle")),
+        "upsample_mode": _one_of("nontrainable", "deconv", "pixelshuffle"),
     },
 }
 

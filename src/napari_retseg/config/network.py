@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from napari_retseg.config.architectures import (
     ARCHITECTURES_3D,
@@ -35,6 +35,18 @@ _Sides = Annotated[tuple[_Side, ...], Field(min_length=2, max_length=3)]
 _Factor = Annotated[float, Field(ge=1 / 1024, le=1024)]
 _Length = Annotated[float, Field(ge=1e-3, le=1e6)]
 _Landmark = Annotated[float, Field(ge=-1e6, le=1e6)]
+
+
+def _check_odd(neighbours: int) -> int:
+    if neighbours and neighbours % 2 == 0:
+        raise ValueError(
+            "neighbours must be odd: the B-scan itself and the same number on each side"
+        )
+    return neighbours
+
+
+#: Number of adjacent B-scans; 0 stands for none chosen.
+Neighbours = Annotated[int, AfterValidator(_check_odd)]
 
 
 class NetworkConfig(Frozen):
@@ -114,7 +126,7 @@ class PreprocessConfig(Frozen):
     )
     fit: _Sides | None = Field(None, description="Crop or pad to this size, around the centre.")
     multiple: _Side | None = Field(None, description="Trim to a multiple of this size.")
-    neighbours: Annotated[int, Field(ge=1, le=99)] = Field(
+    neighbours: Annotated[Neighbours, Field(ge=1, le=99)] = Field(
         1, description="Number of adjacent B-scans that are stacked as channels (2.5D); odd."
     )
     window: tuple[_Side, _Side] | None = Field(
@@ -138,15 +150,6 @@ class PreprocessConfig(Frozen):
         if size is not None and math.prod(size) > MOST_PIXELS:
             raise ValueError(f"trained_size {size} has more than {MOST_PIXELS:,} pixels")
         return size
-
-    @field_validator("neighbours")
-    @classmethod
-    def _check_odd(cls, neighbours: int) -> int:
-        if neighbours % 2 == 0:
-            raise ValueError(
-                "neighbours must be odd: the B-scan itself and the same number on each side"
-            )
-        return neighbours
 
     @field_validator("landmarks")
     @classmethod

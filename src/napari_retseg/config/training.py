@@ -6,21 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from napari_retseg.config import texts
 from napari_retseg.config.architectures import ARCHITECTURES_3D
 from napari_retseg.config.augment import parse_augment
 from napari_retseg.config.frozen import Frozen
-from napari_retseg.config.network import Normalisation, NormaliseOver
+from napari_retseg.config.network import Neighbours, Normalisation, NormaliseOver
 from napari_retseg.config.predict import Device, Precision
-from napari_retseg.config.texts import (
-    parse_class_weights,
-    parse_fit,
-    parse_loss,
-    parse_resize,
-    parse_size,
-    parse_split,
-    parse_strategy,
-    parse_window,
-)
 
 Dims = Literal["auto", "2", "2.5", "3"]
 Optimizer = Literal["sgd", "adam", "adamw"]
@@ -34,7 +25,6 @@ Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 #: Whatever a signed integer of 64 bits holds.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 AtLeastOne = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Odd = Annotated[int, Field(ge=0, le=99)]
 #: Samples of a step.
 Batch = Annotated[int, Field(ge=1, le=4096)]
 
@@ -51,7 +41,7 @@ class TrainConfig(Frozen):
         description="Input: 2 for B-scans, 2.5 for B-scans with their neighbours as channels, 3 "
         "for volumes. auto: 2.",
     )
-    neighbours: Odd = Field(
+    neighbours: Annotated[Neighbours, Field(ge=0, le=99)] = Field(
         0,
         description="Number of B-scans in the input with --dims 2.5; odd. 0: as in the starting "
         "model, or 3.",
@@ -247,7 +237,7 @@ class TrainConfig(Frozen):
     @field_validator("crop")
     @classmethod
     def _check_crop(cls, text: str) -> str:
-        if text != "whole" and not min(parse_size(text) or (0,)):
+        if text != "whole" and not min(texts.parse_size(text) or (0,)):
             raise ValueError(f"crop must be 'whole' or DEPTHxWIDTH, not {text!r}")
         return text
 
@@ -261,15 +251,6 @@ class TrainConfig(Frozen):
         if not is_right:
             raise ValueError(f"must be 'auto' or a number from 0 to below 1, not {value!r}")
         return value
-
-    @field_validator("neighbours")
-    @classmethod
-    def _check_odd(cls, neighbours: int) -> int:
-        if neighbours and neighbours % 2 == 0:
-            raise ValueError(
-                "neighbours must be odd: the B-scan itself and the same number on each side"
-            )
-        return neighbours
 
     @field_validator(
         "resize", "fit", "window", "strategy", "loss", "class_weights", "augment", "split"
@@ -295,12 +276,12 @@ class TrainConfig(Frozen):
 
 
 _READERS = {
-    "resize": parse_resize,
-    "fit": parse_fit,
-    "window": parse_window,
-    "strategy": parse_strategy,
-    "loss": parse_loss,
-    "class_weights": parse_class_weights,
+    "resize": texts.parse_resize,
+    "fit": texts.parse_fit,
+    "window": texts.parse_window,
+    "strategy": texts.parse_strategy,
+    "loss": texts.parse_loss,
+    "class_weights": texts.parse_class_weights,
     "augment": parse_augment,
-    "split": parse_split,
+    "split": texts.parse_split,
 }
