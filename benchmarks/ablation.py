@@ -21,8 +21,7 @@ from benchmarks.zero_shot import score, take_patients
 from napari_retseg.config import PredictConfig, PreprocessConfig, parse_size
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.infer.predict import load_predictor
-from napari_retseg.simulate import WideConfig
-from napari_retseg.simulate.wide import Part
+from napari_retseg.simulate import Part, SimulatorConfig
 from napari_retseg.starter import TRAINING, simulate_eyes, train_starter
 
 ALL = "all of it"
@@ -31,7 +30,7 @@ ALL = "all of it"
 def run(part: str, seed: int, real: Dataset, options: argparse.Namespace) -> dict[str, Any]:
     """Simulate, train and score once."""
     parts = [one for one in get_args(Part) if one == part]
-    config = WideConfig().without(*parts)
+    config = SimulatorConfig().without(*parts)
     training = TRAINING.model_copy(
         update={"iterations": options.iterations, "score_every": options.iterations, "seed": seed}
     )

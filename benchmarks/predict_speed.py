@@ -79,15 +79,15 @@ def make_inputs(folder: Path, counts: list[int]) -> tuple[Path, dict[int, Path]]
     from napari_retseg.models import ModelInfo
     from napari_retseg.nets.build import build_seeded
     from napari_retseg.nets.bundle import save_model
-    from napari_retseg.simulate import SimulatorConfig, simulate_volume
+    from napari_retseg.simulate import draw_volume, make_device_config
 
     network = NetworkConfig(encoder="resnet34", n_classes=len(RETINA))
     info = ModelInfo(
         name="benchmark", network=network, classes=RETINA, preprocess=PreprocessConfig()
     )
     save_model(folder / "model", build_seeded(network, seed=0), info)
-    config = SimulatorConfig(n_bscans=8, depth=SHAPE[0], width=SHAPE[1])
-    some = np.asarray(simulate_volume(config, seed=0).scan.pixels)
+    config = make_device_config(size=SHAPE, n_bscans=8)
+    some = np.asarray(draw_volume(config, seed=0).scan.pixels)
     volumes = {}
     for count in counts:
         volumes[count] = folder / f"volume_{count}.tif"

@@ -33,8 +33,7 @@ from napari_retseg.learn.setup import prepare
 from napari_retseg.learn.state import TrainingState
 from napari_retseg.learn.step import take_step
 from napari_retseg.nets.build import build_seeded
-from napari_retseg.simulate import SimulatorConfig
-from napari_retseg.simulate.dataset import simulate_dataset
+from napari_retseg.simulate import make_device_config, simulate_dataset
 
 
 class OwnLoop:
@@ -123,7 +122,7 @@ def main() -> None:
     config = TrainConfig(augment=arguments.augment)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        scans = SimulatorConfig(n_bscans=4, depth=496, width=768)
+        scans = make_device_config(n_bscans=4)
         simulate_dataset(data, count=3, seed=0, config=scans)
         own = OwnLoop(data, config)
     plain = PlainLoop(own, config)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from napari_retseg.classes import RETINA
 from napari_retseg.config import Frozen
-from napari_retseg.simulate import WideConfig, draw_bscan
+from napari_retseg.simulate import SimulatorConfig, draw_bscan
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- ranges: made by docs/simulator.py -->", "<!-- end of ranges -->"
@@ -43,7 +43,7 @@ def draw_picture() -> NDArray[np.uint8]:
 
 def draw_tile(index: int) -> NDArray[np.uint8]:
     """One B-scan over its labels."""
-    pixels, labels, _ = draw_bscan(WideConfig(), SEED, index)
+    pixels, labels, _ = draw_bscan(SimulatorConfig(), SEED, index)
     grey = np.asarray(Image.fromarray(pixels).resize(TILE, Image.Resampling.BOX))
     classes = np.asarray(Image.fromarray(labels).resize(TILE, Image.Resampling.NEAREST))
     return np.vstack([len(RETINA) + grey // (256 // GREYS), classes]).astype(np.uint8)
@@ -64,7 +64,7 @@ def replace_tables(text: str) -> str:
 
 def write_tables() -> str:
     """All ranges, a table for each group."""
-    config = WideConfig()
+    config = SimulatorConfig()
     return "\n".join(_write_table(name, getattr(config, name)) for name in GROUPS)
 
 

@@ -14,7 +14,7 @@ from napari_retseg.cli import app
 from napari_retseg.dataset import load_dataset
 from napari_retseg.io import read_scan
 from napari_retseg.models import STARTER, find_model
-from napari_retseg.simulate import WideConfig, simulate_dataset
+from napari_retseg.simulate import SimulatorConfig, simulate_dataset
 from napari_retseg.workspace import Workspace
 from tests.documents import DOCUMENTS, ROOT, name_of, read_commands, read_python
 
@@ -32,7 +32,7 @@ WALKS = [
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages name: a scan, a dataset, a run of a model, workspaces of S01, S02 ..."""
     folder = tmp_path_factory.mktemp("snippets")
-    config = WideConfig(size=(64, 96), n_bscans=4)
+    config = SimulatorConfig(size=(64, 96), n_bscans=4)
     data = simulate_dataset(folder / "DATASET", count=8, seed=1, config=config, file_format="tiff")
     scan = data.cases[0].image
     (folder / "scan.tif").write_bytes(scan.read_bytes())

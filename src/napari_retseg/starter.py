@@ -25,9 +25,7 @@ from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import load_model, save_model
 from napari_retseg.runs.paths import RunPaths
 from napari_retseg.scores import format_table
-from napari_retseg.simulate import WideConfig
-from napari_retseg.simulate.dataset import simulate_dataset
-from napari_retseg.simulate.wide import Part
+from napari_retseg.simulate import Part, SimulatorConfig, simulate_dataset
 
 ABOUT = (
     "A place to start from: it labels seven layers and fluid on OCT B-scans, trained on "
@@ -96,7 +94,7 @@ def train_starter(
 
 def simulate_eyes(
     folder: Path,
-    config: WideConfig,
+    config: SimulatorConfig,
     *,
     parts: int = PARTS,
     eyes: int = EYES_PER_PART,
@@ -153,7 +151,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=TRAINING.iterations)
     arguments = parser.parse_args()
     training = TRAINING.model_copy(update={"iterations": arguments.iterations})
-    config = WideConfig().without(*arguments.without)
+    config = SimulatorConfig().without(*arguments.without)
     work = Path(tempfile.mkdtemp(prefix="retseg-starter-"))
     try:
         dataset = simulate_eyes(work / "data", config, parts=arguments.parts)

@@ -12,8 +12,7 @@ from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.dataset import load_dataset
 from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
 from napari_retseg.io import read_labels
-from napari_retseg.simulate import WideConfig
-from napari_retseg.simulate.dataset import simulate_dataset
+from napari_retseg.simulate import SimulatorConfig, simulate_dataset
 
 DEPTH, WIDTH = 200, 64
 FLUID = 8
@@ -103,7 +102,7 @@ def test_without_layers_or_foreground_nothing_is_said(
 
 
 def test_simulated_eyes_of_all_kinds_are_possible(tmp_path: Path) -> None:
-    config = WideConfig(n_bscans=1)
+    config = SimulatorConfig(n_bscans=1)
     eyes = simulate_dataset(tmp_path / "eyes", count=12, seed=7, config=config, file_format="png")
     found = []
     for case in eyes.cases:

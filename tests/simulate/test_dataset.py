@@ -10,14 +10,13 @@ from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.simulate import (
     SimulatorConfig,
-    WideConfig,
     draw_volume,
+    make_device_config,
     simulate_dataset,
-    simulate_volume,
 )
-from napari_retseg.simulate.dataset import FileFormat, patient_seed
+from napari_retseg.simulate.dataset import FileFormat
 
-TINY = SimulatorConfig(n_bscans=2, depth=80, width=64)
+TINY = make_device_config("A", size=(80, 64), n_bscans=2)
 
 
 @pytest.mark.parametrize("file_format", ["png", "tiff", "nifti"])
@@ -30,7 +29,7 @@ def test_a_written_dataset_loads_equal_and_exact(tmp_path: Path, file_format: Fi
     assert dataset.labels.names == RETINA.names
     assert dataset.groups("train") == ("A01", "A02")
     assert dataset.groups("val") == ("A03",)
-    first = simulate_volume(TINY, patient_seed(4, 0))
+    first = draw_volume(TINY, 4, 0)
     cases = [case for case in dataset.cases if case.group == "A01"]
     pixels = np.concatenate(
         [np.atleast_3d(np.asarray(c.read_scan().pixels)).reshape(-1, 80, 64) for c in cases]
@@ -43,18 +42,17 @@ def test_a_written_dataset_loads_equal_and_exact(tmp_path: Path, file_format: Fi
 @pytest.mark.parametrize("file_format", ["tiff", "nifti"])
 def test_volumes_keep_their_spacing(tmp_path: Path, file_format: FileFormat) -> None:
     folder = tmp_path / "made"
-    dataset = simulate_dataset(folder, count=1, config=TINY, file_format=file_format, device="B")
+    dataset = simulate_dataset(folder, count=1, seed=4, config=TINY, file_format=file_format)
     scan = dataset.cases[0].read_scan()
-    expected = TINY.model_copy(update={"device": "B"}).spacing_um
-    assert scan.spacing_um == pytest.approx(expected, rel=1e-5)
+    assert scan.spacing_um == pytest.approx(draw_volume(TINY, 4).scan.spacing_um, rel=1e-5)
     assert scan.axes == ("bscan", "depth", "width")
 
 
 @pytest.mark.parametrize("file_format", ["png", "nifti"])
-def test_wide_datasets_hold_what_their_indices_draw(
+def test_datasets_of_any_device_hold_what_their_indices_draw(
     tmp_path: Path, file_format: FileFormat
 ) -> None:
-    config = WideConfig(size=(80, 64), n_bscans=2)
+    config = SimulatorConfig(size=(80, 64), n_bscans=2)
     dataset = simulate_dataset(
         tmp_path / "made", count=3, seed=9, config=config, file_format=file_format
     )

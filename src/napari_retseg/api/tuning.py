@@ -74,10 +74,9 @@ def train(
     >>> import tempfile
     >>> from pathlib import Path
     >>> import napari_retseg as rs
-    >>> from napari_retseg.simulate import DiseaseConfig, SimulatorConfig, simulate_dataset
+    >>> from napari_retseg.simulate import make_device_config, simulate_dataset
     >>> folder = Path(tempfile.mkdtemp())
-    >>> ill = DiseaseConfig(intraretinal=1)
-    >>> small = SimulatorConfig(n_bscans=2, depth=64, width=64, disease=ill)
+    >>> small = make_device_config("A", size=(64, 64), n_bscans=2)
     >>> study = simulate_dataset(folder / "study", count=2, config=small)
     >>> run = rs.train(
     ...     study, start="starter", output=folder / "run", iterations=2, progress=False

@@ -15,7 +15,7 @@ from napari_retseg.errors import UsageError
 from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
-    from napari_retseg.simulate import SimulatorConfig, WideConfig
+    from napari_retseg.simulate import SimulatorConfig
 
 FileFormat = Literal["png", "tiff", "nifti"]
 Variety = Literal["wide", "device-a", "device-b"]
@@ -23,7 +23,7 @@ _DEVICE_SIZE = (496, 768)
 
 
 class Part(StrEnum):
-    """What the wide simulator can leave out."""
+    """What can be left out of the ranges."""
 
     DISEASE = "disease"
     SPECKLE = "speckle"
@@ -68,7 +68,7 @@ def simulate(
     Writes a dataset of several patients: seven layers, a foveal pit, fluid.
     """
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.simulate.dataset import simulate_dataset
+    from napari_retseg.simulate import simulate_dataset
 
     config = _configure(variety, size=size, bscans=bscans, without=tuple(without or ()))
     with Reporter(as_json=as_json) as reporter:
@@ -87,22 +87,22 @@ def simulate(
 
 def _configure(
     variety: Variety, *, size: str | None, bscans: int, without: tuple[Part, ...]
-) -> SimulatorConfig | WideConfig:
+) -> SimulatorConfig:
     """Turn options into a configuration."""
-    from napari_retseg.simulate import SimulatorConfig, WideConfig
+    from napari_retseg.simulate import SimulatorConfig, make_device_config
 
     shape = None if size is None else parse_size(size)
     if size is not None and shape is None:
         raise UsageError(f"--size {size}: write DEPTHxWIDTH, for example 496x768")
     try:
         if variety == "wide":
-            return WideConfig(size=shape, n_bscans=bscans).without(
+            return SimulatorConfig(size=shape, n_bscans=bscans).without(
                 *(part.value for part in without)
             )
         if without:
             raise UsageError(f"--without {without[0]}: only works with --variety wide")
-        depth, width = shape or _DEVICE_SIZE
         device: Literal["A", "B"] = "A" if variety == "device-a" else "B"
-        return SimulatorConfig(device=device, n_bscans=bscans, depth=depth, width=width)
+        depth, width = shape or _DEVICE_SIZE
+        return make_device_config(device, size=(depth, width), n_bscans=bscans)
     except ValidationError as error:
         raise UsageError(f"--size {size}: {error.errors()[0]['msg']}") from error

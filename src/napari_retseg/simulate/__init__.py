@@ -1,44 +1,28 @@
 """The OCT simulator: scans with exact labels, from a seed; numpy and scipy only.
 
-Two narrow devices, A and B, make samples and tests (`simulate_volume`). The wide simulator draws
-eyes, diseases and devices from ranges that enclose real scans, to train on (`draw_bscan`).
+It draws eyes, diseases and devices from ranges that enclose real scans, to train on. Two narrow
+devices, A and B, are presets of it, for samples and tests (`make_device_config`).
 """
 
 from __future__ import annotations
 
-from napari_retseg.simulate.config import (
-    AnatomyConfig,
-    DiseaseConfig,
-    ImagingConfig,
-    MotionConfig,
-    SimulatorConfig,
-)
 from napari_retseg.simulate.dataset import simulate_dataset
-from napari_retseg.simulate.volume import SimulatedVolume, simulate_volume
-from napari_retseg.simulate.wide import (
-    Simulated,
-    WideConfig,
-    WideDraw,
-    draw_bscan,
-    draw_parameters,
-    draw_volume,
-    render,
-)
+from napari_retseg.simulate.devices import SimulatedDevice, make_device_config
+from napari_retseg.simulate.parameters import ScanParameters, draw_parameters
+from napari_retseg.simulate.ranges import Part, Sampling, SimulatorConfig
+from napari_retseg.simulate.volume import SimulatedVolume, draw_bscan, draw_volume, render
 
 __all__ = [
-    "AnatomyConfig",
-    "DiseaseConfig",
-    "ImagingConfig",
-    "MotionConfig",
-    "Simulated",
+    "Part",
+    "Sampling",
+    "ScanParameters",
+    "SimulatedDevice",
     "SimulatedVolume",
     "SimulatorConfig",
-    "WideConfig",
-    "WideDraw",
     "draw_bscan",
     "draw_parameters",
     "draw_volume",
+    "make_device_config",
     "render",
     "simulate_dataset",
-    "simulate_volume",
 ]

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from napari_retseg.classes import RETINA
 from napari_retseg.dataset import Case, Dataset, save_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import write_labels, write_scan
 from napari_retseg.scan import OctScan
-from napari_retseg.simulate.config import SimulatedDevice, SimulatorConfig
-from napari_retseg.simulate.volume import SimulatedVolume, simulate_volume
-from napari_retseg.simulate.wide import Simulated, WideConfig, draw_volume
+from napari_retseg.simulate.ranges import SimulatorConfig
+from napari_retseg.simulate.volume import SimulatedVolume, draw_volume
 
 FileFormat = Literal["png", "tiff", "nifti"]
 _SUFFIXES: dict[FileFormat, str] = {"png": ".png", "tiff": ".tif", "nifti": ".nii.gz"}
@@ -25,8 +22,7 @@ def simulate_dataset(
     *,
     count: int,
     seed: int = 0,
-    device: SimulatedDevice | None = None,
-    config: SimulatorConfig | WideConfig | None = None,
+    config: SimulatorConfig,
     file_format: FileFormat = "png",
     n_val: int | None = None,
 ) -> Dataset:
@@ -40,11 +36,8 @@ def simulate_dataset(
         Number of patients; each is a group.
     seed
         The same arguments and seed give the same pixels.
-    device
-        Instead of the configuration's, where that is one of the two devices.
     config
-        Size and ranges; the default configuration if None. With a `WideConfig` patient k is
-        ``draw_volume(config, seed, k)``.
+        Size and ranges; patient k is ``draw_volume(config, seed, k)``.
     file_format
         ``png``: a file for each B-scan (a PNG holds no spacing); ``tiff`` and ``nifti``: a volume
         for each patient.
@@ -62,14 +55,10 @@ def simulate_dataset(
     held_out = _count_held_out(count, n_val)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: this folder is not empty; choose a new one for the dataset")
-    config = config or SimulatorConfig()
-    if device is not None and isinstance(config, SimulatorConfig):
-        config = config.model_copy(update={"device": device})
-    kind = f"device {config.device}" if isinstance(config, SimulatorConfig) else "wide"
-    prefix = kind.removeprefix("device ")
+    prefix = config.name.split()[-1]
     cases: list[Case] = []
     for patient in range(count):
-        volume = _simulate_patient(config, seed, patient)
+        volume = draw_volume(config, seed, patient)
         split: Literal["train", "val"] = "val" if patient >= count - held_out else "train"
         group = f"{prefix}{patient + 1:02d}"
         for image, label in _write_volume(volume, folder, name=group, file_format=file_format):
@@ -83,7 +72,7 @@ def simulate_dataset(
             cases.append(case)
     dataset = Dataset(
         root=folder.resolve(),
-        name=f"Simulated OCT, {kind}",
+        name=f"Simulated OCT, {config.name}",
         labels=RETINA,
         ignore=255,
         cases=tuple(cases),
@@ -92,19 +81,6 @@ def simulate_dataset(
     )
     save_dataset(dataset)
     return dataset
-
-
-def _simulate_patient(
-    config: SimulatorConfig | WideConfig, seed: int, patient: int
-) -> SimulatedVolume | Simulated:
-    if isinstance(config, WideConfig):
-        return draw_volume(config, seed, patient)
-    return simulate_volume(config, patient_seed(seed, patient))
-
-
-def patient_seed(seed: int, patient: int) -> int:
-    """Seed of one patient's volume: unlike those of other patients and of other datasets."""
-    return int(np.random.SeedSequence([seed, patient]).generate_state(1)[0])
 
 
 def _count_held_out(count: int, n_val: int | None) -> int:
@@ -118,7 +94,7 @@ def _count_held_out(count: int, n_val: int | None) -> int:
 
 
 def _write_volume(
-    volume: SimulatedVolume | Simulated, folder: Path, *, name: str, file_format: FileFormat
+    volume: SimulatedVolume, folder: Path, *, name: str, file_format: FileFormat
 ) -> list[tuple[Path, Path]]:
     """Write one patient's files; image and label of each."""
     suffix = _SUFFIXES[file_format]
@@ -140,7 +116,7 @@ def _write_volume(
     return written
 
 
-def take_bscan(volume: SimulatedVolume | Simulated, index: int) -> OctScan:
+def take_bscan(volume: SimulatedVolume, index: int) -> OctScan:
     """One B-scan of a volume as a scan of its own."""
     scan = volume.scan
     return OctScan(

@@ -1,12 +1,12 @@
-"""From reflectivity to grey values: blur, roll-off, speckle, noise, scale and 8 bits.
+"""From reflectivity to grey values: blur, speckle, noise, the display's scale, 8 bits, JPEG.
 
-Reflectivity is written on a fourth-root scale (that of a Spectralis display); its fourth power is
-the linear signal, in which light adds up and speckle multiplies.
+Bands are drawn as greys, the fourth root of the signal. The point spread acts on the amplitude,
+the square root of the signal: with it the middle of a displayed edge lies about where graders draw
+their line. Speckle multiplies the signal, and noise adds to it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -14,83 +14,51 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.special import gammaincinv, ndtr
 
-from napari_retseg.simulate.config import ImagingConfig, draw, draw_scale
 from napari_retseg.simulate.field import Map
+from napari_retseg.simulate.parameters import Optics
 
-_REACH, _STEPS = 4.5, 2048
+_TRUNCATE = 2.5
 _SMALLEST = 1e-7
+_DARK = 30
+#: Span in standard deviations and length of the tables of speckle.
+_REACH, _STEPS = 4.5, 2048
+
+#: The luminance table of ITU-T T.81, annex K, for quality 50.
+_TABLE = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ],
+    dtype=np.float32,
+)
 
 
-@dataclass(frozen=True)
-class Optics:
-    """What was drawn from an `ImagingConfig` for one volume; sizes in pixels."""
-
-    config: ImagingConfig
-    looks: float
-    speckle_px: tuple[float, float]
-    blur_px: tuple[float, float]
-    noise: float
-    rolloff_db: float
-    haze: float
-    penetration_um: float
-    layer_contrast: float
-    range_db: float
-    gamma: float
-    black: float
-    white: float
+def blur(grey: Map, optics: Optics, *, axial_um: float, lateral_um: float) -> Map:
+    """Spread the amplitude; the result is the signal (intensity)."""
+    wider = 2.0 if optics.defocus else 1.0
+    size = (wider * optics.blur_depth_um / axial_um, wider * optics.blur_width_um / lateral_um)
+    amplitude = np.square(grey)
+    return np.square(gaussian_filter(amplitude, size, truncate=_TRUNCATE))
 
 
-def draw_optics(
-    rng: np.random.Generator, config: ImagingConfig, *, axial_um: float, lateral_um: float
-) -> Optics:
-    """Draw a device's state for one volume."""
-    pixel = (axial_um, lateral_um)
-    return Optics(
-        config=config,
-        looks=draw_scale(rng, config.looks),
-        speckle_px=_draw_size(rng, config.speckle_um, pixel),
-        blur_px=_draw_size(rng, config.blur_um, pixel),
-        noise=draw(rng, config.noise),
-        rolloff_db=draw(rng, config.rolloff),
-        haze=draw(rng, config.haze),
-        penetration_um=draw(rng, config.penetration_um),
-        layer_contrast=draw(rng, config.layer_contrast),
-        range_db=draw(rng, config.range_db),
-        gamma=draw(rng, config.gamma),
-        black=draw(rng, config.black),
-        white=draw(rng, config.white),
-    )
-
-
-def _draw_size(
-    rng: np.random.Generator,
-    limits_um: tuple[tuple[float, float], tuple[float, float]],
-    pixel_um: tuple[float, float],
-) -> tuple[float, float]:
-    return draw(rng, limits_um[0]) / pixel_um[0], draw(rng, limits_um[1]) / pixel_um[1]
-
-
-def detect(rng: np.random.Generator, signal: Map, optics: Optics) -> NDArray[np.uint8]:
-    """Turn one B-scan's linear signal into 8-bit grey values, shape ``(depth, width)``."""
-    signal = gaussian_filter(signal, optics.blur_px, truncate=3)
-    rows = np.linspace(0, 1, len(signal), dtype=np.float32)[:, None]
-    signal += np.float32(optics.haze**4) * np.exp(-rows / 0.6)
-    signal *= 10 ** (-np.float32(optics.rolloff_db / 10) * rows)
-    signal *= speckle(rng, signal.shape, looks=optics.looks, size_px=optics.speckle_px)
-    floor = speckle(rng, signal.shape, looks=optics.looks, size_px=(0, 0))
-    signal += np.float32(optics.noise**4) * floor
-    return _display(signal, optics)
-
-
-def _display(signal: Map, optics: Optics) -> NDArray[np.uint8]:
-    if optics.config.scale == "root":
-        grey = np.sqrt(np.sqrt(signal))
-    else:
-        grey = 1 + np.log10(np.maximum(signal, _SMALLEST)) * np.float32(10 / optics.range_db)
-    grey = (grey - np.float32(optics.black)) / np.float32(optics.white - optics.black)
-    grey = np.clip(grey, 0, 1) ** np.float32(optics.gamma)
-    pixels: NDArray[np.uint8] = np.rint(grey * 255).astype(np.uint8)
-    return pixels
+def expose(rng: np.random.Generator, signal: Map, optics: Optics) -> Map:
+    """Add haze, speckle and noise, and take some of the noise off again."""
+    grain = (optics.speckle_depth, optics.speckle_width)
+    looks = _steps(optics.looks)
+    if optics.haze > 0:
+        rows = np.linspace(0, 1, len(signal), dtype=np.float32)[:, None]
+        signal = signal + np.float32(optics.haze**4) * np.exp(-rows / np.float32(0.5))
+    signal = signal * speckle(rng, signal.shape, looks=looks, size_px=grain)
+    floor = np.float32(optics.noise**4)
+    size = (optics.noise_size, optics.noise_size)
+    signal += floor * speckle(rng, signal.shape, looks=looks, size_px=size)
+    return signal - np.float32(optics.subtracted) * floor
 
 
 def speckle(
@@ -127,3 +95,57 @@ def _quantiles(looks: float) -> Map:
     normal = np.linspace(-_REACH, _REACH, _STEPS)
     values = np.asarray(gammaincinv(looks, ndtr(normal)) / looks)
     return values.astype(np.float32)
+
+
+def _steps(looks: float) -> float:
+    """Round the number of looks to 24 steps a decade, whose tables are kept."""
+    return float(10 ** (np.rint(24 * np.log10(looks)) / 24))
+
+
+def display(signal: Map, optics: Optics) -> Map:
+    """Show the signal on the device's scale, between its black and its white, as 0 to 1."""
+    if optics.scale == "log":
+        grey = 1 + np.log10(np.maximum(signal, _SMALLEST)) * np.float32(10 / optics.range_db)
+        np.maximum(grey, 0, out=grey)
+    else:
+        grey = np.sqrt(np.maximum(signal, 0))
+        if optics.scale == "root":
+            grey = np.sqrt(grey)
+    sample = grey[::3, ::5]
+    dark, white = (float(v) for v in np.percentile(sample, (_DARK, 99.7)))
+    # nobody looks at a scan whose vitreous is brighter than half of its white
+    black = min(max(optics.black * dark, 2 * dark - white), 0.6 * white)
+    span = np.float32(max((white - black) * optics.white, 1e-3))
+    shown: Map = np.clip((grey - np.float32(black)) / span, 0, 1)
+    return shown ** np.float32(optics.gamma)
+
+
+def quantise(grey: Map, optics: Optics) -> NDArray[np.uint8]:
+    """Round to 8 bits, or to fewer levels and through JPEG where the draw says so."""
+    if optics.coarse:
+        steps = np.float32(optics.levels - 1)
+        grey = np.rint(grey * steps) / steps
+    if optics.jpeg:
+        grey = compress(grey * np.float32(255), quality=optics.quality) / np.float32(255)
+    pixels: NDArray[np.uint8] = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    return pixels
+
+
+def compress(grey: Map, *, quality: float) -> Map:
+    """What JPEG makes of grey values from 0 to 255 (ITU-T T.81: 8 x 8 cosines, quantised)."""
+    scale = 50 / quality if quality < 50 else 2 - quality / 50
+    table = np.clip(np.floor(_TABLE * np.float32(scale) + np.float32(0.5)), 1, 255)
+    depth, width = grey.shape
+    padded = np.pad(grey, ((0, -depth % 8), (0, -width % 8)), mode="edge") - np.float32(128)
+    blocks = padded.reshape(padded.shape[0] // 8, 8, padded.shape[1] // 8, 8).swapaxes(1, 2)
+    basis = _cosines()
+    kept = np.rint(basis @ blocks @ basis.T / table) * table
+    restored: Map = (basis.T @ kept @ basis).swapaxes(1, 2).reshape(padded.shape)
+    return restored[:depth, :width] + np.float32(128)
+
+
+def _cosines() -> Map:
+    """Orthonormal basis of the discrete cosine transform of 8 values."""
+    k, n = np.arange(8)[:, None], np.arange(8)
+    basis = np.cos(np.pi * (2 * n + 1) * k / 16) * np.where(k == 0, np.sqrt(1 / 8), 0.5)
+    return basis.astype(np.float32)

@@ -8,16 +8,18 @@ from pathlib import Path
 from napari_retseg.classes import RETINA
 from napari_retseg.dataset import Case, Dataset, save_dataset
 from napari_retseg.io import write_labels, write_scan
-from napari_retseg.simulate.config import DiseaseConfig, SimulatedDevice, SimulatorConfig
 from napari_retseg.simulate.dataset import simulate_dataset, take_bscan
-from napari_retseg.simulate.volume import simulate_volume
+from napari_retseg.simulate.devices import SimulatedDevice, make_device_config
+from napari_retseg.simulate.volume import draw_volume
 
 #: Seeds whose scans show the fovea, layers and fluid well.
-_BSCAN_SEEDS: dict[SimulatedDevice, tuple[int, ...]] = {"A": (21, 10), "B": (14, 4)}
-_VOLUME_SEEDS: dict[SimulatedDevice, int] = {"A": 4, "B": 10}
+_BSCAN_SEEDS: dict[SimulatedDevice, tuple[int, ...]] = {"A": (21, 5), "B": (15, 8)}
+_VOLUME_SEEDS: dict[SimulatedDevice, int] = {"A": 28, "B": 59}
 _DATASET_SEED = 7
 
-_ILL = DiseaseConfig(intraretinal=1.0, subretinal=0.35)
+_ILL = {"ill": 1.0, "cysts": 1.0}
+#: B-scans of the volumes lie close together, so that most of them show the same fluid.
+_VOLUME_BSCAN_UM = 125.0
 
 
 def make_samples(folder: Path) -> None:
@@ -34,8 +36,8 @@ def make_samples(folder: Path) -> None:
         folder / "device_b",
         count=6,
         seed=_DATASET_SEED,
-        config=SimulatorConfig(
-            device="B", n_bscans=4, depth=256, width=384, bscan_um=300, disease=_ILL
+        config=make_device_config("B", size=(256, 384), n_bscans=4, bscan_um=300).with_ranges(
+            disease=_ILL
         ),
         n_val=2,
     )
@@ -50,8 +52,8 @@ def _make_bscans(folder: Path) -> None:
     cases = []
     for device, seeds in _BSCAN_SEEDS.items():
         for number, seed in enumerate(seeds, start=1):
-            config = SimulatorConfig(device=device, n_bscans=5, depth=496, width=512)
-            volume = simulate_volume(config, seed)
+            config = make_device_config(device, size=(496, 512), n_bscans=5)
+            volume = draw_volume(config.with_ranges(disease={"ill": 1.0}), seed)
             middle = config.n_bscans // 2
             stem = f"device-{device.lower()}-{number}"
             image, label = images / f"{stem}.png", labels / f"{stem}.png"
@@ -61,7 +63,11 @@ def _make_bscans(folder: Path) -> None:
             cases.append(Case(image=image, label=label, group=stem))
     save_dataset(
         Dataset(
-            root=folder, name="Simulated B-scans", labels=RETINA, cases=tuple(cases), simulated=True
+            root=folder,
+            name="Simulated B-scans",
+            labels=RETINA,
+            cases=tuple(cases),
+            simulated=True,
         )
     )
 
@@ -74,10 +80,10 @@ def _make_volumes(folder: Path) -> None:
         "B": (8, 224, 256, ".nii.gz"),
     }
     for device, (n_bscans, depth, width, suffix) in sizes.items():
-        config = SimulatorConfig(
-            device=device, n_bscans=n_bscans, depth=depth, width=width, disease=_ILL
-        )
-        volume = simulate_volume(config, _VOLUME_SEEDS[device])
+        config = make_device_config(
+            device, size=(depth, width), n_bscans=n_bscans, bscan_um=_VOLUME_BSCAN_UM
+        ).with_ranges(disease={**_ILL, "pockets": 1.0})
+        volume = draw_volume(config, _VOLUME_SEEDS[device])
         name = f"device-{device.lower()}"
         write_scan(folder / f"{name}{suffix}", volume.scan)
         write_labels(folder / f"{name}-labels{suffix}", volume.labels, scan=volume.scan)

@@ -145,8 +145,7 @@ def _simulation_of(recipe: Recipe, role: DataRole) -> Simulation | None:
 
 
 def _simulate(wanted: Simulation, folder: Path) -> Dataset:
-    from napari_retseg.simulate import SimulatorConfig
-    from napari_retseg.simulate.dataset import simulate_dataset
+    from napari_retseg.simulate import make_device_config, simulate_dataset
 
     digest = hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
     target = folder / f"simulated-{digest[:12]}"
@@ -155,9 +154,8 @@ def _simulate(wanted: Simulation, folder: Path) -> Dataset:
     data = target / "data"
     if data.exists():  # a simulation that was interrupted
         data.rename(target / f"part-{len(list(target.iterdir()))}")
-    config = SimulatorConfig(
-        device=wanted.device, n_bscans=wanted.n_bscans, depth=wanted.depth, width=wanted.width
-    )
+    size = (wanted.depth, wanted.width)
+    config = make_device_config(wanted.device, size=size, n_bscans=wanted.n_bscans)
     simulate_dataset(
         data,
         count=wanted.count,

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.simulate.field import Map
-from napari_retseg.simulate.wide.draw import WideDraw
+from napari_retseg.simulate.parameters import ScanParameters
 
 #: Share of the image's height above it that is still seen, folded back.
 _FOLDED = 0.35
 _GREYS = {"black": 0.0, "white": 1.0}
 
 
-def draw_jitter(drawn: WideDraw, width: int, index: int) -> Map:
+def draw_jitter(drawn: ScanParameters, width: int, index: int) -> Map:
     """How far each A-scan jumps in depth, in um, shape ``(width,)``."""
     rng = drawn.stream("jitter", index)
     if not drawn.artefacts.jitter:
@@ -26,21 +26,21 @@ def draw_jitter(drawn: WideDraw, width: int, index: int) -> Map:
     return jitter.astype(np.float32)
 
 
-def fold_px(drawn: WideDraw) -> int:
+def count_mirrored_rows(drawn: ScanParameters) -> int:
     """Rows above the image that fold back into it."""
     if not drawn.artefacts.mirror:
         return 0
     return int(_FOLDED * drawn.depth)
 
 
-def fold(signal: Map, rows: int) -> Map:
+def mirror(signal: Map, rows: int) -> Map:
     """Fold the first rows back: a spectrometer cannot tell a depth from its negative."""
     folded = signal[rows:].copy()
     folded[:rows] += signal[:rows][::-1]
     return folded
 
 
-def disturb(signal: Map, drawn: WideDraw, index: int) -> None:
+def add_artefacts(signal: Map, drawn: ScanParameters, index: int) -> None:
     """Glare, blinks and lines, in place."""
     rng = drawn.stream("disturb", index)
     artefacts = drawn.artefacts
@@ -58,7 +58,7 @@ def disturb(signal: Map, drawn: WideDraw, index: int) -> None:
             signal[int(row)] += np.float32(rng.uniform(0.2, 0.5) ** 4)
 
 
-def blank(grey: Map, labels: NDArray[np.uint8], drawn: WideDraw, index: int) -> None:
+def blank_corners(grey: Map, labels: NDArray[np.uint8], drawn: ScanParameters, index: int) -> None:
     """Blank the corners that registration leaves, and columns at the sides, in place."""
     artefacts = drawn.artefacts
     fixed, rng = drawn.stream("blank"), drawn.stream("blank of one", index)

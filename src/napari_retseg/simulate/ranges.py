@@ -1,4 +1,4 @@
-"""What the wide simulator may draw: one documented model with a range for every parameter.
+"""What the simulator may draw: one documented model with a range for every parameter.
 
 The defaults are those that models are trained with. They enclose what real scans show, and more:
 to a network that has seen all of it, a real device is one more variation. Lengths are in um;
@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from napari_retseg.config import Frozen
-from napari_retseg.simulate.wide.kinds import Chance, Count, Pick, Scale, Uniform
+from napari_retseg.simulate.distributions import Chance, Count, Pick, Scale, Uniform
 
-#: What can be taken out of the ranges, see `WideConfig.without`.
+#: What can be taken out of the ranges, see `SimulatorConfig.without`.
 Part = Literal["disease", "speckle", "resolution", "corners"]
 
 _Pixels = Annotated[int, Field(ge=64)]
@@ -259,9 +259,10 @@ def _check_weights(samplings: tuple[Sampling, ...]) -> tuple[Sampling, ...]:
     return samplings
 
 
-class WideConfig(Frozen):
-    """Ranges of the wide simulator, and what its labels shall say where there is no truth."""
+class SimulatorConfig(Frozen):
+    """Ranges of the simulator, and what its labels shall say where there is no truth."""
 
+    name: str = Field("wide", description="of datasets; its last word is that of files")
     samplings: Annotated[tuple[Sampling, ...], AfterValidator(_check_weights)] = Field(
         (SPECTRALIS, CIRRUS, TOPCON, BIOPTIGEN, ANY_DEVICE), description="pixels of the devices"
     )
@@ -280,7 +281,20 @@ class WideConfig(Frozen):
     optics: OpticsRanges = OpticsRanges()
     artefacts: ArtefactRanges = ArtefactRanges()
 
-    def without(self, *parts: Part) -> WideConfig:
+    def with_ranges(self, **groups: Mapping[str, object]) -> SimulatorConfig:
+        """Replace some ranges, for example ``config.with_ranges(disease={"ill": 1.0})``.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            Where there is no such range, or it makes no sense.
+        """
+        values = self.model_dump()
+        for name, ranges in groups.items():
+            values[name] = {**values.get(name, {}), **ranges}
+        return SimulatorConfig.model_validate(values)
+
+    def without(self, *parts: Part) -> SimulatorConfig:
         """Take parts out, all else equal; every other value of a draw stays the same.
 
         Parameters
@@ -296,21 +310,21 @@ class WideConfig(Frozen):
         return config
 
 
-def _take_out_disease(config: WideConfig) -> WideConfig:
-    return _change(config, disease={"ill": 0.0})
+def _take_out_disease(config: SimulatorConfig) -> SimulatorConfig:
+    return config.with_ranges(disease={"ill": 0.0})
 
 
-def _take_out_speckle(config: WideConfig) -> WideConfig:
+def _take_out_speckle(config: SimulatorConfig) -> SimulatorConfig:
     fixed = {
         "looks": (8.0, 8.0),
         "speckle_depth": (0.9, 0.9),
         "speckle_width": (0.8, 0.8),
         "noise_size": (0.7, 0.7),
     }
-    return _change(config, optics=fixed)
+    return config.with_ranges(optics=fixed)
 
 
-def _take_out_resolution(config: WideConfig) -> WideConfig:
+def _take_out_resolution(config: SimulatorConfig) -> SimulatorConfig:
     fixed = {"blur_depth_um": (2.8, 2.8), "blur_width_um": (9.0, 9.0), "defocus": 0.0}
     one = Sampling(
         name="one device",
@@ -320,11 +334,11 @@ def _take_out_resolution(config: WideConfig) -> WideConfig:
         field_um=(8600.0, 8600.0),
         bscan_um=(120.0, 120.0),
     )
-    return _change(config, optics=fixed).model_copy(update={"samplings": (one,)})
+    return config.with_ranges(optics=fixed).model_copy(update={"samplings": (one,)})
 
 
-def _take_out_corners(config: WideConfig) -> WideConfig:
-    return _change(config, artefacts={"corners": 0.0, "bars": 0.0})
+def _take_out_corners(config: SimulatorConfig) -> SimulatorConfig:
+    return config.with_ranges(artefacts={"corners": 0.0, "bars": 0.0})
 
 
 _TAKE_OUT = {
@@ -333,9 +347,3 @@ _TAKE_OUT = {
     "resolution": _take_out_resolution,
     "corners": _take_out_corners,
 }
-
-
-def _change(config: WideConfig, **groups: Mapping[str, object]) -> WideConfig:
-    """Replace ranges of some groups."""
-    update = {name: getattr(config, name).model_copy(update=new) for name, new in groups.items()}
-    return config.model_copy(update=update)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_retseg.simulate.field import Grid, Map
-from napari_retseg.simulate.wide.draw import WideDraw
+from napari_retseg.simulate.parameters import ScanParameters
 
 _THROUGH_UM = 120.0
 _JUMP_REACH = 3
@@ -47,10 +47,10 @@ class Sight:
         return float(self.grid.x_um[1] - self.grid.x_um[0])
 
 
-def aim(drawn: WideDraw) -> Sight:
+def lay_out_scan(drawn: ScanParameters) -> Sight:
     """Lay the scan on the retina."""
     gaze = drawn.gaze
-    grid = _lay_grid(drawn)
+    grid = _build_grid(drawn)
     side = 1.0 if gaze.right else -1.0
     disc = (gaze.disc_um, gaze.disc_up_um)
     if gaze.ring:
@@ -80,7 +80,7 @@ def aim(drawn: WideDraw) -> Sight:
     )
 
 
-def _lay_grid(drawn: WideDraw) -> Grid:
+def _build_grid(drawn: ScanParameters) -> Grid:
     """Lengths along the retina; a volume gets a margin for saccades to the side."""
     lateral = drawn.lateral_um
     if drawn.gaze.ring:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from napari_retseg.classes import IGNORE, RETINA
-from napari_retseg.simulate.wide import WideConfig, draw_bscan, draw_volume, render
-from napari_retseg.simulate.wide.ranges import ArtefactRanges, DiseaseRanges, GazeRanges
-from napari_retseg.simulate.wide.scene import Scene
-from napari_retseg.simulate.wide.strata import BAND_LABELS, rasterise
-from tests.simulate.wide.draws import change, quiet
+from napari_retseg.simulate import SimulatorConfig, draw_bscan, draw_volume, render
+from napari_retseg.simulate.ranges import ArtefactRanges, DiseaseRanges, GazeRanges
+from napari_retseg.simulate.scene import Scene
+from napari_retseg.simulate.strata import BAND_LABELS, rasterise
+from tests.simulate.draws import change, quiet
 
 FLUID = RETINA.names.index("fluid")
 #: Nothing that hides a part of the retina, and every disease often.
-ILL = WideConfig(
+ILL = SimulatorConfig(
     size=(128, 160),
     gaze=GazeRanges(at_disc=0.0),
     disease=DiseaseRanges(ill=1.0, pockets=0.8, cysts=0.8, subretinal=0.5, detachment=0.3),
@@ -85,7 +85,7 @@ def test_a_pixel_belongs_to_the_band_where_its_centre_lies() -> None:
 
 
 def test_values_are_classes_and_nothing_else() -> None:
-    config = WideConfig(size=(96, 128), gaze=GazeRanges(at_disc=0.6))
+    config = SimulatorConfig(size=(96, 128), gaze=GazeRanges(at_disc=0.6))
     for index in range(10):
         pixels, labels, _ = draw_bscan(config, 2, index)
         assert pixels.shape == labels.shape == (96, 128)
@@ -95,7 +95,7 @@ def test_values_are_classes_and_nothing_else() -> None:
 
 def test_the_disc_is_not_annotated_where_that_is_asked_for() -> None:
     at_disc = GazeRanges(at_disc=1.0, ring=0.0, across_um=(0, 0), through_fovea=1.0)
-    drawn = draw_volume(WideConfig(size=(96, 128), gaze=at_disc), 5).parameters
+    drawn = draw_volume(SimulatorConfig(size=(96, 128), gaze=at_disc), 5).parameters
     ignored = render(drawn.model_copy(update={"disc_labels": "ignore"})).labels
     plain = render(drawn).labels
     assert (ignored == IGNORE).any()
@@ -105,13 +105,13 @@ def test_the_disc_is_not_annotated_where_that_is_asked_for() -> None:
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 131), (160, 64)])
 def test_any_size_is_made_as_asked(size: tuple[int, int]) -> None:
-    pixels, labels, drawn = draw_bscan(WideConfig(size=size), 1)
+    pixels, labels, drawn = draw_bscan(SimulatorConfig(size=size), 1)
     assert pixels.shape == labels.shape == (drawn.depth, drawn.width) == size
 
 
 @pytest.mark.slow
 def test_three_bscans_of_a_spectralis_take_a_second() -> None:
-    config = WideConfig(size=(496, 768))
+    config = SimulatorConfig(size=(496, 768))
     draw_bscan(config, 0)
     start = time.process_time()
     for index in range(12):

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import RETINA
-from napari_retseg.simulate.anatomy import GCL_IPL, INL, ISE, NFL, ONL_ISM, OPL, OS_RPE
 from napari_retseg.simulate.field import Map, random_field
-from napari_retseg.simulate.wide.draw import WideDraw
-from napari_retseg.simulate.wide.fluid import Fluid
-from napari_retseg.simulate.wide.gaze import Sight
+from napari_retseg.simulate.fluid import Fluid
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import ScanParameters
+from napari_retseg.simulate.retina import GCL_IPL, INL, ISE, NFL, ONL_ISM, OPL, OS_RPE
 
 FLUID = RETINA.names.index("fluid")
 
@@ -81,7 +81,7 @@ class Strata:
 
 
 def stack_heights(
-    drawn: WideDraw, sight: Sight, thickness: Map, *, fluid: Fluid, raised_um: Map
+    drawn: ScanParameters, sight: Sight, thickness: Map, *, fluid: Fluid, raised_um: Map
 ) -> Map:
     """Heights of the bands between vitreous and choroid, see `Strata`.
 
@@ -147,7 +147,7 @@ def stack_heights(
     ).astype(np.float32)
 
 
-def build(heights_um: Map, bruch_um: Map) -> Strata:
+def build_strata(heights_um: Map, bruch_um: Map) -> Strata:
     """Put the bands on Bruch's membrane."""
     above = np.cumsum(heights_um[::-1], axis=0)[::-1]
     edges = np.concatenate([bruch_um[None] - above, bruch_um[None]]).astype(np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_retseg.simulate.field import Map
-from napari_retseg.simulate.wide.strata import NAMES
+from napari_retseg.simulate.strata import NAMES
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_retseg.simulate.field import Map, random_field
-from napari_retseg.simulate.wide.draw import WideDraw
-from napari_retseg.simulate.wide.gaze import Sight
-from napari_retseg.simulate.wide.view import View
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import ScanParameters
+from napari_retseg.simulate.view import View
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Line:
     width_um: float
 
 
-def draw_lines(drawn: WideDraw, sight: Sight) -> tuple[Line, ...]:
+def draw_lines(drawn: ScanParameters, sight: Sight) -> tuple[Line, ...]:
     """Draw the epiretinal membrane and the hyaloid of an eye that has them."""
     rng = drawn.stream("vitreous")
     lines = []
@@ -68,7 +68,7 @@ def paint_lines(grey: Map, view: View, lines: tuple[Line, ...]) -> None:
             grey[at] = np.maximum(grey[at], value)
 
 
-def paint_dots(grey: Map, view: View, drawn: WideDraw) -> None:
+def paint_dots(grey: Map, view: View, drawn: ScanParameters) -> None:
     """Draw cells that float in front of the retina of an ill eye, in place."""
     if not drawn.disease.foci:
         return

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_retseg.simulate.anatomy import GCL_IPL, INL, ISE, NFL, ONL_ISM, OPL, OS_RPE
 from napari_retseg.simulate.field import Map, random_field
-from napari_retseg.simulate.wide.draw import Anatomy, WideDraw
-from napari_retseg.simulate.wide.gaze import Sight
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import Anatomy, ScanParameters
+
+#: Indices of the layers in thickness maps (class values less one).
+NFL, GCL_IPL, INL, OPL, ONL_ISM, ISE, OS_RPE = range(7)
 
 _SLOW_UM, _QUICK_UM = 900.0, 140.0
 _WAVES_UM = 1600.0
@@ -38,7 +40,7 @@ class Retina:
     nerve: Map
 
 
-def grow(drawn: WideDraw, sight: Sight) -> Retina:
+def build_retina(drawn: ScanParameters, sight: Sight) -> Retina:
     """Evaluate the healthy retina on the A-scans of a scan."""
     anatomy = drawn.anatomy
     rng = drawn.stream("retina")
@@ -51,7 +53,7 @@ def grow(drawn: WideDraw, sight: Sight) -> Retina:
     thickness[NFL] = np.minimum(thickness[NFL], _THICKEST_UM)
     nerve = sight.disc_um < drawn.gaze.disc_radius_um
     shape = _draw_shape(rng, sight, anatomy)
-    _sink_disc(thickness, shape, sight, drawn)
+    _excavate_disc(thickness, shape, sight, drawn)
     return Retina(thickness_um=thickness, shape_um=shape, nerve=nerve.astype(np.float32))
 
 
@@ -115,7 +117,7 @@ def _draw_shape(rng: np.random.Generator, sight: Sight, anatomy: Anatomy) -> Map
     return (x * anatomy.tilt + y * tilt_across + bowl + waves).astype(np.float32)
 
 
-def _sink_disc(thickness: Map, shape: Map, sight: Sight, drawn: WideDraw) -> None:
+def _excavate_disc(thickness: Map, shape: Map, sight: Sight, drawn: ScanParameters) -> None:
     """Leave nerve fibres only inside the disc, and sink its cup, in place."""
     radius = drawn.gaze.disc_radius_um
     inside = np.clip(1 - (sight.disc_um / radius) ** 2, 0, 1)

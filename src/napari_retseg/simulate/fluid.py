@@ -1,4 +1,4 @@
-"""Fluid that moves layers: pockets in the retina, fluid below it, and what gives way."""
+"""Fluid that moves layers: pockets in the retina, fluid below it, and how layers are displaced."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from napari_retseg.simulate.anatomy import GCL_IPL, INL, NFL, ONL_ISM, OPL, OS_RPE
 from napari_retseg.simulate.field import Map, random_field
-from napari_retseg.simulate.wide.draw import Disease, WideDraw
-from napari_retseg.simulate.wide.gaze import Sight
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import Disease, ScanParameters
+from napari_retseg.simulate.retina import GCL_IPL, INL, NFL, ONL_ISM, OPL, OS_RPE
 
 _THINNEST_UM = 22.0
 _ROUGH_UM, _WALL_UM = 45.0, 6.0
@@ -52,7 +52,7 @@ def dome(
     return height
 
 
-def fill(drawn: WideDraw, sight: Sight) -> Fluid:
+def draw_fluid(drawn: ScanParameters, sight: Sight) -> Fluid:
     """Draw the heights of all fluid."""
     rng = drawn.stream("fluid")
     disease = drawn.disease
@@ -68,13 +68,13 @@ def fill(drawn: WideDraw, sight: Sight) -> Fluid:
     # the retina is held at the disc
     free: Map = np.clip((sight.disc_um - np.float32(drawn.gaze.disc_radius_um + 100)) / 500, 0, 1)
     return Fluid(
-        inner_um=_seen(smooth(sight, inner * uneven, _WALL_UM) * free),
-        outer_um=_seen(smooth(sight, outer * uneven, _WALL_UM) * free),
-        subretinal_um=_seen(smooth(sight, below, 30) * free),
+        inner_um=_keep_visible(smooth(sight, inner * uneven, _WALL_UM) * free),
+        outer_um=_keep_visible(smooth(sight, outer * uneven, _WALL_UM) * free),
+        subretinal_um=_keep_visible(smooth(sight, below, 30) * free),
     )
 
 
-def _seen(height: NDArray[np.floating[Any]]) -> Map:
+def _keep_visible(height: NDArray[np.floating[Any]]) -> Map:
     kept: Map = np.where(height > _SEEN_UM, height, 0).astype(np.float32)
     return kept
 
@@ -157,10 +157,10 @@ def draw_place(
     return y_um, x_um
 
 
-def give_way(
-    drawn: WideDraw, sight: Sight, thickness: Map, *, fluid: Fluid, raised_um: Map
+def displace_layers(
+    drawn: ScanParameters, sight: Sight, thickness: Map, *, fluid: Fluid, raised_um: Map
 ) -> None:
-    """Let the layers give way to fluid and to what lies below the epithelium, in place.
+    """Displace the layers by fluid and by what lies below the epithelium, in place.
 
     The outer nuclear layer is pressed thin by a pocket above it and by a druse below. The inner
     limiting membrane stays smooth: above a steep pocket the inner layers are thin, and beside it

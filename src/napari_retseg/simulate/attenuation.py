@@ -8,9 +8,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from napari_retseg.simulate.field import Grid, Map
-from napari_retseg.simulate.wide.draw import WideDraw
-from napari_retseg.simulate.wide.gaze import Sight
-from napari_retseg.simulate.wide.view import View
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import ScanParameters
+from napari_retseg.simulate.view import View
 
 #: x in um, half width in um, share of the signal that is left, row at which it begins.
 Shadow = tuple[float, float, float, float]
@@ -28,7 +28,7 @@ class Vessel:
     transmission: float
 
 
-def draw_vessels(drawn: WideDraw, sight: Sight) -> tuple[Vessel, ...]:
+def draw_vessels(drawn: ScanParameters, sight: Sight) -> tuple[Vessel, ...]:
     """Draw vessels; the nearer the disc, the larger they are, and none is in the foveola."""
     rng = drawn.stream("vessels")
     grid = sight.grid
@@ -78,7 +78,7 @@ def paint_vessels(grey: Map, view: View, vessels: tuple[Vessel, ...]) -> list[Sh
     return shadows
 
 
-def cast(signal: Map, view: View, shadows: list[Shadow]) -> None:
+def cast_shadows(signal: Map, view: View, shadows: list[Shadow]) -> None:
     """Dim the signal below what stops light, in place."""
     rows = np.arange(view.depth, dtype=np.float32)[:, None]
     for x_um, radius_um, transmission, row in shadows:
@@ -92,7 +92,7 @@ def cast(signal: Map, view: View, shadows: list[Shadow]) -> None:
         signal[first:, columns] *= 1 - np.float32(1 - transmission) * below * profile
 
 
-def uneven_gain(drawn: WideDraw, sight: Sight) -> Map:
+def draw_gain(drawn: ScanParameters, sight: Sight) -> Map:
     """Slow change of the signal over the scan in dB, shape ``grid.shape``; never above 0."""
     rng = drawn.stream("shading")
     grid = sight.grid
@@ -114,7 +114,7 @@ def _vignette(rng: np.random.Generator, grid: Grid) -> Map:
     return fall
 
 
-def _streaks(drawn: WideDraw, view: View) -> Map:
+def _streaks(drawn: ScanParameters, view: View) -> Map:
     """Loss of single A-scans in dB: fine vessels above them, and motion while they were taken."""
     rng = drawn.stream("streaks", view.index)
     noise = gaussian_filter1d(rng.standard_normal(view.width), rng.uniform(0.3, 1.5))
@@ -122,7 +122,7 @@ def _streaks(drawn: WideDraw, view: View) -> Map:
     return streaks.astype(np.float32)
 
 
-def dim(signal: Map, view: View, drawn: WideDraw, gain_db: Map) -> None:
+def attenuate(signal: Map, view: View, drawn: ScanParameters, gain_db: Map) -> None:
     """Attenuate the signal along depth and along the B-scan, in place."""
     optics = drawn.optics
     rows = np.arange(view.depth, dtype=np.float32)[:, None]

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from napari_retseg.config import Frozen
-from napari_retseg.simulate.wide.kinds import draw_values
-from napari_retseg.simulate.wide.ranges import DiseaseRanges, WideConfig
+from napari_retseg.simulate.distributions import draw_values
+from napari_retseg.simulate.ranges import DiseaseRanges, SimulatorConfig
 
 #: No image shows less of the eye than this in depth; its pixels become larger instead.
 SMALLEST_DEPTH_UM = 900.0
@@ -191,7 +191,7 @@ class Lines(Frozen):
     bruch_um: float
 
 
-class WideDraw(Frozen):
+class ScanParameters(Frozen):
     """All parameters of one simulated volume or B-scan."""
 
     seed: int
@@ -217,7 +217,7 @@ class WideDraw(Frozen):
         return _stream(self.seed, self.index, name, number)
 
 
-def draw_parameters(config: WideConfig, seed: int, index: int = 0) -> WideDraw:
+def draw_parameters(config: SimulatorConfig, seed: int, index: int = 0) -> ScanParameters:
     """Draw everything that has a range.
 
     Parameters
@@ -231,7 +231,7 @@ def draw_parameters(config: WideConfig, seed: int, index: int = 0) -> WideDraw:
     def values(ranges: Frozen, name: str) -> dict[str, object]:
         return dict(draw_values(_stream(seed, index, f"draw {name}"), ranges))
 
-    return WideDraw.model_validate(
+    return ScanParameters.model_validate(
         {
             "seed": seed,
             "index": index,
@@ -263,7 +263,7 @@ def _unless_healthy(values: dict[str, object]) -> dict[str, object]:
     return {name: False if name in chances else value for name, value in values.items()}
 
 
-def _draw_sampling(rng: np.random.Generator, config: WideConfig) -> dict[str, object]:
+def _draw_sampling(rng: np.random.Generator, config: SimulatorConfig) -> dict[str, object]:
     """Choose a device and the size of its pixels."""
     weights = np.array([sampling.weight for sampling in config.samplings])
     chosen = int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))

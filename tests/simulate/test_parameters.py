@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from napari_retseg.simulate.wide import (
+from napari_retseg.simulate import (
     Part,
-    WideConfig,
-    WideDraw,
+    ScanParameters,
+    SimulatorConfig,
     draw_bscan,
     draw_parameters,
     draw_volume,
     render,
 )
-from napari_retseg.simulate.wide import draw as drawn_models
-from napari_retseg.simulate.wide import ranges as range_models
-from napari_retseg.simulate.wide.ranges import DiseaseRanges, OpticsRanges
+from napari_retseg.simulate import parameters as drawn_models
+from napari_retseg.simulate import ranges as range_models
+from napari_retseg.simulate.ranges import DiseaseRanges, OpticsRanges
 
-WIDE = WideConfig(size=(96, 128))
+WIDE = SimulatorConfig(size=(96, 128))
 GROUPS = ("gaze", "anatomy", "disease", "greys", "optics", "artefacts")
 
 
@@ -33,7 +33,7 @@ def test_a_seed_and_an_index_give_the_same_bytes() -> None:
 def test_a_draw_is_replayed_from_its_own_text() -> None:
     config = WIDE.model_copy(update={"n_bscans": 2})
     volume = draw_volume(config, 1, 3)
-    read = WideDraw.model_validate_json(volume.parameters.model_dump_json())
+    read = ScanParameters.model_validate_json(volume.parameters.model_dump_json())
     again = render(read)
     assert again.pixels.tobytes() == volume.pixels.tobytes()
     assert again.labels.tobytes() == volume.labels.tobytes()
@@ -79,10 +79,10 @@ def test_changing_one_range_leaves_all_other_values() -> None:
 
 @pytest.mark.parametrize("part", ["disease", "speckle", "resolution", "corners"])
 def test_a_part_that_is_taken_out_no_longer_varies(part: Part) -> None:
-    draws = [draw_parameters(WideConfig().without(part), 0, index) for index in range(60)]
-    varied = [draw_parameters(WideConfig(), 0, index) for index in range(60)]
+    draws = [draw_parameters(SimulatorConfig().without(part), 0, index) for index in range(60)]
+    varied = [draw_parameters(SimulatorConfig(), 0, index) for index in range(60)]
 
-    def seen(drawn: WideDraw) -> object:
+    def seen(drawn: ScanParameters) -> object:
         return {
             "disease": drawn.disease.ill or drawn.disease.cysts,
             "speckle": (drawn.optics.looks, drawn.optics.speckle_depth, drawn.optics.noise_size),
@@ -96,16 +96,16 @@ def test_a_part_that_is_taken_out_no_longer_varies(part: Part) -> None:
 
 
 def test_a_healthy_eye_has_no_disease() -> None:
-    config = WideConfig().without("disease")
+    config = SimulatorConfig().without("disease")
     for index in range(20):
         disease = draw_parameters(config, 0, index).disease
         assert not any(value is True for value in disease.model_dump().values())
 
 
 def test_devices_have_their_own_pixels() -> None:
-    draws = [draw_parameters(WideConfig(), 0, index) for index in range(200)]
+    draws = [draw_parameters(SimulatorConfig(), 0, index) for index in range(200)]
     assert {drawn.device for drawn in draws} == {
-        sampling.name for sampling in WideConfig().samplings
+        sampling.name for sampling in SimulatorConfig().samplings
     }
     assert {drawn.depth for drawn in draws if drawn.device == "Spectralis"} == {496}
     axial = [drawn.axial_um for drawn in draws]
@@ -127,6 +127,6 @@ def test_ranges_that_make_no_sense_are_refused(field: str, value: object) -> Non
 
 
 def test_a_configuration_without_any_device_is_refused() -> None:
-    silent = tuple(s.model_copy(update={"weight": 0.0}) for s in WideConfig().samplings)
+    silent = tuple(s.model_copy(update={"weight": 0.0}) for s in SimulatorConfig().samplings)
     with pytest.raises(ValidationError, match="weight above 0"):
-        WideConfig(samplings=silent)
+        SimulatorConfig(samplings=silent)

@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_retseg.simulate.wide import Simulated, WideDraw, render
-from napari_retseg.simulate.wide.scene import Scene
-from napari_retseg.simulate.wide.view import View
-from tests.simulate.wide.draws import change, quiet
+from napari_retseg.simulate import ScanParameters, SimulatedVolume, render
+from napari_retseg.simulate.scene import Scene
+from napari_retseg.simulate.view import View
+from tests.simulate.draws import change, quiet
 
 FLUID = 8
 SEEDS = range(3, 7)
 
 
-def ill(seed: int, **disease: Any) -> WideDraw:
+def ill(seed: int, **disease: Any) -> ScanParameters:
     return change(quiet(seed), disease=disease)
 
 
-def view(drawn: WideDraw) -> View:
+def view(drawn: ScanParameters) -> View:
     return Scene.of(drawn).view(0)
 
 
-def retina_um(drawn: WideDraw) -> float:
+def retina_um(drawn: ScanParameters) -> float:
     seen = view(drawn)
     return float((seen.edge_px("choroid") - seen.edge_px("nfl")).mean()) * drawn.axial_um
 
 
-def compare(seed: int, **disease: Any) -> tuple[Simulated, Simulated]:
+def compare(seed: int, **disease: Any) -> tuple[SimulatedVolume, SimulatedVolume]:
     """The quiet eye and the same eye with a disease."""
     return render(quiet(seed)), render(ill(seed, **disease))
 

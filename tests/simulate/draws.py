@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_retseg.simulate.wide import WideConfig, WideDraw, draw_parameters
-from napari_retseg.simulate.wide.ranges import (
+from napari_retseg.simulate import ScanParameters, SimulatorConfig, draw_parameters
+from napari_retseg.simulate.ranges import (
     AnatomyRanges,
     ArtefactRanges,
     DiseaseRanges,
@@ -17,7 +17,7 @@ from napari_retseg.simulate.wide.ranges import (
 ONE = Sampling(
     name="one", depths=(160,), widths=(192,), axial_um=(5.5, 5.5), field_um=(6000.0, 6000.0)
 )
-QUIET = WideConfig(
+QUIET = SimulatorConfig(
     samplings=(ONE,),
     gaze=GazeRanges(
         right=1.0, through_fovea=1.0, across_um=(0.0, 0.0), along_um=(0.0, 0.0), at_disc=0, ring=0
@@ -57,12 +57,12 @@ QUIET = WideConfig(
 )
 
 
-def quiet(seed: int = 3, index: int = 0) -> WideDraw:
+def quiet(seed: int = 3, index: int = 0) -> ScanParameters:
     """The base draw of a seed."""
     return draw_parameters(QUIET, seed, index)
 
 
-def change(drawn: WideDraw, **groups: dict[str, Any]) -> WideDraw:
+def change(drawn: ScanParameters, **groups: dict[str, Any]) -> ScanParameters:
     """Replace parameters of some groups of a draw."""
     update = {name: getattr(drawn, name).model_copy(update=new) for name, new in groups.items()}
     return drawn.model_copy(update=update)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_retseg.simulate.anatomy import GCL_IPL, INL, ISE, NFL, ONL_ISM, OPL, OS_RPE
 from napari_retseg.simulate.field import Map, random_field
-from napari_retseg.simulate.wide.draw import Disease, WideDraw
-from napari_retseg.simulate.wide.fluid import dome, draw_place
-from napari_retseg.simulate.wide.gaze import Sight
+from napari_retseg.simulate.fluid import dome, draw_place
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import Disease, ScanParameters
+from napari_retseg.simulate.retina import GCL_IPL, INL, ISE, NFL, ONL_ISM, OPL, OS_RPE
 
 #: How much of a swelling each layer takes.
 _SWELLS = ((NFL, 0.15), (GCL_IPL, 0.45), (INL, 0.8), (OPL, 1.0), (ONL_ISM, 0.9))
@@ -35,20 +35,20 @@ class Lesions:
     dim: Map
 
 
-def harm(drawn: WideDraw, sight: Sight, thickness: Map) -> Lesions:
+def add_lesions(drawn: ScanParameters, sight: Sight, thickness: Map) -> Lesions:
     """Swell and thin the layers, in place, and draw what lies below them."""
     rng = drawn.stream("pathology")
     disease = drawn.disease
     raised, lost = (np.zeros(sight.grid.shape, dtype=np.float32) for _ in range(2))
     dim = np.ones(sight.grid.shape, dtype=np.float32)
     if disease.swelling:
-        _swell(rng, sight, disease, thickness)
+        _add_swelling(rng, sight, disease, thickness)
     if disease.detachment:
-        raised = _detach(rng, sight, disease)
+        raised = _draw_detachment(rng, sight, disease)
     if disease.drusen:
-        raised = np.maximum(raised, _scatter_drusen(rng, sight, disease))
+        raised = np.maximum(raised, _draw_drusen(rng, sight, disease))
     if disease.atrophy:
-        lost = _lose(rng, sight, disease)
+        lost = _draw_atrophy(rng, sight, disease)
         for layer, share in ((ONL_ISM, 0.6), (ISE, 0.85), (OS_RPE, 0.55), (OPL, 0.2)):
             thickness[layer] *= 1 - share * lost
     if disease.dim_photoreceptors:
@@ -57,7 +57,7 @@ def harm(drawn: WideDraw, sight: Sight, thickness: Map) -> Lesions:
     return Lesions(raised_um=raised, lost=lost, dim=dim * (1 - 0.6 * lost))
 
 
-def _swell(rng: np.random.Generator, sight: Sight, disease: Disease, thickness: Map) -> None:
+def _add_swelling(rng: np.random.Generator, sight: Sight, disease: Disease, thickness: Map) -> None:
     """Thicken the layers around a few points, in place."""
     for _ in range(disease.swellings):
         y_um, x_um = draw_place(rng, sight)
@@ -69,7 +69,7 @@ def _swell(rng: np.random.Generator, sight: Sight, disease: Disease, thickness: 
             thickness[layer] += hump * share * rng.uniform(0.2, 1.3) * healthy
 
 
-def _detach(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
+def _draw_detachment(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
     """Height of a dome under the pigment epithelium, sometimes with several tops."""
     y_um, x_um = draw_place(rng, sight)
     part = dome(
@@ -88,7 +88,7 @@ def _detach(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
     return height.astype(np.float32)
 
 
-def _scatter_drusen(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
+def _draw_drusen(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
     """Heights of drusen around a point."""
     height = np.zeros(sight.grid.shape, dtype=np.float32)
     middle_y, middle_x = draw_place(rng, sight)
@@ -101,7 +101,7 @@ def _scatter_drusen(rng: np.random.Generator, sight: Sight, disease: Disease) ->
     return height
 
 
-def _lose(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
+def _draw_atrophy(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
     """Where atrophy has taken the outer layers, with a sharp, uneven border."""
     y_um, x_um = draw_place(rng, sight)
     border = disease.atrophy_um * (1 + 0.25 * random_field(rng, sight.grid, length_um=350))

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.simulate.field import Map
-from napari_retseg.simulate.wide.draw import Disease, WideDraw
-from napari_retseg.simulate.wide.fluid import draw_place
-from napari_retseg.simulate.wide.gaze import Sight
-from napari_retseg.simulate.wide.strata import FLUID
-from napari_retseg.simulate.wide.view import View
+from napari_retseg.simulate.fluid import draw_place
+from napari_retseg.simulate.gaze import Sight
+from napari_retseg.simulate.parameters import Disease, ScanParameters
+from napari_retseg.simulate.strata import FLUID
+from napari_retseg.simulate.view import View
 
 _HOSTS = (("gcl", "inl"), ("inl", "opl"), ("opl", "onl"), ("onl", "elm"))
 _HOST_WEIGHTS = (0.12, 0.4, 0.08, 0.4)
@@ -48,7 +48,7 @@ class Focus:
     shadow: float
 
 
-def draw_cysts(drawn: WideDraw, sight: Sight) -> tuple[Cyst, ...]:
+def draw_cysts(drawn: ScanParameters, sight: Sight) -> tuple[Cyst, ...]:
     """Draw the small cysts of an eye around a point."""
     disease = drawn.disease
     if not disease.cysts:
@@ -80,7 +80,7 @@ def _draw_cyst(
     )
 
 
-def draw_foci(drawn: WideDraw, sight: Sight) -> tuple[Focus, ...]:
+def draw_foci(drawn: ScanParameters, sight: Sight) -> tuple[Focus, ...]:
     """Draw single foci and clumps of them."""
     rng = drawn.stream("foci")
     disease = drawn.disease
@@ -153,7 +153,7 @@ def paint_cysts(
         grey[rows, columns][inside] = fluid_grey
 
 
-def paint_septa(grey: Map, labels: NDArray[np.uint8], view: View, drawn: WideDraw) -> None:
+def paint_septa(grey: Map, labels: NDArray[np.uint8], view: View, drawn: ScanParameters) -> None:
     """Draw thin bright walls through the fluid; they are too thin to be labelled, in place."""
     rng = drawn.stream("septa")
     fluid = labels == FLUID
@@ -176,7 +176,7 @@ def paint_septa(grey: Map, labels: NDArray[np.uint8], view: View, drawn: WideDra
 def paint_foci(
     grey: Map, view: View, foci: tuple[Focus, ...]
 ) -> list[tuple[float, float, float, float]]:
-    """Draw the foci of one B-scan, in place; their shadows, see `shade.cast`."""
+    """Draw the foci of one B-scan, in place; their shadows, see `attenuation.cast_shadows`."""
     shadows = []
     for focus in foci:
         radius = focus.radius_um

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from napari_retseg.classes import IGNORE
+from napari_retseg.simulate import artefacts, attenuation, choroid, imaging, spots, vitreous
 from napari_retseg.simulate.field import Map, random_field
-from napari_retseg.simulate.wide import artefacts, camera, choroid, shade, spots, vitreous
-from napari_retseg.simulate.wide.draw import WideDraw
-from napari_retseg.simulate.wide.fluid import fill, give_way
-from napari_retseg.simulate.wide.gaze import Sight, aim
-from napari_retseg.simulate.wide.pathology import Lesions, harm
-from napari_retseg.simulate.wide.retina import Retina, grow
-from napari_retseg.simulate.wide.strata import (
+from napari_retseg.simulate.fluid import displace_layers, draw_fluid
+from napari_retseg.simulate.gaze import Sight, lay_out_scan
+from napari_retseg.simulate.lesions import Lesions, add_lesions
+from napari_retseg.simulate.parameters import ScanParameters
+from napari_retseg.simulate.retina import Retina, build_retina
+from napari_retseg.simulate.strata import (
     BAND_LABELS,
     BANDS,
     FLUID,
@@ -24,11 +24,11 @@ from napari_retseg.simulate.wide.strata import (
     LOOKS_LIKE,
     NAMES,
     Strata,
-    build,
+    build_strata,
     rasterise,
     stack_heights,
 )
-from napari_retseg.simulate.wide.view import View
+from napari_retseg.simulate.view import View
 
 _TEXTURE_UM = 260.0
 _CHOROID = len(BANDS) - 1
@@ -41,7 +41,7 @@ _TALLEST = 0.8
 class Scene:
     """A volume before its B-scans are rendered."""
 
-    drawn: WideDraw
+    drawn: ScanParameters
     sight: Sight
     strata: Strata
     greys: Map
@@ -49,7 +49,7 @@ class Scene:
     lost: Map
     cysts: tuple[spots.Cyst, ...]
     foci: tuple[spots.Focus, ...]
-    vessels: tuple[shade.Vessel, ...]
+    vessels: tuple[attenuation.Vessel, ...]
     lines: tuple[vitreous.Line, ...]
     choroid: choroid.Choroid
     gain_db: Map
@@ -57,32 +57,32 @@ class Scene:
     lateral_px: NDArray[np.intp]
 
     @classmethod
-    def of(cls, drawn: WideDraw) -> Scene:
+    def of(cls, drawn: ScanParameters) -> Scene:
         """Make what a draw describes."""
-        sight = aim(drawn)
-        retina = grow(drawn, sight)
+        sight = lay_out_scan(drawn)
+        retina = build_retina(drawn, sight)
         thickness = retina.thickness_um.copy()
-        lesions = harm(drawn, sight, thickness)
-        fluid = fill(drawn, sight)
-        give_way(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
+        lesions = add_lesions(drawn, sight, thickness)
+        fluid = draw_fluid(drawn, sight)
+        displace_layers(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
         thickness[:, retina.nerve > 0] = retina.thickness_um[:, retina.nerve > 0]
         heights = stack_heights(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
         heights *= min(1.0, _TALLEST * sight.grid.depth_um / float(heights.sum(axis=0).max()))
-        bruch = place(drawn, sight, shape_um=retina.shape_um, retina_um=heights.sum(axis=0))
+        bruch = place_retina(drawn, sight, shape_um=retina.shape_um, retina_um=heights.sum(axis=0))
         moved, aside = _draw_motion(drawn, sight)
         return cls(
             drawn=drawn,
             sight=sight,
-            strata=build(heights, bruch),
+            strata=build_strata(heights, bruch),
             greys=draw_greys(drawn, sight, retina, lesions),
             nerve=retina.nerve,
             lost=lesions.lost,
             cysts=spots.draw_cysts(drawn, sight),
             foci=spots.draw_foci(drawn, sight),
-            vessels=shade.draw_vessels(drawn, sight),
+            vessels=attenuation.draw_vessels(drawn, sight),
             lines=vitreous.draw_lines(drawn, sight),
             choroid=choroid.Choroid(drawn, sight),
-            gain_db=shade.uneven_gain(drawn, sight),
+            gain_db=attenuation.draw_gain(drawn, sight),
             axial_um=moved,
             lateral_px=aside,
         )
@@ -90,25 +90,31 @@ class Scene:
     def render(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Pixels and labels of one B-scan, shape ``(depth, width)``."""
         drawn = self.drawn
-        fold = artefacts.fold_px(drawn)
+        fold = artefacts.count_mirrored_rows(drawn)
         view = self.view(index, extra_rows=fold)
         bands = rasterise(view.edges_px, view.depth)
         labels: NDArray[np.uint8] = BAND_LABELS[bands]
-        bands = _fray(drawn.stream("fray", index), bands, drawn.greys.raggedness_um / view.axial_um)
+        bands = _roughen_edges(
+            drawn.stream("fray", index), bands, drawn.greys.raggedness_um / view.axial_um
+        )
         columns = np.arange(view.width)
         grey = self.greys[:, index, view.columns][bands, columns]
-        self._lay_choroid(grey, bands, view)
+        self._apply_choroid(grey, bands, view)
         shadows = self._paint(grey, labels, view)
-        signal = camera.blur(grey, drawn.optics, axial_um=view.axial_um, lateral_um=view.lateral_um)
-        shade.cast(signal, view, shadows)
-        shade.dim(signal, view, drawn, self.gain_db[index, view.columns])
+        signal = imaging.blur(
+            grey, drawn.optics, axial_um=view.axial_um, lateral_um=view.lateral_um
+        )
+        attenuation.cast_shadows(signal, view, shadows)
+        attenuation.attenuate(signal, view, drawn, self.gain_db[index, view.columns])
         self._relabel_nerve(labels, view)
         if fold:
-            signal, labels = artefacts.fold(signal, fold), labels[fold:].copy()
-        artefacts.disturb(signal, drawn, index)
-        shown = camera.take(drawn, drawn.stream("speckle", index), signal)
-        artefacts.blank(shown, labels, drawn, index)
-        return camera.quantise(shown, drawn.optics), labels
+            signal, labels = artefacts.mirror(signal, fold), labels[fold:].copy()
+        artefacts.add_artefacts(signal, drawn, index)
+        shown = imaging.display(
+            imaging.expose(drawn.stream("speckle", index), signal, drawn.optics), drawn.optics
+        )
+        artefacts.blank_corners(shown, labels, drawn, index)
+        return imaging.quantise(shown, drawn.optics), labels
 
     def view(self, index: int, *, extra_rows: int = 0) -> View:
         """Where one B-scan's bands lie, as the moving eye shows them."""
@@ -128,12 +134,12 @@ class Scene:
             columns=columns,
         )
 
-    def _lay_choroid(self, grey: Map, bands: NDArray[np.uint8], view: View) -> None:
+    def _apply_choroid(self, grey: Map, bands: NDArray[np.uint8], view: View) -> None:
         texture = self.choroid.texture(view.y_um, view.x_um)
         lost, nerve = (part[view.index, view.columns] for part in (self.lost, self.nerve))
         texture = texture ** (1 - 0.5 * lost) * (1 + 0.25 * lost)
         texture *= 1 - 0.35 * gaussian_filter(nerve, 3)
-        choroid.lay(
+        choroid.apply_texture(
             grey,
             bands == _CHOROID,
             texture,
@@ -141,7 +147,7 @@ class Scene:
             axial_um=view.axial_um,
         )
 
-    def _paint(self, grey: Map, labels: NDArray[np.uint8], view: View) -> list[shade.Shadow]:
+    def _paint(self, grey: Map, labels: NDArray[np.uint8], view: View) -> list[attenuation.Shadow]:
         """Draw all that is not a band, in place; the shadows that it casts."""
         drawn = self.drawn
         grain = drawn.stream("mottle", view.index)
@@ -150,7 +156,7 @@ class Scene:
         spots.paint_cysts(grey, labels, view, self.cysts, fluid_grey(drawn))
         spots.paint_septa(grey, labels, view, drawn)
         _brighten_rims(grey, labels, view, drawn)
-        shadows = shade.paint_vessels(grey, view, self.vessels)
+        shadows = attenuation.paint_vessels(grey, view, self.vessels)
         shadows += spots.paint_foci(grey, view, self.foci)
         vitreous.paint_lines(grey, view, self.lines)
         vitreous.paint_dots(grey, view, drawn)
@@ -164,12 +170,12 @@ class Scene:
             labels[:, nerve] = part
 
 
-def fluid_grey(drawn: WideDraw) -> float:
+def fluid_grey(drawn: ScanParameters) -> float:
     """Brightness of fluid: darker than the outer nuclear layer, often hardly so."""
     return drawn.greys.onl * drawn.disease.fluid_grey
 
 
-def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) -> Map:
+def draw_greys(drawn: ScanParameters, sight: Sight, retina: Retina, lesions: Lesions) -> Map:
     """Brightness of the bands at each A-scan, shape ``(len(BANDS), *grid.shape)``."""
     drawn_greys = drawn.greys
     rng = drawn.stream("greys")
@@ -204,7 +210,7 @@ def draw_greys(drawn: WideDraw, sight: Sight, retina: Retina, lesions: Lesions) 
     return np.clip(greys, 0.005, 1.0)
 
 
-def place(drawn: WideDraw, sight: Sight, *, shape_um: Map, retina_um: Map) -> Map:
+def place_retina(drawn: ScanParameters, sight: Sight, *, shape_um: Map, retina_um: Map) -> Map:
     """Put the retina into the image: depth of Bruch's membrane in um, shape ``grid.shape``.
 
     A retina that would leave the image is flattened until it fits, unless it is to be clipped.
@@ -229,7 +235,7 @@ def place(drawn: WideDraw, sight: Sight, *, shape_um: Map, retina_um: Map) -> Ma
     return (shape_um - np.float32(top - above)).astype(np.float32)
 
 
-def _draw_motion(drawn: WideDraw, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
+def _draw_motion(drawn: ScanParameters, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
     """Where the eye is at each B-scan: depth in um, A-scans to the side."""
     rng = drawn.stream("motion")
     count = drawn.n_bscans
@@ -245,7 +251,7 @@ def _draw_motion(drawn: WideDraw, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
     return axial.astype(np.float32), np.clip(steps, -margin, margin).astype(np.intp)
 
 
-def _fray(
+def _roughen_edges(
     rng: np.random.Generator, bands: NDArray[np.uint8], raggedness_px: float
 ) -> NDArray[np.uint8]:
     """Move pixels up and down a little: light meets tissue, a line is drawn through its middle."""
@@ -258,7 +264,7 @@ def _fray(
     return np.take_along_axis(bands, rows.astype(np.intp), axis=0)
 
 
-def _mottle(rng: np.random.Generator, drawn: WideDraw, shape: tuple[int, ...]) -> Map:
+def _mottle(rng: np.random.Generator, drawn: ScanParameters, shape: tuple[int, ...]) -> Map:
     """Grain of the tissue, coarser than speckle, with mean 1."""
     coarse = (-(-shape[0] // 3), -(-shape[1] // 2))
     noise = gaussian_filter(rng.standard_normal(coarse, dtype=np.float32), (0.8, 1.2), truncate=2.5)
@@ -266,7 +272,7 @@ def _mottle(rng: np.random.Generator, drawn: WideDraw, shape: tuple[int, ...]) -
     return 1 + noise.repeat(3, axis=0)[: shape[0]].repeat(2, axis=1)[:, : shape[1]]
 
 
-def _brighten_rims(grey: Map, labels: NDArray[np.uint8], view: View, drawn: WideDraw) -> None:
+def _brighten_rims(grey: Map, labels: NDArray[np.uint8], view: View, drawn: ScanParameters) -> None:
     """Brighten the tissue next to fluid, in place."""
     fluid = labels == FLUID
     rows, columns = np.flatnonzero(fluid.any(axis=1)), np.flatnonzero(fluid.any(axis=0))
