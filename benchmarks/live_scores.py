@@ -90,7 +90,7 @@ def time_live(
 ) -> tuple[Times, Overlap]:
     """Paint on the reference, each stroke on a B-scan of its own choice."""
     live = LiveScores(RETINA, reference.shape)
-    live.set_volume(reference, predicted)
+    live.count_rest(reference, predicted)
     live.worst(5)
     times = Times()
     for _ in range(repeats):
@@ -130,7 +130,7 @@ def count_anew(reference: Volume, predicted: Volume) -> Overlap:
     for number, (wanted, found) in enumerate(zip(reference, predicted, strict=True)):
         matrix = confusion_matrix(wanted, found, len(RETINA))
         counter.add(matrix, name=str(number), group="P")
-    return counter.scores().overlap
+    return Overlap(counter.scores().classes)
 
 
 def measure(

@@ -59,12 +59,12 @@ from pathlib import Path
 from napari_retseg.config import PredictConfig
 from napari_retseg.events import BscanPredicted
 from napari_retseg.infer.predict import load_predictor, predict
-from napari_retseg.io import open_label_writer, read_scan
+from napari_retseg.io import LabelWriter, read_scan
 source, model, target = sys.argv[1:]
 predictor = load_predictor(model, PredictConfig(device="cpu"))
 began = time.perf_counter()
 scan = read_scan(Path(source))
-with open_label_writer(Path(target), scan=scan) as writer:
+with LabelWriter(Path(target), scan=scan) as writer:
     for event in predict(scan, predictor):
         if isinstance(event, BscanPredicted):
             writer.write(event.index, event.labels)

@@ -52,17 +52,15 @@ def count_anew(reference: Volume, predicted: Volume) -> Scores:
 
 def check_equal(live: LiveScores, reference: Volume, predicted: Volume) -> None:
     wanted = count_anew(reference, predicted)
-    assert live.scores() == wanted.overlap
-    assert live.scores(range(len(reference))) == wanted.overlap
-    assert live.scores([0, 2, 2]) == count_anew(reference[[0, 2]], predicted[[0, 2]]).overlap
+    assert live.scores().classes == wanted.classes
+    assert live.scores(range(len(reference))).classes == wanted.classes
+    some = count_anew(reference[[0, 2]], predicted[[0, 2]])
+    assert live.scores([0, 2, 2]).classes == some.classes
     for number, bscan in enumerate(wanted.bscans):
         assert live.bscan_scores(number) == bscan.overlap
     means = [(b.overlap.mean_foreground_dice, k) for k, b in enumerate(wanted.bscans)]
     ordered = sorted((dice, k) for dice, k in means if dice is not None)
     assert live.worst(99) == [(k, dice) for dice, k in ordered]
-    lost = (predicted == IGNORE) & (reference != IGNORE)
-    assert live.unpredicted_pixels() == lost.sum()
-    assert live.unpredicted_pixels([1, 3]) == lost[[1, 3]].sum()
     assert live.unknown_values == {
         side: {v: int((labels == v).sum()) for v in (3, 254) if (labels == v).any()}
         for side, labels in (("reference", reference), ("predicted", predicted))
@@ -83,7 +81,7 @@ def make_pair(seed: int) -> dict[Side, Volume]:
 def test_after_any_strokes_scores_are_those_of_a_new_count(seed: int, strokes: list[Any]) -> None:
     sides = make_pair(seed)
     live = LiveScores(CLASSES, SHAPE)
-    live.set_volume(sides["reference"], sides["predicted"])
+    live.count_rest(sides["reference"], sides["predicted"])
     check_equal(live, sides["reference"], sides["predicted"])
     for side, bscan, (top, height, left, width), value in strokes:
         plane = sides[side][bscan]
@@ -106,7 +104,7 @@ def test_after_any_strokes_scores_are_those_of_a_new_count(seed: int, strokes: l
 def test_a_bscan_is_counted_anew() -> None:
     sides, other = make_pair(1), make_pair(2)
     live = LiveScores(CLASSES, SHAPE)
-    live.set_volume(sides["reference"], sides["predicted"])
+    live.count_rest(sides["reference"], sides["predicted"])
     for labels in sides.values():
         labels[2] = other["reference"][2] if labels is sides["reference"] else labels[0]
     live.set_bscan(2, sides["reference"][2], sides["predicted"][2])
@@ -117,12 +115,12 @@ def test_counts_of_several_scans_add_up() -> None:
     pairs, lives = [make_pair(8), make_pair(9)], []
     for sides in pairs:
         live = LiveScores(CLASSES, SHAPE)
-        live.set_volume(sides["reference"], sides["predicted"])
+        live.count_rest(sides["reference"], sides["predicted"])
         lives.append(live)
     whole, part = lives[0].counts(), lives[1].counts([0, 3])
     found = score_counts(CLASSES.names, whole[0] + part[0], whole[1] + part[1])
     joined = {side: np.concatenate([pairs[0][side], pairs[1][side][[0, 3]]]) for side in pairs[0]}
-    assert found == count_anew(joined["reference"], joined["predicted"]).overlap
+    assert found.classes == count_anew(joined["reference"], joined["predicted"]).classes
     # what was given out is not the count itself
     whole[0][:] = 0
     check_equal(lives[0], pairs[0]["reference"], pairs[0]["predicted"])
@@ -132,8 +130,8 @@ def test_a_single_bscan_and_other_dtypes() -> None:
     sides = make_pair(3)
     wide = {side: labels[0].astype(np.int32) for side, labels in sides.items()}
     live, plain = LiveScores(CLASSES, SHAPE[1:]), LiveScores(CLASSES, SHAPE[1:])
-    live.set_volume(wide["reference"], wide["predicted"])
-    plain.set_volume(sides["reference"][0], sides["predicted"][0])
+    live.count_rest(wide["reference"], wide["predicted"])
+    plain.count_rest(sides["reference"][0], sides["predicted"][0])
     assert live.scores() == plain.scores()
     assert live.n_bscans == 1
     # what 8 bits do not hold must not become a class by losing its upper bits
@@ -142,27 +140,23 @@ def test_a_single_bscan_and_other_dtypes() -> None:
     live.set_bscan(0, wide["reference"], wide["predicted"])
     assert live.unknown_values == {"reference": {}, "predicted": {254: 12}}
     assert live.scores().classes["layer"].predicted_pixels == 30
-    assert live.unpredicted_pixels() == 0
 
 
-def test_the_worst_by_a_class_leave_out_bscans_without_it() -> None:
+def test_the_worst_leave_out_bscans_without_a_class() -> None:
     reference, predicted = np.zeros((2, *SHAPE), np.uint8)
     reference[0, 0], predicted[0, 0, :3] = 5, 5
     reference[2, :2], predicted[2, 0] = 2, 2
     reference[3, 0], predicted[3, 0] = 5, 5
     live = LiveScores(CLASSES, SHAPE)
-    live.set_volume(reference, predicted)
-    assert live.worst(5, class_name="fluid") == [(0, 2 * 3 / 10), (3, 1.0)]
+    live.count_rest(reference, predicted)
     assert live.worst(1) == [(0, 2 * 3 / 10)]
     assert [bscan for bscan, _ in live.worst(5)] == [0, 2, 3]
-    with pytest.raises(ValueError, match="'drusen' is not among background, layer, fluid"):
-        live.worst(5, class_name="drusen")
 
 
 def test_a_stroke_that_does_not_fit_leaves_the_counts() -> None:
     sides = make_pair(4)
     live = LiveScores(CLASSES, SHAPE)
-    live.set_volume(sides["reference"], sides["predicted"])
+    live.count_rest(sides["reference"], sides["predicted"])
     flat = np.arange(42)
 
     def repaint(value: int, n_after: int = 42, bscan: int = 1) -> None:
@@ -184,8 +178,7 @@ def test_a_stroke_that_does_not_fit_leaves_the_counts() -> None:
     with pytest.raises(ValueError, match="reference plane"):
         live.set_bscan(0, sides["reference"], sides["predicted"][0])
     with pytest.raises(ValueError, match="predicted labels"):
-        live.set_volume(sides["reference"], sides["predicted"][:3])
-    live.set_volume(sides["reference"], sides["predicted"])
+        live.count_rest(sides["reference"], sides["predicted"][:3])
     with pytest.raises(IndexError, match="no B-scan -1"):
         live.scores([-1])
     check_equal(live, sides["reference"], sides["predicted"])

@@ -10,10 +10,11 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from napari_retseg.containment import remove_within, resolve_within
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 
 _known: weakref.WeakSet[Anchor] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -23,7 +24,8 @@ class Anchor:
     """A folder whose files stay within it, as long as it is where it was.
 
     Between :meth:`hold` and :meth:`release`, :func:`make_parents`, and with it every atomic write
-    of this program, obeys it.
+    of this program, obeys it. Methods that take a path raise an InputError where a link lies on
+    the way to it (it might lead to other labels, even within the root), or the root is gone.
 
     Parameters
     ----------
@@ -38,11 +40,9 @@ class Anchor:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        try:
+        with explaining(root, "cannot be opened"):
             self._status = root.stat()
             number = os.open(root, os.O_RDONLY) if os.name == "posix" else None
-        except OSError as error:
-            raise InputError(f"{root}: cannot be opened ({error.strerror or error})") from error
         # as long as it is open, no other folder gets its number
         self._finalizer = weakref.finalize(self, _close, number)
 
@@ -65,14 +65,9 @@ class Anchor:
         InputError
             Where it was moved, renamed, removed or replaced.
         """
-        try:
+        is_same = False
+        with explaining(self.root, "cannot be reached"), suppress(FileNotFoundError):
             is_same = os.path.samestat(self._status, self.root.stat())
-        except FileNotFoundError:
-            is_same = False
-        except OSError as error:
-            raise InputError(
-                f"{self.root}: cannot be reached ({error.strerror or error})"
-            ) from error
         if not is_same:
             raise InputError(
                 f"{self.root}: was moved, renamed or removed while in use, so nothing was "
@@ -80,14 +75,7 @@ class Anchor:
             )
 
     def folder(self, path: Path) -> Path:
-        """Return the path of a folder below the root, which need not be there.
-
-        Raises
-        ------
-        InputError
-            Where a link lies on the way (it might lead to other labels, even within the root), or
-            the root is gone.
-        """
+        """Return the path of a folder below the root, which need not be there."""
         self.check()
         path = self.root / path
         resolve_within(self.root, path)
@@ -99,49 +87,21 @@ class Anchor:
                 )
         return path
 
-    def file(self, path: Path) -> Path:
-        """Return the path of a file below the root, which need not be there.
-
-        A link to another file below the root may be read; who writes replaces it.
-
-        Raises
-        ------
-        InputError
-            As of :meth:`folder`, and where the file itself lies elsewhere.
-        """
-        self.folder(path.parent)
-        resolve_within(self.root, path)
-        return self.root / path
-
     def listed(self, path: Path) -> Path:
         """Return the path of a folder whose files may be read: none of them leads out of the root.
 
-        Raises
-        ------
-        InputError
-            As of :meth:`file`.
+        An InputError says which one does.
         """
         path = self.folder(path)
-        try:
+        links: list[Path] = []
+        with explaining(path, "cannot be listed"), suppress(FileNotFoundError):
             links = [Path(entry) for entry in os.scandir(path) if entry.is_symlink()]
-        except FileNotFoundError:
-            links = []
-        except OSError as error:
-            raise InputError(f"{path}: cannot be listed ({error.strerror or error})") from error
         for link in links:
             resolve_within(self.root, link)
         return path
 
     def make_folder(self, path: Path) -> Path:
-        """Make a folder below the root, but never the root.
-
-        Raises
-        ------
-        InputError
-            As of :meth:`folder`.
-        OSError
-            Where the system refuses.
-        """
+        """Make a folder below the root, but never the root; OSError where the system refuses."""
         path = self.folder(path)
         for place in self._ways(path):
             try:
@@ -152,13 +112,7 @@ class Anchor:
         return path
 
     def remove(self, path: Path) -> None:
-        """Remove a file or a folder below the root; nothing happens where nothing is there.
-
-        Raises
-        ------
-        InputError
-            As of :meth:`folder`, or where the system refuses.
-        """
+        """Remove a file or a folder below the root; nothing happens where nothing is there."""
         self.folder(path.parent)
         remove_within(self.root, self.root / path)
 

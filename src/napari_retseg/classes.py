@@ -19,23 +19,9 @@ _UNKNOWN = 254
 
 #: Colours of classes that come without one: distinct in light and dark themes.
 PALETTE = (
-    "#e6194b",
-    "#3cb44b",
-    "#ffe119",
-    "#4363d8",
-    "#f58231",
-    "#dcbeff",
-    "#42d4f4",
-    "#f032e6",
-    "#bfef45",
-    "#469990",
-    "#9a6324",
-    "#911eb4",
-    "#800000",
-    "#aaffc3",
-    "#808000",
-    "#000075",
-)
+    "#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#dcbeff", "#42d4f4", "#f032e6",
+    "#bfef45", "#469990", "#9a6324", "#911eb4", "#800000", "#aaffc3", "#808000", "#000075",
+)  # fmt: skip
 
 
 class LabelClass(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 
 
 def resolve_within(root: Path, path: Path) -> Path:
@@ -52,10 +52,8 @@ def remove_within(root: Path, path: Path) -> None:
         Where the folder that holds it lies elsewhere, or the system refuses.
     """
     resolve_within(root, path.parent)
-    try:
+    with explaining(path, "cannot be removed"):
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
         else:
             shutil.rmtree(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be removed ({error.strerror or error})") from error

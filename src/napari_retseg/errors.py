@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RetsegError(Exception):
     """A failure with a message for the user: what, which file, what to do.
@@ -43,3 +46,28 @@ class UsageError(RetsegError):
 
 class JobError(RetsegError):
     """A job that failed in its worker, or whose worker died."""
+
+
+@contextmanager
+def explaining(path: object, what: str, *, advice: str = "") -> Iterator[None]:
+    """Say in one line what the system refuses: ``PATH: cannot be read (permission denied)``.
+
+    Parameters
+    ----------
+    path
+        What it is about.
+    what
+        What cannot be done.
+    advice
+        What to do now.
+
+    Raises
+    ------
+    InputError
+        In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        ending = f"; {advice}" if advice else ""
+        raise InputError(f"{path}: {what} ({error.strerror or error}){ending}") from error

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,20 +228,7 @@ Event = (
     | Finished
 )
 
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        Message,
-        Progress,
-        BscanPredicted,
-        SamplesDrawn,
-        TrainingPlanned,
-        StepDone,
-        Scored,
-        CheckpointSaved,
-        Finished,
-    )
-}
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def encode(event: Event) -> dict[str, Any]:

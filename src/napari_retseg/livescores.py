@@ -24,9 +24,8 @@ class LiveScores:
     """Confusion counts of each B-scan and of all, kept up while one of the two is painted on.
 
     Both sides hold class values. Pixels that are 255 in the reference do not count. Those
-    that are 255 in the prediction do not count either, and :meth:`unpredicted_pixels` says
-    how many they are. A value that is no class counts as background and is reported by
-    :attr:`unknown_values`.
+    that are 255 in the prediction do not count either. A value that is no class counts as
+    background and is reported by :attr:`unknown_values`.
 
     Several threads may use it: :meth:`count_rest` in one of them does not hold up the others
     for longer than the count of one B-scan takes to be added.
@@ -77,21 +76,12 @@ class LiveScores:
             self._unknown = np.zeros((self._n_bscans, 2, 256), dtype=np.int64)
             self._unknown_total = np.zeros((2, 256), dtype=np.int64)
             self._overlaps: dict[int, Overlap] = {}
-            self._dices: dict[int, dict[str | None, float | None]] = {}
-
-    def set_volume(self, reference: Labels, predicted: Labels) -> None:
-        """Count all B-scans anew, about a millisecond each.
-
-        Raises
-        ------
-        ValueError
-            Where one of the two is not of the shape.
-        """
-        self.clear()
-        self.count_rest(reference, predicted)
+            self._dices: dict[int, float | None] = {}
 
     def count_rest(self, reference: Labels, predicted: Labels) -> bool:
-        """Count the B-scans that are not counted yet; meant for a thread beside the painter's.
+        """Count the B-scans that are not counted yet, about a millisecond each.
+
+        It is meant for a thread beside the painter's.
 
         A B-scan that the painter's thread counts meanwhile (:meth:`set_bscan`) keeps that
         count and the strokes on it. A B-scan must therefore be counted there before it is
@@ -205,7 +195,10 @@ class LiveScores:
         with self._lock:
             if bscans is None:
                 return self._total[:k, :k].copy(), self._present.copy()
-            return pool_counts(self._matrices[self._choose(bscans), :k, :k])
+            chosen = sorted(set(bscans))
+            for bscan in chosen:
+                self._check(bscan)
+            return pool_counts(self._matrices[chosen, :k, :k])
 
     def bscan_scores(self, bscan: int) -> Overlap:
         """Return the scores of one B-scan."""
@@ -214,33 +207,18 @@ class LiveScores:
                 self._overlaps[bscan] = self.scores([bscan])
             return self._overlaps[bscan]
 
-    def worst(self, n: int, *, class_name: str | None = None) -> list[tuple[int, float]]:
-        """Find the B-scans with the lowest Dice.
-
-        Parameters
-        ----------
-        n
-            How many at most.
-        class_name
-            By the Dice of this class; None: by the mean foreground Dice.
+    def worst(self, n: int) -> list[tuple[int, float]]:
+        """Find the (at most `n`) B-scans with the lowest mean foreground Dice.
 
         Returns
         -------
         list of (int, float)
             B-scan and Dice, the lowest first; B-scans without a value are left out.
         """
-        if class_name is not None and class_name not in self._classes.names:
-            raise ValueError(f"{class_name!r} is not among {', '.join(self._classes.names)}")
         with self._lock:
-            values = [(self._dice(i, class_name), i) for i in self._counted]
+            values = [(self._dice(i), i) for i in self._counted]
         found = sorted((dice, bscan) for dice, bscan in values if dice is not None)
         return [(bscan, dice) for dice, bscan in found[:n]]
-
-    def unpredicted_pixels(self, bscans: Iterable[int] | None = None) -> int:
-        """Number of annotated pixels that do not count, since the prediction holds 255 there."""
-        with self._lock:
-            counts = self._total if bscans is None else self._matrices[self._choose(bscans)]
-            return int(counts[..., :-1, -1].sum())
 
     @property
     def unknown_values(self) -> dict[Side, dict[int, int]]:
@@ -254,14 +232,11 @@ class LiveScores:
                 for side, counts in zip(_SIDES, self._unknown_total, strict=True)
             }
 
-    def _dice(self, bscan: int, class_name: str | None) -> float | None:
+    def _dice(self, bscan: int) -> float | None:
         """Return a B-scan's Dice; kept, since one stroke changes that of one B-scan only."""
-        kept = self._dices.setdefault(bscan, {})
-        if class_name not in kept:
-            overlap = self.bscan_scores(bscan)
-            own = None if class_name is None else overlap.classes[class_name]
-            kept[class_name] = overlap.mean_foreground_dice if own is None else own.dice
-        return kept[class_name]
+        if bscan not in self._dices:
+            self._dices[bscan] = self.bscan_scores(bscan).mean_foreground_dice
+        return self._dices[bscan]
 
     def _add(self, bscan: int, matrix: NDArray[np.int64], unknown: NDArray[np.int64]) -> None:
         """Add to a B-scan's counts and to those of all."""
@@ -278,12 +253,6 @@ class LiveScores:
         self._overlaps.pop(bscan, None)
         self._dices.pop(bscan, None)
         self._counted.add(bscan)
-
-    def _choose(self, bscans: Iterable[int]) -> list[int]:
-        chosen = sorted(set(bscans))
-        for bscan in chosen:
-            self._check(bscan)
-        return chosen
 
     def _check(self, bscan: int) -> None:
         if not 0 <= bscan < self._n_bscans:

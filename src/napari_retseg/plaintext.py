@@ -29,6 +29,11 @@ def make_visible(text: object, *, keep: str = "") -> str:
     return _ACTING.sub(lambda found: _escape(found[0], keep), str(text))
 
 
+def first_up(text: str) -> str:
+    """Begin a sentence: its first letter is a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def make_cell(value: object) -> object:
     """Return a value for a cell of a table (CSV): a text that could be a formula gets a quote.
 

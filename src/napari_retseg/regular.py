@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.errors import InputError, NotThereError, explaining
 
 #: A description (JSON, YAML, a card, a log) is smaller; a scan or weights file has its own limit.
 LARGEST_TEXT = 64 * 1024**2
@@ -39,8 +39,7 @@ def open_regular(path: Path, *, limit: int | None = None) -> BinaryIO:
     except FileNotFoundError as error:
         raise NotThereError(f"{path}: file or folder not found; check the path") from error
     except PermissionError as error:
-        why = "permission denied; change its permissions"
-        raise InputError(f"{path}: {why}") from error
+        raise InputError(f"{path}: permission denied; change its permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be opened ({reason})") from error
@@ -63,15 +62,12 @@ def read_limited(path: Path, limit: int = LARGEST_TEXT) -> bytes:
         Where it is not a regular file, is larger than `limit`, or cannot be read.
     """
     blocks, size = [], 0
-    with open_regular(path, limit=limit) as stream:
-        try:
-            while block := stream.read(_BLOCK):
-                size += len(block)
-                if size > limit:  # it has grown, or the system does not know its size
-                    raise _too_large(path, limit)
-                blocks.append(block)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with open_regular(path, limit=limit) as stream, explaining(path, "cannot be read"):
+        while block := stream.read(_BLOCK):
+            size += len(block)
+            if size > limit:  # it has grown, or the system does not know its size
+                raise _too_large(path, limit)
+            blocks.append(block)
     return b"".join(blocks)
 
 

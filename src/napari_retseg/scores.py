@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -174,18 +175,15 @@ class BscanScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(Overlap):
     """The scores of a set of B-scans: of all their pixels together, and of each.
 
     Attributes
     ----------
-    overlap
-        Scores from the pooled counts.
     n_groups
         Number of patients.
     """
 
-    overlap: Overlap
     bscans: tuple[BscanScores, ...]
     n_groups: int
 
@@ -199,31 +197,6 @@ class Scores:
         """Number of B-scans that hold just what was predicted, see `BscanScores.is_exact`."""
         return sum(bscan.is_exact for bscan in self.bscans)
 
-    @property
-    def classes(self) -> dict[str, ClassScores]:
-        """Scores of each class by name, background first."""
-        return self.overlap.classes
-
-    @property
-    def mean_foreground_dice(self) -> float | None:
-        """See :attr:`Overlap.mean_foreground_dice`."""
-        return self.overlap.mean_foreground_dice
-
-    @property
-    def mean_foreground_iou(self) -> float | None:
-        """See :attr:`Overlap.mean_foreground_iou`."""
-        return self.overlap.mean_foreground_iou
-
-    @property
-    def mean_dice_with_background(self) -> float | None:
-        """See :attr:`Overlap.mean_dice_with_background`."""
-        return self.overlap.mean_dice_with_background
-
-    @property
-    def mean_iou_with_background(self) -> float | None:
-        """See :attr:`Overlap.mean_iou_with_background`."""
-        return self.overlap.mean_iou_with_background
-
     def to_json(self, *, per_bscan: bool = True) -> dict[str, Any]:
         """Return the scores as plain values.
 
@@ -233,7 +206,7 @@ class Scores:
             With a list ``bscans`` of each B-scan's scores.
         """
         numbers = {"n_bscans": self.n_bscans, "n_exact": self.n_exact, "n_groups": self.n_groups}
-        data = {**self.overlap.to_json(), **numbers}
+        data = {**Overlap.to_json(self), **numbers}
         if per_bscan:
             data["bscans"] = [bscan.to_json() for bscan in self.bscans]
         return data
@@ -270,7 +243,7 @@ class ScoreCounter:
             for matrix, (name, group) in zip(stack, self._origins, strict=True)
         )
         return Scores(
-            overlap=score_counts(self._names, *pool_counts(stack)),
+            classes=score_counts(self._names, *pool_counts(stack)).classes,
             bscans=bscans,
             n_groups=len({group for _, group in self._origins}),
         )
@@ -331,10 +304,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-_MEAN = "mean foreground"
-_SCORES = ("dice", "iou")
-
-
 def format_table(scores: Mapping[str, Any], *, before: Mapping[str, Any] | None = None) -> str:
     """Lay out Dice and IoU of each foreground class as text, a dash where there is no value.
 
@@ -353,11 +322,8 @@ def format_table(scores: Mapping[str, Any], *, before: Mapping[str, Any] | None 
         old = None if before is None else before["classes"].get(name, {})
         numbers = _cells(own, old, "dice") + _cells(own, old, "iou")
         rows.append([make_visible(name), *numbers, str(own["bscans_present"]), _remark(own)])
-    numbers = [
-        *_cells(scores, before, "mean_foreground_dice"),
-        *_cells(scores, before, "mean_foreground_iou"),
-    ]
-    rows.append(["mean foreground", *numbers, str(scores["n_bscans"]), ""])
+    means = (_cells(scores, before, f"mean_foreground_{score}") for score in ("dice", "iou"))
+    rows.append(["mean foreground", *chain(*means), str(scores["n_bscans"]), ""])
     return _align(rows)
 
 

@@ -13,7 +13,7 @@ from napari_retseg.api.arguments import (
     LabelsLike,
     as_classes,
     as_labels,
-    as_scan,
+    read_scan,
 )
 from napari_retseg.api.picture import draw_bscan
 from napari_retseg.classes import IGNORE, LabelSet
@@ -110,7 +110,7 @@ def show(
     >>> ax.get_title()
     'B-scan 2 of 5'
     """
-    scan = as_scan(image)
+    scan = read_scan(image)
     shape = scan.spatial_shape
     values = np.zeros(shape, np.uint8) if labels is None else as_labels(labels, shape=shape)
     names = _name_values(values) if classes is None else as_classes(classes)

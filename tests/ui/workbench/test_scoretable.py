@@ -33,7 +33,7 @@ def overlap(predicted: list[int]) -> Overlap:
     counter = ScoreCounter(CLASSES)
     matrix = confusion_matrix(reference, np.array([predicted], dtype=np.uint8), len(CLASSES))
     counter.add(matrix, name="eye", group="A")
-    return counter.scores().overlap
+    return Overlap(counter.scores().classes)
 
 
 #: NFL 3 of 4, INL right, fluid predicted but not there, drusen in neither.

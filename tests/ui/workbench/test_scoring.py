@@ -44,7 +44,7 @@ def expect(
     for bscan in bscans:
         planes = classes.to_indices(reference[bscan]), classes.to_indices(predicted[bscan])
         counter.add(confusion_matrix(*planes, len(classes)), name=str(bscan), group="eye")
-    return counter.scores().overlap
+    return Overlap(counter.scores().classes)
 
 
 def check(played: PlayedBench, scoring: Scoring, bscans: list[int]) -> None:

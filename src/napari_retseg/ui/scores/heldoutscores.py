@@ -42,7 +42,7 @@ def count_heldout(workspace: Workspace) -> tuple[Overlap | None, str]:
         model = name_models(predicted)
         by = f" Predicted by {model}." if model else ""
         bscans = count_noun(scores.n_bscans, "B-scan")
-        return scores.overlap, f"{bscans} of {count_noun(scores.n_groups, 'patient')}{more}.{by}"
+        return scores, f"{bscans} of {count_noun(scores.n_groups, 'patient')}{more}.{by}"
     if without:
         return None, f"{count_noun(without, 'held-out B-scan')} confirmed, but not segmented yet."
     return None, "No held-out B-scan is confirmed yet."
