@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_retseg.io import open_label_writer, read_labels, read_scan, write_labels, write_scan
+from napari_retseg.io import LabelWriter, read_labels, read_scan, write_labels, write_scan
 from napari_retseg.scan import OctScan
 
 AXES: list[tuple[Any, ...]] = [
@@ -95,7 +95,7 @@ def test_labels_return(suffix: str, scan: OctScan, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = write_labels(Path(folder) / f"a{suffix}", labels, scan=scan)
         streamed = Path(folder) / f"b{suffix}"
-        with open_label_writer(streamed, scan=scan) as writer:
+        with LabelWriter(streamed, scan=scan) as writer:
             for index in order:
                 writer.write(index, planes[index])
         for file in (whole, streamed):

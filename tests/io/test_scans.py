@@ -226,9 +226,9 @@ def test_memory_does_not_grow_with_the_volume(tmp_path: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from napari_retseg.io import open_label_writer, read_scan
+from napari_retseg.io import LabelWriter, read_scan
 scan = read_scan(Path(sys.argv[1]))
-with open_label_writer(Path(sys.argv[1] + "-labels.nii.gz"), scan=scan) as writer:
+with LabelWriter(Path(sys.argv[1] + "-labels.nii.gz"), scan=scan) as writer:
     for k in range(scan.n_bscans):
         writer.write(k, (scan.read_bscan(k)[0] > 0).astype("uint8"))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

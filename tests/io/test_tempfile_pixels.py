@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retseg.io import open_label_writer, write_scan
+from napari_retseg.io import LabelWriter, write_scan
 from napari_retseg.scan import OctScan
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and signals are those of POSIX")
@@ -92,7 +92,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start(temporary: Path, pack
 def test_labels_that_wait_have_no_name(tmp_path: Path) -> None:
     """A killed prediction leaves nothing beside the file that it was going to write."""
     scan = OctScan(np.zeros((3, 4, 5), np.uint8), ("bscan", "depth", "width"))
-    with open_label_writer(tmp_path / "a.tif", scan=scan) as writer:
+    with LabelWriter(tmp_path / "a.tif", scan=scan) as writer:
         writer.write(0, np.ones((4, 5), np.uint8))
         assert list(tmp_path.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]

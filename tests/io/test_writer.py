@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
-from napari_retseg.io import open_label_writer, read_labels, read_scan, write_labels
+from napari_retseg.io import LabelWriter, read_labels, read_scan, write_labels
 from napari_retseg.scan import OctScan
 
 Stack = NDArray[np.uint8]
@@ -17,7 +17,7 @@ Stack = NDArray[np.uint8]
 
 @pytest.mark.parametrize("name", ["a.tif", "a.nii", "a.nii.gz", "a.npy", "a.npz"])
 def test_bscans_come_in_any_order(tmp_path: Path, volume: OctScan, stack: Stack, name: str) -> None:
-    with open_label_writer(tmp_path / "new" / name, scan=volume) as writer:
+    with LabelWriter(tmp_path / "new" / name, scan=volume) as writer:
         for index in (3, 0, 4, 2, 1):
             writer.write(index, stack[index])
         assert not (tmp_path / "new" / name).exists()
@@ -33,13 +33,13 @@ def test_bscans_come_in_any_order(tmp_path: Path, volume: OctScan, stack: Stack,
 
 def test_a_single_bscan_becomes_a_png(tmp_path: Path, stack: Stack) -> None:
     scan = OctScan(stack[0], ("depth", "width"))
-    with open_label_writer(tmp_path / "a.png", scan=scan) as writer:
+    with LabelWriter(tmp_path / "a.png", scan=scan) as writer:
         writer.write(0, stack[0][::1, ::-1])
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), stack[0][:, ::-1])
 
 
 def test_a_bscan_written_twice_is_the_last(tmp_path: Path, volume: OctScan, stack: Stack) -> None:
-    with open_label_writer(tmp_path / "a.tif", scan=volume) as writer:
+    with LabelWriter(tmp_path / "a.tif", scan=volume) as writer:
         for index in (0, 1, 2, 3, 4, 2):
             writer.write(index, stack[index] // 2 if index == 2 else stack[index])
         writer.write(2, stack[2])
@@ -49,7 +49,7 @@ def test_a_bscan_written_twice_is_the_last(tmp_path: Path, volume: OctScan, stac
 def test_bscans_that_are_missing_are_not_annotated(
     tmp_path: Path, volume: OctScan, stack: Stack
 ) -> None:
-    with open_label_writer(tmp_path / "a.tif", scan=volume) as writer:
+    with LabelWriter(tmp_path / "a.tif", scan=volume) as writer:
         writer.write(3, stack[3])
     found = read_labels(tmp_path / "a.tif")
     np.testing.assert_array_equal(found[3], stack[3])
@@ -58,7 +58,7 @@ def test_bscans_that_are_missing_are_not_annotated(
 
 def test_channels_of_the_scan_do_not_count(tmp_path: Path, stack: Stack) -> None:
     scan = OctScan(np.stack([stack] * 2), ("channel", "z", "y", "x"), affine=np.diag([2.0] * 4))
-    with open_label_writer(tmp_path / "a.nii.gz", scan=scan) as writer:
+    with LabelWriter(tmp_path / "a.nii.gz", scan=scan) as writer:
         for index, labels in enumerate(stack):
             writer.write(index, labels)
     found: Any = nib.load(tmp_path / "a.nii.gz")
@@ -72,7 +72,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(
     file = write_labels(tmp_path / "a.tif", stack, scan=volume)
 
     def fail() -> None:
-        with open_label_writer(file, scan=volume) as writer:
+        with LabelWriter(file, scan=volume) as writer:
             writer.write(0, stack[1])
             raise RuntimeError("cancelled")
 
@@ -89,7 +89,7 @@ def write_with_limit(file: Path, stack: Stack, *, first: int | None, last: int) 
     scan = OctScan(stack, ("bscan", "depth", "width"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        with open_label_writer(file, scan=scan) as writer:
+        with LabelWriter(file, scan=scan) as writer:
             if first is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (first, hard))
             for index, labels in enumerate(stack):
@@ -112,14 +112,14 @@ def test_no_room_is_one_clear_line_and_leaves_nothing(
 
 def test_a_format_that_cannot_hold_it_is_refused_at_once(tmp_path: Path, volume: OctScan) -> None:
     with pytest.raises(InputError, match="a PNG can store one B-scan"):
-        open_label_writer(tmp_path / "a.png", scan=volume)
+        LabelWriter(tmp_path / "a.png", scan=volume)
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path, volume: OctScan) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(InputError, match="cannot be written"),
-        open_label_writer(tmp_path / "file" / "a.tif", scan=volume),
+        LabelWriter(tmp_path / "file" / "a.tif", scan=volume),
     ):
         pass
 
@@ -138,9 +138,9 @@ def test_what_does_not_fit_is_a_mistake_of_the_caller(
 ) -> None:
     with (
         pytest.raises(ValueError, match=r"B-scan|labels"),
-        open_label_writer(tmp_path / "a.tif", scan=volume) as writer,
+        LabelWriter(tmp_path / "a.tif", scan=volume) as writer,
     ):
         writer.write(index, labels)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="not open"):
-        open_label_writer(tmp_path / "a.tif", scan=volume).write(0, np.zeros((40, 50), np.uint8))
+        LabelWriter(tmp_path / "a.tif", scan=volume).write(0, np.zeros((40, 50), np.uint8))

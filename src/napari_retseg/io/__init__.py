@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from napari_retseg.io.describe import describe_scan
 from napari_retseg.io.grid import Grid, grid_of, read_grid
 from napari_retseg.io.labels import label_path, read_labels, write_labels
-from napari_retseg.io.scans import read_scan, write_scan
+from napari_retseg.io.scans import describe_scan, read_scan, write_scan
 from napari_retseg.io.suffixes import SCAN_SUFFIXES, is_scan_path
-from napari_retseg.io.writer import LabelWriter, open_label_writer
+from napari_retseg.io.writer import LabelWriter
 
 __all__ = [
     "SCAN_SUFFIXES",
@@ -17,7 +16,6 @@ __all__ = [
     "grid_of",
     "is_scan_path",
     "label_path",
-    "open_label_writer",
     "read_grid",
     "read_labels",
     "read_scan",

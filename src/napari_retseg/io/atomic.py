@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -21,9 +22,10 @@ from napari_retseg.plaintext import make_visible
 from napari_retseg.regular import read_limited
 
 _PREFIX = ".retseg-"
+_TEMPORARY = re.compile(r"\.retseg-[0-9a-f]{12}(\.\w+)*")
 #: No room on the disk, or none left of what the user may take of it.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextmanager
@@ -74,7 +76,7 @@ def replace_atomically(path: Path, *, size: int = 0) -> Iterator[Path]:
 def _respect_protection(path: Path) -> None:
     """Refuse a file, or a folder, that is marked read-only: root could replace it all the same."""
     for marked in (path, path.parent):
-        if marked.exists() and not marked.stat().st_mode & _ANY_WRITE:
+        if marked.exists() and not marked.stat().st_mode & ANY_WRITE:
             raise InputError(
                 f"{path}: cannot be written ({marked} is write-protected); choose another folder "
                 "or make it writable"
@@ -98,7 +100,7 @@ def remove_leftovers(folder: Path, *, below: bool = True) -> None:
     for place, folders, files in os.walk(folder):
         for name in files:
             path = Path(place) / name
-            if name.startswith(_PREFIX) and not path.is_symlink():
+            if _TEMPORARY.fullmatch(name) and not path.is_symlink():
                 with suppress(OSError):
                     path.unlink()
         if not below:

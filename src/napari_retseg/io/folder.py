@@ -19,6 +19,7 @@ from napari_retseg.io.limits import check_shape, held_bytes
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.suffixes import list_bscans, suffix_of
 from napari_retseg.io.tiff import open_tiff
+from napari_retseg.plural import list_first
 from napari_retseg.scan import OctScan
 
 _NUMBERED = re.compile(r"(.*?)(\d{1,9})")
@@ -105,16 +106,12 @@ def _folder_notes(folder: Path, files: list[Path]) -> Iterator[str]:
         missing = sorted(set(range(min(numbers), max(numbers))) - numbers, key=int)
         # more gaps than files are another way of counting
         if 0 < len(missing) < len(numbers):
-            shown = ", ".join(str(n) for n in missing[:5]) + (", ..." if len(missing) > 5 else "")
+            shown = list_first(missing, 5)
             yield f"the numbers in the B-scans' file names skip {shown}; are files missing?"
-    others = [
-        entry.name
-        for entry in folder.iterdir()
-        if entry not in files and not entry.name.startswith(".")
-    ]
+    left = (entry.name for entry in folder.iterdir() if entry not in files)
+    others = sorted(name for name in left if not name.startswith("."))
     if others:
-        more = ", ..." if len(others) > 3 else ""
-        yield f"{len(others)} other files left out: {', '.join(sorted(others)[:3])}{more}"
+        yield f"{len(others)} other files left out: {list_first(others, 3)}"
 
 
 def _open_bscan(file: Path, values: Values) -> OctScan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,13 @@ class Layout:
 def layout_of_scan(scan: OctScan) -> Layout:
     """The layout that `write_scan` gives to a scan."""
     return Layout(
-        tuple(scan.pixels.shape),
-        np.dtype(scan.pixels.dtype),
-        scan.axes,
-        scan.spacing_um,
-        scan.laterality,
-        scan.affine,
-        scan.metadata.get(NIFTI_HEADER),
+        shape=tuple(scan.pixels.shape),
+        dtype=np.dtype(scan.pixels.dtype),
+        axes=scan.axes,
+        spacing_um=scan.spacing_um,
+        laterality=scan.laterality,
+        affine=scan.affine,
+        nifti_header=scan.metadata.get(NIFTI_HEADER),
     )
 
 
@@ -77,12 +77,4 @@ def layout_of_labels(shape: tuple[int, ...], scan: OctScan | None) -> Layout:
     dtype = np.dtype(np.uint8)
     if scan is None:
         return Layout(shape, dtype, UNNAMED_AXES[len(shape)], (None,) * len(shape))
-    return Layout(
-        shape,
-        dtype,
-        scan.spatial_axes,
-        scan.spacing_um,
-        scan.laterality,
-        scan.affine,
-        scan.metadata.get(NIFTI_HEADER),
-    )
+    return replace(layout_of_scan(scan), shape=shape, dtype=dtype, axes=scan.spatial_axes)

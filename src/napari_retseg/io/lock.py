@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from napari_retseg.errors import InputError, RetsegError
+from napari_retseg.errors import InputError, RetsegError, explaining
 
 LOCK = ".lock"
 
@@ -38,15 +38,13 @@ def hold_folder(
     InputError
         Where the folder cannot be written.
     """
-    try:
+    with explaining(folder, "cannot be written", advice=advice):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / name, timeout=patience)
-        lock.acquire()
-    except Timeout as error:
-        raise busy from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{folder}: cannot be written ({reason}); {advice}") from error
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise busy from error
     try:
         yield
     finally:

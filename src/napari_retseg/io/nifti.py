@@ -90,15 +90,12 @@ def write_nifti(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) ->
     to the bit; texts in it, which may name a patient, are left out.
     """
     header = _make_header(layout)
-    if suffix_of(target) == ".nii.gz":
-        with (
-            target.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=4, mtime=0) as stream,
-        ):
+    with target.open("wb") as raw:
+        if suffix_of(target) != ".nii.gz":
+            _write_stream(raw, header, planes)
+            return
+        with gzip.GzipFile("", "wb", fileobj=raw, compresslevel=4, mtime=0) as stream:
             _write_stream(stream, header, planes)
-        return
-    with target.open("wb") as stream:
-        _write_stream(stream, header, planes)
 
 
 def _write_stream(

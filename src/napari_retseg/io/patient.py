@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 from napari_retseg.regular import read_limited
 
 _SALT_BYTES = 32
@@ -54,22 +54,15 @@ def make_patient_keys(identities: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _salt_file() -> Path:
-    moved = os.environ.get("NAPARI_RETSEG_SALT")
-    return Path(moved) if moved else platformdirs.user_data_path("napari-retseg") / "patient-salt"
-
-
 def _read_salt() -> bytes:
-    file = _salt_file()
-    try:
+    moved = os.environ.get("NAPARI_RETSEG_SALT")
+    own = platformdirs.user_data_path("napari-retseg") / "patient-salt"
+    file = Path(moved) if moved else own
+    advice = "set NAPARI_RETSEG_SALT to a writable file"
+    with explaining(file, "cannot save the salt of patient keys", advice=advice):
         if not file.exists():
             _make_salt(file)
         salt = read_limited(file, _LARGEST)
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot save the salt of patient keys ({error.strerror}); set "
-            "NAPARI_RETSEG_SALT to a writable file"
-        ) from error
     if len(salt) < _SALT_BYTES:
         raise InputError(f"{file}: not a salt of patient keys; delete it to create a new one")
     return salt[:64]

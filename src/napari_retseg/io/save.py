@@ -41,18 +41,8 @@ def save_planes(path: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> P
         Where the format cannot hold them, or the system refuses to write.
     """
     check_target(path, layout)
-    suffix = suffix_of(path)
     with replace_atomically(path) as temporary:
-        if suffix == ".png":
-            _write_png(temporary, planes)
-        elif suffix in (".tif", ".tiff"):
-            write_tiff(temporary, planes, layout)
-        elif suffix == ".npy":
-            write_npy(temporary, planes, layout)
-        elif suffix == ".npz":
-            write_npz(temporary, planes, layout)
-        else:
-            write_nifti(temporary, planes, layout)
+        _WRITERS[suffix_of(path)](temporary, planes, layout)
     return path
 
 
@@ -80,6 +70,15 @@ def check_target(path: Path, layout: Layout) -> None:
         raise InputError(f"{path}: a NIfTI file cannot store {layout.dtype} values; use .npy")
 
 
-def _write_png(target: Path, planes: Iterable[NDArray[Any]]) -> None:
+def _write_png(target: Path, planes: Iterable[NDArray[Any]], _layout: Layout) -> None:
     (plane,) = planes
     Image.fromarray(np.ascontiguousarray(plane)).save(target, format="PNG")
+
+
+_WRITERS = {
+    ".png": _write_png,
+    **dict.fromkeys((".tif", ".tiff"), write_tiff),
+    **dict.fromkeys((".nii", ".nii.gz"), write_nifti),
+    ".npy": write_npy,
+    ".npz": write_npz,
+}

@@ -8,25 +8,14 @@ from napari_retseg.scan import AXIAL_UM, LATERAL_UM
 
 #: Micrometres in one unit, by the names that files use.
 UNITS_UM = {
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "um": 1.0,
-    "µm": 1.0,  # micro sign
-    "μm": 1.0,  # Greek mu
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "mm": 1e3,
-    "millimeter": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "m": 1e6,
-    "meter": 1e6,
-    "in": 25_400.0,
-    "inch": 25_400.0,
+    **dict.fromkeys(("nm", "nanometer"), 1e-3),
+    # the second is written with a micro sign, the third with a Greek mu
+    **dict.fromkeys(("um", "µm", "μm", "micron", "microns", "micrometer"), 1.0),
+    **dict.fromkeys(("mm", "millimeter"), 1e3),
+    **dict.fromkeys(("cm", "centimeter"), 1e4),
+    **dict.fromkeys(("m", "meter"), 1e6),
+    **dict.fromkeys(("in", "inch"), 25_400.0),
 }
-
-
 _LEAST_DENSITY = 1e-12
 
 

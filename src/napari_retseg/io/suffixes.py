@@ -6,7 +6,7 @@ from pathlib import Path
 
 from natsort import natsorted, ns
 
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.file_errors import is_folder
 
 #: One B-scan a file: these make up folders of B-scans.
@@ -54,7 +54,7 @@ def list_bscans(folder: Path) -> list[Path]:
     InputError
         Where the folder may not be listed.
     """
-    try:
+    with explaining(folder, "the folder cannot be listed"):
         entries = [
             entry
             for entry in folder.iterdir()
@@ -62,6 +62,4 @@ def list_bscans(folder: Path) -> list[Path]:
             and not entry.name.startswith(".")
             and entry.is_file()
         ]
-    except OSError as error:
-        raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
     return natsorted(entries, key=lambda entry: entry.name, alg=ns.IGNORECASE)

@@ -11,15 +11,7 @@ import tifffile
 from napari_retseg.io.scale import believe_density, density_to_um, to_um
 
 #: Letters of tifffile for the axes of ours, in files that name them.
-LETTERS = {
-    "channel": "C",
-    "bscan": "Z",
-    "z": "Z",
-    "depth": "Y",
-    "y": "Y",
-    "width": "X",
-    "x": "X",
-}
+LETTERS = {"channel": "C", "bscan": "Z", "z": "Z", "depth": "Y", "y": "Y", "width": "X", "x": "X"}
 
 _CENTIMETRE = 3
 _INCH = 2

@@ -6,18 +6,18 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.errors import InputError
-from napari_retseg.io.file_errors import first_line
+from napari_retseg.errors import explaining
 from napari_retseg.io.layout import layout_of_labels
 from napari_retseg.io.save import check_target, save_planes
 from napari_retseg.scan import OctScan
+
+_ADVICE = "choose another folder or free some disk space"
 
 
 class LabelWriter:
@@ -33,6 +33,16 @@ class LabelWriter:
         The file, as for `write_labels`.
     scan
         The scan that the labels belong to.
+
+    Raises
+    ------
+    InputError
+        Where the format cannot hold the labels.
+
+    Examples
+    --------
+    >>> with LabelWriter(path, scan=scan) as writer:  # doctest: +SKIP
+    ...     writer.write(3, labels)
     """
 
     def __init__(self, path: Path, *, scan: OctScan) -> None:
@@ -45,15 +55,13 @@ class LabelWriter:
         check_target(self.path, self._layout)
 
     def __enter__(self) -> Self:
-        try:
+        with explaining(self.path, "cannot be written", advice=_ADVICE):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # without a name: nothing is left of it when the program is killed, and nobody else
             # can open it; unbuffered: what a full disk refuses is known at once
             self._stream = cast(
                 "IO[bytes]", tempfile.TemporaryFile(dir=self.path.parent, buffering=0)
             )
-        except OSError as error:
-            raise self._refusal(error) from error
         return self
 
     def write(self, index: int, labels: NDArray[np.uint8]) -> None:
@@ -80,20 +88,13 @@ class LabelWriter:
         if labels.shape != self._plane or labels.dtype != np.uint8:
             raise ValueError(f"labels {labels.dtype} {labels.shape}, needed uint8 {self._plane}")
         data = memoryview(np.ascontiguousarray(labels).tobytes())
-        try:
+        with explaining(self.path, "cannot be written", advice=_ADVICE):
             self._stream.seek(index * math.prod(self._plane))
             while data:
                 data = data[self._stream.write(data) :]
-        except OSError as error:
-            raise self._refusal(error) from error
         self._written.add(index)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 save_planes(self.path, self._planes(), self._layout)
@@ -114,25 +115,3 @@ class LabelWriter:
             while len(data) < size:
                 data += self._stream.read(size - len(data))
             yield np.frombuffer(data, np.uint8).reshape(self._plane)
-
-    def _refusal(self, error: OSError) -> InputError:
-        why = error.strerror or first_line(error)
-        return InputError(
-            f"{self.path}: cannot be written ({why}); choose another folder or free some disk space"
-        )
-
-
-def open_label_writer(path: Path, *, scan: OctScan) -> LabelWriter:
-    """Open a writer that takes the labels of a scan one B-scan at a time.
-
-    Examples
-    --------
-    >>> with open_label_writer(path, scan=scan) as writer:  # doctest: +SKIP
-    ...     writer.write(3, labels)
-
-    Raises
-    ------
-    InputError
-        Where the format cannot hold the labels.
-    """
-    return LabelWriter(path, scan=scan)

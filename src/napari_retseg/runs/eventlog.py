@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.errors import InputError, NotThereError, explaining
 from napari_retseg.events import Event, Message, decode, is_known
 from napari_retseg.records import parse_json
 from napari_retseg.regular import open_regular
@@ -50,11 +50,8 @@ def read_log(run: Path) -> list[LogLine]:
         Where it is not a regular file, is too large, or may not be read.
     """
     path = RunPaths(run).events
-    with open_regular(path, limit=LARGEST_LOG) as stream:
-        try:
-            return list(parse_log(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), path))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with open_regular(path, limit=LARGEST_LOG) as stream, explaining(path, "cannot be read"):
+        return list(parse_log(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), path))
 
 
 def read_events(run: Path) -> list[Event]:
