@@ -105,7 +105,7 @@ def test_a_plane_that_no_state_mentions_is_adopted(
         patch.setattr("napari_retseg.workspace.cases.save_dataset", die)
         with pytest.raises(InputError, match="killed here"):
             workspace.write_labels("P1", 3, draw_plane(3), state="confirmed")
-    (workspace.folder / "labels" / "P1" / ".retseg-0123.png").write_bytes(b"half")
+    (workspace.folder / "labels" / "P1" / ".retseg-0123456789ab.png").write_bytes(b"half")
     workspace.close()
     with Workspace.open(workspace.folder) as opened:
         assert opened.states("P1") == states_on_disk(opened, "P1") == {3: "corrected"}

@@ -81,13 +81,6 @@ def test_a_strip_has_a_cell_for_each_bscan() -> None:
     assert {cell.status for cell in strip} == set(get_args(BscanStatus))
 
 
-def test_a_review_gives_its_strip() -> None:
-    scan = ScanReview("A", "P1", 3, confirm(0), say({1: 0.2}), frozenset({2}))
-    assert [cell.status for cell in scan.strip()] == ["confirmed", "predicted", "untouched"]
-    assert [cell.is_heldout for cell in scan.strip()] == [False, False, True]
-    assert scan.strip()[1].uncertainty == 0.2
-
-
 def test_the_most_uncertain_comes_first() -> None:
     scan = ScanReview("A", "P1", 5, predicted=say({0: 0.1, 1: 0.41, 2: 0.4, 3: 0.2, 4: 0.3}))
     assert choose(scan) == NextBscan("A", 1, "most uncertain of 5 (uncertainty 0.41)")

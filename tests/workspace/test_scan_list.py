@@ -13,7 +13,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
-from napari_retseg.workspace.grouping import guess_group
+from napari_retseg.workspace.adding import guess_group
 from napari_retseg.workspace.layout import choose_name
 from tests.conftest import TINY_CLASSES
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file

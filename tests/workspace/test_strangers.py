@@ -122,7 +122,7 @@ def test_one_bad_file_keeps_nothing_else_from_being_shown(
         if kind != "folder":  # segmenting again mends it
             opened.write_predictions("P1", {0: (draw_plane(5), None)}, model=Model())
             assert set(opened.predictions("P1")) == {0}
-            assert opened.prediction_problem("P1") == ""
+            assert opened.read_scan("P1").notes == ()
         entry = opened.add_scan(read_scan(scan_files[2]))
         assert entry.name == "S06_B10"
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from napari_retseg.dataset import Case
 from napari_retseg.dataset.content import identify
 from napari_retseg.dataset.files import check_name
-from napari_retseg.errors import InputError, RetsegError
+from napari_retseg.errors import RetsegError
 from napari_retseg.io import is_scan_path, read_scan
 from napari_retseg.io.scans import write_tiff_copy
 from napari_retseg.io.suffixes import stem_of
-from napari_retseg.scan import Laterality, OctScan
+from napari_retseg.scan import OctScan
 from napari_retseg.workspace.cases import CaseBook
-from napari_retseg.workspace.entry import shape_of
-from napari_retseg.workspace.grouping import GUESSED, SOURCE, guess_group
 from napari_retseg.workspace.layout import LABELS, PREDICTIONS, SCANS, choose_name, list_names
 from napari_retseg.workspace.relocation import holds_scan, measure
+
+#: Key of a case's `about`: where its patient came from.
+SOURCE = "group_source"
+GUESSED = "guessed"
+_BSCAN = re.compile(r"(?P<patient>.+?)[_-][Bb]\d+")
+_DIGIT = re.compile(r"\d")
 
 
 def find_known(book: CaseBook, path: Path) -> str | None:
@@ -97,52 +101,44 @@ def _describe(scan: OctScan, image: Path) -> dict[str, Any]:
     return about
 
 
-def describe(
-    case: Case,
-    *,
-    spacing_um: Sequence[float | None] | None,
-    laterality: Laterality | None,
-    group: str | None,
-) -> Case:
-    """Note what the user says about a scan; None leaves what is known.
+def guess_group(name: str) -> str:
+    """Guess the patient of a scan by its name: ``S06`` of ``S06_B10``, else the whole name."""
+    found = _BSCAN.fullmatch(name)
+    return found["patient"] if found else name
 
-    A scan that turns out to be of another patient loses its place in the split.
 
-    Raises
-    ------
-    InputError
-        Where a value cannot be.
+def join_groups(new: Case, cases: Iterable[Case]) -> list[Case]:
+    """Give a new case, and cases like it, the patient that their names share.
+
+    As in a folder pair that is the text before the first ``_`` of names, but only where it
+    holds a digit: ``P1_OD`` and ``P1_OS`` are of one patient, ``scan_1`` and ``scan_2`` are
+    not. A case whose split is pinned keeps its patient, and the new one joins it.
+
+    Parameters
+    ----------
+    new
+        A case whose patient was guessed.
+    cases
+        The others.
+
+    Returns
+    -------
+    list of Case
+        The new one, and those of the others that changed.
     """
-    about = dict(case.about)
-    update: dict[str, Any] = {"about": about}
-    if spacing_um is not None:
-        about["spacing_um"] = _check_spacing(case, spacing_um)
-        about["spacing_source"] = "user"
-    if laterality is not None:
-        if laterality not in get_args(Laterality):
-            raise InputError(
-                f"{case.about['name']}: laterality must be OD or OS, not {laterality!r}"
-            )
-        about["laterality"] = laterality
-    if group is not None:
-        group = group.strip()
-        if not group:
-            raise InputError(f"{case.about['name']}: enter a name for the patient")
-        about.pop(SOURCE, None)
-        update["group"] = group
-        if group != case.group:
-            update |= {"split": None, "heldout_bscans": (), "unused_bscans": ()}
-    return case.model_copy(update=update)
+    prefix = _prefix(new)
+    if prefix is None or guess_group(new.name) != new.name:
+        return [new]
+    alike = [c for c in cases if c.about.get(SOURCE) == GUESSED and _prefix(c) == prefix]
+    pinned = [c for c in alike if c.split is not None]
+    if not alike:
+        return [new]
+    group = pinned[0].group if pinned else prefix
+    changed = [c for c in alike if c.split is None and c.group != group]
+    return [c.model_copy(update={"group": group}) for c in (new, *changed)]
 
 
-def _check_spacing(case: Case, given: Iterable[float | None]) -> list[float | None]:
-    sizes = [None if size is None else float(size) for size in given]
-    shape = shape_of(case)
-    if shape is not None and len(sizes) != len(shape):
-        raise InputError(
-            f"{case.about['name']}: got {len(sizes)} pixel sizes, but the scan has "
-            f"{len(shape)} axes"
-        )
-    if any(size is not None and not (math.isfinite(size) and size > 0) for size in sizes):
-        raise InputError(f"{case.about['name']}: pixel sizes must be positive numbers in µm")
-    return sizes
+def _prefix(case: Case) -> str | None:
+    """The text before the first ``_``, where it may be a patient's name."""
+    prefix, separator, _ = case.name.partition("_")
+    return prefix if separator and _DIGIT.search(prefix) else None

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_retseg.errors import RetsegError
-from napari_retseg.workspace.entry import State
+from napari_retseg.workspace.entry import Plane, State
 
 #: Seconds between two attempts to write what the disk refused.
 RETRY_S = 1.0
@@ -25,13 +24,7 @@ class LabelSink(Protocol):
     """Where labels go: a workspace."""
 
     def write_labels(
-        self,
-        name: str,
-        bscan: int,
-        plane: NDArray[np.uint8],
-        *,
-        state: State,
-        model: str | None = None,
+        self, name: str, bscan: int, plane: Plane, *, state: State, model: str | None = None
     ) -> None:
         """Write one B-scan's class values and its state."""
         ...
@@ -41,7 +34,7 @@ class LabelSink(Protocol):
 class _Write:
     """One plane on its way; `ticket` says when it was first asked for, `due` when to write it."""
 
-    plane: NDArray[np.uint8]
+    plane: Plane
     state: State
     model: str | None
     ticket: int
@@ -103,7 +96,7 @@ class Autosaver:
         self,
         name: str,
         bscan: int,
-        plane: NDArray[np.uint8],
+        plane: Plane,
         *,
         state: State = "corrected",
         model: str | None = None,
@@ -152,7 +145,7 @@ class Autosaver:
         """Whether the disk refuses some of them."""
         return self._is_failing
 
-    def newest(self, name: str) -> dict[int, NDArray[np.uint8]]:
+    def newest(self, name: str) -> dict[int, Plane]:
         """Return the newest planes of a scan that are not on disk yet, by B-scan."""
         with self._changed:
             return {

@@ -28,7 +28,8 @@ class CaseBook:
     """The cases by their names.
 
     Reading takes no lock and no file. Changes are written first, and seen then; who changes
-    holds the workspace's lock.
+    holds the workspace's lock. Where ``dataset.json`` cannot be written, nothing is changed, and an
+    InputError says why.
 
     Parameters
     ----------
@@ -97,12 +98,7 @@ class CaseBook:
         fields = {name: getattr(self._dataset, name) for name in Dataset.model_fields}
         return Dataset(**{**fields, "cases": tuple(cases)})
 
-    def change(
-        self,
-        *cases: Case,
-        found: Iterable[str] = (),
-        drop: str | None = None,
-    ) -> None:
+    def change(self, *cases: Case, found: Iterable[str] = (), drop: str | None = None) -> None:
         """Put cases in place of those of the same names, or add them; write, then show.
 
         Parameters
@@ -113,11 +109,6 @@ class CaseBook:
             Names whose scan is there again.
         drop
             The name of a case that is taken out.
-
-        Raises
-        ------
-        InputError
-            Where ``dataset.json`` cannot be written; nothing is changed then.
         """
         known = {**self._known.cases, **{case.about["name"]: case for case in cases}}
         if drop is not None:
@@ -131,24 +122,12 @@ class CaseBook:
         self._known = _Known(cases, self._known.missing)
 
     def change_head(self, dataset: Dataset) -> None:
-        """Take over what a dataset says but its cases; write, then show.
-
-        Raises
-        ------
-        InputError
-            Where ``dataset.json`` cannot be written; nothing is changed then.
-        """
+        """Take over what a dataset says but its cases; write, then show."""
         self._write(dataset.model_copy(update={"cases": ()}), self.cases, self.missing)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write several changes at once, at the end; after an error those made until then.
-
-        Raises
-        ------
-        InputError
-            Where ``dataset.json`` cannot be written; nothing is changed then.
-        """
+        """Write several changes at once, at the end; after an error those made until then."""
         before = self._dataset, self._known
         self._is_waiting = True
         try:
@@ -162,13 +141,7 @@ class CaseBook:
                 raise
 
     def save(self) -> None:
-        """Write what is in memory.
-
-        Raises
-        ------
-        InputError
-            Where ``dataset.json`` cannot be written.
-        """
+        """Write what is in memory."""
         self._write(self._dataset, self.cases, self.missing)
 
     def _write(self, dataset: Dataset, cases: Mapping[str, Case], missing: frozenset[str]) -> None:

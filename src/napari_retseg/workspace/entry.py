@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from napari_retseg.dataset import Case, Split
 from napari_retseg.scan import Laterality, SpacingSource
 
+#: Class values of one B-scan, ``(depth, width)``.
+Plane = NDArray[np.uint8]
 #: How far a B-scan's labels are; one without a state is untouched.
 State = Literal["corrected", "confirmed"]
 

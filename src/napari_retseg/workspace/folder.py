@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.dataset import Dataset, registry, save_dataset
@@ -16,11 +17,11 @@ from napari_retseg.workspace.lock import take_lock
 from napari_retseg.workspace.opening import check_trust, read_contents
 from napari_retseg.workspace.removal import finish_removals
 from napari_retseg.workspace.restore import RestorePoints
-from napari_retseg.workspace.scan_list import ScanShelf
+from napari_retseg.workspace.scan_list import ScanList
 from napari_retseg.workspace.training import TrainingData
 
 
-class Workspace(ScanShelf, Labelling, TrainingData):
+class Workspace(ScanList, Labelling, TrainingData):
     """A folder in which a user corrects labels and trains again.
 
     Made by :meth:`create` or :meth:`open`; use it as a context manager, or close it. Any thread
@@ -50,11 +51,10 @@ class Workspace(ScanShelf, Labelling, TrainingData):
         """
         folder = Path(folder).absolute()
         layout.check_room(folder)
-        header = layout.make_header()
         dataset = Dataset(root=folder.resolve(), name=name or folder.name, labels=classes, cases=())
         save_dataset(dataset)
         # the last file: before it, nothing there counts as a workspace
-        layout.write_header(folder, header)
+        layout.write_header(folder, layout.Header(id=str(uuid4())))
         return cls.open(folder, trust=True)
 
     @classmethod

@@ -17,6 +17,7 @@ from napari_retseg.events import BscanUncertainty
 from napari_retseg.plural import count_noun
 from napari_retseg.workspace.base import OpenedWorkspace
 from napari_retseg.workspace.entry import (
+    Plane,
     PredictedBscan,
     PredictingModel,
     State,
@@ -69,13 +70,7 @@ class Labelling(OpenedWorkspace):
             return read_planes(self.label_folder(name), shape, missing=BACKGROUND)
 
     def write_labels(
-        self,
-        name: str,
-        bscan: int,
-        plane: NDArray[np.uint8],
-        *,
-        state: State,
-        model: str | None = None,
+        self, name: str, bscan: int, plane: Plane, *, state: State, model: str | None = None
     ) -> None:
         """Write one B-scan's labels.
 
@@ -146,11 +141,6 @@ class Labelling(OpenedWorkspace):
         """
         return self._predictions.bscans(name, self.content_of(name))
 
-    def prediction_problem(self, name: str) -> str:
-        """Return one sentence, why a scan's predictions cannot be read; empty where they can."""
-        self._book.get(name)
-        return self._predictions.problem(name)
-
     def read_prediction(self, name: str) -> StoredPrediction | None:
         """Read what models said of a scan; None where none was asked, or it cannot be read.
 
@@ -179,7 +169,7 @@ class Labelling(OpenedWorkspace):
         self,
         name: str,
         bscan: int,
-        plane: NDArray[np.uint8],
+        plane: Plane,
         *,
         model: PredictingModel,
         uncertainty: BscanUncertainty | None = None,
@@ -218,7 +208,7 @@ class Labelling(OpenedWorkspace):
             scan = self.content_of(name)
             self._predictions.write(name, planes, model, scan=scan, options=options)
 
-    def _check_plane(self, case: Case, bscan: int, plane: NDArray[np.uint8]) -> None:
+    def _check_plane(self, case: Case, bscan: int, plane: Plane) -> None:
         shape = self._shape(case)
         if not 0 <= bscan < count_bscans(shape):
             raise InputError(

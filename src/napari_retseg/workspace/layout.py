@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_retseg.anchor import Anchor
 from napari_retseg.containment import resolve_within
 from napari_retseg.dataset.registry import WORKSPACE
-from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.errors import InputError, NotThereError, explaining
 from napari_retseg.io.atomic import write_json
 from napari_retseg.records import check_record, read_json
 
@@ -45,11 +45,6 @@ class Header(BaseModel):
 
     id: str = Field(min_length=1, max_length=200)
     settings: dict[str, Any] = Field(default_factory=dict)
-
-
-def make_header() -> Header:
-    """Make the description of a new workspace."""
-    return Header(id=str(uuid.uuid4()))
 
 
 def read_header(folder: Path) -> Header:
@@ -109,12 +104,10 @@ def check_room(folder: Path) -> None:
     """
     if (folder / WORKSPACE).exists():
         raise InputError(f"{folder}: already a workspace; open it")
-    try:
+    with explaining(folder, "cannot be read"):
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: this is a file; choose a new folder for the workspace")
         there = [e.name for e in folder.iterdir()] if folder.exists() else []
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
     visible = sorted(name for name in there if not name.startswith("."))
     if visible:
         raise InputError(
@@ -142,12 +135,9 @@ def choose_name(wanted: str, taken: Iterable[str]) -> str:
 
 def list_names(folder: Path) -> list[str]:
     """Return what lies in a folder; nothing where there is none."""
-    try:
+    with explaining(folder, "cannot be listed"), suppress(FileNotFoundError):
         return sorted(entry.name for entry in folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror})") from error
+    return []
 
 
 def list_rounds(anchor: Anchor) -> list[Path]:
@@ -166,20 +156,3 @@ def next_round(anchor: Anchor) -> Path:
     """Return where the next round comes to lie; nothing is made."""
     folder = anchor.folder(Path(ROUNDS))
     return folder / f"{max(_number_rounds(folder), default=0) + 1:04d}"
-
-
-def make_round(anchor: Anchor) -> Path:
-    """Make the folder of the next round.
-
-    Raises
-    ------
-    InputError
-        Where it cannot be made.
-    """
-    path = next_round(anchor)
-    try:
-        anchor.make_folder(path.parent)
-        path.mkdir()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be created ({error.strerror})") from error
-    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,9 @@ from filelock import BaseFileLock, FileLock, Timeout
 from napari_retseg.dataset.description import DESCRIPTION
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError
+from napari_retseg.io.atomic import ANY_WRITE
 from napari_retseg.io.lock import check_lock
 from napari_retseg.workspace.layout import LABELS, LOCK
-
-_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def take_lock(folder: Path) -> tuple[BaseFileLock | None, str]:
@@ -78,4 +76,4 @@ def writing(folder: Path) -> Iterator[None]:
 
 def _may_write(path: Path) -> bool:
     """Whether a place is marked writable, even for somebody whom the system lets write anywhere."""
-    return bool(path.stat().st_mode & _ANY_WRITE) and os.access(path, os.W_OK)
+    return bool(path.stat().st_mode & ANY_WRITE) and os.access(path, os.W_OK)

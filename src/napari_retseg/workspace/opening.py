@@ -22,7 +22,7 @@ from napari_retseg.dataset.description import (
 from napari_retseg.dataset.planes import list_planes
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, RetsegError
-from napari_retseg.plural import agree, count_noun
+from napari_retseg.plural import agree, count_noun, list_first
 from napari_retseg.workspace.cases import MISSING
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.layout import KINDS, LABELS, choose_name, list_names
@@ -241,10 +241,5 @@ def _list_strangers(folder: Path, cases: list[Case]) -> list[str]:
     ]
     if not left:
         return []
-    more = ", ..." if len(left) > _LISTED else ""
-    return [
-        (
-            f"{LABELS}/ contains labels of scans that are not in the workspace: "
-            f"{', '.join(left[:_LISTED])}{more}"
-        )
-    ]
+    named = list_first(left, _LISTED)
+    return [f"{LABELS}/ contains labels of scans that are not in the workspace: {named}"]

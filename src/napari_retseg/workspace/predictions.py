@@ -202,11 +202,5 @@ def _encode(stored: _Stored) -> dict[str, Any]:
 
 
 def _decode(found: _Bscan, about: _About) -> PredictedBscan:
-    return PredictedBscan(
-        score=found.score,
-        descriptor=found.descriptor,
-        weights_id=about.weights_id if found.weights_id is None else found.weights_id,
-        model=about.model if found.model is None else found.model,
-        options=found.options,
-        scan=found.scan,
-    )
+    own = found.model_dump(exclude_none=True)
+    return PredictedBscan(**{"weights_id": about.weights_id, "model": about.model, **own})

@@ -12,7 +12,7 @@ from napari_retseg.anchor import Anchor
 from napari_retseg.dataset import BscanState, Case
 from napari_retseg.dataset.description import describe_case
 from napari_retseg.dataset.planes import list_planes, plane_path
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.atomic import write_bytes, write_json
 from napari_retseg.records import read_record
 from napari_retseg.regular import read_limited
@@ -55,11 +55,9 @@ def move_away(anchor: Anchor, name: str, kept: Path) -> None:
     """
     for kind in (LABELS, PREDICTIONS):
         source, target = anchor.folder(Path(kind, name)), anchor.folder(kept / kind)
-        try:
+        with explaining(source, f"cannot be moved to {kept}"):
             if source.is_dir() and not target.exists():
                 source.replace(target)
-        except OSError as error:
-            raise InputError(f"{source}: cannot be moved to {kept} ({error.strerror})") from error
 
 
 def finish_removals(anchor: Anchor, names: Collection[str]) -> None:

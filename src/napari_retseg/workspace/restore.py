@@ -19,8 +19,6 @@ from napari_retseg.workspace.restore_point import Kind, PointFolder, RestorePoin
 if TYPE_CHECKING:
     from napari_retseg.workspace.folder import Workspace
 
-__all__ = ["RestorePoint", "RestorePoints"]
-
 _UNDO = "before undo: "
 _Stacks = dict[str, list[RestorePoint]]
 
@@ -182,9 +180,6 @@ class RestorePoints:
     def _names(self) -> set[str]:
         return {entry.name for entry in self._workspace.scans}
 
-    def _labels_of(self, name: str) -> Path:
-        return self._workspace.label_folder(name)
-
     def _make(
         self,
         why: str,
@@ -213,7 +208,7 @@ class RestorePoints:
 
     def _link(self, name: str, scope: Iterable[int] | None, stage: Path) -> dict[int, State | None]:
         """Link the label files of a scan into a folder; return their states."""
-        folder = self._labels_of(name)
+        folder = self._workspace.label_folder(name)
         before = self._workspace.states(name)
         bscans = list_planes(folder) if scope is None else scope
         there = {b: _keep(plane_path(folder, b), plane_path(stage, b)) for b in bscans}
@@ -237,7 +232,7 @@ class RestorePoints:
 
     def _find_changes(self, point: RestorePoint) -> tuple[int, ...]:
         """Return the B-scans that are not as they were at a point."""
-        folder, kept = self._labels_of(point.name), self._folder.path_of(point.number)
+        folder, kept = self._workspace.label_folder(point.name), self._folder.path_of(point.number)
         states = self._workspace.states(point.name)
         there = set(list_planes(folder))
         scope = {*point.labels, *there, *states} if point.is_whole else set(point.labels)

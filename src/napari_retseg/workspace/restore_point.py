@@ -15,7 +15,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.records import read_record
 from napari_retseg.workspace.entry import State
-from napari_retseg.workspace.layout import RESTORE, STAGED
+from napari_retseg.workspace.layout import RESTORE, STAGED, list_names
 
 POINT = "point.json"
 
@@ -115,12 +115,7 @@ class PointFolder:
         InputError
             Where the folder cannot be listed.
         """
-        try:
-            return {int(p.name) for p in self._folder.iterdir() if p.name.isdecimal()}
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            raise InputError(f"{self._folder}: cannot be listed ({error.strerror})") from error
+        return {int(name) for name in list_names(self._folder) if name.isdecimal()}
 
     @contextmanager
     def stage(self) -> Iterator[Path]:

@@ -90,11 +90,6 @@ class ScanReview:
     heldout: Collection[int] = frozenset()
     unused: Collection[int] = frozenset()
 
-    def strip(self) -> tuple[StripCell, ...]:
-        """Return the cells of :func:`make_strip`."""
-        scores = {i: said.score for i, said in self.predicted.items()}
-        return make_strip(self.n_bscans, states=self.states, predicted=scores, heldout=self.heldout)
-
 
 @dataclass(frozen=True, slots=True)
 class NextBscan:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +16,13 @@ from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError
 from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.workspace import adding, transfer
-from napari_retseg.workspace.entry import (
-    ScanEntry,
-    shape_of,
-)
-from napari_retseg.workspace.grouping import GUESSED, SOURCE, join_groups
+from napari_retseg.workspace.entry import ScanEntry, shape_of
 from napari_retseg.workspace.relocation import check_content, find_moved
 from napari_retseg.workspace.removal import bring_back, move_away, note_removal
 from napari_retseg.workspace.replacement import Replacement
 
 
-class ScanShelf(Replacement):
+class ScanList(Replacement):
     """The part of a workspace that knows its scans."""
 
     @property
@@ -61,19 +59,13 @@ class ScanShelf(Replacement):
         """
         with self._changing():
             path = adding.find_source(scan)
-            if path is not None:
-                known = adding.find_known(self._book, path)
-                if known is None:
-                    known = adding.find_returned(self._book, path)
-                    return (
-                        self._add(scan, path, group, name)
-                        if known is None
-                        else self.relocate(known, path)
-                    )
-                if known in self._book.missing:
-                    return self.relocate(known, path)
+            if path is None:
+                return self._add(scan, path, group, name)
+            known = adding.find_known(self._book, path)
+            if known is not None and known not in self._book.missing:
                 return self._book.entry(known)
-            return self._add(scan, path, group, name)
+            known = known or adding.find_returned(self._book, path)
+            return self.relocate(known, path) if known else self._add(scan, path, group, name)
 
     def _add(
         self, scan: OctScan, path: Path | None, group: str | None, name: str | None
@@ -82,8 +74,8 @@ class ScanShelf(Replacement):
         self._note_outside(case.image)
         case, kept = bring_back(self.anchor, case)
         changed = [case]
-        if case.about.get(SOURCE) == GUESSED:
-            changed = join_groups(case, self._book.cases.values())
+        if case.about.get(adding.SOURCE) == adding.GUESSED:
+            changed = adding.join_groups(case, self._book.cases.values())
         self._book.change(*changed)
         if kept is not None:
             with suppress(InputError):  # they are kept twice then
@@ -186,10 +178,18 @@ class ScanShelf(Replacement):
         """
         with self._changing():
             case = self._book.get(name)
-            described = adding.describe(
-                case, spacing_um=spacing_um, laterality=laterality, group=group
-            )
-            self._book.change(described)
+            update: dict[str, Any] = {"about": {**case.about}}
+            if spacing_um is not None:
+                sizes = _check_spacing(case, spacing_um)
+                update["about"] |= {"spacing_um": sizes, "spacing_source": "user"}
+            if laterality is not None:
+                if laterality not in get_args(Laterality):
+                    raise InputError(f"{name}: laterality must be OD or OS, not {laterality!r}")
+                update["about"]["laterality"] = laterality
+            if group is not None:
+                update |= _check_group(case, group)
+                update["about"].pop(adding.SOURCE, None)
+            self._book.change(case.model_copy(update=update))
             return self._book.entry(name)
 
     def relocate(self, name: str, path: Path, *, check_hash: bool = True) -> ScanEntry:
@@ -258,3 +258,26 @@ class ScanShelf(Replacement):
             )
         notes = [text for text in (note, self._predictions.problem(name)) if text]
         return replace(scan, notes=(*scan.notes, *notes)) if notes else scan
+
+
+def _check_group(case: Case, group: str) -> dict[str, Any]:
+    """What changes with the patient: a scan of another one loses its place in the split."""
+    group = group.strip()
+    if not group:
+        raise InputError(f"{case.about['name']}: enter a name for the patient")
+    if group == case.group:
+        return {}
+    return {"group": group, "split": None, "heldout_bscans": (), "unused_bscans": ()}
+
+
+def _check_spacing(case: Case, given: Iterable[float | None]) -> list[float | None]:
+    sizes = [None if size is None else float(size) for size in given]
+    shape = shape_of(case)
+    if shape is not None and len(sizes) != len(shape):
+        raise InputError(
+            f"{case.about['name']}: got {len(sizes)} pixel sizes, but the scan has "
+            f"{len(shape)} axes"
+        )
+    if any(size is not None and not (math.isfinite(size) and size > 0) for size in sizes):
+        raise InputError(f"{case.about['name']}: pixel sizes must be positive numbers in µm")
+    return sizes

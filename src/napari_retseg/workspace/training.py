@@ -17,12 +17,9 @@ from napari_retseg.dataset import (
     pin_split,
 )
 from napari_retseg.dataset.planes import list_planes
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 from napari_retseg.workspace import adding, layout, transfer
-from napari_retseg.workspace.entry import (
-    count_bscans,
-    shape_of,
-)
+from napari_retseg.workspace.entry import count_bscans, shape_of
 from napari_retseg.workspace.replacement import Replacement
 
 
@@ -41,9 +38,7 @@ class TrainingData(Replacement):
         InputError
             Where there is no such scan.
         """
-        case = self._book.get(name)
-        some = frozenset(case.heldout_bscans)
-        return _all_bscans(case, some) if case.split in ("val", "test") else some
+        return _name_bscans(self._book.get(name), "heldout_bscans", parts=("val", "test"))
 
     def unused(self, name: str) -> frozenset[int]:
         """Return the B-scans whose labels no training uses: a test's, and the gap of a split.
@@ -53,9 +48,7 @@ class TrainingData(Replacement):
         InputError
             Where there is no such scan.
         """
-        case = self._book.get(name)
-        some = frozenset(case.unused_bscans)
-        return _all_bscans(case, some) if case.split == "test" else some
+        return _name_bscans(self._book.get(name), "unused_bscans", parts=("test",))
 
     def pin(self) -> None:
         """Give patients with confirmed labels their place in the split; none moves.
@@ -72,10 +65,7 @@ class TrainingData(Replacement):
             absent = {self._book.get(name).image for name in self._book.missing}
             # what is missing counts where it is pinned, and waits where it is not
             cases = [c for c in whole.cases if c.split is not None or c.image not in absent]
-            pinned = pin_split(whole.model_copy(update={"cases": tuple(cases)}))
-            changed = [c for c in pinned.cases if c != self._book.get(c.about["name"])]
-            if changed:
-                self._book.change(*changed)
+            self._take_split(pin_split(whole.model_copy(update={"cases": tuple(cases)})))
 
     def sides(self) -> tuple[Side, ...]:
         """Say for each patient how the next training uses it, and why.
@@ -124,10 +114,12 @@ class TrainingData(Replacement):
 
     def _choose(self, choose: Callable[[Dataset], Dataset]) -> None:
         with self._changing():
-            chosen = choose(self._book.dataset(with_missing=True))
-            changed = [c for c in chosen.cases if c != self._book.get(c.about["name"])]
-            if changed:
-                self._book.change(*changed)
+            self._take_split(choose(self._book.dataset(with_missing=True)))
+
+    def _take_split(self, divided: Dataset) -> None:
+        changed = [c for c in divided.cases if c != self._book.get(c.about["name"])]
+        if changed:
+            self._book.change(*changed)
 
     def save_snapshot(self, folder: Path) -> Path:
         """Write the dataset with its confirmed labels as they are now, at hardly any cost.
@@ -220,10 +212,16 @@ class TrainingData(Replacement):
             Where it cannot be made.
         """
         with self._changing():
-            return layout.make_round(self.anchor)
+            path = self.next_round
+            with explaining(path, "cannot be created"):
+                self.anchor.make_folder(path.parent)
+                path.mkdir()
+            return path
 
 
-def _all_bscans(case: Case, known: frozenset[int]) -> frozenset[int]:
-    """Return all B-scans of a scan; those that are `known` where nobody has counted them."""
+def _name_bscans(case: Case, field: str, *, parts: Collection[str]) -> frozenset[int]:
+    """The B-scans that a field names; in some parts of the split all, if they were ever counted."""
     shape = shape_of(case)
-    return known if shape is None else frozenset(range(count_bscans(shape)))
+    if case.split in parts and shape is not None:
+        return frozenset(range(count_bscans(shape)))
+    return frozenset(getattr(case, field))

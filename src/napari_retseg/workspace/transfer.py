@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
 from napari_retseg.dataset import BscanState, Case, Dataset, save_dataset
 from napari_retseg.dataset.planes import plane_path, read_planes, write_plane
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, explaining
 from napari_retseg.io import label_path, write_labels
 from napari_retseg.io.atomic import link_file
 from napari_retseg.io.suffixes import suffix_of
@@ -118,7 +118,9 @@ def save_snapshot(dataset: Dataset, folder: Path) -> Path:
     InputError
         Where something lies in `folder`, or it cannot be written.
     """
-    _check_empty(folder)
+    with explaining(folder, "cannot be listed"):
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder}: not empty; choose a new folder")
     cases = []
     for case in dataset.cases:
         confirmed = {} if case.bscans is None else dict(case.bscans)
@@ -131,11 +133,3 @@ def save_snapshot(dataset: Dataset, folder: Path) -> Path:
             link_file(plane_path(case.label, bscan), plane_path(target, bscan))
         cases.append(case.model_copy(update={"label": target, "bscans": confirmed}))
     return save_dataset(dataset.model_copy(update={"root": folder, "cases": tuple(cases)}))
-
-
-def _check_empty(folder: Path) -> None:
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder}: not empty; choose a new folder")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror or error})") from error
