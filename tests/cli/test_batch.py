@@ -117,7 +117,7 @@ def fail_for_one(real: Callable[..., Any], error: Exception) -> Callable[..., An
 STEPS = [
     (module, "read_scan"),
     (module, "label_path"),
-    (module, "open_label_writer"),
+    (module, "LabelWriter"),
     (module, "write_bytes"),
     (Records, "look"),
     (Records, "write"),

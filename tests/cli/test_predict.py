@@ -16,11 +16,11 @@ from PIL import Image
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.batch import Batch
-from napari_retseg.cli.interrupt import stopping_cleanly
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
 from napari_retseg.cli.origin import Origin
 from napari_retseg.cli.reporting import Reporter
+from napari_retseg.cli.running import stopping_cleanly
 from napari_retseg.events import BscanPredicted, Event, Finished
 from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.models import ModelInfo

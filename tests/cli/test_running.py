@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from napari_retseg.cli.interrupt import stopping_cleanly
+from napari_retseg.cli.running import stopping_cleanly
 
 
 def test_the_first_signal_asks_to_stop_and_the_second_interrupts(

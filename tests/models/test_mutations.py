@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from napari_retseg.cli.models import _bad_row, _describe, _row, _version_row
+from napari_retseg.cli.models import _describe, _row, _version_row
 from napari_retseg.cli.models import _describe_version as describe_version
 from napari_retseg.errors import ModelError, RetsegError
 from napari_retseg.models import (
@@ -159,7 +159,7 @@ def test_files_of_any_kind_are_listed_with_why(write: Write, own: Path) -> None:
     assert len(list_models()) == 8  # with the starter
     for one in bad:
         assert "\n" not in one.why
-    row = _bad_row(own / "deep", ModelError("why"))
+    row = _row(own / "deep", None, error="why")
     assert row["readable"] is False
 
 

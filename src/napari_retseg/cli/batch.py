@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from napari_retseg.errors import InputError, JobError
 from napari_retseg.events import BscanPredicted, Finished
 from napari_retseg.failures import release_memory
 from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
-from napari_retseg.io import label_path, open_label_writer, read_scan
+from napari_retseg.io import LabelWriter, label_path, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.overlay import draw_overlay, encode_png
@@ -36,10 +37,11 @@ class _Stopped(Exception):  # noqa: N818 - a request, not an error
     """The user asked to stop."""
 
 
+@dataclass(kw_only=True)
 class Batch:
     """Labels scans into one folder.
 
-    Parameters
+    Attributes
     ----------
     output
         The folder; made if missing.
@@ -58,27 +60,19 @@ class Batch:
         Write maps of the uncertainty and rank the B-scans; the labeller measures it.
     """
 
-    def __init__(
-        self,
-        *,
-        output: Path,
-        labeller: Labeller,
-        reporter: Reporter,
-        resume: bool = False,
-        overwrite: bool = False,
-        overlay: bool = False,
-        uncertainty: bool = False,
-    ) -> None:
-        self._output = output
-        self._labeller = labeller
-        self._reporter = reporter
-        self._resume = resume
-        self._overwrite = overwrite
-        self._overlay = overlay
-        self._ranking = Ranking(output) if uncertainty else None
-        self._records = Records(output)
-        self._anatomy = Anatomy(labeller.info.classes)
-        self._summary = Summary(model=labeller.info.name, output=output)
+    output: Path
+    labeller: Labeller
+    reporter: Reporter
+    resume: bool = False
+    overwrite: bool = False
+    overlay: bool = False
+    uncertainty: bool = False
+
+    def __post_init__(self) -> None:
+        self._ranking = Ranking(self.output) if self.uncertainty else None
+        self._records = Records(self.output)
+        self._anatomy = Anatomy(self.labeller.info.classes)
+        self._summary = Summary(model=self.labeller.info.name, output=self.output)
 
     def run(self, places: Sequence[Place], *, fail_fast: bool = False) -> Summary:
         """Label scans one after the other.
@@ -90,11 +84,11 @@ class Batch:
         InputError
             Where the folder cannot be made.
         """
-        check_targets(places, self._output)
+        check_targets(places, self.output)
         if self._ranking is not None:
             self._ranking.check_sources([one.path for one in places])
-        make_folder(self._output)
-        with shared(self._output / FOLDER / "lock", self._list_folders(places)):
+        make_folder(self.output)
+        with shared(self.output / FOLDER / "lock", self._list_folders(places)):
             for number, place in enumerate(places, start=1):
                 self._try(place)
                 if self._summary.interrupted or (fail_fast and self._summary.failed):
@@ -105,7 +99,7 @@ class Batch:
 
     def _list_folders(self, places: Sequence[Place]) -> set[Path]:
         """Where files are written."""
-        roots = [self._output / name for name in ("", MAPS, OVERLAYS, FOLDER)]
+        roots = [self.output / name for name in ("", MAPS, OVERLAYS, FOLDER)]
         return {root / inside for root in roots for inside in {one.inside for one in places}}
 
     def _try(self, place: Place) -> None:
@@ -131,31 +125,31 @@ class Batch:
     def _label(self, place: Place) -> None:
         path = place.path
         scan = read_scan(path)
-        target = label_path(scan, self._output / place.inside)
+        target = label_path(scan, self.output / place.inside)
         entry: dict[str, Any] = {"input": str(path), "labels": str(target)}
         if self._ranking is not None:
             entry["uncertainty"] = str(self._ranking.map_path(target))
         found = self._records.look(target)
-        origin = self._labeller.origin(path)
-        if self._resume and self._is_done(path, scan, target, found, origin):
+        origin = self.labeller.origin(path)
+        if self.resume and self._is_done(path, scan, target, found, origin):
             self._summary.skipped.append(entry)
             return
-        if self._resume and found.state == "changed" and not self._overwrite:
-            self._reporter.say(f"{target}: changed since it was predicted; not replaced")
+        if self.resume and found.state == "changed" and not self.overwrite:
+            self.reporter.say(f"{target}: changed since it was predicted; not replaced")
             self._summary.kept.append(entry)
             return
         self._check_free(target, found)
         for note in scan.notes:
-            self._reporter.say(f"{path}: {note}")
+            self.reporter.say(f"{path}: {note}")
         began = time.monotonic()
         misplaced = self._write(place, scan, target, (origin, found.digest))
         seconds = time.monotonic() - began
-        self._reporter.end_progress()
+        self.reporter.end_progress()
         size = count_noun(scan.n_bscans, "B-scan")
-        self._reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
+        self.reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
         impossible = {k: share for k, share in sorted(misplaced.items()) if share > IMPOSSIBLE}
         if impossible:
-            self._reporter.say(f"{path}: {describe_impossible(impossible, scan.n_bscans)}")
+            self.reporter.say(f"{path}: {describe_impossible(impossible, scan.n_bscans)}")
         entry["impossible"] = [
             {"bscan": k, "misplaced": round(share, 4)} for k, share in impossible.items()
         ]
@@ -164,7 +158,7 @@ class Batch:
 
     def _check_free(self, target: Path, found: Found) -> None:
         """Refuse to replace what predict did not write as it is."""
-        if self._overwrite or found.state in ("none", "ours"):
+        if self.overwrite or found.state in ("none", "ours"):
             return
         if found.state == "unreadable":
             raise InputError(f"{found.reason}; not replaced: {_WHAT_NOW}")
@@ -181,7 +175,7 @@ class Batch:
         record = found.record
         if found.state != "ours" or record is None or record.made_from != origin:
             return False
-        if self._overlay and not record.overlay:
+        if self.overlay and not record.overlay:
             return False
         if self._ranking is not None:
             return record.uncertainty and self._ranking.recall(path, target, n_bscans=scan.n_bscans)
@@ -201,11 +195,11 @@ class Batch:
         misplaced: dict[int, float] = {}
         planes: dict[int, str] = {}
         with (
-            open_label_writer(target, scan=scan) as writer,
+            LabelWriter(target, scan=scan) as writer,
             self._open_map(path, scan, target) as write_map,
         ):
-            for event in self._labeller.label(scan):
-                self._reporter.show(event, subject=path.name)
+            for event in self.labeller.label(scan):
+                self.reporter.show(event, subject=path.name)
                 if isinstance(event, BscanPredicted):
                     writer.write(event.index, event.labels)
                     misplaced[event.index] = self._measure(event)
@@ -223,13 +217,13 @@ class Batch:
                 labels=hash_planes(scan.spatial_shape, planes),
                 before=known[1],
                 uncertainty=self._ranking is not None,
-                overlay=self._overlay,
+                overlay=self.overlay,
             )
             self._records.write(target, record)
         return misplaced
 
     def _measure(self, event: BscanPredicted) -> float:
-        classes = self._labeller.info.classes
+        classes = self.labeller.info.classes
         return self._anatomy.misplaced(classes.to_indices(event.labels))
 
     def _open_map(
@@ -240,21 +234,21 @@ class Batch:
         return self._ranking.open_map(path, scan, target)
 
     def _draw(self, scan: OctScan, target: Path, event: BscanPredicted) -> None:
-        if not self._overlay:
+        if not self.overlay:
             return
-        folder = self._output / OVERLAYS / target.parent.relative_to(self._output)
+        folder = self.output / OVERLAYS / target.parent.relative_to(self.output)
         stem = stem_of(target)
         path = folder / f"{stem}.png"
         if scan.is_volume:
             digits = len(str(scan.n_bscans - 1))
             path = folder / stem / f"{stem}_b{event.index:0{digits}d}.png"
         make_folder(path.parent)
-        classes = self._labeller.info.classes
+        classes = self.labeller.info.classes
         picture = draw_overlay(scan.read_bscan(event.index), event.labels, classes)
         write_bytes(path, encode_png(picture))
 
     def _fail(self, path: Path, error: Exception) -> None:
         line = name_input(path, describe_failed_input(error))
-        self._reporter.end_progress()
-        self._reporter.fail(line)
+        self.reporter.end_progress()
+        self.reporter.fail(line)
         self._summary.failed.append({"input": str(path), "error": line})

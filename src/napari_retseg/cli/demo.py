@@ -22,8 +22,8 @@ def demo(
     Predicts, fine-tunes on a few corrected B-scans, predicts again, and scores both models on
     held-out patients.
     """
-    from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.demo import run_demo
     from napari_retseg.events import Finished
 

@@ -36,9 +36,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score a model, or label files that were predicted before."""
-    from napari_retseg.cli.dispatch import run_job
-    from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import run_job, stopping_cleanly
     from napari_retseg.config import PredictConfig
     from napari_retseg.engine import EvaluateJob
     from napari_retseg.events import Finished

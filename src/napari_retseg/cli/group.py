@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from napari_retseg.cli.terminal import echo
+from napari_retseg.cli.terminal import complain, echo
 from napari_retseg.errors import UsageError
 from napari_retseg.failures import explain, is_foreseen, one_line
 
@@ -56,7 +56,7 @@ class CommandGroup(TyperGroup):
             if DEBUG in given:
                 echo("".join(traceback.format_exception(error)).rstrip(), sys.stderr, keep="\n")
             else:
-                echo(f"error: {line}", sys.stderr)
+                complain(line)
         code = code if isinstance(code, int) else 0
         if standalone_mode:
             sys.exit(code)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.terminal import answer
 from napari_retseg.plural import count_noun
 
 Kind = Literal["auto", "chiu-mat", "npy", "folders", "decathlon"]
@@ -23,25 +24,13 @@ def import_(
 
     Sources: Chiu's MATLAB files, NPY pairs, pairs of folders, Medical Segmentation Decathlon.
     """
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset import import_dataset
 
-    with Reporter(as_json=as_json) as reporter:
-        dataset = import_dataset(source, target, kind=kind)
-        groups = sorted({case.group for case in dataset.cases})
-        classes = dataset.labels.names
-        if not as_json:
-            reporter.say(
-                f"{target}: {count_noun(len(dataset.cases), 'scan')} of "
-                f"{count_noun(len(groups), 'patient')}"
-            )
-            reporter.say(f"  classes: {', '.join(classes)}")
-        reporter.finish(
-            {
-                "dataset": str(target),
-                "name": dataset.name,
-                "cases": len(dataset.cases),
-                "groups": groups,
-                "classes": list(classes),
-            }
-        )
+    dataset = import_dataset(source, target, kind=kind)
+    groups = sorted({case.group for case in dataset.cases})
+    classes = list(dataset.labels.names)
+    n_cases = len(dataset.cases)
+    about = {"dataset": str(target), "name": dataset.name, "cases": n_cases}
+    scans = f"{count_noun(n_cases, 'scan')} of {count_noun(len(groups), 'patient')}"
+    lines = [f"{target}: {scans}", f"  classes: {', '.join(classes)}"]
+    answer({**about, "groups": groups, "classes": classes}, lines, as_json=as_json)

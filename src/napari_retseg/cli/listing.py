@@ -13,7 +13,7 @@ from natsort import natsorted, ns
 from napari_retseg.errors import UsageError
 from napari_retseg.io import is_scan_path, label_path, read_scan
 from napari_retseg.io.suffixes import list_bscans, stem_of
-from napari_retseg.plural import count_noun
+from napari_retseg.plural import count_noun, list_first
 
 _NAMED = 3
 
@@ -50,21 +50,17 @@ class LeftOut:
         """Say it in one line, with the first names."""
         parts = []
         if self.subfolders:
-            names = f"{_name_first(self.subfolders)}; add --recursive to include them"
-            parts.append(f"{count_noun(len(self.subfolders), 'sub-folder')} ({names})")
+            names = list_first(self.subfolders, _NAMED)
+            count = count_noun(len(self.subfolders), "sub-folder")
+            parts.append(f"{count} ({names}; add --recursive to include them)")
         if self.files:
-            parts.append(
-                f"{count_noun(len(self.files), 'file')} of other types ({_name_first(self.files)})"
-            )
+            names = list_first(self.files, _NAMED)
+            parts.append(f"{count_noun(len(self.files), 'file')} of other types ({names})")
         return f"{self.folder}: skipped {' and '.join(parts)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        return {
-            "folder": str(self.folder),
-            "subfolders": self.subfolders,
-            "files": self.files,
-        }
+        return {"folder": str(self.folder), "subfolders": self.subfolders, "files": self.files}
 
 
 @dataclass
@@ -167,10 +163,6 @@ def _resolve(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):  # links in a circle
         return path.absolute()
-
-
-def _name_first(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def check_targets(places: Sequence[Place], output: Path) -> None:

@@ -10,9 +10,9 @@ import typer
 
 from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.terminal import answer, complain
 from napari_retseg.errors import ModelError, UsageError
 from napari_retseg.failures import one_line
-from napari_retseg.plaintext import make_visible
 
 if TYPE_CHECKING:
     from napari_retseg.models import Change, ModelInfo, Version
@@ -26,43 +26,29 @@ NameArgument = Annotated[str, typer.Argument(help="Name of one of your own model
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List your own models and the starter model."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import list_models, read_info
 
     rows: list[dict[str, Any]] = []
-    failed = 0
-    with Reporter(as_json=as_json) as reporter:
-        for folder in list_models():
-            try:
-                rows.append(_row(folder, read_info(folder)))
-            except ModelError as error:
-                failed += 1
-                rows.append(_bad_row(folder, error))
-                reporter.fail(str(error))
-        if not as_json:
-            for row in rows:
-                if not row["readable"]:
-                    reporter.say(f"{row['name']:<20} {'cannot be read':<28} {row['path']}")
-                    continue
-                kind = " (simulated)" if row["simulated"] else ""
-                reporter.say(f"{row['name']:<20} {_score(row['scores']) + kind:<28} {row['path']}")
-        reporter.finish(rows)
-    if failed:
+    for folder in list_models():
+        try:
+            rows.append(_row(folder, read_info(folder)))
+        except ModelError as error:
+            rows.append(_row(folder, None, error=str(error)))
+            complain(error)
+    answer(rows, map(_describe_row, rows), as_json=as_json)
+    if not all(row["readable"] for row in rows):
         raise typer.Exit(FAILED)
 
 
 @app.command("show")
 def show(model: ModelArgument, as_json: JsonOption = False) -> None:
     """Show a model: network, classes, training data, scores, verdict."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import find_model, read_info
 
     folder = find_model(model)
     info = read_info(folder)
-    with Reporter(as_json=as_json) as reporter:
-        if not as_json:
-            reporter.say_lines(_describe(folder, info))
-        reporter.finish({"path": str(folder), **info.model_dump(mode="json")})
+    document = {"path": str(folder), **info.model_dump(mode="json")}
+    answer(document, _describe(folder, info), as_json=as_json)
 
 
 @app.command("add")
@@ -96,15 +82,11 @@ def add(
 @app.command("history")
 def history(name: NameArgument, as_json: JsonOption = False) -> None:
     """List all versions of a model, also replaced and removed ones."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import list_versions
 
     versions = list_versions(name)
-    with Reporter(as_json=as_json) as reporter:
-        if not as_json:
-            for version in versions:
-                reporter.say(_describe_version(version))
-        reporter.finish({"name": name, "versions": [_version_row(one) for one in versions]})
+    document = {"name": name, "versions": [_version_row(one) for one in versions]}
+    answer(document, map(_describe_version, versions), as_json=as_json)
 
 
 @app.command("rollback")
@@ -150,58 +132,40 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export a model to one .zip file that 'models add' can read."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.models import export_model, find_model
 
     if target.suffix != ".zip":
         raise UsageError(
             f"{target}: models are exported to .zip files; use a name that ends with .zip"
         )
-    written = export_model(find_model(model), target)
-    with Reporter(as_json=as_json) as reporter:
-        if not as_json:
-            reporter.say(str(written))
-        reporter.finish({"path": str(written)})
+    written = str(export_model(find_model(model), target))
+    answer({"path": written}, [written], as_json=as_json)
 
 
 def _report(change: Change, text: str, *, as_json: bool) -> None:
-    from napari_retseg.cli.reporting import Reporter
-
-    with Reporter(as_json=as_json) as reporter:
-        if not as_json:
-            reporter.say(text)
-        document = {
-            "name": change.folder.name,
-            "path": str(change.folder),
-            "kept_as": change.kept_as,
-            "restored": change.restored,
-        }
-        reporter.finish(document)
+    document = {"name": change.folder.name, "path": str(change.folder)}
+    kept = {"kept_as": change.kept_as, "restored": change.restored}
+    answer({**document, **kept}, [text], as_json=as_json)
 
 
-def _row(folder: Path, info: ModelInfo) -> dict[str, Any]:
+def _row(folder: Path, info: ModelInfo | None, *, error: str = "") -> dict[str, Any]:
     """Return a model for the list: the name that finds it, its folder, classes and scores."""
-    classes = [
-        {"value": one.value, "name": one.name, "color": one.color} for one in info.classes.classes
-    ]
+    row = {"name": folder.name, "path": str(folder), "readable": info is not None}
+    if info is None:
+        return {**row, "error": error}
     return {
-        "name": folder.name,
-        "path": str(folder),
-        "readable": True,
-        "classes": classes,
+        **row,
+        "classes": info.classes.model_dump(mode="json")["classes"],
         "scores": info.scores,
         "simulated": info.trained_on is not None and info.trained_on.simulated,
     }
 
 
-def _bad_row(folder: Path, error: ModelError) -> dict[str, Any]:
-    """Return a model that cannot be read, for the list."""
-    return {
-        "name": folder.name,
-        "path": str(folder),
-        "readable": False,
-        "error": str(error),
-    }
+def _describe_row(row: Mapping[str, Any]) -> str:
+    about = "cannot be read"
+    if row["readable"]:
+        about = _score(row["scores"]) + " (simulated)" * row["simulated"]
+    return f"{row['name']:<20} {about:<28} {row['path']}"
 
 
 def _version_row(version: Version) -> dict[str, Any]:
@@ -238,7 +202,7 @@ def _score(scores: Mapping[str, Any] | None) -> str:
     return "not scored" if dice is None else f"mean Dice {dice:.3f}"
 
 
-def _describe(folder: Path, info: ModelInfo) -> str:
+def _describe(folder: Path, info: ModelInfo) -> list[str]:
     from napari_retseg.models.wording import describe_network, describe_thresholds, describe_verdict
     from napari_retseg.scores import format_table
 
@@ -258,15 +222,11 @@ def _describe(folder: Path, info: ModelInfo) -> str:
     for one in info.measured:
         dice = ", ".join(f"{name} {value:.3f}" for name, value in one.dice.items())
         lines += ["", f"measured on {one.data}:", f"Dice {dice}"]
-    return "\n".join(make_visible(line) for line in lines)
+    return lines
 
 
 def _describe_training(info: ModelInfo) -> list[str]:
-    from napari_retseg.models.wording import (
-        describe_held_out,
-        describe_training,
-        warn_of_split,
-    )
+    from napari_retseg.models.wording import describe_held_out, describe_training, warn_of_split
 
     data = info.trained_on
     if data is None:

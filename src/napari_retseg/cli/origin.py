@@ -123,13 +123,7 @@ class ModelOrigin:
 
 
 class Records:
-    """The records of an output folder, one small file for each label file.
-
-    Parameters
-    ----------
-    output
-        The folder of the labels.
-    """
+    """The records of the folder `output` of labels, one small file for each label file."""
 
     def __init__(self, output: Path) -> None:
         self._output = output

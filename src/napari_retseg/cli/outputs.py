@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from napari_retseg.errors import InputError
-
-#: Names of files that are not whole yet, see `napari_retseg.io.atomic` and `io.writer`.
-_UNFINISHED = re.compile(r"\.retseg-[0-9a-f]{12}(\.\w+)+")
+from napari_retseg.errors import InputError, explaining
+from napari_retseg.io.atomic import remove_leftovers
 
 
 def make_folder(folder: Path) -> None:
@@ -21,12 +18,8 @@ def make_folder(folder: Path) -> None:
     InputError
         Where the system refuses.
     """
-    try:
+    with explaining(folder, "cannot create this folder", advice="choose another one"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot create this folder ({error.strerror}); choose another one"
-        ) from error
 
 
 @contextmanager
@@ -58,15 +51,7 @@ def shared(lock: Path, folders: Iterable[Path]) -> Iterator[None]:
         with suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for folder in folders:
-                _clear(folder)
+                remove_leftovers(folder.resolve(), below=False)  # it may be a link of the user's
         with suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_SH)
         yield
-
-
-def _clear(folder: Path) -> None:
-    if not folder.is_dir():
-        return
-    for entry in folder.iterdir():
-        if _UNFINISHED.fullmatch(entry.name) and entry.is_file():
-            entry.unlink(missing_ok=True)

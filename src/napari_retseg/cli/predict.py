@@ -100,10 +100,10 @@ def predict(
     contains a map for each scan, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
     from napari_retseg.cli.batch import Batch
-    from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.labeller import open_labeller
     from napari_retseg.cli.listing import list_scans
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.config import PredictConfig
 
     listing = list_scans(inputs, as_volume=as_volume, recursive=recursive, output=output)

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, JobError, UsageError
 from napari_retseg.events import BscanPredicted
 from napari_retseg.infer.anatomy import IMPOSSIBLE
-from napari_retseg.io import open_label_writer
+from napari_retseg.io import LabelWriter
 from napari_retseg.io.atomic import write_json, write_text
 from napari_retseg.plaintext import make_cell
 from napari_retseg.ranking import rank_bscans
@@ -43,10 +43,6 @@ class RankedBscan:
     rank: int
     misplaced: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
-
 
 class _Measured(Frozen):
     """What the ranking knows of a B-scan; kept beside the map."""
@@ -64,15 +60,10 @@ class _Scan(Frozen):
 
 
 class Ranking:
-    """Collects the uncertainty of B-scans.
+    """Collects the uncertainty of B-scans whose labels lie in the folder `output`.
 
     What the ranking needs of a scan lies beside its map as JSON, so that scans that an
     earlier run has labelled take part again.
-
-    Parameters
-    ----------
-    output
-        The folder of the labels.
     """
 
     def __init__(self, output: Path) -> None:
@@ -132,7 +123,7 @@ class Ranking:
                 )
             )
 
-        with open_label_writer(self.map_path(target), scan=scan) as writer:
+        with LabelWriter(self.map_path(target), scan=scan) as writer:
             yield write
             bscans.sort(key=lambda b: b.bscan)
             about = _Scan(bscans=tuple(bscans))

@@ -12,11 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from napari_retseg.cli.terminal import echo, echo_json, make_printable
+from napari_retseg.cli.terminal import complain, echo, echo_json, make_printable
 from napari_retseg.events import Event, Message, Progress, Scored, StepDone, TrainingPlanned
-from napari_retseg.failures import one_line
 from napari_retseg.plaintext import make_visible
-from napari_retseg.plural import count_noun, plural
+from napari_retseg.plural import count_noun, list_first, plural
 from napari_retseg.scores import format_table
 
 #: Without a terminal, a line is printed each time this share of the work is done, and after so
@@ -91,7 +90,7 @@ class Reporter:
 
     def fail(self, text: str) -> None:
         """Print one line on standard error about an input that failed."""
-        self._print(f"error: {one_line(text)}", sys.stderr)
+        complain(text)
 
     def finish(self, document: Any) -> None:
         """Print the JSON document where one was asked for."""
@@ -227,5 +226,4 @@ def format_seconds(seconds: float) -> str:
 
 
 def _name_groups(groups: tuple[str, ...]) -> str:
-    shown = ", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "")
-    return f"{count_noun(len(groups), 'patient')} ({shown})"
+    return f"{count_noun(len(groups), 'patient')} ({list_first(groups, 12)})"

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.terminal import answer
 from napari_retseg.config import parse_size
 from napari_retseg.errors import UsageError
 from napari_retseg.plural import count_noun
@@ -67,22 +68,16 @@ def simulate(
 
     Writes a dataset of several patients: seven layers, a foveal pit, fluid.
     """
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.simulate import simulate_dataset
 
     config = _configure(variety, size=size, bscans=bscans, without=tuple(without or ()))
-    with Reporter(as_json=as_json) as reporter:
-        dataset = simulate_dataset(
-            output, count=count, seed=seed, config=config, file_format=file_format
-        )
-        if not as_json:
-            reporter.say(
-                f"{output}: {count_noun(len(dataset.cases), 'simulated scan')} of "
-                f"{count_noun(count, 'patient')}"
-            )
-        reporter.finish(
-            {"dataset": str(output), "cases": len(dataset.cases), "simulated": True, "seed": seed}
-        )
+    dataset = simulate_dataset(
+        output, count=count, seed=seed, config=config, file_format=file_format
+    )
+    n_cases = len(dataset.cases)
+    about = {"dataset": str(output), "cases": n_cases, "simulated": True, "seed": seed}
+    scans = f"{count_noun(n_cases, 'simulated scan')} of {count_noun(count, 'patient')}"
+    answer(about, [f"{output}: {scans}"], as_json=as_json)
 
 
 def _configure(

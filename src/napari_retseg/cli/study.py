@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from napari_retseg.cli.group import FAILED, INTERRUPTED
 from napari_retseg.cli.options import JsonOption, SchedulerOption
+from napari_retseg.cli.terminal import answer
 from napari_retseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,19 +134,16 @@ def run(
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List the built-in recipes."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.study.catalogue import read_recipe, recipe_names
 
-    rows = []
-    with Reporter(as_json=as_json) as reporter:
-        for name in recipe_names():
-            found = read_recipe(name)
-            rows.append({"name": name, "title": found.title, "data": list(found.data)})
-            if not as_json:
-                reporter.say(f"{name:<20} {found.title}")
-                needed = [n for n, r in found.data.items() if not r.simulate and not r.same_as]
-                reporter.say(f"{'':<20} {' '.join(f'--data {n}=PATH' for n in needed)}")
-        reporter.finish(rows)
+    rows, lines = [], []
+    for name in recipe_names():
+        found = read_recipe(name)
+        rows.append({"name": name, "title": found.title, "data": list(found.data)})
+        needed = [n for n, r in found.data.items() if not r.simulate and not r.same_as]
+        data = " ".join(f"--data {n}=PATH" for n in needed)
+        lines += [f"{name:<20} {found.title}", f"{'':<20} {data}"]
+    answer(rows, lines, as_json=as_json)
 
 
 @app.command("status")
@@ -268,7 +266,7 @@ def _do_runs(
     workers: int,
     scheduler: str | None,
 ) -> None:
-    from napari_retseg.cli.interrupt import stopping_cleanly
+    from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.cli.study_progress import follow
     from napari_retseg.study.estimate import Pace
     from napari_retseg.study.execute import run_study

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_retseg.cli.group import FAILED, INTERRUPTED
 from napari_retseg.cli.listing import LeftOut
 from napari_retseg.cli.ranking import RankedBscan, describe_next
+from napari_retseg.plural import list_first
 
 _NAMED = 10
 
@@ -74,7 +75,7 @@ class Summary:
             "left_out": [one.to_json() for one in self.left_out],
         }
         if self.ranking is not None:
-            data["label_next"] = [one.to_json() for one in self.ranking]
+            data["label_next"] = [asdict(one) for one in self.ranking]
         return data
 
 
@@ -84,5 +85,5 @@ def describe_impossible(bscans: Iterable[int], n_bscans: int) -> str:
     if n_bscans == 1:
         return f"check the labels: {what}"
     found = list(bscans)
-    named = ", ".join(map(str, found[:_NAMED])) + (", ..." if len(found) > _NAMED else "")
+    named = list_first(found, _NAMED)
     return f"check the labels of {len(found)} of {n_bscans} B-scans ({named}): {what}"

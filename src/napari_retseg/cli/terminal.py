@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
 
+from napari_retseg.failures import one_line
 from napari_retseg.plaintext import escape_json, make_visible
 
 
@@ -33,6 +36,20 @@ def echo(text: object, stream: TextIO, *, keep: str = "") -> None:
     with suppress(OSError, ValueError):  # ValueError: the stream is closed
         stream.write(make_printable(text, stream, keep=keep) + "\n")
         stream.flush()
+
+
+def complain(text: object) -> None:
+    """Print one line on standard error about what failed."""
+    echo(f"error: {one_line(text)}", sys.stderr)
+
+
+def answer(document: Any, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print what a command came to: lines for the reader, or one JSON document."""
+    if as_json:
+        echo_json(document, sys.stdout)
+        return
+    for line in lines:
+        echo(line, sys.stdout)
 
 
 def echo_json(document: Any, stream: TextIO) -> None:

@@ -54,9 +54,8 @@ def train(
     The best model is saved in OUTPUT/model. Ctrl-C stops after the current step and saves a
     checkpoint; --resume continues from there.
     """
-    from napari_retseg.cli.dispatch import run_job
-    from napari_retseg.cli.interrupt import stopping_cleanly
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import run_job, stopping_cleanly
     from napari_retseg.engine import TrainJob
     from napari_retseg.events import Finished
     from napari_retseg.models import find_model

@@ -9,7 +9,8 @@ import typer
 
 from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.options import JsonOption
-from napari_retseg.errors import NotThereError, RetsegError
+from napari_retseg.cli.terminal import answer, complain
+from napari_retseg.errors import InputError, NotThereError, RetsegError
 
 if TYPE_CHECKING:
     from napari_retseg.workspace import ScanEntry, Workspace
@@ -24,44 +25,33 @@ FolderArgument = Annotated[Path, typer.Argument(help="Folder of the workspace.")
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List your workspaces, the last one opened first."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset.description import DESCRIPTION, read_description
     from napari_retseg.dataset.registry import find_problem, recent
 
-    rows: list[dict[str, Any]] = []
-    failed = 0
-    with Reporter(as_json=as_json) as reporter:
-        if problem := find_problem():
-            failed += 1
-            reporter.fail(problem)
-        for folder in recent():
-            try:
-                data = read_description(folder / DESCRIPTION)
-            except RetsegError as error:
-                failed += 1
-                reporter.fail(str(error))
-                continue
-            name = str(data.get("name") or folder.name)
-            rows.append({"name": name, "path": str(folder)})
-            if not as_json:
-                reporter.say(f"{name:<20} {folder}")
-        reporter.finish(rows)
-    if failed:
+    problem = find_problem()
+    problems, rows = [problem] if problem else [], []
+    for folder in recent():
+        try:
+            data = read_description(folder / DESCRIPTION)
+        except RetsegError as error:
+            problems.append(str(error))
+        else:
+            rows.append({"name": str(data.get("name") or folder.name), "path": str(folder)})
+    for problem in problems:
+        complain(problem)
+    answer(rows, (f"{row['name']:<20} {row['path']}" for row in rows), as_json=as_json)
+    if problems:
         raise typer.Exit(FAILED)
 
 
 @app.command("info")
 def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Show a workspace: scans, labels and rounds of training."""
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.workspace import Workspace
 
-    with Workspace.open(folder) as workspace, Reporter(as_json=as_json) as reporter:
+    with Workspace.open(folder) as workspace:
         about = _describe(workspace)
-        if not as_json:
-            for line in _write(about):
-                reporter.say(line)
-        reporter.finish(about)
+    answer(about, _write(about), as_json=as_json)
 
 
 @app.command("trust")
@@ -71,21 +61,16 @@ def trust(folder: FolderArgument, as_json: JsonOption = False) -> None:
     Use this for a workspace that another person made. The scans are listed. Your own workspaces
     need no trust, even after you move them.
     """
-    from napari_retseg.cli.reporting import Reporter
     from napari_retseg.dataset.registry import is_own
-    from napari_retseg.errors import InputError
     from napari_retseg.workspace import Workspace
 
-    with Workspace.open(folder, trust=True) as workspace, Reporter(as_json=as_json) as reporter:
+    with Workspace.open(folder, trust=True) as workspace:
         place = workspace.folder
         if not is_own(place):  # the list of workspaces cannot be written; the notes say why
             raise InputError("; ".join(workspace.notes))
         outside = [str(e.path) for e in workspace.scans if not e.path.is_relative_to(place)]
-        if not as_json:
-            reporter.say(f"{place}: trusted")
-            for path in outside:
-                reporter.say(f"  reads {path}")
-        reporter.finish({"path": str(place), "outside": outside})
+    lines = [f"{place}: trusted", *(f"  reads {path}" for path in outside)]
+    answer({"path": str(place), "outside": outside}, lines, as_json=as_json)
 
 
 @app.command("export")
@@ -102,23 +87,15 @@ def export(
     The files have the scan's format and grid. B-scans without confirmed labels get the value 255
     (not annotated).
     """
-    from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.errors import InputError
     from napari_retseg.workspace import Workspace
 
-    with Workspace.open(folder) as workspace, Reporter(as_json=as_json) as reporter:
-        written = workspace.export_labels(output, only_confirmed=not everything)
-        if not written:
-            what = (
-                "labelled"
-                if everything
-                else "confirmed; add --all to export unconfirmed labels, too"
-            )
-            raise InputError(f"{folder}: no B-scan is {what}")
-        if not as_json:
-            for path in written:
-                reporter.say(str(path))
-        reporter.finish({"labels": [str(path) for path in written]})
+    with Workspace.open(folder) as workspace:
+        found = workspace.export_labels(output, only_confirmed=not everything)
+    if not found:
+        confirmed = "confirmed; add --all to export unconfirmed labels, too"
+        raise InputError(f"{folder}: no B-scan is {'labelled' if everything else confirmed}")
+    written = [str(path) for path in found]
+    answer({"labels": written}, written, as_json=as_json)
 
 
 def _describe(workspace: Workspace) -> dict[str, Any]:
@@ -155,19 +132,14 @@ def _describe_round(run: Path) -> dict[str, Any]:
     """Return a round's number and what came of it."""
     from napari_retseg.rounds import read_verdict
 
+    about = {"round": run.name, "path": str(run), "verdict": None, "promoted": None}
     try:
         verdict = read_verdict(run)
     except NotThereError:
-        return {"round": run.name, "path": str(run), "verdict": None, "promoted": None}
+        return about
     except RetsegError as error:
-        about = {"round": run.name, "path": str(run), "verdict": None, "promoted": None}
         return {**about, "unreadable": str(error)}
-    return {
-        "round": run.name,
-        "path": str(run),
-        "verdict": verdict.text,
-        "promoted": verdict.promoted,
-    }
+    return {**about, "verdict": verdict.text, "promoted": verdict.promoted}
 
 
 def _write(about: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ctrl-C and a termination request, for a command."""
+"""How a command runs a job: here or on a scheduler elsewhere, until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ from contextlib import contextmanager, suppress
 
 from napari_retseg import interrupt
 from napari_retseg.cli.terminal import echo
-from napari_retseg.events import CancelToken
+from napari_retseg.engine import Engine, Job
+from napari_retseg.events import Cancel, CancelToken, Event
+
+
+def run_job(job: Job, *, scheduler: str | None, cancel: Cancel) -> Iterator[Event]:
+    """Run a job and yield its events.
+
+    Without a scheduler it runs in this process: a command that is killed leaves no worker behind
+    that goes on writing, and large results need not travel.
+
+    Raises
+    ------
+    RetsegError
+        Where the job failed.
+    """
+    if scheduler is None:
+        yield from job.run(cancel)
+        return
+    with Engine(scheduler) as engine:
+        yield from engine.run(job, cancel=cancel)
 
 
 @contextmanager
