@@ -11,18 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from napari_retseg.rounds import Curves
-from napari_retseg.study.drawing import (
-    STYLE,
-    LineStyle,
-    Sheet,
-    StudyFigure,
-    add_legend,
-    draw_means,
-    draw_panels,
-    export,
-    finish_score_axis,
-    list_line_styles,
-)
+from napari_retseg.study import drawing
+from napari_retseg.study.drawing import Sheet, StudyFigure
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.plan import RunSpec
 from napari_retseg.study.results import MEAN, Combination
@@ -45,19 +35,19 @@ def draw_training(sheet: Sheet, split: str, folder: StudyFolder) -> list[StudyFi
     about = f", size {largest}" if largest else ""
 
     def draw(axes: Axes, name: str) -> None:
-        for style, (label, runs) in zip(list_line_styles(), curves.items(), strict=False):
+        for style, (label, runs) in zip(drawing.list_line_styles(), curves.items(), strict=False):
             points: dict[int, list[float]] = {}
             for iteration, value in (point for run in runs for point in _list_scores(run, name)):
                 points.setdefault(iteration, []).append(value)
-            draw_means(
+            drawing.draw_means(
                 axes, points, label=label, style=style, with_dots=False, with_band=with_bands
             )
-        finish_score_axis(axes)
+        drawing.finish_score_axis(axes)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
     if any(len(_list_scores(run, MEAN)) > 1 for runs in curves.values() for run in runs):
         found.append(
-            draw_panels(
+            drawing.draw_panels(
                 sheet,
                 f"learning {sheet.grid} {split}",
                 f"{sheet.title}: scores during training ({split}{about})",
@@ -83,10 +73,10 @@ def _draw_steps(
     sheet: Sheet, split: str, own: Sequence[Combination], folder: StudyFolder, about: str
 ) -> StudyFigure:
     """Loss and learning rate of the first run of each combination."""
-    with rc_context(STYLE):
+    with rc_context(drawing.STYLE):
         figure = Figure(figsize=(8.4, 3.0), layout="constrained")
         left, right = figure.subplots(1, 2)
-        for style, one in zip(list_line_styles(), own, strict=False):
+        for style, one in zip(drawing.list_line_styles(), own, strict=False):
             run = _read(folder, one.results[0].spec)
             _plot(left, run.iterations, run.smoothed_losses, style, label=one.name)
             _plot(right, run.iterations, run.learning_rates, style)
@@ -97,8 +87,8 @@ def _draw_steps(
         for axes in (left, right):
             axes.set_xlabel("iteration")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        add_legend(figure, [left])
-    return export(
+        drawing.add_legend(figure, [left])
+    return drawing.export(
         figure,
         f"loss {sheet.grid} {split}",
         f"{sheet.title}: loss and learning rate ({split}{about})",
@@ -111,7 +101,7 @@ def _plot(
     axes: Axes,
     iterations: ArrayLike,
     values: ArrayLike,
-    style: LineStyle,
+    style: drawing.LineStyle,
     label: str | None = None,
 ) -> None:
     axes.plot(

@@ -187,11 +187,6 @@ def finish_score_axis(axes: Axes) -> None:
     axes.set_ylim(max(low, -0.02), min(high, 1.02))
 
 
-def first_up(text: str) -> str:
-    """Begin a sentence."""
-    return text[:1].upper() + text[1:]
-
-
 def add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
     """One legend above all panels, in as many columns as fit; its rows make the figure higher."""
     entries: dict[str, Any] = {}

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from napari_retseg.plaintext import first_up
+from napari_retseg.study import drawing
 from napari_retseg.study.curves import draw_training
-from napari_retseg.study.drawing import (
-    COLORS,
-    STYLE,
-    Sheet,
-    StudyFigure,
-    add_legend,
-    draw_means,
-    draw_panels,
-    export,
-    finish_score_axis,
-    first_up,
-    list_line_styles,
-)
+from napari_retseg.study.drawing import Sheet, StudyFigure
 from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import MEAN, Combination
@@ -54,20 +44,14 @@ def draw_figures(
 def _draw_sizes(sheet: Sheet, split: str) -> StudyFigure:
     """Score against size, one panel a class, one line a level."""
     axis = SizeAxis(one.size for one in sheet.combinations)
+    levels = _by_level(sheet, split)
 
     def draw(axes: Axes, name: str) -> None:
-        levels = _by_level(sheet, split)
-        for number, (style, (label, own)) in enumerate(
-            zip(list_line_styles(), levels, strict=False)
-        ):
-            values = {one.size: one.values(name, "dice") for one in own}
-            beside = axis.beside(number, len(levels))
-            draw_means(axes, values, label=label, style=style, beside=beside)
-        finish_score_axis(axes)
-        axis.mark(axes)
+        _draw_lines(axes, axis, levels, lambda one: one.values(name, "dice"))
+        drawing.finish_score_axis(axes)
 
     unit = {"patient": "patients", "case": "cases"}[sheet.recipe.size_by]
-    return draw_panels(
+    return drawing.draw_panels(
         sheet,
         f"score-by-size {sheet.grid} {split}",
         f"{sheet.title}: Dice by number of training {unit} ({split})",
@@ -87,7 +71,7 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
         return []
     axis = SizeAxis(one.size for one in sheet.combinations)
     for split in sheet.splits:
-        levels = dict(_by_level(sheet, split))
+        levels = _by_level(sheet, split)
         reference = levels.pop(references[factor], None)
         if reference is None or not levels:
             continue
@@ -99,17 +83,11 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
 
         def draw(axes: Axes, name: str, levels: Any = levels, base: Any = base) -> None:
             axes.axhline(0, color="#888888", linewidth=1)
-            for number, (style, (label, own)) in enumerate(
-                zip(list_line_styles(), levels.items(), strict=False)
-            ):
-                gains = {one.size: _differences(one, name, base) for one in own}
-                beside = axis.beside(number, len(levels))
-                draw_means(axes, gains, label=label, style=style, beside=beside)
+            _draw_lines(axes, axis, levels, lambda own: _differences(own, name, base))
             axes.set_ylabel("difference in Dice")
-            axis.mark(axes)
 
         found.append(
-            draw_panels(
+            drawing.draw_panels(
                 sheet,
                 f"gain-by-size {sheet.grid} {split}",
                 f"{sheet.title}: gain over {references[factor]!r} ({split})",
@@ -122,13 +100,29 @@ def _draw_gains(sheet: Sheet) -> list[StudyFigure]:
     return found
 
 
+def _draw_lines(
+    axes: Axes,
+    axis: SizeAxis,
+    levels: Mapping[str, Sequence[Combination]],
+    read: Callable[[Combination], list[float]],
+) -> None:
+    """Draw a line for each level: what is read of its combinations, against their sizes."""
+    for number, (style, (label, own)) in enumerate(
+        zip(drawing.list_line_styles(), levels.items(), strict=False)
+    ):
+        points = {one.size: read(one) for one in own}
+        beside = axis.beside(number, len(levels))
+        drawing.draw_means(axes, points, label=label, style=style, beside=beside)
+    axis.mark(axes)
+
+
 def _draw_levels(sheet: Sheet) -> StudyFigure:
     """Score of each combination of levels, one panel a split, one row a combination."""
     names = list(dict.fromkeys(one.name for one in sheet.combinations))
     splits = sheet.splits
     height = 1.3 + 0.34 * len(names)
     label = MEAN if len(sheet.names) > 1 else sheet.names[0]
-    with rc_context(STYLE):
+    with rc_context(drawing.STYLE):
         figure = Figure(figsize=(3.2 + 3.6 * len(splits), height), layout="constrained")
         rows = figure.subplots(1, len(splits), sharey=True, sharex=True, squeeze=False)[0]
         for axes, split in zip(rows, splits, strict=True):
@@ -140,8 +134,8 @@ def _draw_levels(sheet: Sheet) -> StudyFigure:
         rows[0].set_xlim(max(low, -0.02), min(high, 1.02))
         rows[0].set_yticks(range(len(names)), names)
         rows[0].set_ylim(len(names) - 0.5, -0.5)
-        add_legend(figure, list(rows))
-    return export(
+        drawing.add_legend(figure, list(rows))
+    return drawing.export(
         figure,
         f"scores {sheet.grid}",
         sheet.title,
@@ -153,32 +147,24 @@ def _draw_levels(sheet: Sheet) -> StudyFigure:
 def _draw_classes(sheet: Sheet) -> StudyFigure:
     """Score of each class where there is one combination only, one colour a split."""
     names = sheet.names
-    with rc_context(STYLE):
+    with rc_context(drawing.STYLE):
         figure = Figure(figsize=(6.8, 1.3 + 0.34 * len(names)), layout="constrained")
         axes = figure.subplots()
         for number, (style, one) in enumerate(
-            zip(list_line_styles(), sheet.combinations, strict=False)
+            zip(drawing.list_line_styles(), sheet.combinations, strict=False)
         ):
             shift = 0.22 * (number - (len(sheet.combinations) - 1) / 2)
             label: str | None = one.split
             for place, name in enumerate(names):
-                values = one.values(name, "dice")
-                estimate = estimate_mean(values)
-                if estimate is None:
-                    continue
-                axes.errorbar(
-                    estimate.mean, place + shift, xerr=estimate.margin, fmt="o", color=style.color,
-                    markersize=6, capsize=3, zorder=3, label=label,
-                )  # fmt: skip
-                label = None
-                if len(values) > 1:
-                    axes.plot(values, [place + shift] * len(values), ".", color="#999999", ms=4)
+                at = place + shift
+                if _draw_mean(axes, one.values(name, "dice"), (at, at), style.color, label):
+                    label = None
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("Dice")
-        add_legend(figure, [axes])
-    return export(
+        drawing.add_legend(figure, [axes])
+    return drawing.export(
         figure,
         f"classes {sheet.grid}",
         f"{sheet.title}: Dice of each class",
@@ -193,25 +179,36 @@ def _draw_rows(axes: Axes, own: Sequence[Combination], names: Sequence[str]) -> 
         published = one.results[0].spec.published.get("dice")
         if published is not None:
             _draw_published(axes, [published], [place])
-        values = one.values(MEAN, "dice")
-        estimate = estimate_mean(values)
-        if estimate is None:
-            continue
-        axes.errorbar(
-            estimate.mean, place, xerr=estimate.margin, fmt="o", color=COLORS[0],
-            markersize=6, capsize=3, zorder=3,
-        )  # fmt: skip
-        if len(values) > 1:
-            axes.plot(values, [place + 0.22] * len(values), ".", color="#999999", markersize=4)
-    axes.plot([], [], "o", color=COLORS[0], label="mean, 95 % interval")
+        _draw_mean(axes, one.values(MEAN, "dice"), (place, place + 0.22), drawing.COLORS[0])
+    axes.plot([], [], "o", color=drawing.COLORS[0], label="mean, 95 % interval")
     if any("dice" in one.results[0].spec.published for one in own):
         _draw_published(axes, [], [], label="published")
+
+
+def _draw_mean(
+    axes: Axes,
+    values: list[float],
+    rows: tuple[float, float],
+    color: str,
+    label: str | None = None,
+) -> bool:
+    """Draw a mean with its interval, and the single runs in a row of their own; False without."""
+    estimate = estimate_mean(values)
+    if estimate is None:
+        return False
+    axes.errorbar(
+        estimate.mean, rows[0], xerr=estimate.margin, fmt="o", color=color,
+        markersize=6, capsize=3, zorder=3, label=label,
+    )  # fmt: skip
+    if len(values) > 1:
+        axes.plot(values, [rows[1]] * len(values), ".", color="#999999", markersize=4)
+    return True
 
 
 def _draw_published(
     axes: Axes, values: list[float], places: list[int], *, label: str | None = None
 ) -> None:
-    axes.plot(values, places, "D", mfc="none", color=COLORS[1], markersize=7, label=label)
+    axes.plot(values, places, "D", mfc="none", color=drawing.COLORS[1], markersize=7, label=label)
 
 
 def _differences(one: Combination, name: str, base: dict[Any, Any]) -> list[float]:
@@ -223,14 +220,14 @@ def _differences(one: Combination, name: str, base: dict[Any, Any]) -> list[floa
     return found
 
 
-def _by_level(sheet: Sheet, split: str) -> list[tuple[str, list[Combination]]]:
+def _by_level(sheet: Sheet, split: str) -> dict[str, list[Combination]]:
     """Combinations of a split by the level that colours stand for; otherwise by their name."""
     factor = sheet.recipe.curves
     groups: dict[str, list[Combination]] = {}
     for one in sheet.combinations:
         if one.split == split:
             groups.setdefault(one.level(factor) or one.name, []).append(one)
-    return list(groups.items())
+    return groups
 
 
 def _tell_published(sheet: Sheet) -> str:

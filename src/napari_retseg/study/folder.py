@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -173,8 +172,7 @@ class StudyFolder:
         """Return the folder of a run."""
         return StudyRun(self.path / "runs" / key)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """One program at a time runs a study.
 
         Raises
@@ -185,11 +183,9 @@ class StudyFolder:
             Where the folder cannot be written.
         """
         busy = UsageError(f"{self.path}: another program is running this study")
-        with hold_folder(self.path, patience=0, busy=busy, advice=_ELSEWHERE):
-            yield
+        return hold_folder(self.path, patience=0, busy=busy, advice=_ELSEWHERE)
 
-    @contextmanager
-    def preparing(self) -> Iterator[None]:
+    def preparing(self) -> AbstractContextManager[None]:
         """One program at a time makes data ready, whether it runs the study or lists its runs.
 
         Raises
@@ -200,8 +196,7 @@ class StudyFolder:
             Where the folder cannot be written.
         """
         busy = UsageError(f"{self.path}: another program is preparing its data; try again later")
-        with hold_folder(self.data, patience=_PATIENCE_SECONDS, busy=busy, advice=_ELSEWHERE):
-            yield
+        return hold_folder(self.data, patience=_PATIENCE_SECONDS, busy=busy, advice=_ELSEWHERE)
 
     def write_plan(self, plan: StudyPlan, about: dict[str, Any]) -> None:
         """Keep what the study is, and which runs belong to it now.

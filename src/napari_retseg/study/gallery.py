@@ -39,7 +39,6 @@ class ScoredCase:
 
     case: Case
     dice: float | None
-    bscans: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -90,11 +89,11 @@ def draw_gallery(result: RunResult, folder: StudyFolder) -> Gallery:
     """
     place = folder.run(result.spec.key).predictions
     scored = rank_cases(result)
-    chosen: dict[str, ScoredCase] = {}
-    if scored:
-        chosen = {"best": scored[-1], "median": scored[len(scored) // 2], "worst": scored[0]}
-        chosen = {rank: one for rank, one in chosen.items() if one is not None}
     labels = result.spec.data.labels
+    if not scored:
+        return Gallery(result, (), (), labels)
+    median = scored[len(scored) // 2]
+    chosen = {"best": scored[-1], "median": median, "worst": scored[0]}
     panels = []
     seen: set[Path] = set()
     for rank, one in chosen.items():
@@ -104,8 +103,7 @@ def draw_gallery(result: RunResult, folder: StudyFolder) -> Gallery:
         opened = _open(one.case, labels, place)
         if opened is not None:
             panels.append(_draw_panel(rank, one, opened, labels))
-    animations = _animate(chosen.get("median"), result, place) if chosen else ()
-    return Gallery(result, tuple(panels), tuple(animations), labels)
+    return Gallery(result, tuple(panels), tuple(_animate(median, result, place)), labels)
 
 
 def write_masks(result: RunResult, folder: StudyFolder, target: Path) -> int:
@@ -119,8 +117,7 @@ def write_masks(result: RunResult, folder: StudyFolder, target: Path) -> int:
         opened = _open(case, result.spec.data.labels, place)
         if opened is None:
             continue
-        planes = opened.predicted.reshape(-1, *opened.predicted.shape[-2:])
-        for number, plane in enumerate(planes):
+        for number, plane in enumerate(opened.predicted):
             write_bytes(target / case.name / f"{number:04d}.png", encode_png(plane))
             written += 1
     return written
@@ -130,12 +127,9 @@ def rank_cases(result: RunResult) -> list[ScoredCase]:
     """Cases of the scored part by mean foreground Dice, the worst first; those without last."""
     dataset = result.spec.data.open()
     counts: dict[tuple[str, str], dict[str, list[int]]] = {}
-    bscans: dict[tuple[str, str], list[int]] = {}
     for bscan in result.scores["bscans"]:
-        name, _, number = bscan["name"].rpartition(":")
-        key = (bscan["group"], name or bscan["name"])
-        bscans.setdefault(key, []).append(int(number) if name and number.isdigit() else 0)
-        pooled = counts.setdefault(key, {})
+        name = bscan["name"].rpartition(":")[0] or bscan["name"]
+        pooled = counts.setdefault((bscan["group"], name), {})
         for one, own in list(bscan["classes"].items())[1:]:
             sums = pooled.setdefault(one, [0, 0, 0])
             sums[0] += own["predicted_pixels"] - own["false_positive_pixels"]
@@ -145,7 +139,7 @@ def rank_cases(result: RunResult) -> list[ScoredCase]:
     for case in dataset.of_split(result.spec.report_on):
         key = (case.group, case.name)
         if key in counts:
-            found.append(ScoredCase(case, _mean_dice(counts[key]), tuple(bscans[key])))
+            found.append(ScoredCase(case, _mean_dice(counts[key])))
     known = [one for one in found if one.dice is not None]
     return sorted(known, key=lambda one: one.dice or 0.0)
 
@@ -157,6 +151,8 @@ def _mean_dice(counts: dict[str, list[int]]) -> float | None:
 
 @dataclass(frozen=True)
 class _Opened:
+    """A scan and its labels, ``(bscan, depth, width)``, also of a single B-scan."""
+
     scan: OctScan
     reference: Picture
     predicted: Picture
@@ -167,9 +163,11 @@ def _open(case: Case, labels: LabelSet, folder: Path) -> _Opened | None:
     try:
         scan = case.read_scan()
         predicted = read_labels(prediction_path(case, scan, folder), scan=scan)
-        return _Opened(scan, case.read_labels(labels, shape=scan.spatial_shape), predicted)
+        reference = case.read_labels(labels, shape=scan.spatial_shape)
     except (RetsegError, OSError):
         return None
+    shape = (scan.n_bscans, *scan.spatial_shape[-2:])
+    return _Opened(scan, reference.reshape(shape), predicted.reshape(shape))
 
 
 def _draw_panel(rank: str, one: ScoredCase, opened: _Opened, labels: LabelSet) -> CasePanel:
@@ -181,24 +179,19 @@ def _draw_panel(rank: str, one: ScoredCase, opened: _Opened, labels: LabelSet) -
 
 def _busiest(opened: _Opened) -> int:
     """The B-scan or slice with most foreground in the reference."""
-    planes = opened.reference.reshape(-1, *opened.reference.shape[-2:])
-    return int(np.argmax([((p > 0) & (p != IGNORE)).sum() for p in planes]))
+    return int(np.argmax([((p > 0) & (p != IGNORE)).sum() for p in opened.reference]))
 
 
 def _draw_views(opened: _Opened, bscan: int, labels: LabelSet) -> list[Picture]:
     """Scan, reference over it, prediction over it."""
     grey = opened.scan.read_bscan(bscan)[0]
     views = [np.repeat(stretch_grey(grey).round().astype(np.uint8)[..., np.newaxis], 3, axis=2)]
-    for values in (opened.reference, opened.predicted):
-        plane = values[bscan] if values.ndim == 3 else values
-        views.append(draw_overlay(grey, plane, labels))
-    return views
+    overlaid = (values[bscan] for values in (opened.reference, opened.predicted))
+    return [*views, *(draw_overlay(grey, plane, labels) for plane in overlaid)]
 
 
-def _animate(chosen: ScoredCase | None, result: RunResult, folder: Path) -> Iterable[Animation]:
+def _animate(chosen: ScoredCase, result: RunResult, folder: Path) -> Iterable[Animation]:
     """Scroll through the median case, or through the B-scans of its patient."""
-    if chosen is None:
-        return
     labels = result.spec.data.labels
     cases = [chosen.case]
     opened = _open(chosen.case, labels, folder)
@@ -232,9 +225,7 @@ def _list_frames(
             continue
         for bscan in range(opened.scan.n_bscans):
             views = _draw_views(opened, bscan, labels)
-            reference = opened.reference
-            plane = reference[bscan] if reference.ndim == 3 else reference
-            yield views, _outline(views[2], plane)
+            yield views, _outline(views[2], opened.reference[bscan])
 
 
 def _outline(picture: Picture, labels: Picture) -> Picture:

@@ -12,7 +12,7 @@ from napari_retseg.plural import count_noun
 from napari_retseg.study.drawing import StudyFigure
 from napari_retseg.study.gallery import Gallery
 from napari_retseg.study.statistics import PairedTest
-from napari_retseg.study.tables import Table, format_estimate
+from napari_retseg.study.tables import Cell, Table, format_estimate
 
 
 class Page:
@@ -62,11 +62,7 @@ class Page:
 
     def add_table(self, table: Table) -> None:
         """Add a table that can be sorted by its heads."""
-        rows = [
-            [(cell.text, cell.number, place < table.n_words) for place, cell in enumerate(row)]
-            for row in table.rows
-        ]
-        self._add_rows(table.title, table.head, rows, n_words=table.n_words)
+        self._add_rows(table.title, table.head, table.rows, n_words=table.n_words)
         if table.notes:
             self.add_list(table.notes, "notes")
 
@@ -76,13 +72,10 @@ class Page:
                 "p (Wilcoxon)")  # fmt: skip
         rows = [
             [
-                (one.level, None, True),
-                (one.reference, None, True),
-                (one.within, None, True),
-                (format_estimate(one.difference, signed=True), one.difference.mean, False),
-                (str(one.difference.n), one.difference.n, False),
-                (_probability(one.p_t), one.p_t, False),
-                (_probability(one.p_wilcoxon), one.p_wilcoxon, False),
+                *map(Cell, (one.level, one.reference, one.within)),
+                Cell(format_estimate(one.difference, signed=True), one.difference.mean),
+                Cell(str(one.difference.n), one.difference.n),
+                *(Cell(_probability(p), p) for p in (one.p_t, one.p_wilcoxon)),
             ]
             for one in tests
         ]
@@ -91,8 +84,7 @@ class Page:
     def add_runs(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Add a long table that is folded away."""
         self._parts.append(f"<details><summary>{count_noun(len(rows), 'run')}</summary>")
-        cells = [[(text, None, True) for text in row] for row in rows]
-        self._add_rows("", head, cells, n_words=len(head))
+        self._add_rows("", head, [list(map(Cell, row)) for row in rows], n_words=len(head))
         self._parts.append("</details>")
 
     def add_figure(self, figure: StudyFigure) -> None:
@@ -142,7 +134,7 @@ class Page:
         self,
         title: str,
         head: Sequence[str],
-        rows: Sequence[Sequence[tuple[str, float | None, bool]]],
+        rows: Sequence[Sequence[Cell]],
         *,
         n_words: int,
     ) -> None:
@@ -154,10 +146,7 @@ class Page:
         lines = []
         for row in rows:
             cells = "".join(
-                f'<td class="{"" if is_word else "number"}"'
-                f' data-sort="{escape(text, quote=True) if is_word else _sortable(number)}">'
-                f"{escape(text)}</td>"
-                for text, number, is_word in row
+                _format_cell(cell, is_word=place < n_words) for place, cell in enumerate(row)
             )
             lines.append(f"<tr>{cells}</tr>")
         caption = f"<h3>{escape(title)}</h3>" if title else ""
@@ -189,5 +178,7 @@ def _probability(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _sortable(number: float | None) -> str:
-    return "" if number is None else repr(float(number))
+def _format_cell(cell: Cell, *, is_word: bool) -> str:
+    number = "" if cell.number is None else repr(float(cell.number))
+    kind, key = ("", escape(cell.text)) if is_word else ("number", number)
+    return f'<td class="{kind}" data-sort="{key}">{escape(cell.text)}</td>'

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,13 +79,11 @@ class StudyJob:
         yield Finished(result={"key": spec.key})
 
 
-@contextmanager
-def _holding(folder: StudyRun) -> Iterator[None]:
+def _holding(folder: StudyRun) -> AbstractContextManager[None]:
     """Hold the run's folder: a worker that outlived its study may still be in it."""
     busy = JobError(f"{folder.path}: another program is working on this run")
     advice = "free some disk space, or make it writable"
-    with hold_folder(folder.path, patience=_PATIENCE_SECONDS, busy=busy, advice=advice):
-        yield
+    return hold_folder(folder.path, patience=_PATIENCE_SECONDS, busy=busy, advice=advice)
 
 
 def _train(

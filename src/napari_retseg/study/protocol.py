@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from napari_retseg.config import TrainConfig
+from napari_retseg.plaintext import first_up
 from napari_retseg.plural import count_noun, plural
 from napari_retseg.study.division import shared_patients
 from napari_retseg.study.plan import RunSpec, StudyPlan
@@ -126,7 +126,7 @@ def _describe_parts(recipe: Recipe) -> list[str]:
     if not parts:
         return []
     return [
-        f"{_first_up(', '.join(parts))} of the patients of its dataset, in a fixed random order."
+        f"{first_up(', '.join(parts))} of the patients of its dataset, in a fixed random order."
     ]
 
 
@@ -154,7 +154,7 @@ def _describe_split(name: str, spec: SplitSpec, runs: Sequence[RunSpec]) -> str:
         how += "; training sizes are spread over all training patients"
     seed = "the run's own seed" if spec.seed == "run" else f"seed {spec.seed}"
     note = f" ({spec.note})" if spec.note else ""
-    return f"Split {name!r}: {how}; drawn with {seed}{note}. {_first_up(count_parts(runs))}."
+    return f"Split {name!r}: {how}; drawn with {seed}{note}. {first_up(count_parts(runs))}."
 
 
 def _describe_choice(recipe: Recipe, runs: Sequence[RunSpec]) -> str:
@@ -168,17 +168,9 @@ def _describe_choice(recipe: Recipe, runs: Sequence[RunSpec]) -> str:
     return f"{text}. Scores are from the {' or '.join(parts)} part."
 
 
-def _list_images(runs: Sequence[RunSpec]) -> set[Path]:
-    return {case.image for run in runs for case in run.data.cases}
-
-
 def _range(values: Sequence[int]) -> str:
     return str(values[0]) if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
 
 def _join(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names)
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]

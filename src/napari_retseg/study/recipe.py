@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from napari_retseg.config import Frozen, SplitBy, TrainConfig, parse_size, parse_split
 
@@ -25,18 +25,55 @@ Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Part = Literal["val", "test"]
 
 
+def parse_part(text: str) -> tuple[float, float]:
+    """Read ``A-B``, per cent of the patients, as shares.
+
+    Raises
+    ------
+    ValueError
+        Where it is no such part.
+    """
+    first, dash, last = text.partition("-")
+    if not dash or not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= 100):
+        raise ValueError(
+            f"part must be A-B, per cent of the patients, for example 0-40, not {text!r}"
+        )
+    return int(first) / 100, int(last) / 100
+
+
+def _check_part(text: str) -> str:
+    if text:
+        parse_part(text)
+    return text
+
+
+def _check_size(text: str) -> str:
+    if text and len(parse_size(text) or ()) != 2:
+        raise ValueError(f"size must be DEPTHxWIDTH, not {text!r}")
+    return text
+
+
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Name options that no training has, or that the study sets."""
+    unknown = [name for name in options if name not in TrainConfig.model_fields and name != START]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not a training option")
+    taken = [name for name in options if name in {"seed", "split", "split_by"}]
+    if taken:
+        raise ValueError(f"{taken[0]!r} is set by the study: use seeds and splits of the recipe")
+    return options
+
+
+#: Options of a training.
+Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
+
+
 class Level(Frozen):
     """One level of a factor: the options that it sets, and what was published for it."""
 
-    set: dict[str, Any] = Field(default_factory=dict)
+    set: Options = Field(default_factory=dict)
     published: dict[str, float] = Field(default_factory=dict)
     note: str = ""
-
-    @field_validator("set")
-    @classmethod
-    def _check(cls, options: dict[str, Any]) -> dict[str, Any]:
-        check_options(options)
-        return options
 
 
 class Grid(Frozen):
@@ -56,18 +93,12 @@ class Grid(Frozen):
     """
 
     title: str = ""
-    train: dict[str, Any] = Field(default_factory=dict)
+    train: Options = Field(default_factory=dict)
     factors: dict[str, dict[str, Level]] = Field(default_factory=dict)
     zip: tuple[tuple[str, ...], ...] = ()
     splits: tuple[str, ...] = ()
     seeds: tuple[Count, ...] = ()
     sizes: tuple[Count, ...] = ()
-
-    @field_validator("train")
-    @classmethod
-    def _check_train(cls, options: dict[str, Any]) -> dict[str, Any]:
-        check_options(options)
-        return options
 
     @field_validator("factors", mode="before")
     @classmethod
@@ -164,22 +195,6 @@ class Simulation(Frozen):
     file_format: Literal["png", "tiff", "nifti"] = "png"
 
 
-def parse_part(text: str) -> tuple[float, float]:
-    """Read ``A-B``, per cent of the patients, as shares.
-
-    Raises
-    ------
-    ValueError
-        Where it is no such part.
-    """
-    first, dash, last = text.partition("-")
-    if not dash or not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= 100):
-        raise ValueError(
-            f"part must be A-B, per cent of the patients, for example 0-40, not {text!r}"
-        )
-    return int(first) / 100, int(last) / 100
-
-
 class DataRole(Frozen):
     """What a study needs from a dataset, and how it is made ready.
 
@@ -205,38 +220,18 @@ class DataRole(Frozen):
     same_as: str = ""
     classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     unannotated: Literal["ignore", "background"] = "ignore"
-    size: str = ""
-    part: str = ""
+    size: Annotated[str, AfterValidator(_check_size)] = ""
+    part: Annotated[str, AfterValidator(_check_part)] = ""
     simulate: Simulation | None = None
-
-    @field_validator("size")
-    @classmethod
-    def _check_size(cls, text: str) -> str:
-        if text and len(parse_size(text) or ()) != 2:
-            raise ValueError(f"size must be DEPTHxWIDTH, not {text!r}")
-        return text
-
-    @field_validator("part")
-    @classmethod
-    def _check_part(cls, text: str) -> str:
-        if text:
-            parse_part(text)
-        return text
 
 
 class Pretraining(Frozen):
     """A first stage on another dataset, shared by all runs that start from it."""
 
     data: str = "source"
-    train: dict[str, Any] = Field(default_factory=dict)
+    train: Options = Field(default_factory=dict)
     split: SplitSpec = SplitSpec(plan="80/20")
     seed: Count = 0
-
-    @field_validator("train")
-    @classmethod
-    def _check(cls, options: dict[str, Any]) -> dict[str, Any]:
-        check_options(options)
-        return options
 
 
 class Fidelity(Frozen):
@@ -288,7 +283,7 @@ class Recipe(Frozen):
     description: str
     source: str = ""
     data: dict[str, DataRole]
-    train: dict[str, Any] = Field(default_factory=dict)
+    train: Options = Field(default_factory=dict)
     start: str = NEW
     pretraining: Pretraining | None = None
     splits: dict[str, SplitSpec]
@@ -314,12 +309,6 @@ class Recipe(Frozen):
         if not _NAME.fullmatch(name):
             raise ValueError("a recipe's name must consist of small letters, digits and '-'")
         return name
-
-    @field_validator("train")
-    @classmethod
-    def _check_train(cls, options: dict[str, Any]) -> dict[str, Any]:
-        check_options(options)
-        return options
 
     @model_validator(mode="after")
     def _check_data(self) -> Recipe:
@@ -353,14 +342,3 @@ class Recipe(Frozen):
     def factors(self) -> set[str]:
         """The factors of all grids."""
         return {factor for grid in self.grids.values() for factor in grid.factors}
-
-
-def check_options(options: dict[str, Any]) -> None:
-    """Raise a ValueError naming options that no training has."""
-    own = {"seed", "split", "split_by"}
-    unknown = [name for name in options if name not in TrainConfig.model_fields and name != START]
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is not a training option")
-    taken = [name for name in options if name in own]
-    if taken:
-        raise ValueError(f"{taken[0]!r} is set by the study: use seeds and splits of the recipe")

@@ -82,16 +82,9 @@ def read_results(plan: StudyPlan, folder: StudyFolder) -> list[RunResult]:
         place = folder.run(spec.key)
         if spec.kind == "run" and place.state == "done":
             data = place.read_result()
-            found.append(
-                RunResult(
-                    spec,
-                    data["scores"],
-                    data["start_scores"],
-                    data["seconds"],
-                    data["training"],
-                    data.get("taken_from", ""),
-                )
-            )
+            names = ("scores", "start_scores", "seconds", "training")
+            values = [*(data[name] for name in names), data.get("taken_from", "")]
+            found.append(RunResult(spec, *values))
     return found
 
 

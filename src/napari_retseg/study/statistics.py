@@ -60,9 +60,7 @@ def estimate_mean(values: Sequence[float]) -> Estimate | None:
     return Estimate(mean, quantile * spread, len(values))
 
 
-def compare_levels(
-    combinations: Sequence[Combination], comparison: Comparison, *, metric: str = "dice"
-) -> list[PairedTest]:
+def compare_levels(combinations: Sequence[Combination], comparison: Comparison) -> list[PairedTest]:
     """Test each level against the reference within each grid, split, size and other levels."""
     found = []
     for reference in combinations:
@@ -70,7 +68,7 @@ def compare_levels(
             continue
         for other in combinations:
             if _is_rival(other, reference, comparison.factor):
-                test = _test(other, reference, comparison.factor, metric)
+                test = _test(other, reference, comparison.factor)
                 if test is not None:
                     found.append(test)
     return found
@@ -85,13 +83,11 @@ def _is_rival(other: Combination, reference: Combination, factor: str) -> bool:
     return mine.pop(factor, "") != theirs.pop(factor, "") and mine == theirs
 
 
-def _test(
-    other: Combination, reference: Combination, factor: str, metric: str
-) -> PairedTest | None:
-    before = {result.pair_key: result.value(MEAN, metric) for result in reference.results}
+def _test(other: Combination, reference: Combination, factor: str) -> PairedTest | None:
+    before = {result.pair_key: result.value(MEAN, "dice") for result in reference.results}
     differences = []
     for result in other.results:
-        new, old = result.value(MEAN, metric), before.get(result.pair_key)
+        new, old = result.value(MEAN, "dice"), before.get(result.pair_key)
         if new is not None and old is not None:
             differences.append(new - old)
     difference = estimate_mean(differences)

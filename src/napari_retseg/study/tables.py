@@ -13,7 +13,6 @@ from napari_retseg.study.results import (
     MEAN,
     WITH_BACKGROUND,
     Combination,
-    Phase,
     RunResult,
     foreground_names,
 )
@@ -164,12 +163,11 @@ def _start_rows(
                     seen.setdefault((result.spec.fold, result.spec.seed), result)
         if not seen or not n_factors:
             continue
-        phase: Phase = "before"
         cells = [Cell("before fine-tuning"), *[Cell("")] * (n_factors - 1), Cell(split)]
         cells += [Cell(_DASH)] if has_sizes else []
         cells.append(Cell(str(len(seen)), len(seen)))
         for column in columns:
-            values = [r.value(column.name, column.metric, phase) for r in seen.values()]
+            values = [r.value(column.name, column.metric, "before") for r in seen.values()]
             cells.append(_estimate_cell([value for value in values if value is not None]))
         rows.append((*cells, *[Cell(_DASH)] * n_more))
     return rows
