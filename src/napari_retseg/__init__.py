@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_retseg.api.arguments import read_scan
     from napari_retseg.api.evaluation import evaluate
     from napari_retseg.api.model import Model, Prediction, load_model
-    from napari_retseg.api.scan import read_scan
     from napari_retseg.api.scripting import ScriptedWorkspace as Workspace
     from napari_retseg.api.trainingrun import Run, load_run
     from napari_retseg.api.tuning import train
@@ -50,7 +50,7 @@ _HOMES = {
     "load_model": "napari_retseg.api.model:load_model",
     "load_run": "napari_retseg.api.trainingrun:load_run",
     "make_dataset": "napari_retseg.api.writing:make_dataset",
-    "read_scan": "napari_retseg.api.scan:read_scan",
+    "read_scan": "napari_retseg.api.arguments:read_scan",
     "show": "napari_retseg.ui.show:show",
     "train": "napari_retseg.api.tuning:train",
     # the generators of events below them, for programs that show progress in their own way

@@ -19,7 +19,7 @@ from napari_retseg.config import Frozen
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.failures import one_line
-from napari_retseg.io import read_labels, read_scan
+from napari_retseg.io import read_labels, scans
 from napari_retseg.io.grey import colour_note, reduce_rgb
 from napari_retseg.io.layout import UNNAMED_AXES
 from napari_retseg.io.numpyfiles import is_colour
@@ -55,22 +55,61 @@ def as_path(value: object, *, expected: str) -> Path:
     raise UsageError(f"expected {expected}, got {describe(value)}")
 
 
-def as_scan(
+def read_scan(
     image: ImageLike,
     *,
     spacing_um: Sequence[float | None] | None = None,
     axes: Sequence[str] | None = None,
 ) -> OctScan:
-    """Return a scan; see :func:`napari_retseg.api.scan.read_scan`."""
+    """Read a scan from a file, a folder of B-scans or an array.
+
+    Parameters
+    ----------
+    image
+        A path (text or :class:`pathlib.Path`) to PNG, JPEG, BMP, TIFF, NIfTI, NPY, NPZ,
+        Heidelberg ``.vol``, or to a folder of B-scans in natural order. Or an array of grey
+        values of any number type: ``(depth, width)``, ``(bscan, depth, width)`` or
+        ``(channel, bscan, depth, width)``. Arrays of other libraries are taken where numpy can
+        read them. An array is not copied. A scan is returned as it is.
+    spacing_um
+        Pixel size in um for each axis but the channel, in the order of the axes; None where it
+        is not known. By default the file's.
+    axes
+        Names of an array's axes where they are others, for example ``("z", "y", "x")`` for a
+        volume that is not OCT, or ``("channel", "depth", "width")``.
+
+    Returns
+    -------
+    OctScan
+        The pixels, their axes and scale. Its ``notes`` say what to know about it, for example
+        that colour was reduced to grey. Volumes in files stay on the disk where the format
+        allows it.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing or cannot be read, or an array has another number of axes, no
+        pixels, or values that are NaN or infinite.
+    UsageError
+        Where `image` is something else, or `spacing_um` or `axes` do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_retseg as rs
+    >>> scan = rs.read_scan(np.zeros((5, 128, 256), np.uint8), spacing_um=(120, 3.9, 11.6))
+    >>> scan.axes, scan.n_bscans, scan.spacing_um
+    (('bscan', 'depth', 'width'), 5, (120.0, 3.9, 11.6))
+    """
     if isinstance(image, OctScan):
         _refuse_axes(axes, "a scan has its own")
-        return image if spacing_um is None else _with_spacing(image, spacing_um)
+        return _with_spacing(image, spacing_um)
     if isinstance(image, str | os.PathLike):
         _refuse_axes(axes, "a file has its own")
         path = as_path(image, expected=_IMAGE)
-        return read_scan(path, spacing_um=None if spacing_um is None else _to_sizes(spacing_um))
-    scan = _scan_of_array(_to_array(image, expected=_IMAGE), axes)
-    scan = scan if spacing_um is None else _with_spacing(scan, spacing_um)
+        sizes = None if spacing_um is None else _to_sizes(spacing_um)
+        return scans.read_scan(path, spacing_um=sizes)
+    scan = _with_spacing(_scan_of_array(_to_array(image, expected=_IMAGE), axes), spacing_um)
     return replace(scan, notes=(*scan.notes, *check_spacing(scan)))
 
 
@@ -259,9 +298,10 @@ def _refuse_axes(axes: Sequence[str] | None, why: str) -> None:
         raise UsageError(f"axes are for arrays; {why}")
 
 
-def _with_spacing(scan: OctScan, spacing_um: Sequence[float | None]) -> OctScan:
-    sizes = _to_sizes(spacing_um, axes=scan.spatial_axes)
-    return scan.with_spacing(sizes)
+def _with_spacing(scan: OctScan, spacing_um: Sequence[float | None] | None) -> OctScan:
+    if spacing_um is None:
+        return scan
+    return scan.with_spacing(_to_sizes(spacing_um, axes=scan.spatial_axes))
 
 
 def _to_sizes(
@@ -274,8 +314,7 @@ def _to_sizes(
         sizes = tuple(None if one is None else float(one) for one in spacing_um)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{expected}; got {spacing_um!r}") from error
-    if axes and len(sizes) != len(axes):
-        raise UsageError(f"{expected}; got {sizes}")
-    if any(one is not None and not (math.isfinite(one) and one > 0) for one in sizes):
+    is_short = axes and len(sizes) != len(axes)
+    if is_short or any(one is not None and not (math.isfinite(one) and one > 0) for one in sizes):
         raise UsageError(f"{expected}; got {sizes}")
     return sizes

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.api.arguments import ImageLike, PathLike, as_path, as_scan, make_config
+from napari_retseg.api.arguments import ImageLike, PathLike, as_path, make_config, read_scan
 from napari_retseg.api.progressbar import run_job
 from napari_retseg.config import PredictConfig
 from napari_retseg.errors import UsageError
@@ -121,7 +121,7 @@ class Model(bundle.Model):
         >>> labels.shape, labels.dtype
         ((64, 96), dtype('uint8'))
         """
-        scan = as_scan(image, spacing_um=spacing_um)
+        scan = read_scan(image, spacing_um=spacing_um)
         labels = np.zeros(scan.spatial_shape, dtype=np.uint8)
 
         def take(event: Event) -> None:
@@ -158,7 +158,7 @@ class Model(bundle.Model):
         >>> found.uncertainty.shape, found.scores.shape
         ((2, 64, 96), (2,))
         """
-        scan = as_scan(image, spacing_um=spacing_um)
+        scan = read_scan(image, spacing_um=spacing_um)
         labels = np.zeros(scan.spatial_shape, dtype=np.uint8)
         entropy = np.zeros(scan.spatial_shape, dtype=np.float32)
         scores = np.zeros(scan.n_bscans)

@@ -18,8 +18,8 @@ from napari_retseg.api.arguments import (
     as_classes,
     as_labels,
     as_path,
-    as_scan,
     describe,
+    read_scan,
 )
 from napari_retseg.api.model import Model, load_model, make_predict_config
 from napari_retseg.api.progressbar import run_job
@@ -32,6 +32,7 @@ from napari_retseg.events import BscanPredicted, Event
 from napari_retseg.infer.predict import predict
 from napari_retseg.rounds import find_resumable
 from napari_retseg.workspace import RestorePoints, Workspace
+from napari_retseg.workspace.entry import count_bscans
 from napari_retseg.workspace.layout import SNAPSHOT
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class ScriptedWorkspace(Workspace):
         InputError
             Where the image cannot be read, or the workspace cannot be written.
         """
-        scan = as_scan(image, spacing_um=spacing_um)
+        scan = read_scan(image, spacing_um=spacing_um)
         return self.add_scan(scan, group=patient, name=name).name
 
     def predict(
@@ -233,7 +234,7 @@ class ScriptedWorkspace(Workspace):
             Where there is no such scan or B-scan, or the labels do not fit.
         """
         shape = self._find_shape(name)
-        chosen = as_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
+        chosen = as_bscans(bscans, count_bscans(shape), name)
         values = as_labels(labels)
         if values.shape not in (shape, shape[-2:]) or (values.shape != shape and len(chosen) > 1):
             raise InputError(
@@ -262,7 +263,7 @@ class ScriptedWorkspace(Workspace):
         if stored is None:
             raise InputError(f"{name}: no prediction yet; call predict first")
         shape = stored.labels.shape
-        chosen = as_bscans(bscans, shape[0] if len(shape) == 3 else 1, name)
+        chosen = as_bscans(bscans, count_bscans(shape), name)
         free = [i for i in chosen if i in stored.bscans and i not in self.states(name)]
         for bscan in free:
             plane = stored.labels[bscan] if len(shape) == 3 else stored.labels
@@ -286,7 +287,7 @@ class ScriptedWorkspace(Workspace):
             Where a B-scan has no labels.
         """
         states = self.states(name)
-        n_bscans = self._count_bscans(name)
+        n_bscans = count_bscans(self._find_shape(name))
         chosen = sorted(states) if bscans is None else as_bscans(bscans, n_bscans, name)
         missing = [i for i in chosen if i not in states]
         if missing or not chosen:
@@ -360,10 +361,6 @@ class ScriptedWorkspace(Workspace):
                 f"{', '.join(known) or 'none yet'}"
             )
         return known[name].shape or self.read_scan(name).spatial_shape
-
-    def _count_bscans(self, name: str) -> int:
-        shape = self._find_shape(name)
-        return shape[0] if len(shape) == 3 else 1
 
     def __repr__(self) -> str:
         """Its folder and how many scans it holds."""

@@ -16,8 +16,8 @@ from napari_retseg.api.arguments import (
     as_classes,
     as_labels,
     as_path,
-    as_scan,
     describe,
+    read_scan,
 )
 from napari_retseg.dataset import Case, Dataset, save_dataset
 from napari_retseg.errors import InputError, UsageError
@@ -85,7 +85,7 @@ def make_dataset(
     root = as_path(folder, expected="a folder for the dataset").absolute()
     _check_counts(images, labels, patients)
     names = as_classes(classes)
-    scans = [as_scan(image, spacing_um=spacing_um) for image in images]
+    scans = [read_scan(image, spacing_um=spacing_um) for image in images]
     planes = [
         as_labels(one, shape=scan.spatial_shape) for one, scan in zip(labels, scans, strict=True)
     ]
