@@ -24,7 +24,7 @@ from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.events import Finished, StepDone
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.models import find_model
-from napari_retseg.study.division import take_size
+from napari_retseg.study.run_split import take_size
 
 
 def hold_out(dataset: Dataset, patients: list[str]) -> Dataset:

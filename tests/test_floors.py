@@ -40,7 +40,7 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
             "api",
             "api.arguments",
             "study",
-            "study.opening",
+            "study.request",
             "study.execute",
             "study.report",
         ),

@@ -22,10 +22,10 @@ from napari_retseg.cli import batch as module
 from napari_retseg.cli.batch import Batch
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
-from napari_retseg.cli.origin import Origin, Records
-from napari_retseg.cli.ranking import Ranking
+from napari_retseg.cli.provenance import Origin, Records
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.cli.summary import Summary
+from napari_retseg.cli.uncertainty_maps import Ranking
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanPredicted, BscanUncertainty, Event, Finished
 from napari_retseg.failures import OUT_OF_MEMORY

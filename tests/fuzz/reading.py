@@ -77,8 +77,8 @@ def _read_case(case: Case) -> None:
 
 
 def _read_workspace(folder: Path) -> None:
-    from napari_retseg.workspace.folder import Workspace
     from napari_retseg.workspace.restore import RestorePoints
+    from napari_retseg.workspace.workspace import Workspace
 
     with Workspace.open(folder / "ws", trust=True) as workspace:
         for entry in workspace.scans:
@@ -117,8 +117,8 @@ def _read_recipes(folder: Path) -> None:
 
 
 def _read_study(folder: Path) -> None:
-    from napari_retseg.study.archive import find_known, take_runs
-    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.pack import find_known, take_runs
+    from napari_retseg.study.study_run import StudyFolder
 
     study = StudyFolder(folder / "study")
     steps: list[Callable[[], object]] = [study.read_about]
@@ -141,7 +141,7 @@ def _read_state(folder: Path) -> None:
 
 
 def _read_origin(folder: Path) -> None:
-    from napari_retseg.cli.origin import Records
+    from napari_retseg.cli.provenance import Records
 
     Records(folder).look(folder / "a.png")
 

@@ -136,8 +136,8 @@ def _pair(folder: Path) -> None:
 
 
 def _workspace(folder: Path) -> None:
-    from napari_retseg.workspace.folder import Workspace
     from napari_retseg.workspace.restore import RestorePoints
+    from napari_retseg.workspace.workspace import Workspace
 
     with Workspace.create(folder / "ws", classes=CLASSES) as workspace:
         name = workspace.add_scan(SCAN, name="eye").name
@@ -169,11 +169,11 @@ def _recipe(folder: Path) -> None:
 
 def _study(folder: Path) -> None:
     from napari_retseg.dataset import load_dataset
-    from napari_retseg.study.archive import pack_runs
     from napari_retseg.study.datasets import read_contents
-    from napari_retseg.study.folder import StudyFolder
-    from napari_retseg.study.plan import plan_study
+    from napari_retseg.study.pack import pack_runs
     from napari_retseg.study.recipe import Recipe
+    from napari_retseg.study.run_plan import plan_study
+    from napari_retseg.study.study_run import StudyFolder
     from tests.study.conftest import make_result
 
     _dataset(folder / "data")
@@ -207,7 +207,7 @@ def _state(folder: Path) -> None:
 
 
 def _origin(folder: Path) -> None:
-    from napari_retseg.cli.origin import Origin, Record, Records, hash_labels
+    from napari_retseg.cli.provenance import Origin, Record, Records, hash_labels
 
     labels = write_labels(folder / "a.png", STACK[0])
     made_from = Origin(scan="a", weights="b", model="c", options={"device": "cpu"}, program="1")

@@ -12,9 +12,9 @@ import yaml
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.study.catalogue import read_recipe
 from napari_retseg.study.datasets import read_contents
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.plan import StudyPlan, plan_study
 from napari_retseg.study.recipe import Recipe
+from napari_retseg.study.run_plan import StudyPlan, plan_study
+from napari_retseg.study.study_run import StudyFolder
 
 Write = Callable[..., Path]
 Plan = Callable[..., StudyPlan]

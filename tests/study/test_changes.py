@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_retseg.config import TrainConfig
 from napari_retseg.study.catalogue import read_recipe
 from napari_retseg.study.changes import list_changes
-from napari_retseg.study.opening import split_changes
+from napari_retseg.study.request import split_changes
 
 
 def test_a_recipe_as_it_is_has_no_changes() -> None:

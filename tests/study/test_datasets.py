@@ -10,8 +10,8 @@ import pytest
 from napari_retseg.errors import InputError
 from napari_retseg.study.catalogue import merge, read_recipe
 from napari_retseg.study.datasets import open_roles, read_contents
-from napari_retseg.study.plan import StudyPlan, plan_study
 from napari_retseg.study.protocol import describe_protocol, list_flags
+from napari_retseg.study.run_plan import StudyPlan, plan_study
 from tests.study.conftest import Write
 
 

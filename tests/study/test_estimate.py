@@ -9,7 +9,7 @@ import pytest
 
 from napari_retseg.study import estimate as module
 from napari_retseg.study.estimate import Pace, estimate, measure_left
-from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.study_run import StudyFolder
 from tests.study.conftest import Plan, make_result
 
 

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import Result
 
 from napari_retseg.study.catalogue import merge
-from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.study_run import StudyFolder
 from tests.cli.conftest import invoke
 from tests.study.conftest import Write, scores_of, stamps
 
@@ -223,7 +223,7 @@ def test_two_programs_do_not_make_the_same_data_ready(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_retseg.study.folder._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("napari_retseg.study.study_run._PATIENCE_SECONDS", 0.1)
     output = tmp_path / "out"
     with StudyFolder(output).preparing():
         done = study(write_recipe(small_values), tiny_dataset, output, "--dry-run")

@@ -11,8 +11,8 @@ import pytest
 
 from napari_retseg.nets.bundle import load_model
 from napari_retseg.nets.nyul import PERCENTILES
-from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.results import read_results
+from napari_retseg.study.study_run import StudyFolder
 from tests.cli.conftest import invoke
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from napari_retseg.errors import UsageError
 from napari_retseg.study.catalogue import merge, read_recipe, recipe_names
-from napari_retseg.study.opening import split_changes
-from napari_retseg.study.plan import expand
 from napari_retseg.study.recipe import Grid
+from napari_retseg.study.request import split_changes
+from napari_retseg.study.run_plan import expand
 from tests.study.conftest import Write
 
 NAMES = {

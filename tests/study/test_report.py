@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.study_run import StudyFolder
 from tests.cli.conftest import invoke
 
 #: One split instead of folds: half of the runs.

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_retseg.study.plan import StudyPlan
 from napari_retseg.study.recipe import Comparison
 from napari_retseg.study.results import (
     MEAN,
@@ -16,6 +15,7 @@ from napari_retseg.study.results import (
     generalised_dice,
     list_rows,
 )
+from napari_retseg.study.run_plan import StudyPlan
 from napari_retseg.study.statistics import compare_levels, estimate_mean
 from napari_retseg.study.tables import format_latex, format_markdown, make_table
 from tests.study.conftest import Plan

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from napari_retseg.errors import InputError, UsageError
-from napari_retseg.study.archive import find_known, pack_runs, take_runs
 from napari_retseg.study.catalogue import read_recipe
 from napari_retseg.study.execute import run_study
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.opening import split_changes
-from napari_retseg.study.plan import StudyPlan
+from napari_retseg.study.pack import find_known, pack_runs, take_runs
+from napari_retseg.study.request import split_changes
 from napari_retseg.study.results import read_results
+from napari_retseg.study.run_plan import StudyPlan
+from napari_retseg.study.study_run import StudyFolder
 from tests.conftest import check_line
 from tests.study.conftest import Plan, Write, make_result
 

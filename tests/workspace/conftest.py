@@ -13,7 +13,7 @@ from PIL import Image
 
 from napari_retseg.io import read_scan
 from napari_retseg.scan import OctScan
-from napari_retseg.workspace.folder import Workspace
+from napari_retseg.workspace.workspace import Workspace
 from tests.conftest import TINY_CLASSES
 
 #: Writes a scan file of four B-scans (or of one) that is unlike all others: name, seed.

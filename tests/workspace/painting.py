@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.workspace.autosave import Autosaver
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.restore import RestorePoints
+from napari_retseg.workspace.workspace import Workspace
 
 NAME = "volume"
 N_BSCANS = 12

@@ -16,8 +16,8 @@ from napari_retseg.classes import RETINA
 from napari_retseg.dataset import load_dataset
 from napari_retseg.dataset.planes import list_planes, plane_path, read_plane
 from napari_retseg.scan import OctScan
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.restore import RestorePoints
+from napari_retseg.workspace.workspace import Workspace
 from tests.workspace.painting import N_BSCANS, NAME, SHAPE, draw, read_value
 
 #: What the last strokes may be younger than when they are lost.

@@ -21,7 +21,7 @@ from napari_retseg.events import BscanUncertainty
 from napari_retseg.io import read_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
-from napari_retseg.workspace.lock import writing
+from napari_retseg.workspace.write_lock import writing
 from tests.conftest import TINY_CLASSES
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
 

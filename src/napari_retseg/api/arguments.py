@@ -20,8 +20,8 @@ from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.failures import one_line
 from napari_retseg.io import read_labels, scans
+from napari_retseg.io.file_layout import UNNAMED_AXES
 from napari_retseg.io.grey import colour_note, reduce_rgb
-from napari_retseg.io.layout import UNNAMED_AXES
 from napari_retseg.io.numpyfiles import is_colour
 from napari_retseg.records import first_problem
 from napari_retseg.scan import Axis, OctScan, check_finite, check_spacing

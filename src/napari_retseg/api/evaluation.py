@@ -20,9 +20,9 @@ from napari_retseg.api.arguments import (
     as_path,
     describe,
 )
+from napari_retseg.api.frames import By, tabulate_bscans, tabulate_classes
 from napari_retseg.api.model import Model, load_model, make_predict_config
 from napari_retseg.api.progressbar import run_job
-from napari_retseg.api.tables import By, tabulate_bscans, tabulate_classes
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.dataset import Dataset
 from napari_retseg.errors import InputError, ModelError, UsageError

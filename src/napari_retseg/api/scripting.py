@@ -21,9 +21,9 @@ from napari_retseg.api.arguments import (
     describe,
     read_scan,
 )
+from napari_retseg.api.frames import tabulate_scans
 from napari_retseg.api.model import Model, load_model, make_predict_config
 from napari_retseg.api.progressbar import run_job
-from napari_retseg.api.tables import tabulate_scans
 from napari_retseg.api.trainingrun import Run
 from napari_retseg.api.tuning import train
 from napari_retseg.classes import RETINA

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_retseg.api.arguments import PathLike, as_path
+from napari_retseg.api.frames import MEAN, tabulate_classes, tabulate_history
 from napari_retseg.api.model import Model, load_model
-from napari_retseg.api.tables import MEAN, tabulate_classes, tabulate_history
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import Scored

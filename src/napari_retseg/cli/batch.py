@@ -12,12 +12,20 @@ from typing import Any
 from napari_retseg.cli.group import describe_failed_input, name_input
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, check_targets
-from napari_retseg.cli.origin import FOLDER, Found, Origin, Record, Records, hash_plane, hash_planes
 from napari_retseg.cli.outputs import make_folder, shared
-from napari_retseg.cli.ranking import FOLDER as MAPS
-from napari_retseg.cli.ranking import Ranking
+from napari_retseg.cli.provenance import (
+    FOLDER,
+    Found,
+    Origin,
+    Record,
+    Records,
+    hash_plane,
+    hash_planes,
+)
 from napari_retseg.cli.reporting import Reporter, format_seconds
 from napari_retseg.cli.summary import Summary, describe_impossible
+from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS
+from napari_retseg.cli.uncertainty_maps import Ranking
 from napari_retseg.errors import InputError, JobError
 from napari_retseg.events import BscanPredicted, Finished
 from napari_retseg.failures import release_memory

@@ -19,9 +19,9 @@ from napari_retseg.errors import UsageError
 
 if TYPE_CHECKING:
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.study.folder import StudyFolder
-    from napari_retseg.study.plan import StudyPlan
     from napari_retseg.study.recipe import Recipe
+    from napari_retseg.study.run_plan import StudyPlan
+    from napari_retseg.study.study_run import StudyFolder
 
 _RUN = "run"
 
@@ -100,11 +100,11 @@ def run(
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.study_progress import end_study, show_plan
-    from napari_retseg.study.archive import find_known
     from napari_retseg.study.catalogue import merge, read_recipe
     from napari_retseg.study.changes import list_changes
-    from napari_retseg.study.folder import StudyFolder
-    from napari_retseg.study.opening import name_classes, open_study, parse_pairs, split_changes
+    from napari_retseg.study.pack import find_known
+    from napari_retseg.study.request import name_classes, open_study, parse_pairs, split_changes
+    from napari_retseg.study.study_run import StudyFolder
 
     if workers and scheduler:
         raise UsageError("give --workers or --scheduler, not both")
@@ -151,7 +151,7 @@ def status(directory: DirArgument, as_json: JsonOption = False) -> None:
     """Show the progress of a study and the time left."""
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.study_progress import show_status
-    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.study_run import StudyFolder
 
     folder = StudyFolder(directory)
     with Reporter(as_json=as_json) as reporter:
@@ -166,7 +166,7 @@ def report(
 ) -> None:
     """Write tables, figures and the report again from the finished runs."""
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.study_run import StudyFolder
 
     folder = StudyFolder(directory)
     with Reporter(as_json=as_json) as reporter:
@@ -189,8 +189,8 @@ def pack(
     """
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.plural import count_noun
-    from napari_retseg.study.archive import pack_runs
-    from napari_retseg.study.folder import StudyFolder
+    from napari_retseg.study.pack import pack_runs
+    from napari_retseg.study.study_run import StudyFolder
 
     folder = StudyFolder(directory)
     with Reporter(as_json=as_json) as reporter:
@@ -206,7 +206,7 @@ def _take_known(
     reporter: Reporter, plan: StudyPlan, folder: StudyFolder, packs: list[Path]
 ) -> None:
     from napari_retseg.plural import count_noun
-    from napari_retseg.study.archive import take_runs
+    from napari_retseg.study.pack import take_runs
 
     if packs:
         taken = take_runs(plan, folder, packs)

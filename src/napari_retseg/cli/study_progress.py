@@ -14,8 +14,8 @@ from napari_retseg.events import Message, Progress
 from napari_retseg.plural import count_noun
 from napari_retseg.study.estimate import Pace, estimate, find_rate, measure_left
 from napari_retseg.study.execute import RunTold
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.plan import StudyPlan
+from napari_retseg.study.run_plan import StudyPlan
+from napari_retseg.study.study_run import StudyFolder
 
 _TO_DO = ("waiting", "begun", "failed", "unreadable")
 

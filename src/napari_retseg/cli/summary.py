@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_retseg.cli.group import FAILED, INTERRUPTED
 from napari_retseg.cli.listing import LeftOut
-from napari_retseg.cli.ranking import RankedBscan, describe_next
+from napari_retseg.cli.uncertainty_maps import RankedBscan, describe_next
 from napari_retseg.plural import list_first
 
 _NAMED = 10

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.layout import NIFTI_HEADER
+from napari_retseg.io.file_layout import NIFTI_HEADER
 from napari_retseg.io.niftiheader import length_in_mm, parse_header, read_facts
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.scan import OctScan

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import is_folder
+from napari_retseg.io.file_layout import layout_of_labels
 from napari_retseg.io.grid import Grid, bring_to_grid, grid_of
-from napari_retseg.io.layout import layout_of_labels
 from napari_retseg.io.save import save_planes
 from napari_retseg.io.scans import iterate_planes, open_any
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import reading
-from napari_retseg.io.layout import NIFTI_HEADER, Layout
+from napari_retseg.io.file_layout import NIFTI_HEADER, Layout
 from napari_retseg.io.lazy import PagedPixels, RawPixels, scaled_dtype
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
 from napari_retseg.io.niftiheader import KIND, PLAIN_AXES, NiftiFacts, open_stream, read_facts

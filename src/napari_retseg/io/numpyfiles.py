@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import check_file, reading
+from napari_retseg.io.file_layout import UNNAMED_AXES, Layout
 from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, refuse_colour
-from napari_retseg.io.layout import UNNAMED_AXES, Layout
 from napari_retseg.io.lazy import PagedPixels, RawPixels
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
 from napari_retseg.io.scale import to_um

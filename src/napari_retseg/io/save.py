@@ -12,7 +12,7 @@ from PIL import Image
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import replace_atomically
-from napari_retseg.io.layout import Layout
+from napari_retseg.io.file_layout import Layout
 from napari_retseg.io.nifti import write_nifti
 from napari_retseg.io.numpyfiles import write_npy, write_npz
 from napari_retseg.io.suffixes import WRITE_SUFFIXES, suffix_of

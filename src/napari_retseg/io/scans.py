@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError, UsageError
+from napari_retseg.io.bscan_folder import open_folder
 from napari_retseg.io.chiu import read_chiu
 from napari_retseg.io.file_errors import is_folder
-from napari_retseg.io.folder import open_folder
+from napari_retseg.io.file_layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.grey import Values
 from napari_retseg.io.heidelberg import read_vol
-from napari_retseg.io.layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.nifti import read_nifti
 from napari_retseg.io.numpyfiles import is_colour, read_npy, read_npz
 from napari_retseg.io.raster import open_raster

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_retseg.io.layout import Layout
+from napari_retseg.io.file_layout import Layout
 from napari_retseg.io.tiffscale import LETTERS, NAMESPACE
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.errors import explaining
-from napari_retseg.io.layout import layout_of_labels
+from napari_retseg.io.file_layout import layout_of_labels
 from napari_retseg.io.save import check_target, save_planes
 from napari_retseg.scan import OctScan
 

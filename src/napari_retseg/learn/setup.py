@@ -30,7 +30,7 @@ from napari_retseg.nets.device import Compute, choose_compute
 from napari_retseg.nets.freeze import apply_strategy
 from napari_retseg.nets.transfer import TransferReport
 from napari_retseg.plural import count_noun
-from napari_retseg.workspace.lock import writing
+from napari_retseg.workspace.write_lock import writing
 
 
 @dataclass(frozen=True, slots=True)

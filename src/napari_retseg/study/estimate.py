@@ -11,8 +11,8 @@ from napari_retseg.config import parse_size
 from napari_retseg.dataset import Dataset
 from napari_retseg.learn.budget import Budget
 from napari_retseg.models import read_info
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.plan import RunSpec
+from napari_retseg.study.run_plan import RunSpec
+from napari_retseg.study.study_run import StudyFolder
 
 #: Seconds for a million pixels of a training step, of a small U-Net on one CPU core.
 ROUGH_SECONDS = 2.0

@@ -13,9 +13,9 @@ from typing import Literal
 from napari_retseg.engine import Engine, JobHandle, JobOutcome
 from napari_retseg.engine.jobs import explain_failure
 from napari_retseg.events import Cancel, Event, Finished
-from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.job import StudyJob
-from napari_retseg.study.plan import RunSpec, StudyPlan
+from napari_retseg.study.run_plan import RunSpec, StudyPlan
+from napari_retseg.study.study_run import StudyFolder
 
 _TICK_SECONDS = 0.1
 

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from napari_retseg.plaintext import first_up
 from napari_retseg.study import drawing
-from napari_retseg.study.curves import draw_training
 from napari_retseg.study.drawing import Sheet, StudyFigure
-from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import MEAN, Combination
 from napari_retseg.study.size_axis import SizeAxis
 from napari_retseg.study.statistics import estimate_mean
+from napari_retseg.study.study_run import StudyFolder
+from napari_retseg.study.training_figures import draw_training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

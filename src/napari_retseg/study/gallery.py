@@ -20,9 +20,9 @@ from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.overlay import draw_overlay, encode_png, stretch_grey
 from napari_retseg.scan import OctScan
-from napari_retseg.study.folder import StudyFolder, prediction_path
 from napari_retseg.study.results import MEAN, Combination, RunResult
 from napari_retseg.study.statistics import estimate_mean
+from napari_retseg.study.study_run import StudyFolder, prediction_path
 
 #: Pictures are scaled to about this height, by whole factors, so that they can be seen.
 _HEIGHT = 240

@@ -25,9 +25,9 @@ from napari_retseg.events import (
     TrainingPlanned,
 )
 from napari_retseg.io.lock import hold_folder
-from napari_retseg.study.folder import StudyRun
-from napari_retseg.study.plan import RunSpec
-from napari_retseg.study.record import slim_scores, slim_start
+from napari_retseg.study.run_plan import RunSpec
+from napari_retseg.study.schema import slim_scores, slim_start
+from napari_retseg.study.study_run import StudyRun
 
 #: How long a run waits for a worker of a killed study to let go of its folder.
 _PATIENCE_SECONDS = 60.0
@@ -120,7 +120,7 @@ def _score(
     spec: RunSpec, folder: StudyRun, dataset: Dataset, result: dict[str, Any], cancel: Cancel
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Score the weights that the recipe names, and the starting model; None where stopped."""
-    from napari_retseg.study.scoring import copy_model, score_model
+    from napari_retseg.study.run_scores import copy_model, score_model
 
     source = Path(result["model"] if spec.weights == "best" else result["last_model"])
     copy_model(source, folder.model)
@@ -138,7 +138,7 @@ def _score_start(
     spec: RunSpec, folder: StudyRun, dataset: Dataset, result: dict[str, Any], cancel: Cancel
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Scores of the starting model on the reported part; the training knows those of ``val``."""
-    from napari_retseg.study.scoring import score_model
+    from napari_retseg.study.run_scores import score_model
 
     known: dict[str, Any] | None = result["start"]
     if known is None or spec.config.strategy == "scratch" or spec.report_on == "val":

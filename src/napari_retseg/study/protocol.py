@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from napari_retseg.config import TrainConfig
 from napari_retseg.plaintext import first_up
 from napari_retseg.plural import count_noun, plural
-from napari_retseg.study.division import shared_patients
-from napari_retseg.study.plan import RunSpec, StudyPlan
 from napari_retseg.study.recipe import Recipe, SplitSpec
+from napari_retseg.study.run_plan import RunSpec, StudyPlan
+from napari_retseg.study.run_split import shared_patients
 
 #: Parts of the split, in words.
 _PARTS = {"train": "training", "val": "validation", "test": "test"}

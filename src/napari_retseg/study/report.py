@@ -12,7 +12,6 @@ from typing import Any
 from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.study.drawing import StudyFigure
 from napari_retseg.study.figures import draw_figures
-from napari_retseg.study.folder import StudyFolder
 from napari_retseg.study.gallery import (
     Gallery,
     choose_best,
@@ -21,7 +20,6 @@ from napari_retseg.study.gallery import (
     write_masks,
 )
 from napari_retseg.study.html import Page
-from napari_retseg.study.plan import StudyPlan
 from napari_retseg.study.protocol import describe_options, describe_protocol, list_flags
 from napari_retseg.study.results import (
     MEAN,
@@ -32,7 +30,9 @@ from napari_retseg.study.results import (
     list_rows,
     read_results,
 )
+from napari_retseg.study.run_plan import StudyPlan
 from napari_retseg.study.statistics import PairedTest, compare_levels, estimate_mean
+from napari_retseg.study.study_run import StudyFolder
 from napari_retseg.study.tables import (
     Table,
     format_estimate,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from napari_retseg.plaintext import make_cell
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.plan import RunSpec, StudyPlan
+from napari_retseg.study.run_plan import RunSpec, StudyPlan
+from napari_retseg.study.study_run import StudyFolder
 
 Phase = Literal["before", "after"]
 

@@ -10,7 +10,6 @@ from napari_retseg.workspace.entry import (
     State,
     StoredPrediction,
 )
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.restore import RestorePoints
 from napari_retseg.workspace.restore_point import RestorePoint
 from napari_retseg.workspace.review import (
@@ -20,6 +19,7 @@ from napari_retseg.workspace.review import (
     choose_next,
     make_strip,
 )
+from napari_retseg.workspace.workspace import Workspace
 
 __all__ = [
     "Autosaver",

@@ -17,7 +17,7 @@ from napari_retseg.workspace.entry import State
 from napari_retseg.workspace.restore_point import Kind, PointFolder, RestorePoint
 
 if TYPE_CHECKING:
-    from napari_retseg.workspace.folder import Workspace
+    from napari_retseg.workspace.workspace import Workspace
 
 _UNDO = "before undo: "
 _Stacks = dict[str, list[RestorePoint]]

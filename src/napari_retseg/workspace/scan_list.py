@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError
 from napari_retseg.scan import Laterality, OctScan
-from napari_retseg.workspace import adding, transfer
+from napari_retseg.workspace import adding, label_transfer
 from napari_retseg.workspace.entry import ScanEntry, shape_of
 from napari_retseg.workspace.relocation import check_content, find_moved
 from napari_retseg.workspace.removal import bring_back, move_away, note_removal
@@ -108,7 +108,9 @@ class ScanList(Replacement):
         with self._changing():
             table = None
             if with_labels:
-                table = transfer.make_translation(dataset.labels, self.classes, root=dataset.root)
+                table = label_transfer.make_translation(
+                    dataset.labels, self.classes, root=dataset.root
+                )
             groups = {case.group for case in self._book.cases.values()}
             with self._book.together():
                 return tuple(
@@ -130,7 +132,7 @@ class ScanList(Replacement):
             update |= {key: getattr(theirs, key) for key in keys}
         if table is not None and case.bscans is None:
             folder = self.label_folder(entry.name)
-            states = transfer.copy_labels(theirs, dataset.labels, table, folder)
+            states = label_transfer.copy_labels(theirs, dataset.labels, table, folder)
             update |= {"label": folder, "bscans": states} if states else {}
         self._book.change(case.model_copy(update=update))
         return self._book.entry(entry.name)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.restore import RestorePoints
+from napari_retseg.workspace.workspace import Workspace
 from tests.workspace.restore.painting import CLASSES, add_volume
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import LabelSet
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace.entry import State
-from napari_retseg.workspace.folder import Workspace
+from napari_retseg.workspace.workspace import Workspace
 
 SHAPE = (8, 10)
 CLASSES = LabelSet.from_names([f"layer{n}" for n in range(1, 9)])

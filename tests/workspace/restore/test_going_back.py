@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_retseg.workspace.entry import State
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.restore import RestorePoints
+from napari_retseg.workspace.workspace import Workspace
 from tests.workspace.restore.painting import CLASSES, add_volume, paint, plane, see
 
 

@@ -15,9 +15,9 @@ from napari_retseg.dataset import load_dataset
 from napari_retseg.dataset.planes import list_planes, plane_path, read_plane
 from napari_retseg.errors import InputError
 from napari_retseg.workspace.autosave import Autosaver
-from napari_retseg.workspace.folder import Workspace
 from napari_retseg.workspace.restore import RestorePoints
 from napari_retseg.workspace.restore_point import RestorePoint
+from napari_retseg.workspace.workspace import Workspace
 from tests.workspace.restore.painting import SHAPE, Seen, add_volume, paint, plane, see
 
 

@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from napari_retseg.rounds import Curves
 from napari_retseg.study import drawing
 from napari_retseg.study.drawing import Sheet, StudyFigure
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.plan import RunSpec
 from napari_retseg.study.results import MEAN, Combination
+from napari_retseg.study.run_plan import RunSpec
+from napari_retseg.study.study_run import StudyFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,9 +17,9 @@ from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.records import parse_json
 from napari_retseg.runs.eventlog import LogLine, parse_log, read_log
-from napari_retseg.study.folder import StudyFolder, StudyRun
-from napari_retseg.study.plan import STUDY_SCHEMA, RunSpec, StudyPlan
-from napari_retseg.study.record import check_result, slim_scores, slim_start
+from napari_retseg.study.run_plan import STUDY_SCHEMA, RunSpec, StudyPlan
+from napari_retseg.study.schema import check_result, slim_scores, slim_start
+from napari_retseg.study.study_run import StudyFolder, StudyRun
 from napari_retseg.study.versions import list_versions
 from napari_retseg.ziparchive import open_zip, read_member
 

@@ -11,14 +11,14 @@ from napari_retseg.dataset import Dataset, registry, save_dataset
 from napari_retseg.errors import InputError
 from napari_retseg.workspace import layout
 from napari_retseg.workspace.cases import CaseBook
+from napari_retseg.workspace.contents import check_trust, read_contents
 from napari_retseg.workspace.labelling import Labelling
 from napari_retseg.workspace.leftovers import clean
-from napari_retseg.workspace.lock import take_lock
-from napari_retseg.workspace.opening import check_trust, read_contents
 from napari_retseg.workspace.removal import finish_removals
 from napari_retseg.workspace.restore import RestorePoints
 from napari_retseg.workspace.scan_list import ScanList
-from napari_retseg.workspace.training import TrainingData
+from napari_retseg.workspace.training_data import TrainingData
+from napari_retseg.workspace.write_lock import take_lock
 
 
 class Workspace(ScanList, Labelling, TrainingData):

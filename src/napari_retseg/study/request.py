@@ -11,9 +11,9 @@ from napari_retseg.dataset import Dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.records import parse_yaml
 from napari_retseg.study.datasets import open_roles, read_contents
-from napari_retseg.study.folder import StudyFolder
-from napari_retseg.study.plan import StudyPlan, plan_study
 from napari_retseg.study.recipe import Recipe
+from napari_retseg.study.run_plan import StudyPlan, plan_study
+from napari_retseg.study.study_run import StudyFolder
 
 #: Part of a recipe that `--set` may not change: it names the study.
 _FIXED = ("name", "quick")

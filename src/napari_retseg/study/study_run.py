@@ -27,8 +27,8 @@ from napari_retseg.plural import count_noun
 from napari_retseg.records import read_record
 from napari_retseg.runs.paths import RunPaths
 from napari_retseg.scan import OctScan
-from napari_retseg.study.plan import PLACE, RunSpec, StudyPlan
-from napari_retseg.study.record import StudyRecord, read_result
+from napari_retseg.study.run_plan import PLACE, RunSpec, StudyPlan
+from napari_retseg.study.schema import StudyRecord, read_result
 
 State = Literal["done", "failed", "begun", "waiting", "unreadable"]
 

@@ -18,7 +18,7 @@ from napari_retseg.dataset import (
 )
 from napari_retseg.dataset.planes import list_planes
 from napari_retseg.errors import InputError, explaining
-from napari_retseg.workspace import adding, layout, transfer
+from napari_retseg.workspace import adding, label_transfer, layout
 from napari_retseg.workspace.entry import count_bscans, shape_of
 from napari_retseg.workspace.replacement import Replacement
 
@@ -139,7 +139,7 @@ class TrainingData(Replacement):
         with self._changing():
             self._check_labels()
             self.check_scans()
-            return transfer.save_snapshot(self._book.dataset(), adding.absolute(Path(folder)))
+            return label_transfer.save_snapshot(self._book.dataset(), adding.absolute(Path(folder)))
 
     def set_classes(self, classes: LabelSet) -> None:
         """Choose other classes; once something is labelled, those that are there stay.
@@ -185,7 +185,9 @@ class TrainingData(Replacement):
             wanted.append((name, case))
         with self._lock:
             self._check_labels()
-            written = transfer.export_cases(wanted, Path(folder), only_confirmed=only_confirmed)
+            written = label_transfer.export_cases(
+                wanted, Path(folder), only_confirmed=only_confirmed
+            )
             return list(written)
 
     def _check_labels(self) -> None:

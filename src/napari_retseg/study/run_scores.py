@@ -19,8 +19,8 @@ from napari_retseg.io import write_labels
 from napari_retseg.nets.bundle import load_model
 from napari_retseg.scan import OctScan
 from napari_retseg.scores import Scores
-from napari_retseg.study.folder import prediction_path
-from napari_retseg.study.plan import RunSpec
+from napari_retseg.study.run_plan import RunSpec
+from napari_retseg.study.study_run import prediction_path
 
 Scoring = Generator[Event, None, dict[str, Any] | None]
 

@@ -10,7 +10,7 @@ import pytest
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import ScoreCounter, confusion_matrix
-from napari_retseg.study.record import slim_scores, slim_start
+from napari_retseg.study.schema import slim_scores, slim_start
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from napari_retseg.study.folder import StudyFolder
+from napari_retseg.study.study_run import StudyFolder
 from tests.cli.conftest import invoke, only_error
 from tests.study.conftest import Write, scores_of, stamps
 from tests.study.test_execute import study

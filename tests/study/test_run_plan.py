@@ -12,11 +12,11 @@ from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.study.catalogue import merge
-from napari_retseg.study.division import divide_for_run, shared_patients, take_size
 from napari_retseg.study.estimate import estimate
-from napari_retseg.study.plan import StudyPlan
 from napari_retseg.study.protocol import describe_protocol
 from napari_retseg.study.recipe import SplitSpec
+from napari_retseg.study.run_plan import StudyPlan
+from napari_retseg.study.run_split import divide_for_run, shared_patients, take_size
 from tests.study.conftest import Plan
 
 

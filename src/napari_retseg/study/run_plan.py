@@ -20,8 +20,8 @@ from napari_retseg.errors import UsageError
 from napari_retseg.models import find_model, read_info
 from napari_retseg.plural import count_noun, plural
 from napari_retseg.study.datasets import Contents
-from napari_retseg.study.division import divide_for_run, shared_patients, take_size
 from napari_retseg.study.recipe import NEW, PRETRAINED, START, Grid, Level, Part, Recipe, SplitSpec
+from napari_retseg.study.run_split import divide_for_run, shared_patients, take_size
 
 #: Raised when the same options and data would give another result: older runs are then repeated.
 STUDY_SCHEMA = 1
