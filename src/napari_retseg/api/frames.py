@@ -65,10 +65,7 @@ def tabulate_classes(
 
 def tabulate_bscans(scores: Mapping[str, Any]) -> pd.DataFrame:
     """Make a table of scores as JSON: a row for each B-scan, with the Dice of each class."""
-    rows = {}
-    for one in scores["bscans"]:
-        dice = {name: own["dice"] for name, own in _foreground(one)}
-        rows[one["name"]] = {MEAN: one["mean_foreground_dice"], **dice}
+    rows = {one["name"]: _list_dice(one) for one in scores["bscans"]}
     table = _make_frame(rows, index="bscan")
     table.insert(0, "patient", [one["group"] for one in scores["bscans"]])
     return table
@@ -76,13 +73,7 @@ def tabulate_bscans(scores: Mapping[str, Any]) -> pd.DataFrame:
 
 def tabulate_history(history: Iterable[tuple[int, Mapping[str, Any]]]) -> pd.DataFrame:
     """Make a table of the scores after some iterations: the Dice of each class."""
-    rows = {
-        iteration: {
-            MEAN: scores["mean_foreground_dice"],
-            **{name: own["dice"] for name, own in _foreground(scores)},
-        }
-        for iteration, scores in history
-    }
+    rows = {iteration: _list_dice(scores) for iteration, scores in history}
     return _make_frame(rows, index="iteration")
 
 
@@ -108,6 +99,11 @@ def tabulate_scans(workspace: Workspace) -> pd.DataFrame:
 
 def _foreground(scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return list(scores["classes"].items())[1:]
+
+
+def _list_dice(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    dice = {name: own["dice"] for name, own in _foreground(scores)}
+    return {MEAN: scores["mean_foreground_dice"], **dice}
 
 
 def _make_frame(rows: Mapping[Any, Mapping[str, float | None]], *, index: str) -> pd.DataFrame:

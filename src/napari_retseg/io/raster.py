@@ -35,16 +35,8 @@ from napari_retseg.scan import OctScan
 
 _FORMATS = ("PNG", "JPEG", "BMP")
 _GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
+_BAD_EXIF = (LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error)
 #: Chunks in which a PNG may have an orientation.
-_BROKEN_EXIF = (
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 _TEXTS = {"eXIf", "iTXt", "zTXt", "tEXt"}
 _COLOURS = {"LA": "grey with alpha", "P": "palette colour", "PA": "palette colour"}
 
@@ -181,7 +173,7 @@ def _read_orientation(image: Image.Image, facts: PngFacts | None) -> Any:
         return UPRIGHT
     try:
         return image.getexif().get(ORIENTATION, UPRIGHT)
-    except _BROKEN_EXIF:
+    except _BAD_EXIF:
         return None
 
 

@@ -6,18 +6,16 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import MEAN, Combination, foreground_names
 from napari_retseg.study.statistics import estimate_mean
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 #: Okabe and Ito's colours: distinct for colour-blind eyes and in print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from napari_retseg.plaintext import first_up
@@ -17,9 +18,6 @@ from napari_retseg.study.size_axis import SizeAxis
 from napari_retseg.study.statistics import estimate_mean
 from napari_retseg.study.study_run import StudyFolder
 from napari_retseg.study.training_figures import draw_training
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def draw_figures(

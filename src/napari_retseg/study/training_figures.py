@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from napari_retseg.rounds import Curves
 from napari_retseg.study import drawing
@@ -16,10 +17,6 @@ from napari_retseg.study.drawing import Sheet, StudyFigure
 from napari_retseg.study.results import MEAN, Combination
 from napari_retseg.study.run_plan import RunSpec
 from napari_retseg.study.study_run import StudyFolder
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
 
 #: More bands than these hide each other.
 _MOST_BANDS = 4
