@@ -32,10 +32,7 @@ TRAINING = TrainConfig(iterations=100, batch_size=4, score_every=25, ema=0.95)
 
 
 def run_demo(
-    output: Path,
-    *,
-    training: TrainConfig = TRAINING,
-    cancel: Cancel | None = None,
+    output: Path, *, training: TrainConfig = TRAINING, cancel: Cancel | None = None
 ) -> Iterator[Event]:
     """Run the loop on the built-in simulated scans of device B.
 

@@ -16,11 +16,7 @@ _PERCENTILES = (0.5, 99.8)
 
 
 def draw_overlay(
-    bscan: NDArray[Any],
-    labels: NDArray[np.uint8],
-    classes: LabelSet,
-    *,
-    opacity: float = 0.45,
+    bscan: NDArray[Any], labels: NDArray[np.uint8], classes: LabelSet, *, opacity: float = 0.45
 ) -> NDArray[np.uint8]:
     """Draw the classes of a B-scan in their colours over its grey values.
 

@@ -45,13 +45,7 @@ NETWORK = NetworkConfig(
 PREPROCESS = PreprocessConfig(size=(320, 256))
 #: Simulated eyes, one B-scan each, in parts that are simulated side by side.
 PARTS, EYES_PER_PART, HELD_OUT_PER_PART = 4, 1500, 20
-TRAINING = TrainConfig(
-    iterations=6000,
-    batch_size=4,
-    lr=2e-3,
-    ema=0.995,
-    score_every=500,
-)
+TRAINING = TrainConfig(iterations=6000, batch_size=4, lr=2e-3, ema=0.995, score_every=500)
 
 
 def train_starter(

@@ -16,9 +16,7 @@ from napari_retseg.errors import InputError, UsageError
 DOCKS = ("Retseg workbench", "Scores")
 
 
-def gui(
-    scans: Annotated[list[Path] | None, typer.Argument(help="Scans to open.")] = None,
-) -> None:
+def gui(scans: Annotated[list[Path] | None, typer.Argument(help="Scans to open.")] = None) -> None:
     """Start napari with the workbench and the Scores dock."""
     paths = scans or []
     missing = [path for path in paths if not path.exists()]

@@ -259,12 +259,7 @@ def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str
 
 
 def _do_runs(
-    reporter: Reporter,
-    plan: StudyPlan,
-    folder: StudyFolder,
-    *,
-    workers: int,
-    scheduler: str | None,
+    reporter: Reporter, plan: StudyPlan, folder: StudyFolder, *, workers: int, scheduler: str | None
 ) -> None:
     from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.cli.study_progress import follow

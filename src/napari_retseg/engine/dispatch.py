@@ -71,11 +71,7 @@ class Engine:
         self.close()
 
     def submit(
-        self,
-        job: Job,
-        *,
-        on_event: Callable[[Event], None],
-        on_done: Callable[[JobOutcome], None],
+        self, job: Job, *, on_event: Callable[[Event], None], on_done: Callable[[JobOutcome], None]
     ) -> JobHandle:
         """Start a job, or queue it behind others; returns at once.
 

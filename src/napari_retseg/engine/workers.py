@@ -122,12 +122,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={
-                    **os.environ,
-                    **_WORKER_SETTINGS,
-                    **keys.list_settings(),
-                    "PYTHONPATH": paths,
-                },
+                env={**os.environ, **_WORKER_SETTINGS, **keys.list_settings(), "PYTHONPATH": paths},
                 creationflags=_CREATION_FLAGS,
             )
         if hasattr(os, "setpriority"):

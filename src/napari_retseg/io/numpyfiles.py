@@ -200,11 +200,7 @@ def write_npy(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> N
 
 def write_npz(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> None:
     """Write planes as the array ``pixels`` of an NPZ, with axes and spacing beside it."""
-    about = {
-        "axes": layout.axes,
-        "spacing_um": layout.spacing_um,
-        "laterality": layout.laterality,
-    }
+    about = {"axes": layout.axes, "spacing_um": layout.spacing_um, "laterality": layout.laterality}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("pixels.npy", "w", force_zip64=True) as stream:
             _write_array(stream, planes, layout)
@@ -213,11 +209,7 @@ def write_npz(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> N
 
 def _write_array(stream: IO[bytes], planes: Iterable[NDArray[Any]], layout: Layout) -> None:
     dtype = layout.dtype.newbyteorder("=")
-    header = {
-        "descr": npy.dtype_to_descr(dtype),
-        "fortran_order": False,
-        "shape": layout.shape,
-    }
+    header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": layout.shape}
     npy.write_array_header_1_0(stream, header)
     for plane in planes:
         stream.write(np.ascontiguousarray(plane, dtype).tobytes())

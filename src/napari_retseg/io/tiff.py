@@ -232,11 +232,7 @@ def _name(letter: str) -> Axis:
 
 
 def _open_pixels(
-    path: Path,
-    found: Pages,
-    page: tifffile.TiffPage,
-    stack: _Stack,
-    wanted: tuple[Values, int],
+    path: Path, found: Pages, page: tifffile.TiffPage, stack: _Stack, wanted: tuple[Values, int]
 ) -> PagedPixels:
     values, orientation = wanted
     if values == "indices" and stack.samples in ("colour", "alpha"):

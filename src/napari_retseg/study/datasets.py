@@ -157,11 +157,7 @@ def _simulate(wanted: Simulation, folder: Path) -> Dataset:
     size = (wanted.depth, wanted.width)
     config = make_device_config(wanted.device, size=size, n_bscans=wanted.n_bscans)
     simulate_dataset(
-        data,
-        count=wanted.count,
-        seed=wanted.seed,
-        config=config,
-        file_format=wanted.file_format,
+        data, count=wanted.count, seed=wanted.seed, config=config, file_format=wanted.file_format
     )
     write_json(target / _READY, wanted.model_dump(mode="json"))
     return load_dataset(data)

@@ -184,11 +184,7 @@ def _draw_rows(axes: Axes, own: Sequence[Combination], names: Sequence[str]) -> 
 
 
 def _draw_mean(
-    axes: Axes,
-    values: list[float],
-    rows: tuple[float, float],
-    color: str,
-    label: str | None = None,
+    axes: Axes, values: list[float], rows: tuple[float, float], color: str, label: str | None = None
 ) -> bool:
     """Draw a mean with its interval, and the single runs in a row of their own; False without."""
     estimate = estimate_mean(values)

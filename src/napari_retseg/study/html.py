@@ -131,12 +131,7 @@ class Page:
         )
 
     def _add_rows(
-        self,
-        title: str,
-        head: Sequence[str],
-        rows: Sequence[Sequence[Cell]],
-        *,
-        n_words: int,
+        self, title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], *, n_words: int
     ) -> None:
         heads = "".join(
             f'<th scope="col" class="{"" if place < n_words else "number"}">'

@@ -78,10 +78,7 @@ def name_classes(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def open_study(
-    recipe: Recipe,
-    folder: StudyFolder,
-    given: Mapping[str, Path],
-    options: Mapping[str, Any],
+    recipe: Recipe, folder: StudyFolder, given: Mapping[str, Path], options: Mapping[str, Any]
 ) -> tuple[StudyPlan, dict[str, Dataset]]:
     """Open the data of a study, and settle its runs.
 

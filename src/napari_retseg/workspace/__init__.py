@@ -12,13 +12,7 @@ from napari_retseg.workspace.entry import (
 )
 from napari_retseg.workspace.restore import RestorePoints
 from napari_retseg.workspace.restore_point import RestorePoint
-from napari_retseg.workspace.review import (
-    NextBscan,
-    ScanReview,
-    StripCell,
-    choose_next,
-    make_strip,
-)
+from napari_retseg.workspace.review import NextBscan, ScanReview, StripCell, choose_next, make_strip
 from napari_retseg.workspace.workspace import Workspace
 
 __all__ = [

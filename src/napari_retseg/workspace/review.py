@@ -101,10 +101,7 @@ class NextBscan:
 
 
 def choose_next(
-    scans: Sequence[ScanReview],
-    *,
-    current: Place | None = None,
-    seen: Collection[Place] = (),
+    scans: Sequence[ScanReview], *, current: Place | None = None, seen: Collection[Place] = ()
 ) -> NextBscan | None:
     """Choose the B-scan that is most worth labelling.
 
