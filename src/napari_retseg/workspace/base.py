@@ -100,13 +100,7 @@ class OpenedWorkspace:
             self._header = header
 
     def content_of(self, name: str) -> str | None:
-        """Return the SHA-256 of a scan as its labels know it; None where it was never read.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
-        """
+        """Return the SHA-256 of a scan as its labels know it; None where it was never read."""
         found = self._book.get(name).about.get(HASH)
         return found if isinstance(found, str) else None
 

@@ -74,16 +74,7 @@ def copy_labels(
 def export_cases(
     cases: list[tuple[str, Case]], folder: Path, *, only_confirmed: bool
 ) -> Iterator[Path]:
-    """Write the labels of each case as one file in the scan's own format and grid.
-
-    B-scans without labels are 255, "not annotated".
-
-    Raises
-    ------
-    InputError
-        Where a file is there already, a scan or label cannot be read, or the system refuses
-        to write.
-    """
+    """Write what `Workspace.export_labels` says, once all files are known to be new."""
     planned = [(name, case, _target(name, case, folder)) for name, case in cases]
     for _, _, path in planned:
         if path.exists():
@@ -103,20 +94,10 @@ def _target(name: str, case: Case, folder: Path) -> Path:
 
 
 def save_snapshot(dataset: Dataset, folder: Path) -> Path:
-    """Write a dataset with its confirmed labels as they are now; scans stay where they are.
+    """Write what `Workspace.save_snapshot` says; ``dataset.json`` comes last.
 
-    Label files are links: a file that is replaced later is another one, so that the snapshot
-    stays as it is at no cost.
-
-    Returns
-    -------
-    Path
-        The ``dataset.json``, written last.
-
-    Raises
-    ------
-    InputError
-        Where something lies in `folder`, or it cannot be written.
+    Scans stay where they are. Label files are links: a file that is replaced later is another
+    one, so that the snapshot stays as it is at no cost.
     """
     with explaining(folder, "cannot be listed"):
         if folder.exists() and any(folder.iterdir()):

@@ -32,13 +32,7 @@ class Labelling(OpenedWorkspace):
     """The part of a workspace that knows its labels and predictions."""
 
     def states(self, name: str) -> dict[int, State]:
-        """Return the state of each B-scan that has labels.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
-        """
+        """Return the state of each B-scan that has labels."""
         bscans = self._book.get(name).bscans or {}
         return {
             i: "confirmed" if b.state == "confirmed" else "corrected" for i, b in bscans.items()
@@ -48,11 +42,6 @@ class Labelling(OpenedWorkspace):
         """Return the ``weights_id`` of the prediction that a B-scan's labels began with.
 
         B-scans whose labels began with none are left out.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
         """
         bscans = self._book.get(name).bscans or {}
         return {i: b.model for i, b in bscans.items() if b.model}
@@ -132,23 +121,11 @@ class Labelling(OpenedWorkspace):
                 self.anchor.remove(plane_path(folder, bscan))
 
     def predictions(self, name: str) -> Mapping[int, PredictedBscan]:
-        """Return what models said of each predicted B-scan but the labels, from memory.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
-        """
+        """Return what models said of each predicted B-scan but the labels, from memory."""
         return self._predictions.bscans(name, self.content_of(name))
 
     def read_prediction(self, name: str) -> StoredPrediction | None:
-        """Read what models said of a scan; None where none was asked, or it cannot be read.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
-        """
+        """Read what models said of a scan; None where none was asked, or it cannot be read."""
         with self._lock:
             shape = self._shape(self._book.get(name))
             return self._predictions.read(name, shape, self.content_of(name))

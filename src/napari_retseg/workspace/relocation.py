@@ -71,20 +71,10 @@ def check_content(case: Case, path: Path, *, check_hash: bool) -> None:
 
 
 def find_moved(cases: Iterable[Case], folder: Path) -> dict[str, Path]:
-    """Search a folder, and those below it, for scans.
+    """Search a folder, and those below it, for scans, as `Workspace.find_moved` says.
 
     Files of the same name are looked at first, then others of the same kind and size. Where no
     hash is known, the name has to do.
-
-    Returns
-    -------
-    dict
-        Of the cases that were found: name to path.
-
-    Raises
-    ------
-    InputError
-        Where there is no such folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: folder not found; choose the folder that contains the scans")

@@ -31,23 +31,11 @@ class TrainingData(Replacement):
         return self._book.dataset()
 
     def heldout(self, name: str) -> frozenset[int]:
-        """Return the B-scans that are never trained on.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
-        """
+        """Return the B-scans that are never trained on."""
         return _name_bscans(self._book.get(name), "heldout_bscans", parts=("val", "test"))
 
     def unused(self, name: str) -> frozenset[int]:
-        """Return the B-scans whose labels no training uses: a test's, and the gap of a split.
-
-        Raises
-        ------
-        InputError
-            Where there is no such scan.
-        """
+        """Return the B-scans whose labels no training uses: a test's, and the gap of a split."""
         return _name_bscans(self._book.get(name), "unused_bscans", parts=("test",))
 
     def pin(self) -> None:
@@ -171,7 +159,8 @@ class TrainingData(Replacement):
         Raises
         ------
         InputError
-            Where a labelled scan is missing, a file is there already, or cannot be written.
+            Where a labelled scan is missing or cannot be read, or a file is there already or
+            cannot be written.
         """
         wanted = []
         for name, case in self._book.cases.items():

@@ -26,7 +26,8 @@ class Workspace(ScanList, Labelling, TrainingData):
 
     Made by :meth:`create` or :meth:`open`; use it as a context manager, or close it. Any thread
     may call any method: changes wait for each other, and `scans`, `states`, `heldout` and
-    `dataset` answer from memory, with what is on disk, without waiting.
+    `dataset` answer from memory, with what is on disk, without waiting. Methods that take a
+    scan's name raise an InputError where there is no such scan.
 
     Attributes
     ----------
