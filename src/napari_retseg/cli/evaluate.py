@@ -11,7 +11,8 @@ import typer
 from napari_retseg.cli.group import INTERRUPTED
 from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
 from napari_retseg.cli.predict import AxisOption, RepairOption, TtaOption
-from napari_retseg.errors import UsageError
+from napari_retseg.errors import InputError, UsageError
+from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
     from napari_retseg.events import Cancel, Event
@@ -75,7 +76,6 @@ def evaluate(
 
 def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> Iterator[Event]:
     from napari_retseg.dataset import load_dataset
-    from napari_retseg.errors import InputError
     from napari_retseg.infer.evaluate import evaluate_predictions
 
     if not folder.is_dir():
@@ -85,9 +85,6 @@ def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> I
 
 
 def _headline(result: dict[str, Any], split: str) -> str:
-    from napari_retseg.plural import count_noun
-
-    scans = (
-        f"{count_noun(result['n_bscans'], 'B-scan')} of {count_noun(result['n_groups'], 'patient')}"
-    )
-    return f"{result['dataset']}, split {split}: {scans}"
+    bscans = count_noun(result["n_bscans"], "B-scan")
+    patients = count_noun(result["n_groups"], "patient")
+    return f"{result['dataset']}, split {split}: {bscans} of {patients}"

@@ -16,6 +16,7 @@ from napari_retseg.cli.group import FAILED, INTERRUPTED
 from napari_retseg.cli.options import JsonOption, SchedulerOption
 from napari_retseg.cli.terminal import answer
 from napari_retseg.errors import UsageError
+from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
     from napari_retseg.cli.reporting import Reporter
@@ -188,7 +189,6 @@ def pack(
     the names of cases and patients.
     """
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.plural import count_noun
     from napari_retseg.study.pack import pack_runs
     from napari_retseg.study.study_run import StudyFolder
 
@@ -205,7 +205,6 @@ def pack(
 def _take_known(
     reporter: Reporter, plan: StudyPlan, folder: StudyFolder, packs: list[Path]
 ) -> None:
-    from napari_retseg.plural import count_noun
     from napari_retseg.study.pack import take_runs
 
     if packs:
