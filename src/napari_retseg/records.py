@@ -121,7 +121,7 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(read_limited(path, LARGEST_YAML), path)
 
 
-def read_record(path: Path, kind: type[_Value], *, limit: int = LARGEST_TEXT) -> _Value:
+def read_record(path: Path, kind: type[_Value]) -> _Value:
     """Read a JSON file as a value of a type: a pydantic model, a dataclass, ``dict[str, int]``.
 
     Raises
@@ -131,7 +131,7 @@ def read_record(path: Path, kind: type[_Value], *, limit: int = LARGEST_TEXT) ->
     InputError
         Where it cannot be read, or does not fit the type; the first place that does not is named.
     """
-    return check_record(read_json(path, limit=limit), kind, path)
+    return check_record(read_json(path), kind, path)
 
 
 def check_record(values: Any, kind: type[_Value], source: Path | str) -> _Value:
