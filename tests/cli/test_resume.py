@@ -255,7 +255,7 @@ app(sys.argv[1:])
 @pytest.mark.parametrize(
     ("module", "name", "before"),
     [
-        ("cli.origin", "write_json", "real(*arguments, **options)"),
+        ("cli.provenance", "write_json", "real(*arguments, **options)"),
         ("io.writer", "save_planes", "real(*arguments, **options)"),
     ],
 )
