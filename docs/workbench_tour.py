@@ -83,7 +83,7 @@ class Tour:
         pause(0.5)
         panel.new_window.name_edit.value = "first-round"
         panel.new_window.folder_edit.value = self._work
-        click(panel.new_window.make_button)
+        click(panel.new_window.take_button)
         wait_until(lambda: self.state.folder is not None)
         # the second press of Down reaches "Files", whose dialog takes the name
         answer = ("sleep", "1", "key", "Down", "Return", "sleep", "1.5", "type", "--args", "1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication, QProgressBar
 
-from napari_retseg.ui.progress import show_progress
+from napari_retseg.ui.widgets.pieces import show_progress
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

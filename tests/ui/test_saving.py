@@ -151,7 +151,7 @@ def test_the_window_saves_the_selected_layer(
     window.format_box.value = 1
     window.file_edit.value = tmp_path / "saved"
     told: list[str] = window.told  # type: ignore[attr-defined]
-    window.save_button.click()
+    window.take_button.click()
     qtbot.waitUntil(lambda: bool(told))
     assert told == [f"Saved to {tmp_path / 'saved.tif'}."]
     np.testing.assert_array_equal(read_labels(tmp_path / "saved.tif"), viewer.layers[1].data)
@@ -164,11 +164,11 @@ def test_a_file_is_replaced_only_when_the_user_agrees(
     window.file_edit.value = tmp_path / "saved.tif"
     (tmp_path / "saved.tif").write_bytes(b"mine")
     monkeypatch.setattr(QMessageBox, "exec", lambda box: box.buttons()[1].click())
-    window.save_button.click()
+    window.take_button.click()
     assert (tmp_path / "saved.tif").read_bytes() == b"mine"
     monkeypatch.setattr(QMessageBox, "exec", lambda box: box.buttons()[0].click())
     told: list[str] = window.told  # type: ignore[attr-defined]
-    window.save_button.click()
+    window.take_button.click()
     qtbot.waitUntil(lambda: bool(told))
     assert (tmp_path / "saved.tif").read_bytes() != b"mine"
 
@@ -176,7 +176,7 @@ def test_a_file_is_replaced_only_when_the_user_agrees(
 def test_what_fails_is_said_in_the_window(window: SaveWindow, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "nowhere").write_text("a file")
     window.file_edit.value = tmp_path / "nowhere" / "saved.nii.gz"
-    window.save_button.click()
+    window.take_button.click()
     qtbot.waitUntil(lambda: "nowhere" in window.notice.text())
     assert window.isVisible()
     window.close()

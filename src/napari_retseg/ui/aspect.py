@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_retseg.ui.layers import FUNDUS_PLACE
+from napari_retseg.ui.layers import FUNDUS_PLACE, find_bscan, show_bscan
 from napari_retseg.ui.placing import View, place_axes, place_fundus
 from napari_retseg.ui.provenance import (
     PROVENANCE,
@@ -129,14 +129,13 @@ def _find_volume(viewer: ViewerModel) -> Layer | None:
 def _find_bscan(viewer: ViewerModel) -> int | None:
     """Return the B-scan in view; None without a volume of ours."""
     volume = _find_volume(viewer)
-    return None if volume is None else round(float(volume.world_to_data(viewer.dims.point)[-3]))
+    return None if volume is None else find_bscan(volume, viewer)
 
 
 def _show_bscan(viewer: ViewerModel, bscan: int) -> None:
     volume = _find_volume(viewer)
     if volume is not None:
-        world = volume.data_to_world([*[0] * (volume.ndim - 3), bscan, 0, 0])
-        viewer.dims.set_point(viewer.dims.ndim - 3, float(world[-3]))
+        show_bscan(volume, viewer, bscan)
 
 
 def _is_ours(layer: Layer) -> bool:

@@ -1,4 +1,4 @@
-"""What the Segment dock shows. Knows neither Qt nor napari."""
+"""What the docks show. Knows neither Qt nor napari."""
 
 from __future__ import annotations
 
@@ -49,47 +49,47 @@ class BadModel:
 class Work:
     """How far the running job is.
 
-    Parameters
+    Attributes
     ----------
     done, total
-        B-scans; `total` is 0 before the model is loaded.
+        B-scans.
     seconds_left
         None before there is an estimate.
     """
 
-    done: int = 0
-    total: int = 0
+    done: int
+    total: int
     seconds_left: float | None = None
 
 
 @dataclass
-class SegmentState:
-    """The dock's state; assigning a field emits ``events.FIELD`` where the value has changed.
+class PredictState:
+    """What all docks that segment show.
 
-    Parameters
+    Assigning a field emits ``events.FIELD`` where the value has changed.
+
+    Attributes
     ----------
-    scans
-        Names of the layers that may be scans, and the index of the chosen one (-1: none).
+    scan
+        The index of the chosen scan (-1: none).
     scan_text
-        What the chosen scan is, in a line.
+        What it is, in lines.
     bscan, n_bscans
-        The B-scan in view, from 0, and how many there are; 0 where the layer is no scan.
-    files
-        The name of each B-scan's file, where each has one.
+        The B-scan in view, from 0, and how many there are; 0 where there is no scan.
     models, model
         The models, and the index of the chosen one (-1: none).
     bad_models
         Those that cannot be read.
     work
-        None while nothing runs.
+        How far the running prediction is; None while nothing runs.
+    notice
+        One sentence for the user.
     """
 
-    scans: tuple[str, ...] = ()
     scan: int = -1
     scan_text: str = ""
     bscan: int = 0
     n_bscans: int = 0
-    files: tuple[str, ...] = ()
     models: tuple[ModelChoice, ...] = ()
     model: int = -1
     bad_models: tuple[BadModel, ...] = ()
@@ -106,6 +106,23 @@ class SegmentState:
     def can_segment(self) -> bool:
         """Whether a B-scan can be segmented now."""
         return self.work is None and self.n_bscans > 0 and self.chosen_model is not None
+
+
+@dataclass
+class SegmentState(PredictState):
+    """What the Segment dock shows.
+
+    Attributes
+    ----------
+    scans
+        Names of the layers that may be scans.
+    files
+        The name of each B-scan's file, where each has one.
+    """
+
+    scans: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
 
 def describe_scan(scan: OctScan) -> str:

@@ -24,6 +24,7 @@ from napari_retseg.ui.provenance import (
 )
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer
     from napari.utils.colormaps import DirectLabelColormap
 
@@ -92,6 +93,26 @@ def name_axes(ndim: int, axis_labels: Sequence[str] | None) -> tuple[Axis, ...] 
     if ndim == 4 and axis_labels is not None and axis_labels[0] == "channel":
         return ("channel", *AXES[3])
     return AXES.get(ndim)
+
+
+def plane(array: NDArray[Any], bscan: int) -> NDArray[Any]:
+    """Return one B-scan of a volume, or the B-scan itself; a view."""
+    return array[bscan] if array.ndim == 3 else array
+
+
+def find_bscan(layer: Layer, viewer: ViewerModel) -> int:
+    """Return which B-scan of a layer is in view; 0 of a single one."""
+    if layer.ndim < 3:
+        return 0
+    position = round(float(layer.world_to_data(viewer.dims.point)[-3]))
+    return min(max(position, 0), int(layer.data.shape[-3]) - 1)
+
+
+def show_bscan(layer: Layer, viewer: ViewerModel, bscan: int) -> None:
+    """Bring a B-scan of a layer into view."""
+    if layer.ndim >= 3:
+        world = layer.data_to_world([*[0] * (layer.ndim - 3), bscan, 0, 0])
+        viewer.dims.set_point(viewer.dims.ndim - 3, float(world[-3]))
 
 
 def copy_placement(layer: Image, *, n_axes: int) -> dict[str, Any]:

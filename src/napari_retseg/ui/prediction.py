@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.ui.layers import plane
+
 
 class Prediction:
     """The labels that a model gave to a scan, and a checksum of each B-scan as it was written.
@@ -38,7 +40,7 @@ class Prediction:
         """Write one B-scan, ``(depth, width)``, unless it is edited; return whether it was."""
         if self.is_edited([index]):
             return False
-        self._plane(index)[...] = labels
+        plane(self.labels, index)[...] = labels
         self._written[index] = _checksum(labels)
         with self._lock:
             self._changed.add(index)
@@ -54,15 +56,11 @@ class Prediction:
         """Whether any of these B-scans (all by default) differs from what was written there."""
         chosen = range(self.n_bscans) if indices is None else indices
         return any(
-            _checksum(self._plane(index)) != self._written.get(index, self._blank)
+            _checksum(plane(self.labels, index)) != self._written.get(index, self._blank)
             for index in chosen
         )
 
-    def _plane(self, index: int) -> NDArray[np.uint8]:
-        plane: NDArray[np.uint8] = self.labels[index] if self.labels.ndim == 3 else self.labels
-        return plane
 
-
-def _checksum(plane: NDArray[np.uint8]) -> int:
+def _checksum(labels: NDArray[np.uint8]) -> int:
     # 4 GB/s: a volume of 244 B-scans takes 24 ms
-    return zlib.crc32(np.ascontiguousarray(plane).data)
+    return zlib.crc32(np.ascontiguousarray(labels).data)

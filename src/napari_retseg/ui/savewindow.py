@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QMessageBox,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QWidget
 
 from napari_retseg.errors import RetsegError
 from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.layers import find_bscan
 from napari_retseg.ui.memory import open_memory
-from napari_retseg.ui.plain import PlainLabel, make_question, make_text
 from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.saving import (
     PNG_FOLDER,
@@ -36,6 +28,8 @@ from napari_retseg.ui.saving import (
     save_snapshot,
     take_snapshot,
 )
+from napari_retseg.ui.widgets.formwindow import FormWindow
+from napari_retseg.ui.widgets.pieces import ask, show_text
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -44,7 +38,7 @@ if TYPE_CHECKING:
 _FOLDER = "saving/folder"
 
 
-class SaveWindow(QDialog):
+class SaveWindow(FormWindow):
     """Saves one of a viewer's layers; the file is written on a thread of its own.
 
     Parameters
@@ -68,8 +62,7 @@ class SaveWindow(QDialog):
         notify: Callable[[str], None],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Save a layer")
+        super().__init__("Save a layer", "Save", parent)
         self._viewer = viewer
         self._layers = list(layers)
         self._notify = notify
@@ -82,31 +75,12 @@ class SaveWindow(QDialog):
         self.file_edit = FileEdit(
             label="To", mode=FileDialogMode.OPTIONAL_FILE, tooltip="File, or new folder"
         )
-        self.notice = make_text()
         self.notice.hide()
-        self.save_button = QPushButton("Save")
-        self.save_button.setDefault(True)
-        self.close_button = QPushButton("Cancel")
-        self._lay_out()
+        self.lay_out((self.layer_box, self.format_box, self.file_edit), width=520)
         self.layer_box.changed.connect(self._on_layer_changed)
         self.format_box.changed.connect(self._propose)
-        self.save_button.clicked.connect(self._on_save_clicked)
-        self.close_button.clicked.connect(self.close)
+        self.take_button.clicked.connect(self._on_save_clicked)
         self._on_layer_changed()
-
-    def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(self.save_button)
-        buttons.addWidget(self.close_button)
-        column = QVBoxLayout(self)
-        form = QFormLayout()
-        for field in (self.layer_box, self.format_box, self.file_edit):
-            form.addRow(PlainLabel(field.label), field.native)
-        column.addLayout(form)
-        column.addWidget(self.notice)
-        column.addLayout(buttons)
-        self.resize(520, self.sizeHint().height())
 
     @property
     def layer(self) -> Layer:
@@ -129,23 +103,18 @@ class SaveWindow(QDialog):
         last = Path(str(open_memory().value(_FOLDER, str(Path.home()))))
         stem = "".join("_" if c in '<>:"/\\|?*‹' else c for c in make_visible(self.layer.name))
         what = self.format
-        number = f" {self._bscan():04d}" if what.is_one_bscan else ""
+        number = f" {find_bscan(self.layer, self._viewer):04d}" if what.is_one_bscan else ""
         self.file_edit.value = last / f"{stem}{number}{what.suffix}"
-
-    def _bscan(self) -> int:
-        position = self.layer.world_to_data(self._viewer.dims.point)
-        last = int(self.layer.data.shape[-3]) - 1
-        return min(max(round(float(position[-3])), 0), last)
 
     def _on_save_clicked(self) -> None:
         what = self.format
         path = complete_path(Path(str(self.file_edit.value)).expanduser(), what)
         if what != PNG_FOLDER and path.exists() and not self._may_replace(path):
             return
-        bscan = self._bscan() if what.is_one_bscan else 0
+        bscan = find_bscan(self.layer, self._viewer) if what.is_one_bscan else 0
         snapshot = take_snapshot(self.layer, self._viewer.layers)
         self._show("Saving…")
-        self.save_button.setEnabled(False)
+        self.take_button.setEnabled(False)
         self._start(snapshot, path, what, bscan)
 
     def _start(self, snapshot: Snapshot, path: Path, what: Format, bscan: int) -> None:
@@ -155,17 +124,11 @@ class SaveWindow(QDialog):
         writer.shutdown(wait=False)
 
     def _may_replace(self, path: Path) -> bool:
-        box = make_question(self, "Replace a file", f"{path.name} already exists. Replace it?")
-        replace = box.addButton("Replace", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.exec()
-        agreed = box.clickedButton() is replace
-        box.deleteLater()
-        return agreed
+        text = f"{path.name} already exists. Replace it?"
+        return ask(self, "Replace a file", text, yes="Replace", no="Keep")
 
     def _on_saved(self, done: Future[Path]) -> None:
-        self.save_button.setEnabled(True)
+        self.take_button.setEnabled(True)
         error = done.exception()
         if error is None:
             path = done.result()
@@ -178,8 +141,7 @@ class SaveWindow(QDialog):
             self._show(f"Could not save the file ({type(error).__name__}: {error}).")
 
     def _show(self, text: str) -> None:
-        self.notice.setText(text)
-        self.notice.show()
+        show_text(self.notice, text)
 
 
 def open_save_window(

@@ -115,8 +115,8 @@ def fill_new_window(panel: ScanPanel, folder: Path) -> None:
     window = panel.new_window
     window.folder_edit.value = folder.parent
     window.name_edit.value = folder.name
-    assert window.make_button.isEnabled(), window.hint.text()
-    window.make_button.click()
+    assert window.take_button.isEnabled(), window.notice.text()
+    window.take_button.click()
 
 
 def workers(lane: Lane) -> list[psutil.Process]:

@@ -17,9 +17,8 @@ from qtpy.QtWidgets import QMessageBox, QPushButton
 from napari_retseg.engine.workers import RemoteWorkers
 from napari_retseg.errors import JobError
 from napari_retseg.ui.scores.scoresdock import ScoresDock
-from napari_retseg.ui.widgets.tabs import find_dock
-from napari_retseg.ui.workbench.control.docks import find_workbench
 from napari_retseg.ui.workbench.dialogs.closing import find_window
+from napari_retseg.ui.workbench.docks import find_dock, find_dock_of
 from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
 from napari_retseg.workspace import Workspace
 from tests.ui.workbench.clicking import Clicker, fill_new_window
@@ -121,7 +120,7 @@ def test_a_dock_that_is_closed_while_it_trains_comes_back_or_stops_and_resumes(
     press_close(clicker.dock)
     clicker.wait(lambda: frame_name not in viewer.window.dock_widgets and not viewer.layers)
     assert asked == ["A training is running. Stop it and close?"]
-    assert find_workbench(viewer) is None
+    assert find_dock_of(viewer) is None
 
     reopen(clicker, viewer, tmp_path / "work")
     clicker.wait(lambda: clicker.state.resumable is not None)

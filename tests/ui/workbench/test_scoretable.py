@@ -140,9 +140,6 @@ def test_scope_is_told_when_it_is_clicked(table: ScoreTable, qtbot: QtBot) -> No
     assert changed.args == ["heldout"]
     with qtbot.assertNotEmitted(table.scope_changed):
         qtbot.mouseClick(table.scope_buttons["heldout"], LEFT)
-        table.set_scope("bscan")
-    assert table.scope_buttons["bscan"].isChecked()
-    assert not table.scope_buttons["heldout"].isChecked()
 
 
 def test_worst_bscans_are_clicked_and_chosen_by_key(table: ScoreTable, qtbot: QtBot) -> None:

@@ -27,8 +27,8 @@ def make(qtbot: QtBot, title: str = "Review", *, is_open: bool = True) -> Collap
 def test_a_click_closes_and_opens(qtbot: QtBot) -> None:
     section = make(qtbot)
     assert section.is_open
-    assert section.title == "Review"
-    with qtbot.waitSignal(section.toggled) as toggled:
+    assert section.header.text() == "Review"
+    with qtbot.waitSignal(section.header.toggled) as toggled:
         qtbot.mouseClick(section.header, LEFT)
     assert toggled.args == [False]
     assert not section.content.isVisible()
@@ -59,7 +59,8 @@ def test_arrows_open_and_close_but_never_the_other_way(qtbot: QtBot) -> None:
 def test_the_keyboard_reaches_the_header(qtbot: QtBot) -> None:
     window = QWidget()
     qtbot.addWidget(window)
-    first, section = QPushButton("first", window), CollapsibleSection("Scan", parent=window)
+    first, section = QPushButton("first", window), CollapsibleSection("Scan")
+    section.setParent(window)
     section.move(0, 60)
     window.show()
     first.setFocus()

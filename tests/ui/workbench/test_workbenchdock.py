@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtWidgets import QMainWindow
 
 from napari_retseg.models import list_versions
-from napari_retseg.ui.widgets.tabs import find_dock
+from napari_retseg.ui.workbench.docks import find_dock
 from tests.ui.workbench.clicking import Clicker, workers
 
 if TYPE_CHECKING:

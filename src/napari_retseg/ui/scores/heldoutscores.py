@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.control.open_scan import plane
+from napari_retseg.ui.layers import plane
 from napari_retseg.workspace import PredictedBscan, ScanEntry, Workspace
 
 #: Characters of an id that tell two models of one name apart.

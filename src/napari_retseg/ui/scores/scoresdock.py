@@ -5,23 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_retseg.ui.plain import PlainLabel, make_text
 from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.scores.scoring import Scoring
 from napari_retseg.ui.scores.table import ScoreTable
-from napari_retseg.ui.widgets.pieces import fill_box, make_box
-from napari_retseg.ui.widgets.tabs import join
-from napari_retseg.ui.widgets.theme import GAP, MARGIN
-from napari_retseg.ui.workbench.control.docks import find_dock_of, find_workbench
+from napari_retseg.ui.widgets.pieces import (
+    fill_box,
+    lay_out_column,
+    make_box,
+    make_form,
+    start_timer,
+)
+from napari_retseg.ui.widgets.theme import MARGIN
+from napari_retseg.ui.workbench.docks import Neighbour
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-    from napari_retseg.ui.workbench.control.controller import Workbench
 
 _REFRESH_MS = 50
 
@@ -37,29 +39,22 @@ class ScoresDock(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._neighbour = Neighbour(self, napari_viewer)
         postbox = Postbox()
-        self.scoring = Scoring(
-            napari_viewer, post=postbox.post, bench=find_workbench(napari_viewer)
-        )
+        self.scoring = Scoring(napari_viewer, post=postbox.post)
         self.reference_box = make_box("Reference: labels made by hand")
         self.predicted_box = make_box("Labels to score")
         self.table = ScoreTable(self.scoring.state.classes)
-        form = QFormLayout()
-        form.setSpacing(GAP)
-        form.addRow("reference", self.reference_box)
-        form.addRow("predicted", self.predicted_box)
         self.model_name = make_text()
         self.model_row = PlainLabel("by model")
-        form.addRow(self.model_row, self.model_name)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(GAP)
-        column.addLayout(form)
-        column.addWidget(self.table)
+        form = make_form(
+            (PlainLabel("reference"), self.reference_box),
+            (PlainLabel("predicted"), self.predicted_box),
+            (self.model_row, self.model_name),
+        )
+        lay_out_column(self, form, self.table, margin=MARGIN)
         self.setMinimumWidth(300)
         self._is_due = True
-        self._placed_by: Workbench | None = None
         self._connect()
         self.destroyed.connect(partial(self.scoring.close))
 
@@ -69,26 +64,13 @@ class ScoresDock(QWidget):
         self.table.scope_changed.connect(self.scoring.choose_scope)
         self.table.bscan_clicked.connect(self.scoring.go_to)
         self.scoring.state.events.connect(self._on_changed)
-        timer = QTimer(self)
-        timer.setInterval(_REFRESH_MS)
-        timer.timeout.connect(self._refresh)
-        timer.start()
+        start_timer(self, _REFRESH_MS, self._refresh)
         self._refresh()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """Go beside the workbench."""
         super().showEvent(event)
-        self._follow(is_newer=True)
-
-    def _follow(self, *, is_newer: bool = False) -> None:
-        """Follow the workbench that is open now, and share its place once; the newer in front."""
-        dock = find_dock_of(self._viewer)
-        self.scoring.look_for(None if dock is None else dock.bench)
-        if dock is not None and dock.bench is not self._placed_by and dock.isVisible():
-            self._placed_by = dock.bench
-            # the viewer adds a dock to its window only after it is shown
-            pair = (self, dock) if is_newer else (dock, self)
-            QTimer.singleShot(0, partial(join, *pair))
+        self.scoring.look_for(self._neighbour.find(is_newer=True))
 
     def _on_chosen(self) -> None:
         self.scoring.choose(
@@ -101,7 +83,7 @@ class ScoresDock(QWidget):
 
     def _refresh(self) -> None:
         """Show what has changed since the last time, at most twenty times a second."""
-        self._follow()
+        self.scoring.look_for(self._neighbour.find())
         self.scoring.check()
         if not self._is_due:
             return

@@ -15,6 +15,7 @@ from napari_retseg.label_diff import Changes
 from napari_retseg.livescores import LiveScores
 from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap
+from napari_retseg.ui.layers import find_bscan, plane, show_bscan
 from napari_retseg.ui.scores.comparing import classes_of, find_fault
 from napari_retseg.ui.scores.heldoutscores import count_heldout, name_models
 from napari_retseg.ui.workbench.control.open_scan import LABELS, PREDICTION
@@ -115,12 +116,9 @@ class Scoring:
             return
         self._leave_bench()
         self._bench = bench
-        if bench is None:
-            return
-        bench.session.changed.connect(self._on_changed)
-        bench.session.written.connect(self._on_written)
-        bench.state.events.strip.connect(self.update)
-        bench.state.events.work.connect(self._on_work)
+        if bench is not None:
+            for signal, slot in self._list_connections(bench):
+                signal.connect(slot)
 
     def close(self) -> None:
         """Follow nothing any more."""
@@ -133,11 +131,17 @@ class Scoring:
 
     def _leave_bench(self) -> None:
         if self._bench is not None:
-            self._bench.session.changed.disconnect(self._on_changed)
-            self._bench.session.written.disconnect(self._on_written)
-            self._bench.state.events.strip.disconnect(self.update)
-            self._bench.state.events.work.disconnect(self._on_work)
+            for signal, slot in self._list_connections(self._bench):
+                signal.disconnect(slot)
         self._bench = None
+
+    def _list_connections(self, bench: Workbench) -> list[tuple[Any, Callable[..., None]]]:
+        return [
+            (bench.session.changed, self._on_changed),
+            (bench.session.written, self._on_written),
+            (bench.state.events.strip, self.update),
+            (bench.state.events.work, self._on_work),
+        ]
 
     def check(self) -> None:
         """Count what was painted since the last time; called a few times a second."""
@@ -161,11 +165,8 @@ class Scoring:
 
     def go_to(self, bscan: int) -> None:
         """Show a B-scan of the reference."""
-        if self._pair is None or self._pair[0].ndim < 3:
-            return
-        layer = self._pair[0]
-        world = layer.data_to_world([bscan] + [0] * (layer.ndim - 1))
-        self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim, float(world[0]))
+        if self._pair is not None:
+            show_bscan(self._pair[0], self._viewer, bscan)
 
     # How it is kept up to date.
 
@@ -289,8 +290,7 @@ class Scoring:
 
     def _count_now(self, bscan: int) -> None:
         if self._live is not None and self._pair is not None:
-            planes = [layer.data[bscan] if layer.ndim == 3 else layer.data for layer in self._pair]
-            self._live.set_bscan(bscan, *planes)
+            self._live.set_bscan(bscan, *(plane(layer.data, bscan) for layer in self._pair))
 
     def _count_rest(self) -> None:
         """Count all other B-scans beside the GUI's thread."""
@@ -330,7 +330,7 @@ class Scoring:
                 flat=changes.flat,
                 before=changes.before,
                 after=changes.after,
-                other=other.data[bscan] if other.ndim == 3 else other.data,
+                other=plane(other.data, bscan),
             )
         except ValueError:  # not counted yet, or both sides have changed at once
             self._count_now(bscan)
@@ -377,8 +377,4 @@ class Scoring:
             self.update()
 
     def _current(self) -> int:
-        if self._pair is None or self._pair[0].ndim < 3:
-            return 0
-        layer = self._pair[0]
-        place = round(float(layer.world_to_data(self._viewer.dims.point)[-layer.ndim]))
-        return min(max(place, 0), len(layer.data) - 1)
+        return 0 if self._pair is None else find_bscan(self._pair[0], self._viewer)

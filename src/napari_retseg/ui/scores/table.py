@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
-    QHBoxLayout,
     QHeaderView,
     QListWidget,
     QListWidgetItem,
     QPushButton,
     QTableView,
-    QVBoxLayout,
-    QWidget,
 )
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.scores import Overlap
 from napari_retseg.ui.numbering import name_bscan
-from napari_retseg.ui.plain import PlainLabel, make_caption, make_text, make_tip
+from napari_retseg.ui.plain import PlainLabel, make_text, make_tip
 from napari_retseg.ui.scores.rows import CHANGE, CLASS, DICE, IOU, PIXELS, ScoreModel
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_button, make_row, show_text
 from napari_retseg.ui.widgets.theme import (
-    GAP,
     TIGHT,
+    ThemedWidget,
     color_text,
     read_look,
 )
@@ -43,14 +41,14 @@ _WORST_ROWS = 5
 _WIDEST = {DICE: "0.000", IOU: "0.000", PIXELS: "00.0 k", CHANGE: "+0.000"}
 
 
-class ScoreTable(QWidget):
+class ScoreTable(ThemedWidget):
     """The scores of a B-scan, a volume or the held-out scans, and a list of the worst B-scans."""
 
     scope_changed = Signal(str)
     bscan_clicked = Signal(int)
 
-    def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, classes: LabelSet) -> None:
+        super().__init__()
         self._classes = classes
         self.model = ScoreModel(classes)
         self.scope: Scope = "volume"
@@ -71,8 +69,7 @@ class ScoreTable(QWidget):
         self.scope_buttons: dict[Scope, QPushButton] = {}
         group = QButtonGroup(self)
         for scope, (name, tip) in SCOPES.items():
-            button = QPushButton(make_caption(name))
-            button.setToolTip(make_tip(tip))
+            button = make_button(name, tip)
             button.setCheckable(True)
             button.setChecked(scope == self.scope)
             button.clicked.connect(lambda _=False, s=scope: self._on_scope_clicked(s))
@@ -100,19 +97,8 @@ class ScoreTable(QWidget):
         self.table = table
 
     def _lay_out(self) -> None:
-        scopes = QHBoxLayout()
-        scopes.setSpacing(TIGHT)
-        for button in self.scope_buttons.values():
-            scopes.addWidget(button, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addLayout(scopes)
-        column.addWidget(self.table)
-        column.addWidget(self.notice)
-        column.addWidget(self.worst_title)
-        column.addWidget(self.worst)
-        column.addStretch(1)
+        scopes = make_row(*self.scope_buttons.values(), spacing=TIGHT)
+        lay_out_column(self, scopes, self.table, self.notice, self.worst_title, self.worst, None)
         self._fit()
 
     def set_classes(self, classes: LabelSet) -> None:
@@ -126,15 +112,9 @@ class ScoreTable(QWidget):
         """Show scores of the chosen scope; None where there are none."""
         self.model.set_scores(scores, before)
 
-    def set_scope(self, scope: Scope) -> None:
-        """Choose a scope, as a program does: nothing is emitted."""
-        self.scope = scope
-        self.scope_buttons[scope].setChecked(True)
-
     def set_notice(self, text: str) -> None:
         """Show a sentence below the table, such as which values are no classes."""
-        self.notice.setText(text)
-        self.notice.setVisible(bool(text))
+        show_text(self.notice, text)
 
     def set_worst(self, worst: Sequence[tuple[int, float]]) -> None:
         """List B-scans and their mean foreground Dice, lowest first."""
@@ -155,14 +135,12 @@ class ScoreTable(QWidget):
         items = [self.worst.item(k) for k in range(self.worst.count())]
         return [item.data(Qt.ItemDataRole.UserRole) for item in items if item is not None]
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Follow a change of the theme."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange:
-            look = read_look(self)
-            self.model.set_look(look)
-            color_text(self.notice, look.warning)
-            self._fit()
+    def follow_theme(self) -> None:
+        """Colour numbers and notice, and fit the theme's font."""
+        look = read_look(self)
+        self.model.set_look(look)
+        color_text(self.notice, look.warning)
+        self._fit()
 
     def _fit(self) -> None:
         """Make all rows and numbers seen without scrolling."""

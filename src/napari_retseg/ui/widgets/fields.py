@@ -6,19 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QHBoxLayout,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLineEdit, QPushButton, QWidget
 
 from napari_retseg.ui.plain import make_tip
+from napari_retseg.ui.widgets.pieces import choose_folder, lay_out_column, make_box, make_row
 from napari_retseg.ui.widgets.theme import TIGHT
 
 _OTHER = "other…"
@@ -66,11 +57,8 @@ def _guard(widget: QWidget) -> None:
     widget.installEventFilter(WheelGuard(widget))
 
 
-def _make_box() -> QComboBox:
-    box = QComboBox()
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+def _make_guarded_box() -> QComboBox:
+    box = make_box()
     _guard(box)
     return box
 
@@ -86,11 +74,9 @@ class ChoiceField(Field):
         Whether there is an "other…".
     """
 
-    def __init__(
-        self, choices: Mapping[str, str], *, is_open: bool = True, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
-        self.box = _make_box()
+    def __init__(self, choices: Mapping[str, str], *, is_open: bool = True) -> None:
+        super().__init__()
+        self.box = _make_guarded_box()
         for row, (value, words) in enumerate(choices.items()):
             self.box.addItem(words, value)
             self.box.setItemData(row, make_tip(value), Qt.ItemDataRole.ToolTipRole)
@@ -99,11 +85,7 @@ class ChoiceField(Field):
             self.box.addItem(_OTHER)
         self.edit = QLineEdit()
         self.edit.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(TIGHT)
-        column.addWidget(self.box)
-        column.addWidget(self.edit)
+        lay_out_column(self, self.box, self.edit, spacing=TIGHT)
         self.box.activated.connect(self._on_box_activated)
         self.edit.textEdited.connect(self.changed)
 
@@ -150,13 +132,11 @@ class ChoiceField(Field):
 class NumberField(Field):
     """A number, written as one likes: 0.001 or 1e-3."""
 
-    def __init__(self, kind: type[int] | type[float], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        super().__init__()
         self._kind = kind
         self.edit = QLineEdit()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.edit)
+        lay_out_column(self, self.edit)
         self.edit.textEdited.connect(self.changed)
 
     @property
@@ -184,18 +164,14 @@ class NumberField(Field):
 class FolderField(Field):
     """A folder, or none."""
 
-    def __init__(self, what: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, what: str) -> None:
+        super().__init__()
         self._what = what
         self.edit = QLineEdit()
         self.edit.setPlaceholderText("none")
         self.edit.setClearButtonEnabled(True)
         self.button = QPushButton("Browse…")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(TIGHT)
-        row.addWidget(self.edit, 1)
-        row.addWidget(self.button)
+        lay_out_column(self, make_row(self.edit, self.button, spacing=TIGHT))
         # a click on the clear button is no edit to Qt
         self.edit.textChanged.connect(self.changed)
         self.button.clicked.connect(self._on_button_clicked)
@@ -215,9 +191,7 @@ class FolderField(Field):
             self.edit.setText(str(value))
 
     def _on_button_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, f"Choose {self._what}")
-        if folder:
-            self.edit.setText(folder)
+        choose_folder(self, f"Choose {self._what}", lambda folder: self.edit.setText(str(folder)))
 
 
 class BudgetField(Field):
@@ -233,8 +207,8 @@ class BudgetField(Field):
         ("epochs", 20.0, 1.0, 0, 5.0),
     )
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._numbers = {unit: number for unit, number, *_ in self.UNITS}
         self._exact: dict[str, float] = {}
         self.number = QDoubleSpinBox()
@@ -243,15 +217,13 @@ class BudgetField(Field):
         self.number.setCorrectionMode(QDoubleSpinBox.CorrectionMode.CorrectToNearestValue)
         self.number.setStyleSheet("QDoubleSpinBox { min-width: 40px; padding: 1px 6px; }")
         _guard(self.number)
-        self.unit = _make_box()
+        self.unit = _make_guarded_box()
         self.unit.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         for unit, *_ in self.UNITS:
             self.unit.addItem(unit)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(TIGHT)
-        row.addWidget(self.number, 1)
-        row.addWidget(self.unit)
+        row = make_row(self.number, self.unit, spacing=TIGHT)
+        row.setStretchFactor(self.number, 1)
+        lay_out_column(self, row)
         self._show()
         self.number.valueChanged.connect(self._on_number_changed)
         self.unit.activated.connect(self._on_unit_activated)

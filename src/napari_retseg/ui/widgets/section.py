@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QKeyEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from qtpy.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.memory import open_memory
 from napari_retseg.ui.plain import make_tip
+from napari_retseg.ui.widgets.pieces import lay_out_column
 from napari_retseg.ui.widgets.theme import GAP, MARGIN, Look, read_look
 
 _OPENING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -26,31 +27,19 @@ class CollapsibleSection(QWidget):
         Where nothing is remembered yet.
     """
 
-    toggled = Signal(bool)
-
-    def __init__(self, title: str, *, is_open: bool = True, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, *, is_open: bool = True) -> None:
+        super().__init__()
         self._key = f"sections/{title.lower()}"
         self.header = SectionHeader(title)
         self.content = QWidget()
-        inner = QVBoxLayout(self.content)
+        inner = lay_out_column(self.content)
         inner.setContentsMargins(MARGIN, GAP, MARGIN, MARGIN)
-        inner.setSpacing(GAP)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.header)
-        column.addWidget(self.content)
+        lay_out_column(self, self.header, self.content, spacing=0)
         remembered = bool(open_memory().value(self._key, is_open, type=bool))
         self.header.setChecked(remembered)
         self.content.setVisible(remembered)
-        self.header.toggled.connect(self._on_header_toggled)
+        self.header.toggled.connect(self.content.setVisible)
         self.header.clicked.connect(self._on_header_clicked)
-
-    @property
-    def title(self) -> str:
-        """The title."""
-        return str(self.header.text())
 
     @property
     def is_open(self) -> bool:
@@ -76,10 +65,6 @@ class CollapsibleSection(QWidget):
         assert layout is not None
         layout.addWidget(widget)
 
-    def _on_header_toggled(self, is_open: bool) -> None:
-        self.content.setVisible(is_open)
-        self.toggled.emit(is_open)
-
     def _on_header_clicked(self, is_open: bool) -> None:
         open_memory().setValue(self._key, is_open)
 
@@ -90,8 +75,8 @@ class SectionHeader(QAbstractButton):
     Painted here, because the theme's style sheet gives checked buttons a strong colour.
     """
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str) -> None:
+        super().__init__()
         self._summary = ""
         self.setText(title)
         self.setAccessibleName(f"{title} section")

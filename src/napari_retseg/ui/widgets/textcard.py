@@ -8,9 +8,10 @@ from typing import Any
 
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QImage, QShowEvent
-from qtpy.QtWidgets import QDialog, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QPushButton, QTextBrowser, QWidget
 
 from napari_retseg.plaintext import make_visible
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_row
 from napari_retseg.ui.widgets.theme import MARGIN
 
 #: Titles of groups, each with pairs of a key and what it does.
@@ -20,10 +21,9 @@ KeyGroups = Mapping[str, Sequence[tuple[str, str]]]
 class CardView(QTextBrowser):
     """A text that loads nothing: a card comes with a model, which may be anyone's."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setOpenLinks(False)
-
         self._blank = QImage(1, 1, QImage.Format.Format_ARGB32)
         self._blank.fill(Qt.GlobalColor.transparent)
 
@@ -42,10 +42,7 @@ class TextCard(QDialog):
         self.view = CardView()
         self.close_button = QPushButton("Close")
         self.close_button.clicked.connect(self.close)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.addWidget(self.view)
-        column.addWidget(self.close_button, alignment=Qt.AlignmentFlag.AlignRight)
+        lay_out_column(self, self.view, make_row(None, self.close_button), margin=MARGIN)
         self.resize(460, 420)
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from qtpy.QtCore import QRectF, Qt
+from qtpy.QtCore import QEvent, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from qtpy.QtWidgets import QLabel, QWidget
 
@@ -79,6 +79,20 @@ class Look:
     def mark(self, color: str) -> str:
         """Return a class's colour, so far changed that a line of it is seen on the background."""
         return make_readable(color, self.background, minimum=MARK_CONTRAST)
+
+
+class ThemedWidget(QWidget):
+    """A widget that chooses colours itself, and again when the theme has changed."""
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Follow a change of the theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.PaletteChange:
+            self.follow_theme()
+
+    def follow_theme(self) -> None:
+        """Take the colours of the theme."""
+        raise NotImplementedError
 
 
 def read_look(widget: QWidget) -> Look:

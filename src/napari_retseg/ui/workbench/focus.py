@@ -25,6 +25,18 @@ from qtpy.QtWidgets import (
 
 from napari_retseg.ui.workbench.dialogs.closing import find_window
 
+#: What widgets emit when they were used.
+_USED: tuple[tuple[type[QWidget], tuple[str, ...]], ...] = (
+    (QMenu, ("aboutToHide",)),
+    (QAbstractButton, ("clicked",)),
+    (QComboBox, ("activated",)),
+    (QAbstractSpinBox, ("editingFinished",)),
+    (QLineEdit, ("returnPressed",)),
+    (QAbstractSlider, ("sliderReleased",)),
+    (QAbstractItemView, ("clicked", "activated")),
+    (QTabBar, ("tabBarClicked",)),
+)
+
 #: What a user types into; it keeps the focus until it is done.
 _TYPED = (QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextEdit)
 
@@ -116,20 +128,7 @@ def find_canvas(dock: QWidget) -> QWidget | None:
 
 def _find_signals(widget: QWidget) -> list[Any]:
     """Return what a widget emits when it was used."""
-    if isinstance(widget, QMenu):
-        return [widget.aboutToHide]
-    if isinstance(widget, QAbstractButton):
-        return [widget.clicked]
-    if isinstance(widget, QComboBox):
-        return [widget.activated]
-    if isinstance(widget, QAbstractSpinBox):
-        return [widget.editingFinished]
-    if isinstance(widget, QLineEdit):
-        return [widget.returnPressed]
-    if isinstance(widget, QAbstractSlider):
-        return [widget.sliderReleased]
-    if isinstance(widget, QAbstractItemView):
-        return [widget.clicked, widget.activated]
-    if isinstance(widget, QTabBar):
-        return [widget.tabBarClicked]
+    for kind, names in _USED:
+        if isinstance(widget, kind):
+            return [getattr(widget, name) for name in names]
     return []

@@ -5,64 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
-from qtpy.QtWidgets import (
-    QApplication,
-    QFrame,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_retseg.engine import Engine
 from napari_retseg.rounds import Verdict
+from napari_retseg.ui.enginedock import EngineDock
 from napari_retseg.ui.layers import is_scan_layer
-from napari_retseg.ui.leaving import close_at_exit
 from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.squares import connect_square_button
 from napari_retseg.ui.widgets.keys import bind_keys
-from napari_retseg.ui.widgets.pieces import make_button, make_row
+from napari_retseg.ui.widgets.pieces import (
+    lay_out_column,
+    make_button,
+    make_row,
+    make_save_button,
+    show_text,
+    start_timer,
+)
 from napari_retseg.ui.widgets.section import CollapsibleSection
-from napari_retseg.ui.widgets.theme import GAP, color_text, read_look
+from napari_retseg.ui.widgets.theme import color_text, read_look
 from napari_retseg.ui.workbench.control.controller import Workbench
-from napari_retseg.ui.workbench.control.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.control.holding import name_heldout
 from napari_retseg.ui.workbench.dialogs.benchdialogs import BenchDialogs
 from napari_retseg.ui.workbench.dialogs.closing import Closing
+from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.focus import FocusKeeper
 from napari_retseg.ui.workbench.panels.modelpanel import ModelPanel
 from napari_retseg.ui.workbench.panels.reviewpanel import ReviewPanel
 from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
 from napari_retseg.ui.workbench.panels.trainpanels import ProgressPanel, RetrainPanel
 
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
 _REFRESH_MS = 100
 
 
-class WorkbenchDock(QWidget):
-    """Correct and retrain: scan, model, review, retrain, progress.
+class WorkbenchDock(EngineDock):
+    """Correct and retrain: scan, model, review, retrain, progress."""
 
-    Parameters
-    ----------
-    napari_viewer
-        The viewer that the dock belongs to.
-    engine
-        Runs the jobs; by default processes on this machine. The dock closes it.
-    """
-
-    def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        postbox = Postbox()
-        self.bench = Workbench(napari_viewer, engine=engine or Engine(), post=postbox.post)
-        remember_dock(napari_viewer, self)
+    def _build(self, engine: Engine, post: Callable[[Callable[[], None]], None]) -> Workbench:
+        self.bench = Workbench(self._viewer, engine=engine, post=post)
+        remember_dock(self._viewer, self)
         state = self.bench.state
         self.scan_panel = ScanPanel(state)
         self.model_panel = ModelPanel(state)
@@ -76,17 +61,14 @@ class WorkbenchDock(QWidget):
         self._connect()
         self._connect_rounds()
         self._unbind = self._bind_keys()
-        self.closing = Closing(self, self.bench, napari_viewer, end=self._end)
-        self._close_with_viewer()
+        self.closing = Closing(self, self.bench, self._viewer, end=self._end)
         self.focus = FocusKeeper(self)
         self._show_notice()
         self._show_summaries()
+        return self.bench
 
     def _lay_out(self) -> None:
         sections = QWidget()
-        inner = QVBoxLayout(sections)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(2)
         self.sections = {}
         for title, panel in (
             ("Scan", self.scan_panel),
@@ -97,27 +79,20 @@ class WorkbenchDock(QWidget):
         ):
             section = CollapsibleSection(title, is_open=title in ("Scan", "Model"))
             section.add(panel)
-            inner.addWidget(section)
             self.sections[title] = section
         self.keys_button = make_button("Keys…", "Show the keyboard shortcuts")
         self.address_button = make_button(
             "Run on…", "Choose the computer for segmentation and training"
         )
-        self.save_button = make_button(
-            "Save layer…", "Save labels or a scan as PNG, TIFF or NIfTI, with the pixel size"
-        )
-        inner.addLayout(make_row(self.save_button, self.keys_button, self.address_button))
-        inner.addStretch(1)
+        self.save_button = make_save_button()
+        buttons = make_row(self.save_button, self.keys_button, self.address_button)
+        lay_out_column(sections, *self.sections.values(), buttons, None, spacing=2)
         self._scroll = scroll = QScrollArea()
         scroll.setWidget(sections)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.setSpacing(GAP)
-        column.addWidget(scroll)
-        column.addWidget(self.notice)
+        lay_out_column(self, scroll, self.notice, margin=4)
         # other docks below or above leave it this much
         self.setMinimumSize(330, 300)
         self.setAcceptDrops(True)
@@ -132,29 +107,29 @@ class WorkbenchDock(QWidget):
         scan.layer_added.connect(self._on_layer_added)
         scan.scan_chosen.connect(bench.navigation.choose_scan)
         scan.dataset_added.connect(bench.scanimport.add_dataset)
-        scan.classes_wanted.connect(lambda: scan.ask_for_classes(self.dialogs.classes.names[1:]))
+        scan.classes_button.clicked.connect(self._ask_for_classes)
         scan.classes_given.connect(bench.scanimport.set_classes)
         scan.described.connect(lambda what: bench.scanimport.describe(**what))
         model.model_chosen.connect(bench.predicting.choose_model)
         model.model_browsed.connect(bench.predicting.add_model)
-        model.card_wanted.connect(self.dialogs.show_card)
-        model.bscan_pressed.connect(bench.predicting.segment_bscan)
-        model.volume_pressed.connect(bench.predicting.segment_volume)
-        model.cancel_pressed.connect(bench.predicting.cancel)
+        model.card_button.clicked.connect(self.dialogs.show_card)
+        model.bscan_button.clicked.connect(bench.predicting.segment_bscan)
+        model.volume_button.clicked.connect(bench.predicting.segment_volume)
+        model.cancel_button.clicked.connect(bench.predicting.cancel)
         review, correcting = self.review_panel, bench.correcting
-        review.bscan_clicked.connect(bench.navigation.go_to)
-        review.accept_bscan_pressed.connect(correcting.accept_bscan)
+        review.strip.bscan_clicked.connect(bench.navigation.go_to)
+        review.accept_button.clicked.connect(correcting.accept_bscan)
         review.accept_volume_pressed.connect(correcting.accept_volume)
         review.accept_class_chosen.connect(correcting.accept_class)
-        review.confirm_pressed.connect(correcting.confirm)
-        review.next_pressed.connect(bench.navigation.go_next)
-        review.ignore_pressed.connect(correcting.paint_not_annotated)
-        review.clear_pressed.connect(correcting.clear)
-        review.undo_pressed.connect(correcting.undo)
-        review.redo_pressed.connect(correcting.redo)
-        review.toggle_pressed.connect(correcting.toggle_prediction)
-        review.uncertainty_toggled.connect(bench.navigation.show_uncertainty)
-        review.restore_wanted.connect(self.dialogs.show_points)
+        review.confirm_button.clicked.connect(correcting.confirm)
+        review.next_button.clicked.connect(bench.navigation.go_next)
+        review.ignore_button.clicked.connect(correcting.paint_not_annotated)
+        review.clear_button.clicked.connect(correcting.clear)
+        review.undo_button.clicked.connect(correcting.undo)
+        review.redo_button.clicked.connect(correcting.redo)
+        review.toggle_button.clicked.connect(correcting.toggle_prediction)
+        review.uncertainty_button.toggled.connect(bench.navigation.show_uncertainty)
+        review.restore_button.clicked.connect(self.dialogs.show_points)
         review.legend.class_picked.connect(correcting.paint_class)
         review.legend.hiding_toggled.connect(correcting.hide_class)
         review.legend.solo_toggled.connect(correcting.show_class_alone)
@@ -169,15 +144,15 @@ class WorkbenchDock(QWidget):
     def _connect_rounds(self) -> None:
         retrain, progress, training = self.retrain_panel, self.progress_panel, self.bench.training
         retrain.form.changed.connect(self._on_form_changed)
-        retrain.retrain_pressed.connect(training.retrain)
-        retrain.stop_pressed.connect(training.stop)
-        retrain.resume_pressed.connect(training.resume)
-        retrain.command_wanted.connect(self._copy_command)
-        retrain.preview_wanted.connect(self.dialogs.show_preview)
-        retrain.heldout_wanted.connect(self.dialogs.show_heldout)
-        progress.keep_new_pressed.connect(training.keep_new)
-        progress.keep_old_pressed.connect(training.keep_old)
-        progress.history_wanted.connect(self.dialogs.show_models)
+        retrain.retrain_button.clicked.connect(training.retrain)
+        retrain.stop_button.clicked.connect(training.stop)
+        retrain.resume_button.clicked.connect(training.resume)
+        retrain.command_button.clicked.connect(self._copy_command)
+        retrain.preview_button.clicked.connect(self.dialogs.show_preview)
+        retrain.heldout_button.clicked.connect(self.dialogs.show_heldout)
+        progress.new_button.clicked.connect(training.keep_new)
+        progress.old_button.clicked.connect(training.keep_old)
+        progress.history_button.clicked.connect(self.dialogs.show_models)
         events = self.bench.state.events
         events.is_training.connect(self._on_training)
         events.verdict.connect(self._on_verdict)
@@ -192,10 +167,7 @@ class WorkbenchDock(QWidget):
             events.sides,
         ):
             event.connect(self._show_summaries)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_REFRESH_MS)
-        self._timer.timeout.connect(self._refresh)
-        self._timer.start()
+        self._timer = start_timer(self, _REFRESH_MS, self._refresh)
 
     def _bind_keys(self) -> Callable[[], None]:
         correcting, bench = self.bench.correcting, self.bench
@@ -218,8 +190,7 @@ class WorkbenchDock(QWidget):
 
     def _show_notice(self) -> None:
         notice = self.bench.state.notice
-        self.notice.setText(notice.text)
-        self.notice.setVisible(bool(notice.text))
+        show_text(self.notice, notice.text)
         look = read_look(self)
         colors = {"info": look.text, "warning": look.warning, "error": look.error}
         color_text(self.notice, colors[notice.level])
@@ -309,6 +280,9 @@ class WorkbenchDock(QWidget):
         best = None if opened is None else opened.labels
         open_save_window(self._viewer, parent=self, notify=self.bench.session.notify, best=best)
 
+    def _ask_for_classes(self) -> None:
+        self.scan_panel.ask_for_classes(self.dialogs.classes.names[1:])
+
     def _offer_layers(self) -> None:
         self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])
 
@@ -348,14 +322,6 @@ class WorkbenchDock(QWidget):
         self._timer.stop()
         self._unbind()
         forget_dock(self._viewer, self)
-
-    def _close_with_viewer(self) -> None:
-        # a partial, because Qt holds methods weakly, and this widget is gone by then
-        self.destroyed.connect(partial(self.bench.close))
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.bench.close)
-        close_at_exit(self.bench)
 
 
 def list_files(event: QDropEvent) -> list[Path]:

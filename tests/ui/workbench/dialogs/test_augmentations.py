@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.ui.widgets.theme import MARGIN
 from napari_retseg.ui.workbench.dialogs.augmentations import AugmentPreview, Sample, draw_outlines
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def sample(value: int = 1) -> Sample:
 def preview(qtbot: QtBot) -> AugmentPreview:
     preview = AugmentPreview(CLASSES)
     qtbot.addWidget(preview)
-    preview.resize(284, 500)
+    preview.resize(284 + 2 * MARGIN, 500)
     return preview
 
 
@@ -102,16 +103,18 @@ def test_not_annotated_and_background_have_no_outline() -> None:
     assert all(c[1:3] == c[3:5] == c[5:7] for c in colors)
 
 
-def test_other_classes_color_anew(preview: AugmentPreview) -> None:
-    preview.show()
-    preview.set_samples([sample(1)])
+def test_outlines_have_the_colors_of_the_classes(qtbot: QtBot) -> None:
     other = LabelSet.from_names({1: "vessel", 2: "x"})
     other = other.model_copy(
         update={
             "classes": (other.classes[0], other.classes[1].model_copy(update={"color": "#123456"}))
         }
     )
-    preview.set_classes(other)
+    preview = AugmentPreview(other)
+    qtbot.addWidget(preview)
+    preview.resize(284 + 2 * MARGIN, 500)
+    preview.show()
+    preview.set_samples([sample(1)])
     image = preview.tiles.grab().toImage()
     column = [image.pixelColor(40, y).name() for y in range(image.height())]
     assert column.count("#123456") == 2

@@ -27,9 +27,9 @@ def test_a_name_that_is_typed_is_taken(
     name: str, window: NewWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
     window.name_edit.value = name
-    assert str(tmp_path / name) in window.hint.text()
+    assert str(tmp_path / name) in window.notice.text()
     with qtbot.waitSignal(window.chosen) as chosen:
-        window.make_button.click()
+        window.take_button.click()
     assert chosen.args == [tmp_path / name]
     other = NewWindow()  # the place is remembered
     qtbot.addWidget(other)
@@ -39,7 +39,7 @@ def test_a_name_that_is_typed_is_taken(
 def test_an_empty_folder_is_taken(window: NewWindow, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     window.name_edit.value = "empty"
-    assert window.make_button.isEnabled()
+    assert window.take_button.isEnabled()
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_what_cannot_be_a_workspace_is_said(
     (tmp_path / "full" / "a.txt").write_text("a")
     (tmp_path / "file").write_text("a")
     window.name_edit.value = name
-    assert said in window.hint.text()
-    assert not window.make_button.isEnabled()
+    assert said in window.notice.text()
+    assert not window.take_button.isEnabled()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication, QToolTip, QWidget
 
 from napari_retseg.ui.widgets.theme import BscanStatus, read_look
 from napari_retseg.ui.workbench.panels.bscan_strip import BscanStrip, lay_out_columns
+from napari_retseg.workspace import StripCell
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -25,16 +26,18 @@ Theme = Callable[[QWidget, str], None]
 LEFT = Qt.MouseButton.LeftButton
 
 
-@dataclass(frozen=True)
-class Cell:
-    bscan: int
-    status: BscanStatus = "untouched"
-    is_heldout: bool = False
-    uncertainty: float | None = None
+def cell_of(
+    bscan: int,
+    status: BscanStatus = "untouched",
+    *,
+    is_heldout: bool = False,
+    uncertainty: float | None = None,
+) -> StripCell:
+    return StripCell(bscan, status, is_heldout, uncertainty)
 
 
-def volume(n: int, **changes: Cell) -> tuple[Cell, ...]:
-    cells = [Cell(k) for k in range(n)]
+def volume(n: int, **changes: StripCell) -> tuple[StripCell, ...]:
+    cells = [cell_of(k) for k in range(n)]
     for cell in changes.values():
         cells[cell.bscan] = cell
     return tuple(cells)
@@ -134,7 +137,7 @@ def test_an_empty_strip_takes_clicks_and_keys(strip: BscanStrip, qtbot: QtBot) -
 
 
 def test_hovering_names_the_bscan(strip: BscanStrip, qtbot: QtBot) -> None:
-    cell = Cell(12, "corrected", is_heldout=True, uncertainty=0.41)
+    cell = cell_of(12, "corrected", is_heldout=True, uncertainty=0.41)
     strip.set_cells(volume(244, a=cell))
     move(strip, place(strip, 12), Qt.MouseButton.NoButton)
     assert QToolTip.text() == "B-scan 12 of 0–243: corrected, held out, uncertainty 0.41"
@@ -150,7 +153,7 @@ def test_bscans_that_share_a_pixel_are_all_named(strip: BscanStrip) -> None:
 
 def test_states_have_their_colors_and_heights(strip: BscanStrip) -> None:
     statuses: tuple[BscanStatus, ...] = ("untouched", "predicted", "corrected", "confirmed")
-    strip.set_cells([Cell(k, status) for k, status in enumerate(statuses)])
+    strip.set_cells([cell_of(k, status) for k, status in enumerate(statuses)])
     look = read_look(strip)
     for k, status in enumerate(statuses):
         assert color_at(strip, k, 31) == look.status(status)
@@ -163,9 +166,9 @@ def test_heldout_uncertainty_and_current_are_marked(strip: BscanStrip) -> None:
     strip.set_cells(
         volume(
             28,
-            a=Cell(3, is_heldout=True),
-            b=Cell(5, "predicted", uncertainty=0.4),
-            c=Cell(6, "predicted", uncertainty=0.1),
+            a=cell_of(3, is_heldout=True),
+            b=cell_of(5, "predicted", uncertainty=0.4),
+            c=cell_of(6, "predicted", uncertainty=0.1),
         )
     )
     look = read_look(strip)
@@ -182,7 +185,9 @@ def test_heldout_uncertainty_and_current_are_marked(strip: BscanStrip) -> None:
 
 
 def test_legend_counts_in_words(strip: BscanStrip) -> None:
-    strip.set_cells(volume(9, a=Cell(1, "confirmed"), b=Cell(2, "confirmed", is_heldout=True)))
+    strip.set_cells(
+        volume(9, a=cell_of(1, "confirmed"), b=cell_of(2, "confirmed", is_heldout=True))
+    )
     text = strip.legend.text().replace("&nbsp;", " ")
     assert "2 confirmed" in text
     assert "7 untouched" in text
@@ -192,7 +197,7 @@ def test_legend_counts_in_words(strip: BscanStrip) -> None:
 
 
 def test_the_theme_colors_cells_and_legend(strip: BscanStrip, theme: Theme) -> None:
-    strip.set_cells(volume(4, a=Cell(1, "corrected")))
+    strip.set_cells(volume(4, a=cell_of(1, "corrected")))
     seen = set()
     for name in ("dark", "light"):
         theme(strip, name)
@@ -204,7 +209,7 @@ def test_the_theme_colors_cells_and_legend(strip: BscanStrip, theme: Theme) -> N
 
 
 def test_a_long_volume_is_painted_quickly(strip: BscanStrip) -> None:
-    cells = [Cell(k, "predicted", uncertainty=k / 300) for k in range(244)]
+    cells = [cell_of(k, "predicted", uncertainty=k / 300) for k in range(244)]
     began = time.perf_counter()
     for k in range(20):
         strip.set_cells([replace(cells[0], uncertainty=k / 20), *cells[1:]])

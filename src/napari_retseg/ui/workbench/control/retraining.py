@@ -58,11 +58,6 @@ class Retraining:
         self.describe()
 
     @property
-    def config(self) -> TrainConfig:
-        """What the next training does."""
-        return self._config
-
-    @property
     def is_running(self) -> bool:
         """Whether a training runs."""
         return self._handle is not None
@@ -123,54 +118,51 @@ class Retraining:
         The split is pinned as Retrain does: while the workspace is open here, only this program
         may write it, and the command must not hold out other patients.
         """
-        workspace, saver = self._session.workspace, self._session.saver
-        state, config = self._session.state, self._config
-        choice, address = state.chosen_model, state.address
-        if workspace is None or saver is None:
+        workspace, state = self._session.workspace, self._session.state
+        config, start, address = self._config, self._find_start(), state.address
+        if workspace is None:
             return
 
         def work() -> str:
             if not workspace.is_read_only:
-                saver.flush()
                 workspace.pin()
             return train_command(
                 workspace.folder,
                 config,
                 output=workspace.next_round,
-                start=None if choice is None else choice.folder,
+                start=start,
                 scheduler=address or None,
             )
 
-        self._session.submit(work, show)
+        self._session.flush_then(work, show)
+
+    def _find_start(self) -> Path | None:
+        """Return the folder of the model that a training starts from."""
+        choice = self._session.state.chosen_model
+        return None if choice is None else choice.folder
 
     def retrain(self) -> None:
         """Train on what is confirmed, from the chosen model."""
-        workspace, saver, points = (
-            self._session.workspace,
-            self._session.saver,
-            self._session.points,
-        )
-        choice = self._session.state.chosen_model
-        if self.is_running or workspace is None or saver is None or points is None:
+        points, problem = self._session.points, self._session.state.round_problem
+        if self.is_running or points is None:
             return
-        if self._session.state.round_problem:
-            self._session.notify(self._session.state.round_problem, "warning")
+        if problem:
+            self._session.notify(problem, "warning")
             return
-        if workspace.is_read_only:
-            self._session.notify(workspace.why_read_only, "warning")
+        workspace = self._session.find_writable()
+        if workspace is None:
             return
         self._session.state.is_training = True
         self._session.notify("Preparing the training…")
 
         def work() -> Path:
-            saver.flush()
             replaced = workspace.check_scans()
             if replaced:
                 raise InputError(". ".join((*replaced, "Then press Retrain again")))
             return workspace.begin_round(points)
 
-        config, start = self._config, None if choice is None else choice.folder
-        self._session.submit(
+        config, start = self._config, self._find_start()
+        self._session.flush_then(
             work,
             lambda run: self._submit(
                 run, TrainJob(run / SNAPSHOT, config, run, start=start), Curves()
@@ -235,14 +227,13 @@ class Retraining:
         self, show: Callable[[SamplesDrawn], None], failed: Callable[[str], None]
     ) -> None:
         """Draw eight samples as Retrain would see them, others each time."""
-        workspace, choice = self._session.workspace, self._session.state.chosen_model
+        workspace = self._session.workspace
         if workspace is None:
             failed("Open a workspace first.")
             return
         self._draws += 1
-        saver = self._session.saver
         config = self._config.model_copy(update={"seed": self._draws})
-        start = None if choice is None else choice.folder
+        start = self._find_start()
 
         def on_event(event: Event) -> None:
             if isinstance(event, SamplesDrawn):
@@ -252,12 +243,12 @@ class Retraining:
             if outcome.status == "failed":
                 self._session.post(partial(failed, str(outcome.error)))
 
-        def submit(_flushed: object) -> None:
+        def submit(_: None) -> None:
             job = SamplesJob(workspace.folder, config, start)
             self._session.engine.submit(job, on_event=on_event, on_done=end)
 
         # the job reads the files in another process: the last strokes must be there
-        self._session.submit(lambda: None if saver is None else saver.flush(), submit)
+        self._session.flush_then(lambda: None, submit)
 
     def list_versions(self, show: Callable[[list[Version], ModelInfo | None], None]) -> None:
         """List the models that this workspace's name meant, and hand them to `show`.

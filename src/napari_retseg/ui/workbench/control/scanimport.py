@@ -72,7 +72,7 @@ class ScanImport:
                 workspace.set_classes(dataset.labels)
             return list(workspace.add_dataset(dataset, with_labels=True))
 
-        workspace = self._writable()
+        workspace = self._session.find_writable()
         if workspace is not None:
             self._session.notify("Adding…")
             self._session.run_trusting(folder, partial(add, workspace), self._on_added)
@@ -118,23 +118,10 @@ class ScanImport:
         add: Callable[[Workspace], list[ScanEntry]],
         done: Callable[[list[ScanEntry]], None] | None = None,
     ) -> None:
-        workspace = self._writable()
+        workspace = self._session.find_writable()
         if workspace is not None:
             self._session.notify("Adding…")
             self._session.submit(partial(add, workspace), done or self._on_added)
-
-    def _writable(self) -> Workspace | None:
-        """Return the open workspace where it can be changed, and say why where not."""
-        workspace = self._session.workspace
-        if workspace is None:
-            self._session.notify(
-                "Create or open a workspace first: a folder for labels and models."
-            )
-            return None
-        if workspace.is_read_only:
-            self._session.notify(workspace.why_read_only, "warning")
-            return None
-        return workspace
 
     def _on_added(self, entries: list[ScanEntry], *, faults: Sequence[str] = ()) -> None:
         self._session.notify(*_describe_faults(len(entries), faults))

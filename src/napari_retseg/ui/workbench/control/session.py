@@ -154,6 +154,39 @@ class Session:
         future = self._files.submit(work)
         future.add_done_callback(partial(self._settle, done, failed))
 
+    def flush_then(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None] | None = None,
+        *,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Have the labels written that wait for it, then work with files, as :meth:`submit`."""
+        saver = self.saver
+
+        def flush_and_work() -> T:
+            if saver is not None:
+                saver.flush()
+            return work()
+
+        self.submit(flush_and_work, done, failed=failed)
+
+    def find_writable(self) -> Workspace | None:
+        """Return the open workspace where it can be changed, and say why where not."""
+        if self.workspace is None:
+            self.notify("Create or open a workspace first: a folder for labels and models.")
+        elif self.workspace.is_read_only:
+            self.notify(self.workspace.why_read_only, "warning")
+        else:
+            return self.workspace
+        return None
+
+    def save_settings(self, **settings: str) -> None:
+        """Keep settings in the workspace, where it can be changed."""
+        workspace = self.workspace
+        if workspace is not None and not workspace.is_read_only:
+            self.submit(partial(workspace.save_settings, **settings))
+
     def post(self, function: Callable[[], None]) -> None:
         """Run a function on the GUI's thread, soon, unless the workbench is closed by then."""
         self._post(partial(self._run_open, function))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
+from napari_retseg.ui.layers import plane
+from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.steps import Step, Way
 from napari_retseg.ui.workbench.control.tracking import Tracking
@@ -83,7 +84,7 @@ class Stepping:
 
         yield from tracking.in_slices(list(step.patches), swap)
         tracking.steps.give(way, back)
-        tracking.flush_then(lambda: None)
+        self._session.flush_then(lambda: None)
         tracking.clear_on_disk(opened, gone)
         tracking.show(opened, list(step.patches))
         self._show_step(opened, step, way)
@@ -107,7 +108,7 @@ class Stepping:
         def work() -> tuple[RestorePoint | None, NDArray[np.uint8]]:
             return restore(), workspace.read_labels(opened.name)
 
-        self._tracking.flush_then(work, partial(self._take_labels, opened, is_step, count))
+        self._session.flush_then(work, partial(self._take_labels, opened, is_step, count))
 
     def _take_labels(
         self,

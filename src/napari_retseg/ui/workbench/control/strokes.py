@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.label_diff import Changes, PlaneWatch
+from napari_retseg.ui.layers import plane
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -85,16 +86,20 @@ class Strokes:
 
     def plane(self, bscan: int) -> NDArray[np.uint8]:
         """Return one B-scan's labels, ``(depth, width)``; a view."""
-        return self._labels[bscan] if self._labels.ndim == 3 else self._labels
+        return plane(self._labels, bscan)
+
+    def watch(self, bscans: Iterable[int]) -> None:
+        """Take copies of B-scans that are about to be changed, though they are not in view."""
+        for bscan in bscans:
+            if bscan not in self._watches:
+                self._watches[bscan] = PlaneWatch(self.plane(bscan))
 
     def _events(self) -> tuple[Any, ...]:
         events = self._layer.events
         return events.labels_update, events.set_data
 
     def _look_at_all(self) -> None:
-        for bscan in range(len(self._labels) if self._labels.ndim == 3 else 1):
-            if bscan not in self._watches:
-                self._watches[bscan] = PlaneWatch(self.plane(bscan))
+        self.watch(range(len(self._labels) if self._labels.ndim == 3 else 1))
 
     def _on_dimensions(self, _event: Any = None) -> None:
         self.look()
@@ -115,12 +120,6 @@ class Strokes:
             self._is_muted = False
         self._is_due = True
         self.check()
-
-    def watch(self, bscans: Iterable[int]) -> None:
-        """Take copies of B-scans that are about to be changed, though they are not in view."""
-        for bscan in bscans:
-            if bscan not in self._watches:
-                self._watches[bscan] = PlaneWatch(self.plane(bscan))
 
     def _note(self, _event: Any = None) -> None:
         self._is_due = True

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.label_diff import Changes
-from napari_retseg.ui.workbench.control.open_scan import OpenScan, plane
-from napari_retseg.ui.workbench.control.session import Session, T
+from napari_retseg.ui.layers import plane
+from napari_retseg.ui.workbench.control.open_scan import OpenScan
+from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.showing import Showing
 from napari_retseg.ui.workbench.control.slices import Slices, for_each
 from napari_retseg.ui.workbench.control.steps import Patch, Step, Steps, keep_stroke
@@ -320,7 +321,7 @@ class Tracking:
         assert points is not None
         assert opened is not None
         name = opened.name
-        self.flush_then(lambda: points.make(why, name=name, bscans=chosen))
+        self._session.flush_then(lambda: points.make(why, name=name, bscans=chosen))
         self._kept.update(chosen)
         self._changed.difference_update(chosen)
 
@@ -353,7 +354,7 @@ class Tracking:
         workspace: Workspace | None = self._session.workspace
         if workspace is not None and bscans:
             clear = partial(workspace.clear_labels, opened.name, bscans)
-            self.flush_then(clear, lambda _: self._session.written.emit())
+            self._session.flush_then(clear, lambda _: self._session.written.emit())
 
     def show(self, opened: OpenScan, bscans: Sequence[int]) -> None:
         """Show labels that this program has changed."""
@@ -366,17 +367,3 @@ class Tracking:
     def _forget_changes(self, bscans: Sequence[int]) -> None:
         if self._strokes is not None:
             self._strokes.forget(bscans)
-
-    def flush_then(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> None:
-        """Have the strokes so far written, then do some work with the files.
-
-        A stroke of just now is among them once :meth:`check` was called.
-        """
-        saver = self._session.saver
-
-        def flush_and_work() -> T:
-            if saver is not None:
-                saver.flush()
-            return work()
-
-        self._session.submit(flush_and_work, done)

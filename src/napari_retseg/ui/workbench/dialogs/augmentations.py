@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
-from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QSizePolicy, QWidget
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.overlay import stretch_grey
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.widgets.theme import GAP, TIGHT, read_look
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_button, make_row
+from napari_retseg.ui.widgets.theme import MARGIN, TIGHT, read_look
 
 N_SAMPLES = 8
 
@@ -27,37 +28,28 @@ _WIDE = 480
 _UNKNOWN_ASPECT = 0.65
 
 
-class AugmentPreview(QWidget):
+class AugmentPreview(QDialog):
     """Shows the samples that it is given, and asks for others.
 
-    The first are asked for when the widget is first seen.
+    The first are asked for when the window is first seen; once it is closed, it takes no more.
     """
 
     wanted = Signal()
 
     def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._was_seen = False
+        self.setWindowTitle("Training samples with augmentation")
+        self._was_seen = self.is_closed = False
         self.tiles = SampleTiles(classes)
         self.notice = make_text()
-        self.again_button = QPushButton("Draw again")
-        self.again_button.setToolTip("Show other augmentations")
+        self.again_button = make_button("Draw again", "Show other augmentations")
         self.again_button.clicked.connect(self.wanted)
-        row = QHBoxLayout()
-        row.setSpacing(GAP)
-        row.addWidget(self.notice, 1)
-        row.addWidget(self.again_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addWidget(self.tiles)
-        column.addLayout(row)
-        column.addStretch(1)
+        row = make_row(self.notice, self.again_button)
+        row.setStretchFactor(self.notice, 1)
+        lay_out_column(self, self.tiles, row, None, margin=MARGIN)
+        self.resize(720, 440)
+        self.finished.connect(self._on_finished)
         self.set_samples(())
-
-    def set_classes(self, classes: LabelSet) -> None:
-        """Draw the outlines in the colours of these classes."""
-        self.tiles.set_classes(classes)
 
     def set_samples(self, samples: Sequence[Sample]) -> None:
         """Show up to eight samples.
@@ -77,6 +69,9 @@ class AugmentPreview(QWidget):
         """Show a sentence, such as why there are no samples."""
         self.notice.setText(text)
 
+    def _on_finished(self) -> None:
+        self.is_closed = True
+
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """Ask for samples when first seen."""
         super().showEvent(event)
@@ -86,38 +81,16 @@ class AugmentPreview(QWidget):
                 self.wanted.emit()
 
 
-class PreviewWindow(QDialog):
-    """A window with a preview; it takes no more samples once it is closed."""
-
-    def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Training samples with augmentation")
-        self.is_closed = False
-        self.preview = AugmentPreview(classes)
-        column = QVBoxLayout(self)
-        column.addWidget(self.preview)
-        self.resize(720, 440)
-        self.finished.connect(self._on_finished)
-
-    def _on_finished(self) -> None:
-        self.is_closed = True
-
-
 class SampleTiles(QWidget):
     """The pictures, in rows of two or four."""
 
-    def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, classes: LabelSet) -> None:
+        super().__init__()
         self.samples: tuple[Sample, ...] = ()
         self._classes = classes
         self._images: list[QImage] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Training samples")
-
-    def set_classes(self, classes: LabelSet) -> None:
-        """Draw the outlines in the colours of these classes."""
-        self._classes = classes
-        self._redraw()
 
     def set_samples(self, samples: Sequence[Sample]) -> None:
         """Show up to eight."""

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QInputDialog, QWidget
 
 from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.dataset import Side
@@ -16,13 +16,13 @@ from napari_retseg.models import CARD, ModelInfo, Version
 from napari_retseg.models.archive import LARGEST_CARD
 from napari_retseg.models.description import check_links
 from napari_retseg.regular import read_limited
-from napari_retseg.ui.plain import make_question
 from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.ui.widgets.pieces import ask
 from napari_retseg.ui.widgets.textcard import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import Holding
 from napari_retseg.ui.workbench.control.session import TrustQuestion
-from napari_retseg.ui.workbench.dialogs.augmentations import PreviewWindow
+from napari_retseg.ui.workbench.dialogs.augmentations import AugmentPreview
 from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow, VersionsWindow
 from napari_retseg.ui.workbench.dialogs.heldoutwindow import HeldoutWindow
 from napari_retseg.workspace import RestorePoint
@@ -69,19 +69,19 @@ class BenchDialogs:
 
     def show_preview(self) -> None:
         """Show drawn samples, and draw others on request."""
-        window = PreviewWindow(self.classes, parent=self._dock)
-        preview, training = window.preview, self._bench.training
+        preview = AugmentPreview(self.classes, parent=self._dock)
+        training = self._bench.training
 
         def show(drawn: SamplesDrawn) -> None:
-            if not window.is_closed:
+            if not preview.is_closed:
                 preview.set_samples(list(zip(drawn.images, drawn.labels, strict=True)))
 
         def fail(text: str) -> None:
-            if not window.is_closed:
+            if not preview.is_closed:
                 preview.set_notice(text)
 
         preview.wanted.connect(lambda: training.draw_samples(show, fail))
-        self._show(window)
+        self._show(preview)
 
     def show_points(self) -> None:
         """Show the restore points of the labels."""
@@ -137,24 +137,17 @@ class BenchDialogs:
 
     def ask_for_trust(self, question: TrustQuestion) -> None:
         """Ask whether an untrusted folder may have scans read elsewhere on this computer."""
-        box = make_question(
+        agreed = ask(
             self._dock,
             "Untrusted folder",
             f"Allow {question.folder} to read files outside its folder?",
             f"It names {question.outside}, and possibly more. These files will be shown here, "
             "and labels made on them will be used for training. Allow this only if you know who "
             "made the folder.",
+            yes="Allow",
+            no="Do not open",
         )
-        agree = box.addButton("Allow", QMessageBox.ButtonRole.AcceptRole)
-        refuse = box.addButton("Do not open", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(refuse)
-        box.exec()
-        agreed = box.clickedButton() is agree
-        box.deleteLater()
-        if agreed:
-            question.agree()
-        else:
-            question.refuse()
+        (question.agree if agreed else question.refuse)()
 
     def _show(self, window: QWidget) -> None:
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

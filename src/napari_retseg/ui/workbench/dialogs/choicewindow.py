@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QDialog,
-    QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QDialog, QListWidget, QListWidgetItem, QWidget
 
 from napari_retseg.models import ModelInfo, Version
 from napari_retseg.models.lookup import STARTER
 from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.widgets.pieces import make_button
-from napari_retseg.ui.widgets.theme import GAP
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_button, make_row
+from napari_retseg.ui.widgets.theme import MARGIN
 from napari_retseg.workspace import RestorePoint
 
 
@@ -59,15 +52,8 @@ class ChoiceWindow(QDialog):
         self.hint = make_text(hint)
         self.take_button = make_button(verb, hint)
         self.close_button = make_button("Close", "Close without a change")
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(self.take_button)
-        buttons.addWidget(self.close_button)
-        column = QVBoxLayout(self)
-        column.setSpacing(GAP)
-        column.addWidget(self.hint)
-        column.addWidget(self.list)
-        column.addLayout(buttons)
+        buttons = make_row(None, self.take_button, self.close_button)
+        lay_out_column(self, self.hint, self.list, buttons, margin=MARGIN)
         self.resize(460, 380)
         self.list.itemSelectionChanged.connect(self._show_button)
         self.list.itemDoubleClicked.connect(self._take)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QEventLoop, QObject, Qt, QTimer
 from qtpy.QtWidgets import (
     QMainWindow,
-    QMessageBox,
     QProgressDialog,
     QWidget,
 )
 
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.plain import make_question
-from napari_retseg.ui.widgets.tabs import find_dock
+from napari_retseg.ui.widgets.pieces import ask
+from napari_retseg.ui.workbench.docks import find_dock
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -175,14 +174,7 @@ class Closing(QObject):
 
     def _ask(self, title: str, text: str, more: str, *, yes: str, no: str) -> bool:
         self._has_asked = True
-        box = make_question(self._dock, title, text, more)
-        agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
-        stay = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(stay)
-        box.exec()
-        agreed = box.clickedButton() is agree
-        box.deleteLater()
-        return agreed
+        return ask(self._dock, title, text, more, yes=yes, no=no)
 
 
 def _decide(_dock: QWidget, closing: Closing) -> None:

@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QDialog,
-    QHBoxLayout,
     QHeaderView,
     QSpinBox,
     QTreeWidget,
     QTreeWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_retseg.dataset import Side
 from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.plain import PlainLabel, make_text, make_tip
-from napari_retseg.ui.widgets.pieces import make_button
-from napari_retseg.ui.widgets.theme import GAP
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_button, make_row
+from napari_retseg.ui.widgets.theme import MARGIN
 
 _HINT = (
     "Held-out patients are never used for training. They give the scores that show whether a new "
@@ -93,25 +91,12 @@ class HeldoutWindow(QDialog):
         self._show_button()
 
     def _lay_out(self, n_bscans: int) -> None:
-        places = QHBoxLayout()
-        words = ("Hold out B-scans", self.first, "to", self.last, "of the open scan")
-        for word in words:
-            places.addWidget(PlainLabel(word) if isinstance(word, str) else word)
-        places.addStretch(1)
         self.places = QWidget()
-        self.places.setLayout(places)
+        before, between, after = map(PlainLabel, ("Hold out B-scans", "to", "of the open scan"))
+        lay_out_column(self.places, make_row(before, self.first, between, self.last, after, None))
         self.places.setVisible(self.is_alone and n_bscans > 1)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.names_button)
-        buttons.addStretch(1)
-        buttons.addWidget(self.take_button)
-        buttons.addWidget(self.close_button)
-        column = QVBoxLayout(self)
-        column.setSpacing(GAP)
-        column.addWidget(self.hint)
-        column.addWidget(self.tree)
-        column.addWidget(self.places)
-        column.addLayout(buttons)
+        buttons = make_row(self.names_button, None, self.take_button, self.close_button)
+        lay_out_column(self, self.hint, self.tree, self.places, buttons, margin=MARGIN)
         self.resize(680, 340)
 
     def checked(self) -> list[str]:

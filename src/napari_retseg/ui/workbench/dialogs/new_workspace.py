@@ -7,52 +7,32 @@ from pathlib import Path
 from magicgui.types import FileDialogMode
 from magicgui.widgets import FileEdit, LineEdit
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_retseg.ui.memory import open_memory
-from napari_retseg.ui.plain import PlainLabel, make_text
+from napari_retseg.ui.widgets.formwindow import FormWindow
 
 _FOLDER = "workspaces/folder"
 _NAME = "workspace"
 
 
-class NewWindow(QDialog):
+class NewWindow(FormWindow):
     """Asks for a name and a place; the folder need not be there yet."""
 
     chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("New workspace")
+        super().__init__("New workspace", "Create", parent)
         last = str(open_memory().value(_FOLDER, str(Path.home())))
         self.name_edit = LineEdit(label="Name", value=_free_name(Path(last)))
         self.folder_edit = FileEdit(
             label="In", mode=FileDialogMode.EXISTING_DIRECTORY, value=Path(last)
         )
-        self.hint = make_text()
-        self.make_button = QPushButton("Create")
-        self.make_button.setDefault(True)
-        self.cancel_button = QPushButton("Cancel")
-        self._lay_out()
+        self.lay_out((self.name_edit, self.folder_edit), width=480)
         self.name_edit.changed.connect(self._show)
         self.folder_edit.changed.connect(self._show)
-        self.make_button.clicked.connect(self._on_make_clicked)
-        self.cancel_button.clicked.connect(self.close)
+        self.take_button.clicked.connect(self._on_make_clicked)
         self._show()
-
-    def _lay_out(self) -> None:
-        form = QFormLayout()
-        for field in (self.name_edit, self.folder_edit):
-            form.addRow(PlainLabel(field.label), field.native)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(self.make_button)
-        buttons.addWidget(self.cancel_button)
-        column = QVBoxLayout(self)
-        column.addLayout(form)
-        column.addWidget(self.hint)
-        column.addLayout(buttons)
-        self.resize(480, self.sizeHint().height())
 
     @property
     def folder(self) -> Path:
@@ -75,8 +55,8 @@ class NewWindow(QDialog):
 
     def _show(self, _value: object = None) -> None:
         fault = self._fault()
-        self.hint.setText(fault or f"Labels and models will be saved in {self.folder}.")
-        self.make_button.setEnabled(not fault)
+        self.notice.setText(fault or f"Labels and models will be saved in {self.folder}.")
+        self.take_button.setEnabled(not fault)
 
     def _on_make_clicked(self) -> None:
         folder = self.folder

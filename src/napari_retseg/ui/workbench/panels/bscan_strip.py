@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from qtpy.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_retseg.ui.numbering import name_bscan
 from napari_retseg.ui.plain import make_rich_text, make_tip
+from napari_retseg.ui.widgets.pieces import lay_out_column
 from napari_retseg.ui.widgets.theme import (
     STATUSES,
     TIGHT,
-    BscanStatus,
     Look,
+    ThemedWidget,
     read_look,
 )
+from napari_retseg.workspace import StripCell
 
 # rows of the strip from the top, in pixels
 _MARKER, _HELDOUT, _CELL, _UNCERTAIN = 7, 3, 20, 10
@@ -29,30 +30,6 @@ _HEIGHT = _UNCERTAIN_TOP + _UNCERTAIN
 
 #: From this width on, cells are separated by a pixel.
 _APART = 4
-
-
-class Cell(Protocol):
-    """What the strip shows of a B-scan."""
-
-    @property
-    def bscan(self) -> int:
-        """Its index."""
-        ...
-
-    @property
-    def status(self) -> BscanStatus:
-        """How far it is."""
-        ...
-
-    @property
-    def is_heldout(self) -> bool:
-        """Whether it only serves for scores."""
-        ...
-
-    @property
-    def uncertainty(self) -> float | None:
-        """0 (sure) to 1; None where it is not known."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +55,19 @@ def lay_out_columns(n_bscans: int, width: int) -> list[Column]:
     return columns
 
 
-class BscanStrip(QWidget):
+class BscanStrip(ThemedWidget):
     """Cells to click, and below them how many B-scans there are of each state."""
 
     bscan_clicked = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.cells = StripCells()
         self.legend = make_rich_text()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(TIGHT)
-        column.addWidget(self.cells)
-        column.addWidget(self.legend)
+        lay_out_column(self, self.cells, self.legend, spacing=TIGHT)
         self.cells.bscan_clicked.connect(self.bscan_clicked)
 
-    def set_cells(self, cells: Sequence[Cell]) -> None:
+    def set_cells(self, cells: Sequence[StripCell]) -> None:
         """Show these: all B-scans of a volume, from index 0."""
         shown = tuple(cells)
         if shown != self.cells.shown:
@@ -105,11 +78,9 @@ class BscanStrip(QWidget):
         """Mark the B-scan that is in view."""
         self.cells.mark(bscan)
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Follow a change of the theme."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange:
-            self._show_legend()
+    def follow_theme(self) -> None:
+        """Colour the words below the strip."""
+        self._show_legend()
 
     def _show_legend(self) -> None:
         self.legend.setText(_describe_cells(self.cells.shown, read_look(self)))
@@ -120,9 +91,9 @@ class StripCells(QWidget):
 
     bscan_clicked = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.shown: tuple[Cell, ...] = ()
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: tuple[StripCell, ...] = ()
         self.current = -1
         self._told = -1
         self.setMouseTracking(True)
@@ -132,7 +103,7 @@ class StripCells(QWidget):
         self.setFixedHeight(_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_cells(self, cells: tuple[Cell, ...]) -> None:
+    def show_cells(self, cells: tuple[StripCell, ...]) -> None:
         """Show these."""
         self.shown = cells
         self.update()
@@ -257,7 +228,7 @@ def _paint_marker(painter: QPainter, column: Column, look: Look) -> None:
     painter.drawRect(QRectF(left, _CELL_TOP - 1, column.width + 1, _HEIGHT - _CELL_TOP))
 
 
-def _describe_cell(cell: Cell, n_bscans: int) -> str:
+def _describe_cell(cell: StripCell, n_bscans: int) -> str:
     parts = [f"{name_bscan(cell.bscan, n_bscans)}: {cell.status}"]
     if cell.is_heldout:
         parts.append("held out")
@@ -266,7 +237,7 @@ def _describe_cell(cell: Cell, n_bscans: int) -> str:
     return ", ".join(parts)
 
 
-def _describe_cells(cells: Sequence[Cell], look: Look) -> str:
+def _describe_cells(cells: Sequence[StripCell], look: Look) -> str:
     """Count the states, each with its colour; what does not occur is left out."""
     counts = Counter(cell.status for cell in cells)
     parts = [

@@ -3,55 +3,50 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QPoint, QSize, Qt, Signal
+import numpy as np
+from qtpy.QtCore import QPoint, QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QHBoxLayout,
     QPushButton,
     QStackedLayout,
     QToolButton,
     QToolTip,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QFlowLayout
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.rounds import Curves, Measure
 from napari_retseg.ui.plain import PlainLabel, make_caption, make_text, make_tip
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_button, make_row, show_text
 from napari_retseg.ui.widgets.theme import (
-    GAP,
     TIGHT,
+    ThemedWidget,
     make_swatch,
     read_look,
 )
-from napari_retseg.ui.workbench.panels.series import MEAN, ScoreCurve, StepCurve, Values
+from napari_retseg.ui.workbench.panels.measures import MEAN, MEASURES
 
 if TYPE_CHECKING:
     from napari_retseg.ui.workbench.panels.plots import Plots
 
-Measure = Literal["dice", "iou"]
-MEASURES: tuple[Measure, ...] = ("dice", "iou")
-_WORDS: dict[Measure, str] = {"dice": "Dice", "iou": "IoU"}
 _HEIGHT = 300
 
 
-class CurvesPlot(QWidget):
+class CurvesPlot(ThemedWidget):
     """Two plots below each other, and a legend whose names show and hide a class.
 
     What is set before the widget is first shown is drawn then; only that loads pyqtgraph.
     """
 
-    measure_changed = Signal(str)
-
-    def __init__(self, classes: LabelSet, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, classes: LabelSet) -> None:
+        super().__init__()
         self._classes = classes
-        self._steps = StepCurve()
-        self._scores: dict[Measure, ScoreCurve] = {measure: ScoreCurve() for measure in MEASURES}
-        self._best: int | None = None
+        self._steps = self._scores = Curves()
         self._plots: Plots | None = None
         self.measure: Measure = "dice"
         self.hidden: set[str] = set()
@@ -64,11 +59,10 @@ class CurvesPlot(QWidget):
     def _make_switch(self) -> None:
         self.switch = QButtonGroup(self)
         self.measure_buttons: dict[Measure, QPushButton] = {}
-        for measure in MEASURES:
-            button = QPushButton(make_caption(_WORDS[measure]))
+        for measure, word in MEASURES.items():
+            button = make_button(word, f"{word} of each class on the held-out scans")
             button.setCheckable(True)
             button.setChecked(measure == self.measure)
-            button.setToolTip(make_tip(f"{_WORDS[measure]} of each class on the held-out scans"))
             button.clicked.connect(lambda _=False, m=measure: self.set_measure(m))
             self.switch.addButton(button)
             self.measure_buttons[measure] = button
@@ -83,24 +77,15 @@ class CurvesPlot(QWidget):
         self._fill_legend()
 
     def _lay_out(self) -> None:
-        switch = QHBoxLayout()
-        switch.setSpacing(TIGHT)
-        switch.addWidget(PlainLabel("Held-out scores"))
-        switch.addStretch(1)
-        for button in self.measure_buttons.values():
-            switch.addWidget(button)
+        buttons = self.measure_buttons.values()
+        switch = make_row(PlainLabel("Held-out scores"), None, *buttons, spacing=TIGHT)
         self.canvas = QWidget()
         self.canvas.setMinimumHeight(_HEIGHT)
         self.stack = QStackedLayout(self.canvas)
         self.stack.setContentsMargins(0, 0, 0, 0)
         self.stack.addWidget(self.empty)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addLayout(switch)
-        column.addWidget(self.canvas, 1)
-        column.addWidget(self.legend)
-        column.addWidget(self.summary)
+        column = lay_out_column(self, switch, self.canvas, self.legend, self.summary)
+        column.setStretchFactor(self.canvas, 1)
 
     def set_classes(self, classes: LabelSet) -> None:
         """Show other classes, and nothing of the former ones."""
@@ -113,23 +98,18 @@ class CurvesPlot(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self._steps = StepCurve()
-        self._scores = {measure: ScoreCurve() for measure in MEASURES}
-        self._best = None
+        self._steps = self._scores = Curves()
         self._draw_steps()
         self._draw_scores()
 
-    def set_steps(self, curve: StepCurve) -> None:
-        """Show loss and learning rate."""
-        self._steps = curve
+    def show_steps(self, curves: Curves) -> None:
+        """Show loss and learning rate of a training, which is not changed any more."""
+        self._steps = curves
         self._draw_steps()
 
-    def set_scores(
-        self, *, dice: ScoreCurve, iou: ScoreCurve, best_iteration: int | None = None
-    ) -> None:
-        """Show the scores on the held-out scans, and mark which iteration's weights are kept."""
-        self._scores = {"dice": dice, "iou": iou}
-        self._best = best_iteration
+    def show_scores(self, curves: Curves) -> None:
+        """Show its scores on the held-out scans, and which iteration's weights are kept."""
+        self._scores = curves
         self._draw_scores()
 
     def set_measure(self, measure: Measure) -> None:
@@ -138,7 +118,6 @@ class CurvesPlot(QWidget):
             self.measure = measure
             self.measure_buttons[measure].setChecked(True)
             self._draw_scores()
-            self.measure_changed.emit(measure)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Fit for a dock."""
@@ -153,15 +132,9 @@ class CurvesPlot(QWidget):
             self._plots = Plots(self._classes)
             self._plots.view.pointed.connect(self._on_view_pointed)
             self.stack.addWidget(self._plots.view)
-            self._recolor()
+            self.follow_theme()
             self._draw_steps()
             self._draw_scores()
-
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Follow a change of the theme."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange:
-            self._recolor()
 
     def _fill_legend(self) -> None:
         while self.legend_flow.count():
@@ -192,7 +165,8 @@ class CurvesPlot(QWidget):
         self._color_legend()
         self._draw_scores()
 
-    def _recolor(self) -> None:
+    def follow_theme(self) -> None:
+        """Colour legend and plots."""
         look = read_look(self)
         self.legend.setStyleSheet(_LEGEND_SHEET.format(text=look.text, faint=look.faint))
         self._color_legend()
@@ -213,25 +187,21 @@ class CurvesPlot(QWidget):
         self._show_either()
 
     def _draw_scores(self) -> None:
-        curve = self._scores[self.measure]
-        self.summary.setText(_describe_scores(curve, self._best, _WORDS[self.measure]))
-        self.summary.setVisible(bool(self.summary.text()))
+        show_text(self.summary, _describe_scores(self._scores, self.measure))
         if self._plots is not None:
-            self._plots.draw_scores(
-                curve, title=_WORDS[self.measure], hidden=self.hidden, best=self._best
-            )
+            self._plots.draw_scores(self._scores, self.measure, hidden=self.hidden)
         self._show_either()
 
     def _show_either(self) -> None:
         """Show the plots, or while there is nothing to plot the words that say so."""
-        is_empty = not (len(self._steps.iterations) or len(self._scores[self.measure].iterations))
+        is_empty = not (self._steps.iterations.size or self._scores.scored_iterations.size)
         if self._plots is None or is_empty:
             self.stack.setCurrentWidget(self.empty)
         else:
             self.stack.setCurrentWidget(self._plots.view)
 
     def _on_view_pointed(self, iteration: float, where: QPoint) -> None:
-        text = describe_point(self._scores[self.measure], iteration, hidden=self.hidden)
+        text = describe_point(self._scores, self.measure, iteration, hidden=self.hidden)
         QToolTip.showText(where, make_tip(text), self)
 
 
@@ -242,34 +212,35 @@ _LEGEND_SHEET = (
 )
 
 
-def describe_point(curve: ScoreCurve, iteration: float, *, hidden: set[str] | None = None) -> str:
+def describe_point(
+    curves: Curves, measure: Measure, iteration: float, *, hidden: Collection[str] = ()
+) -> str:
     """Say the scores at the scored iteration that is nearest to a place, in a line each."""
-    if not len(curve.iterations):
+    iterations = curves.scored_iterations
+    if not iterations.size:
         return ""
-    iterations = [value or 0 for value in curve.iterations]
-    at = min(range(len(iterations)), key=lambda k: abs(iterations[k] - iteration))
+    at = int(np.abs(iterations - iteration).argmin())
     lines = [f"Iteration {iterations[at]:g}"]
-    rows: list[tuple[str, Values, float | None]] = [(MEAN, curve.mean, curve.start_mean)]
-    rows += [(name, values, curve.start.get(name)) for name, values in curve.classes.items()]
-    for name, values, before in rows:
-        if name in (hidden or ()) or at >= len(values):
-            continue
-        old = "" if before is None else f" (before {_number(before)})"
-        lines.append(f"{name}: {_number(values[at])}{old}")
+    for name in (None, *curves.class_names):
+        shown = name or MEAN
+        if shown not in hidden:
+            before = curves.start_score(name, measure)
+            old = "" if before is None else f" (before {_number(before)})"
+            lines.append(f"{shown}: {_number(curves.scores_of(name, measure)[at])}{old}")
     return "\n".join(lines)
 
 
-def _describe_scores(curve: ScoreCurve, best: int | None, title: str) -> str:
+def _describe_scores(curves: Curves, measure: Measure) -> str:
     """Say the best and the starting scores, and what the dashed lines are."""
     parts = []
-    iterations = list(curve.iterations)
-    if best is not None and best in iterations:
-        value = curve.mean[iterations.index(best)]
-        parts.append(f"Best so far: mean {title} {_number(value)} at iteration {best}.")
-    if curve.start_mean is not None:
-        parts.append(f"Dashed: starting model ({_number(curve.start_mean)}).")
+    best, start = curves.best_iteration, curves.start_score(None, measure)
+    if best is not None:
+        value = curves.scores_of(None, measure)[curves.scored_iterations == best][0]
+        parts.append(f"Best so far: mean {MEASURES[measure]} {_number(value)} at iteration {best}.")
+    if start is not None:
+        parts.append(f"Dashed: starting model ({_number(start)}).")
     return " ".join(parts)
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QIcon, QPainter, QPen, QPixmap
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.plaintext import make_visible
 from napari_retseg.ui.plain import make_caption, make_tip
 from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS
-from napari_retseg.ui.widgets.theme import TIGHT, Look, measure_contrast, read_look
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_row
+from napari_retseg.ui.widgets.theme import TIGHT, Look, ThemedWidget, measure_contrast, read_look
 from napari_retseg.ui.workbench.control.benchstate import BenchState
 
 _N_COLUMNS = 2
@@ -44,15 +45,15 @@ def list_entries(classes: LabelSet) -> list[LegendEntry]:
     return [*entries, LegendEntry(IGNORE, "left out", _GREY, key, key)]
 
 
-class ClassLegend(QWidget):
+class ClassLegend(ThemedWidget):
     """All classes, in two columns."""
 
     class_picked = Signal(int)
     hiding_toggled = Signal(int)
     solo_toggled = Signal(int)
 
-    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, state: BenchState) -> None:
+        super().__init__()
         self._state = state
         self.rows: dict[int, LegendRow] = {}
         self._grid = QGridLayout(self)
@@ -76,11 +77,9 @@ class ClassLegend(QWidget):
                 QWidget.setTabOrder(widget, button)
                 widget = button
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Follow a change of the theme."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange:
-            self._show()
+    def follow_theme(self) -> None:
+        """Colour all rows."""
+        self._show()
 
     def _make_rows(self) -> None:
         for row in self.rows.values():
@@ -113,8 +112,8 @@ class ClassLegend(QWidget):
 class LegendRow(QWidget):
     """One class: its colour with its key, its name, an eye, and a mark that shows it alone."""
 
-    def __init__(self, entry: LegendEntry, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, entry: LegendEntry) -> None:
+        super().__init__()
         self._entry = entry
         self.value = entry.value
         key = f" [{entry.key}]" if entry.key else ""
@@ -124,12 +123,9 @@ class LegendRow(QWidget):
         self.pick_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.eye_button = _make_sign(f"Show or hide {make_visible(entry.name)}")
         self.solo_button = _make_sign(f"Show only {make_visible(entry.name)}, or all again")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(self.pick_button, 1)
-        row.addWidget(self.eye_button)
-        row.addWidget(self.solo_button)
+        row = make_row(self.pick_button, self.eye_button, self.solo_button, spacing=0)
+        row.setStretchFactor(self.pick_button, 1)
+        lay_out_column(self, row)
 
     def show_state(self, look: Look, *, is_picked: bool, is_hidden: bool, is_alone: bool) -> None:
         """Show whether it is painted with, hidden, or seen alone."""
@@ -180,27 +176,31 @@ def draw_chip(color: str, mark: str, *, is_hidden: bool, look: Look) -> QIcon:
 
 def draw_eye(look: Look, *, is_open: bool) -> QIcon:
     """Return an eye, struck through where it is closed."""
-    pixmap, painter = _begin(_SIGN)
-    ink = QColor(look.text if is_open else look.faint)
-    painter.setPen(QPen(ink, 1.3))
+    pixmap, painter = _begin_sign(look.text if is_open else look.faint)
     painter.drawArc(QRectF(1, 4, 14, 14), 35 * 16, 110 * 16)
     painter.drawArc(QRectF(1, -2, 14, 14), 215 * 16, 110 * 16)
-    painter.setBrush(ink)
-    painter.drawEllipse(QPointF(8, 8), 1.8, 1.8)
     if not is_open:
         painter.drawLine(QPointF(3, 14), QPointF(13, 2))
-    painter.end()
-    return QIcon(pixmap)
+    return _end_sign(pixmap, painter, 1.8)
 
 
 def draw_solo(look: Look, *, is_on: bool) -> QIcon:
     """Return a ring with a dot: a spotlight on one class."""
-    pixmap, painter = _begin(_SIGN)
-    ink = QColor(look.accent if is_on else look.faint)
-    painter.setPen(QPen(ink, 1.3))
+    pixmap, painter = _begin_sign(look.accent if is_on else look.faint)
     painter.drawEllipse(QPointF(8, 8), 5, 5)
-    painter.setBrush(ink)
-    painter.drawEllipse(QPointF(8, 8), 2, 2)
+    return _end_sign(pixmap, painter, 2)
+
+
+def _begin_sign(ink: str) -> tuple[QPixmap, QPainter]:
+    pixmap, painter = _begin(_SIGN)
+    painter.setPen(QPen(QColor(ink), 1.3))
+    return pixmap, painter
+
+
+def _end_sign(pixmap: QPixmap, painter: QPainter, radius: float) -> QIcon:
+    """Draw the dot in the middle of a sign."""
+    painter.setBrush(painter.pen().color())
+    painter.drawEllipse(QPointF(8, 8), radius, radius)
     painter.end()
     return QIcon(pixmap)
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
 from qtpy.QtCore import QPoint, Qt, Signal
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.rounds import Curves, Measure
+from napari_retseg.rounds.curves import Points
 from napari_retseg.ui.widgets.theme import Look, make_look
-from napari_retseg.ui.workbench.panels.series import MEAN, ScoreCurve, StepCurve, Values
+from napari_retseg.ui.workbench.panels.measures import MEAN, MEASURES
 
 _AXIS_WIDTH = 54
 #: Of the plots' heights: scores, loss, learning rate.
@@ -155,55 +156,47 @@ class Plots:
             curve.setSymbolBrush(color)
             self.starts[name].setPen(pg.mkPen(color, width=1, style=Qt.PenStyle.DashLine))
 
-    def draw_steps(self, steps: StepCurve) -> None:
+    def draw_steps(self, curves: Curves) -> None:
         """Draw loss and learning rate."""
-        self._reach("steps", steps.iterations)
-        x = _thin(steps.iterations)
-        self.raw_loss.setData(x, _thin(steps.loss))
-        self.smooth_loss.setData(x, _thin(steps.smoothed))
-        self.rate_curve.setData(x, _thin(steps.learning_rate))
+        iterations = curves.iterations
+        self._reach("steps", iterations)
+        x = _thin(iterations)
+        self.raw_loss.setData(x, _thin(curves.losses))
+        self.smooth_loss.setData(x, _thin(curves.smoothed_losses))
+        self.rate_curve.setData(x, _thin(curves.learning_rates))
 
-    def draw_scores(
-        self, curve: ScoreCurve, *, title: str, hidden: Collection[str], best: int | None
-    ) -> None:
+    def draw_scores(self, curves: Curves, measure: Measure, *, hidden: Collection[str]) -> None:
         """Draw the classes' scores but the hidden ones, and the starting model's as dashes."""
-        self.scores.setLabel("left", title)
-        x = np.asarray(curve.iterations, dtype=np.float64)
-        last = self._reach("scores", curve.iterations)
+        self.scores.setLabel("left", MEASURES[measure])
+        x = curves.scored_iterations
+        last = self._reach("scores", x)
         for name, item in self.curves.items():
-            values = curve.mean if name == MEAN else curve.classes.get(name, ())
-            start = curve.start_mean if name == MEAN else curve.start.get(name)
-            _set_curve(item, x, () if name in hidden else values)
+            key = None if name == MEAN else name
+            values, start = curves.scores_of(key, measure), curves.start_score(key, measure)
+            # pyqtgraph warns of curves without any value
+            is_drawn = name not in hidden and np.isfinite(values).any()
+            item.setData(*((x, values) if is_drawn else ([], [])))
             is_dashed = start is not None and name not in hidden
             self.starts[name].setData(
                 *(([0.0, max(last, 1.0)], [start] * 2) if is_dashed else ([], []))
             )
+        best = curves.best_iteration
         self.best_line.setVisible(best is not None)
         if best is not None:
             self.best_line.setValue(best)
 
-    def _reach(self, what: str, iterations: Values) -> float:
+    def _reach(self, what: str, iterations: Points) -> float:
         """Have the axis go to the last iteration of what is drawn, and return it.
 
         The plots share the axis of the first one, which would follow the scores alone.
         """
-        self._last[what] = float(iterations[-1] or 0) if len(iterations) else 0.0
+        self._last[what] = float(iterations[-1]) if iterations.size else 0.0
         self.scores.setXRange(0.0, max(1.0, *self._last.values()), padding=0.02)
         return self._last[what]
 
 
-def _set_curve(item: pg.PlotDataItem, x: NDArray[np.float64], values: Values) -> None:
-    y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    n = min(x.size, y.size)
-    # pyqtgraph warns of curves without any value
-    if np.isfinite(y[:n]).any():
-        item.setData(x[:n], y[:n])
-    else:
-        item.setData([], [])
-
-
-def _thin(values: Values) -> NDArray[np.float64]:
+def _thin(values: Points) -> Points:
     """Take evenly spaced values, the last one included."""
     stride = -(-len(values) // _MOST_POINTS) or 1
     first = (len(values) - 1) % stride if len(values) else 0
-    return np.asarray(values[first::stride], dtype=np.float64)
+    return values[first::stride]

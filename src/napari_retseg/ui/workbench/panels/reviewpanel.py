@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.plain import make_caption, make_text
+from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.widgets.keys import KEYS
-from napari_retseg.ui.widgets.pieces import make_button, make_row
-from napari_retseg.ui.widgets.theme import GAP
+from napari_retseg.ui.widgets.pieces import (
+    add_action,
+    lay_out_column,
+    make_button,
+    make_row,
+    show_text,
+)
 from napari_retseg.ui.workbench.control.benchstate import BenchState
 from napari_retseg.ui.workbench.panels.bscan_strip import BscanStrip
 from napari_retseg.ui.workbench.panels.legend import ClassLegend
@@ -19,35 +26,24 @@ from napari_retseg.ui.workbench.panels.legend import ClassLegend
 class ReviewPanel(QWidget):
     """The strip of B-scans, and what can be done with the labels of the one in view."""
 
-    bscan_clicked = Signal(int)
-    accept_bscan_pressed = Signal()
     accept_volume_pressed = Signal()
     accept_class_chosen = Signal(int)
-    confirm_pressed = Signal()
-    next_pressed = Signal()
-    ignore_pressed = Signal()
-    clear_pressed = Signal()
-    undo_pressed = Signal()
-    redo_pressed = Signal()
-    restore_wanted = Signal()
-    toggle_pressed = Signal()
-    uncertainty_toggled = Signal(bool)
 
-    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, state: BenchState) -> None:
+        super().__init__()
         self._state = state
         self._make_widgets()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addWidget(self.strip)
-        column.addWidget(self.legend)
-        column.addLayout(self._make_accept_row())
-        column.addWidget(self.next_text)
-        column.addLayout(make_row(self.toggle_button, self.uncertainty_button))
-        column.addLayout(make_row(self.ignore_button, self.clear_button))
-        column.addLayout(make_row(self.undo_button, self.redo_button, self.restore_button))
-        column.addWidget(self.saved_text)
+        lay_out_column(
+            self,
+            self.strip,
+            self.legend,
+            self._make_accept_row(),
+            self.next_text,
+            make_row(self.toggle_button, self.uncertainty_button),
+            make_row(self.ignore_button, self.clear_button),
+            make_row(self.undo_button, self.redo_button, self.restore_button),
+            self.saved_text,
+        )
         self._connect()
         self._show_strip()
         self._show_next()
@@ -94,28 +90,12 @@ class ReviewPanel(QWidget):
         self.saved_text = make_text()
 
     def _make_accept_row(self) -> QHBoxLayout:
-        pair = make_row(self.accept_button, self.more_button)
-        pair.setSpacing(0)
+        pair = make_row(self.accept_button, self.more_button, spacing=0)
         row = make_row(self.confirm_button, self.next_button)
         row.insertLayout(0, pair)
         return row
 
     def _connect(self) -> None:
-        self.strip.bscan_clicked.connect(self.bscan_clicked)
-        self.accept_button.clicked.connect(self.accept_bscan_pressed)
-        self.uncertainty_button.toggled.connect(self.uncertainty_toggled)
-        pairs = (
-            (self.confirm_button, self.confirm_pressed),
-            (self.next_button, self.next_pressed),
-            (self.toggle_button, self.toggle_pressed),
-            (self.ignore_button, self.ignore_pressed),
-            (self.clear_button, self.clear_pressed),
-            (self.undo_button, self.undo_pressed),
-            (self.redo_button, self.redo_pressed),
-            (self.restore_button, self.restore_wanted),
-        )
-        for button, signal in pairs:
-            button.clicked.connect(signal)
         events = self._state.events
         events.strip.connect(self._show_strip)
         events.classes.connect(lambda: self.legend.follow(self.strip.cells))
@@ -128,17 +108,14 @@ class ReviewPanel(QWidget):
     def offer_classes(self, classes: LabelSet) -> None:
         """Offer to accept the volume, or one of these classes, in the menu of Accept."""
         self.accept_menu.clear()
-        volume = self.accept_menu.addAction("Accept the whole volume")
-        assert volume is not None
-        volume.triggered.connect(self.accept_volume_pressed)
+        add_action(self.accept_menu, "Accept the whole volume", self.accept_volume_pressed.emit)
         self.accept_menu.addSeparator()
         for label_class in classes.foreground:
-            action = self.accept_menu.addAction(
-                make_caption(f"Accept {label_class.name} on this B-scan")
+            add_action(
+                self.accept_menu,
+                f"Accept {label_class.name} on this B-scan",
+                partial(self.accept_class_chosen.emit, label_class.value),
             )
-            assert action is not None
-            value = label_class.value
-            action.triggered.connect(lambda _=False, v=value: self.accept_class_chosen.emit(v))
 
     def _show_strip(self) -> None:
         self.strip.set_cells(self._state.strip)
@@ -149,13 +126,12 @@ class ReviewPanel(QWidget):
         self.strip.set_current(self._state.bscan)
 
     def _show_next(self) -> None:
-        self.next_text.setText(self._state.next_text)
-        self.next_text.setVisible(bool(self._state.next_text))
+        show_text(self.next_text, self._state.next_text)
 
     def _show_saved(self) -> None:
         unsaved = self._state.unsaved
-        self.saved_text.setText(f"{count_noun(unsaved, 'B-scan')} not saved yet" if unsaved else "")
-        self.saved_text.setVisible(bool(unsaved))
+        text = f"{count_noun(unsaved, 'B-scan')} not saved yet" if unsaved else ""
+        show_text(self.saved_text, text)
 
     def _show_buttons(self) -> None:
         for button in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
@@ -12,15 +13,22 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QInputDialog,
     QMenu,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_retseg.ui.numbering import describe_bscan
-from napari_retseg.ui.plain import make_caption, make_text, make_tip
+from napari_retseg.ui.plain import make_text, make_tip
 from napari_retseg.ui.squares import make_square_button
-from napari_retseg.ui.widgets.pieces import fill_box, make_box, make_button, make_row
-from napari_retseg.ui.widgets.theme import GAP
+from napari_retseg.ui.widgets.pieces import (
+    add_action,
+    choose_folder,
+    fill_box,
+    lay_out_column,
+    make_box,
+    make_button,
+    make_row,
+    show_text,
+)
 from napari_retseg.ui.workbench.control.benchstate import BenchState
 from napari_retseg.ui.workbench.dialogs.scaleform import ScaleForm
 
@@ -40,23 +48,22 @@ class ScanPanel(QWidget):
     described = Signal(object)
     dataset_added = Signal(object)
     classes_given = Signal(object)
-    classes_wanted = Signal()
 
-    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, state: BenchState) -> None:
+        super().__init__()
         self._state = state
         self._files: tuple[str, ...] = ()
         self._make_widgets()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addLayout(make_row(self.new_button, self.open_button, self.recent_button))
-        column.addWidget(self.folder_text)
-        column.addLayout(make_row(self.scan_box, self.add_button))
-        column.addWidget(self.scan_text)
-        column.addLayout(make_row(self.place_text, self.square_button))
-        column.addLayout(
-            make_row(self.spacing_button, self.side_button, self.locate_button, self.classes_button)
+        lay_out_column(
+            self,
+            make_row(self.new_button, self.open_button, self.recent_button),
+            self.folder_text,
+            make_row(self.scan_box, self.add_button),
+            self.scan_text,
+            make_row(self.place_text, self.square_button),
+            make_row(
+                self.spacing_button, self.side_button, self.locate_button, self.classes_button
+            ),
         )
         self._connect()
         self._show_workspace()
@@ -98,7 +105,6 @@ class ScanPanel(QWidget):
         self.spacing_button.clicked.connect(self._on_spacing_clicked)
         self.side_button.clicked.connect(self._on_side_clicked)
         self.locate_button.clicked.connect(self._on_locate_clicked)
-        self.classes_button.clicked.connect(self.classes_wanted)
         events = self._state.events
         for event in (events.folder, events.is_read_only):
             event.connect(self._show_workspace)
@@ -136,8 +142,7 @@ class ScanPanel(QWidget):
         self._show_unknowns()
 
     def _show_scan_text(self) -> None:
-        self.scan_text.setText(self._state.scan_text)
-        self.scan_text.setVisible(bool(self._state.scan_text))
+        show_text(self.scan_text, self._state.scan_text)
         self._show_unknowns()
 
     def set_files(self, files: Sequence[str]) -> None:
@@ -171,46 +176,31 @@ class ScanPanel(QWidget):
         self.new_window.show()
 
     def _on_open_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a workspace folder")
-        if folder:
-            self.opened.emit(Path(folder))
+        choose_folder(self, "Choose a workspace folder", self.opened.emit)
 
     def _on_locate_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose the folder with the scans")
-        if folder:
-            self.located.emit(Path(folder))
+        choose_folder(self, "Choose the folder with the scans", self.located.emit)
 
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
         for folder in self._state.recent:
-            action = self.recent_menu.addAction(make_caption(f"{folder.name}   ({folder.parent})"))
-            assert action is not None
-            action.triggered.connect(lambda _=False, f=folder: self.opened.emit(f))
+            text = f"{folder.name}   ({folder.parent})"
+            add_action(self.recent_menu, text, partial(self.opened.emit, folder))
         if not self._state.recent:
-            action = self.recent_menu.addAction("none yet")
-            assert action is not None
-            action.setEnabled(False)
+            add_action(self.recent_menu, "none yet", None)
 
     def _fill_add(self) -> None:
         self.add_menu.clear()
-        files = self.add_menu.addAction("Files…")
-        folder = self.add_menu.addAction("Folder of B-scans…")
-        assert files is not None
-        assert folder is not None
-        dataset = self.add_menu.addAction("Dataset with labels…")
-        assert dataset is not None
-        dataset.triggered.connect(self._on_add_dataset)
-        files.triggered.connect(self._on_add_files)
-        folder.triggered.connect(self._on_add_folder)
+        add_action(self.add_menu, "Files…", self._on_add_files)
+        add_action(self.add_menu, "Folder of B-scans…", self._on_add_folder)
+        add_action(self.add_menu, "Dataset with labels…", self._on_add_dataset)
         self.add_menu.addSeparator()
         self.layers_wanted.emit()
 
     def offer_layers(self, names: list[str]) -> None:
         """Offer the image layers that are open, in the menu that is being shown."""
         for index, name in enumerate(names):
-            action = self.add_menu.addAction(make_caption(f"Layer: {name}"))
-            assert action is not None
-            action.triggered.connect(lambda _=False, k=index: self.layer_added.emit(k))
+            add_action(self.add_menu, f"Layer: {name}", partial(self.layer_added.emit, index))
 
     def _on_add_files(self) -> None:
         files, _ = QFileDialog.getOpenFileNames(self, "Choose scans")
@@ -218,14 +208,13 @@ class ScanPanel(QWidget):
             self.files_added.emit([Path(file) for file in files])
 
     def _on_add_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a folder of B-scans")
-        if folder:
-            self.files_added.emit([Path(folder)])
+        def take(folder: Path) -> None:
+            self.files_added.emit([folder])
+
+        choose_folder(self, "Choose a folder of B-scans", take)
 
     def _on_add_dataset(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a dataset folder")
-        if folder:
-            self.dataset_added.emit(Path(folder))
+        choose_folder(self, "Choose a dataset folder", self.dataset_added.emit)
 
     def ask_for_classes(self, names: Sequence[str]) -> None:
         """Let the user change the list of classes."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from qtpy.QtCore import QEvent, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError
@@ -20,8 +20,9 @@ from napari_retseg.ui.widgets.fields import (
     FolderField,
     NumberField,
 )
+from napari_retseg.ui.widgets.pieces import lay_out_column, show_text
 from napari_retseg.ui.widgets.section import CollapsibleSection
-from napari_retseg.ui.widgets.theme import GAP, TIGHT, color_text, read_look
+from napari_retseg.ui.widgets.theme import GAP, TIGHT, ThemedWidget, color_text, read_look
 
 BUDGET = ("minutes", "iterations", "epochs")
 
@@ -82,7 +83,7 @@ _MORE = {
 _SHOWN = {"strategy": "Train", "loss": "Loss", "augment": "Augment"}
 
 
-class TrainForm(QWidget):
+class TrainForm(ThemedWidget):
     """Shows a training's configuration and takes changes of it.
 
     Fields of :class:`TrainConfig` that have no widget keep the value that was set.
@@ -90,8 +91,8 @@ class TrainForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._values: dict[str, Any] = TrainConfig().model_dump()
         self._errors: dict[str, str] = {}
         self.fields: dict[str, Field] = {
@@ -131,12 +132,7 @@ class TrainForm(QWidget):
         rows.setLayout(more)
         self.more.add(rows)
         self.form_error = make_text()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addLayout(shown)
-        column.addWidget(self.more)
-        column.addWidget(self.form_error)
+        lay_out_column(self, shown, self.more, self.form_error)
 
     def _add_row(self, grid: QGridLayout, name: str, title: str, field: Field) -> None:
         label = PlainLabel(title)
@@ -187,13 +183,11 @@ class TrainForm(QWidget):
         self.budget.set_value({name: self._values[name] for name in BUDGET})
         self._check()
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Follow a change of the theme."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange:
-            color = read_look(self).error
-            for label in (*self.error_texts.values(), self.form_error):
-                color_text(label, color)
+    def follow_theme(self) -> None:
+        """Colour what is wrong."""
+        color = read_look(self).error
+        for label in (*self.error_texts.values(), self.form_error):
+            color_text(label, color)
 
     def _on_field_changed(self) -> None:
         for name, field in self.fields.items():
@@ -210,11 +204,9 @@ class TrainForm(QWidget):
             own = BUDGET if name == "budget" else (name,)
             text = next((self._errors[one] for one in own if one in self._errors), "")
             told.update(own)
-            label.setText(text)
-            label.setVisible(bool(text))
+            show_text(label, text)
         rest = [text for name, text in self._errors.items() if name not in told]
-        self.form_error.setText(" ".join(rest))
-        self.form_error.setVisible(bool(rest))
+        show_text(self.form_error, " ".join(rest))
         hidden = sum(name in self._errors for name in _MORE)
         self.more.set_summary(f"⚠ {hidden} to correct" if hidden else "")
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QWidget
 
 from napari_retseg.classes import RETINA, LabelSet
-from napari_retseg.rounds import Curves, Measure, Verdict, describe_duration
+from napari_retseg.rounds import Curves, Verdict, describe_duration
 from napari_retseg.ui.plain import escape_text, make_rich_text, make_text
-from napari_retseg.ui.progress import show_progress
-from napari_retseg.ui.widgets.pieces import make_button, make_row
-from napari_retseg.ui.widgets.theme import GAP, color_text, read_look
+from napari_retseg.ui.widgets.pieces import (
+    lay_out_column,
+    make_button,
+    make_row,
+    show_progress,
+    show_text,
+)
+from napari_retseg.ui.widgets.theme import color_text, read_look
 from napari_retseg.ui.workbench.control.benchstate import BenchState
 from napari_retseg.ui.workbench.panels.curvesplot import CurvesPlot
-from napari_retseg.ui.workbench.panels.series import ScoreCurve, StepCurve
 from napari_retseg.ui.workbench.panels.trainform import TrainForm
 
 #: Seconds between two drawings of a training's curves.
@@ -27,15 +28,8 @@ _DRAW_EVERY_S = 1.0
 class RetrainPanel(QWidget):
     """The form of a training, what it would do in words, and its buttons."""
 
-    retrain_pressed = Signal()
-    stop_pressed = Signal()
-    resume_pressed = Signal()
-    command_wanted = Signal()
-    preview_wanted = Signal()
-    heldout_wanted = Signal()
-
-    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, state: BenchState) -> None:
+        super().__init__()
         self._state = state
         self.form = TrainForm()
         self.preview_button = make_button(
@@ -53,26 +47,20 @@ class RetrainPanel(QWidget):
         )
         self.resume_button = make_button("Resume", "Resume the training that was stopped")
         self.command_button = make_button("Copy command", "Copy the command for this training")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addWidget(self.form)
-        column.addLayout(make_row(self.preview_button, self.heldout_button, self.command_button))
-        column.addWidget(self.text)
-        column.addWidget(self.warning)
-        column.addWidget(self.problem)
-        column.addLayout(make_row(self.retrain_button, self.stop_button, self.resume_button))
+        lay_out_column(
+            self,
+            self.form,
+            make_row(self.preview_button, self.heldout_button, self.command_button),
+            self.text,
+            self.warning,
+            self.problem,
+            make_row(self.retrain_button, self.stop_button, self.resume_button),
+        )
         self._connect()
         self._show_text()
         self._show_buttons()
 
     def _connect(self) -> None:
-        self.retrain_button.clicked.connect(self.retrain_pressed)
-        self.stop_button.clicked.connect(self.stop_pressed)
-        self.resume_button.clicked.connect(self.resume_pressed)
-        self.command_button.clicked.connect(self.command_wanted)
-        self.preview_button.clicked.connect(self.preview_wanted)
-        self.heldout_button.clicked.connect(self.heldout_wanted)
         self.form.changed.connect(self._show_buttons)
         events = self._state.events
         for event in (events.round_text, events.round_problem, events.round_warning):
@@ -89,12 +77,9 @@ class RetrainPanel(QWidget):
             event.connect(self._show_buttons)
 
     def _show_text(self) -> None:
-        self.text.setText(self._state.round_text)
-        self.text.setVisible(bool(self._state.round_text))
-        self.problem.setText(self._state.round_problem)
-        self.problem.setVisible(bool(self._state.round_problem))
-        self.warning.setText(self._state.round_warning)
-        self.warning.setVisible(bool(self._state.round_warning))
+        show_text(self.text, self._state.round_text)
+        show_text(self.problem, self._state.round_problem)
+        show_text(self.warning, self._state.round_warning)
         for label in (self.problem, self.warning):
             color_text(label, read_look(self).warning)
 
@@ -118,12 +103,8 @@ class RetrainPanel(QWidget):
 class ProgressPanel(QWidget):
     """Curves while it trains, the verdict at its end, and the models before."""
 
-    keep_new_pressed = Signal()
-    keep_old_pressed = Signal()
-    history_wanted = Signal()
-
-    def __init__(self, state: BenchState, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, state: BenchState) -> None:
+        super().__init__()
         self._state = state
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -138,18 +119,15 @@ class ProgressPanel(QWidget):
         self.new_button = make_button("Keep new", "Use the new model from now on")
         self.old_button = make_button("Keep old", "Keep using the old model")
         self.history_button = make_button("Models…", "Go back to an earlier model")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GAP)
-        column.addWidget(self.bar)
-        column.addWidget(self.text)
-        # above the plots, which fill the rest of a small screen
-        column.addWidget(self.verdict_text)
-        column.addLayout(make_row(self.new_button, self.old_button, self.history_button))
-        column.addWidget(self.plot)
-        self.new_button.clicked.connect(self.keep_new_pressed)
-        self.old_button.clicked.connect(self.keep_old_pressed)
-        self.history_button.clicked.connect(self.history_wanted)
+        lay_out_column(
+            self,
+            self.bar,
+            self.text,
+            # above the plots, which fill the rest of a small screen
+            self.verdict_text,
+            make_row(self.new_button, self.old_button, self.history_button),
+            self.plot,
+        )
         self._state.events.verdict.connect(self._show_verdict)
         self._state.events.is_training.connect(self._show_bar)
         self._show_verdict()
@@ -168,28 +146,16 @@ class ProgressPanel(QWidget):
         """
         shown = curves.snapshot()
         show_progress(self.bar, round(1000 * shown.position), 1000)
-        self.text.setText(describe_progress(shown))
-        self.text.setVisible(bool(self.text.text()))
+        show_text(self.text, describe_progress(shown))
         now = time.monotonic()
         if not self.plot.isVisible() or (now < self._draw_again and shown.finished is None):
             return False
         self._draw_again = now + _DRAW_EVERY_S
-        self.plot.set_steps(
-            StepCurve(
-                iterations=shown.iterations,
-                loss=shown.losses,
-                smoothed=shown.smoothed_losses,
-                learning_rate=shown.learning_rates,
-            )
-        )
+        self.plot.show_steps(shown)
         scored = (len(shown.scored_iterations), shown.best_iteration, id(shown.start_scores))
         if scored != self._scored:
             self._scored = scored
-            self.plot.set_scores(
-                dice=make_score_curve(shown, "dice"),
-                iou=make_score_curve(shown, "iou"),
-                best_iteration=shown.best_iteration,
-            )
+            self.plot.show_scores(shown)
         return True
 
     def set_classes(self, classes: LabelSet) -> None:
@@ -204,33 +170,17 @@ class ProgressPanel(QWidget):
 
     def _show_verdict(self) -> None:
         verdict = self._state.verdict
-        has_one = verdict is not None
-        self.verdict_text.setText("" if verdict is None else describe_verdict(verdict))
-        for widget in (self.verdict_text, self.new_button, self.old_button):
-            widget.setVisible(has_one)
-        for button, is_advised in (
-            (self.new_button, has_one and verdict is not None and verdict.promoted is not False),
-            (self.old_button, has_one and verdict is not None and verdict.promoted is False),
-        ):
-            button.setDefault(bool(is_advised))
+        show_text(self.verdict_text, "" if verdict is None else describe_verdict(verdict))
+        is_worse = verdict is not None and verdict.promoted is False
+        for button, is_advised in ((self.new_button, not is_worse), (self.old_button, is_worse)):
+            button.setVisible(verdict is not None)
+            button.setDefault(verdict is not None and is_advised)
 
 
 def describe_verdict(verdict: Verdict) -> str:
     """Write a verdict and what to know about it, as rich text."""
     remarks = "".join(f"<br>• {escape_text(text)}" for text in verdict.remarks)
     return f"<b>{escape_text(verdict.text)}.</b>{remarks}"
-
-
-def make_score_curve(curves: Curves, measure: Measure) -> ScoreCurve:
-    """Collect what the plot shows of one score."""
-    names = curves.class_names
-    return ScoreCurve(
-        iterations=[int(i) for i in curves.scored_iterations],
-        classes={name: _to_list(curves.scores_of(name, measure)) for name in names},
-        mean=_to_list(curves.scores_of(None, measure)),
-        start={name: curves.start_score(name, measure) for name in names},
-        start_mean=curves.start_score(None, measure),
-    )
 
 
 def describe_progress(curves: Curves) -> str:
@@ -242,8 +192,3 @@ def describe_progress(curves: Curves) -> str:
         return text
     left = curves.seconds_left
     return text if left is None else f"{text}, {describe_duration(left)} left"
-
-
-def _to_list(points: NDArray[np.float64]) -> list[float | None]:
-    """Return values as a plot takes them: None where there is none."""
-    return [None if np.isnan(value) else float(value) for value in points]
