@@ -52,7 +52,7 @@ def _other_value(name: str) -> Any:
 @pytest.fixture
 def run_line(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a command line; the job that it would have run comes back."""
-    from napari_retseg.cli import dispatch
+    from napari_retseg.cli import running
 
     def run(line: str) -> tuple[TrainJob, str | None]:
         found: list[Any] = []
@@ -61,7 +61,7 @@ def run_line(monkeypatch: pytest.MonkeyPatch) -> Any:
             found.append((job, scheduler))
             return [Finished(result={"model": "m"})]
 
-        monkeypatch.setattr(dispatch, "run_job", take)
+        monkeypatch.setattr(running, "run_job", take)
         program, *arguments = shlex.split(line)
         assert program == "napari-retseg"
         with pytest.raises(SystemExit) as ended:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from napari_retseg.events import StepDone
+from napari_retseg.rounds.curves import Curves
+from napari_retseg.study.pack import join_steps
 from napari_retseg.study.study_run import StudyFolder
 from tests.cli.conftest import invoke, only_error
 from tests.study.conftest import Write, scores_of, stamps
@@ -58,6 +62,25 @@ def test_another_study_takes_over_what_it_has_in_common(
     again = study(recipe, tiny_dataset, other, "--known", str(pack))
     assert "0 runs imported" in again.output
     assert stamps(other) == kept
+
+
+def test_a_long_curve_is_packed_as_some_hundred_points() -> None:
+    steps = [StepDone(n, 1 / n, 1e-3, 0.01, n / 10_001) for n in range(1, 10_002)]
+    joined = join_steps(steps, 400)
+    assert 300 < len(joined) <= 400
+    assert joined[-1].iteration == 10_001
+    assert sum(step.seconds for step in joined) == pytest.approx(100.01)
+    assert join_steps(steps[:7], 400) == [
+        replace(s, loss=float(f"{s.loss:.5g}"), position=round(s.position, 5)) for s in steps[:7]
+    ]
+    assert join_steps([], 400) == []
+    whole, short = Curves(), Curves()
+    for step in steps:
+        whole.take(step)
+    for step in joined:
+        short.take(step)
+    places = short.iterations[20:].astype(int) - 1
+    assert short.smoothed_losses[20:] == pytest.approx(whole.smoothed_losses[places], rel=0.05)
 
 
 @pytest.mark.slow

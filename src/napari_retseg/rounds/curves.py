@@ -217,8 +217,10 @@ class Curves:
     def _take_step(self, step: StepDone) -> None:
         self._cut_steps(step.iteration)
         before = self._smoothed[-1] if self._smoothed else step.loss
+        # a log may hold one line for many steps
+        memory = _MEMORY ** (step.iteration - self._steps[-1].iteration) if self._steps else 1.0
         self._steps.append(step)
-        self._smoothed.append(_MEMORY * before + (1 - _MEMORY) * step.loss)
+        self._smoothed.append(memory * before + (1 - memory) * step.loss)
         self._now = self._clock()
         if self._began is None:
             self._began = (self._now, step.position)

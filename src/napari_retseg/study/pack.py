@@ -11,9 +11,12 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.events import StepDone, encode
 from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.records import parse_json
 from napari_retseg.runs.eventlog import LogLine, parse_log, read_log
@@ -27,6 +30,8 @@ _HEAD = "pack.json"
 _RESULT, _EVENTS = "result.json", "events.jsonl"
 #: Curves need these; others name files of the machine.
 _KEPT_EVENTS = ("TrainingPlanned", "StepDone", "Scored")
+#: Points of a curve in a pack; a figure shows no more.
+_MOST_STEPS = 400
 #: Nothing in a pack is larger, so that a damaged one cannot fill the memory.
 _LARGEST = 64_000_000
 _LARGEST_PACK = 512_000_000
@@ -116,9 +121,30 @@ def _list_events(place: StudyRun) -> Iterator[str]:
 
 
 def _keep_events(log: Iterable[LogLine]) -> Iterator[str]:
-    for line in log:
-        if line.event is not None and type(line.event).__name__ in _KEPT_EVENTS:
+    kept = [line for line in log if type(line.event).__name__ in _KEPT_EVENTS]
+    steps = [line.event for line in kept if isinstance(line.event, StepDone)]
+    joined = {step.iteration: step for step in join_steps(steps, _MOST_STEPS)}
+    for line in kept:
+        if not isinstance(line.event, StepDone):
             yield json.dumps(line.values) + "\n"
+        elif line.event.iteration in joined:
+            yield json.dumps(encode(joined.pop(line.event.iteration))) + "\n"
+
+
+def join_steps(steps: Sequence[StepDone], most: int) -> list[StepDone]:
+    """Join neighbouring steps: the mean loss and all seconds, as of the last of them."""
+    width = -(-len(steps) // most)
+    groups = [steps[first : first + width] for first in range(0, len(steps), max(width, 1))]
+    return [
+        replace(
+            group[-1],
+            loss=float(f"{fmean(step.loss for step in group):.5g}"),
+            learning_rate=float(f"{group[-1].learning_rate:.5g}"),
+            seconds=round(sum(step.seconds for step in group), 3),
+            position=round(group[-1].position, 5),
+        )
+        for group in groups
+    ]
 
 
 def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path) -> int:
