@@ -20,9 +20,9 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.cli import app
 from napari_retseg.cli import batch as module
 from napari_retseg.cli.batch import Batch
+from napari_retseg.cli.label_records import Origin, Records
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
-from napari_retseg.cli.provenance import Origin, Records
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.cli.summary import Summary
 from napari_retseg.cli.uncertainty_maps import Ranking

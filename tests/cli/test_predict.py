@@ -16,9 +16,9 @@ from PIL import Image
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.batch import Batch
+from napari_retseg.cli.label_records import Origin
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
-from napari_retseg.cli.provenance import Origin
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.cli.running import stopping_cleanly
 from napari_retseg.events import BscanPredicted, Event, Finished

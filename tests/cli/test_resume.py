@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_retseg.cli import provenance
-from napari_retseg.cli.provenance import Records
+from napari_retseg.cli import label_records
+from napari_retseg.cli.label_records import Records
 from napari_retseg.io import read_labels, read_scan, write_labels, write_scan
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
@@ -163,7 +163,7 @@ def test_what_does_not_change_labels_does_not_matter(predict: Predict) -> None:
 
 def test_another_version_is_done_again(predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
     predict()
-    monkeypatch.setattr(provenance, "__version__", "99.0")
+    monkeypatch.setattr(label_records, "__version__", "99.0")
     assert predict()["predicted"] == NAMES
 
 
@@ -215,7 +215,7 @@ def test_labels_of_unknown_origin_are_named_and_left(
     predict: Predict, tmp_path: Path, damage: str | None
 ) -> None:
     predict()
-    record = tmp_path / "out" / provenance.FOLDER / "eye1.png.json"
+    record = tmp_path / "out" / label_records.FOLDER / "eye1.png.json"
     if damage is None:
         record.unlink()
     else:
@@ -255,7 +255,7 @@ app(sys.argv[1:])
 @pytest.mark.parametrize(
     ("module", "name", "before"),
     [
-        ("cli.provenance", "write_json", "real(*arguments, **options)"),
+        ("cli.label_records", "write_json", "real(*arguments, **options)"),
         ("io.writer", "save_planes", "real(*arguments, **options)"),
     ],
 )

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.labeller import Labeller
-from napari_retseg.cli.listing import Place, check_targets
-from napari_retseg.cli.outputs import make_folder, shared
-from napari_retseg.cli.provenance import (
+from napari_retseg.cli.label_records import (
     FOLDER,
     Found,
     Origin,
@@ -22,6 +19,9 @@ from napari_retseg.cli.provenance import (
     hash_plane,
     hash_planes,
 )
+from napari_retseg.cli.labeller import Labeller
+from napari_retseg.cli.listing import Place, check_targets
+from napari_retseg.cli.outputs import make_folder, shared
 from napari_retseg.cli.reporting import Reporter, format_seconds
 from napari_retseg.cli.summary import Summary, describe_impossible
 from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retseg.cli.provenance import ModelOrigin, Origin
+from napari_retseg.cli.label_records import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
 from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.events import Cancel, Event
