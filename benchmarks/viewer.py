@@ -36,8 +36,8 @@ from qtpy.QtCore import QElapsedTimer, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_retseg.samples import sample_folder
-from napari_retseg.ui.scores.scoresdock import ScoresDock
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.scores.scores_dock import ScoresDock
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
 SIZES = (61, 244)
 DEPTH, WIDTH = 496, 768
@@ -121,7 +121,7 @@ def open_bench(folder: Path, volume: Path) -> Iterator[WorkbenchDock]:
     state = dock.bench.state
     dock.bench.create(folder)
     wait(lambda: state.folder is not None)
-    dock.bench.scanimport.add_files([volume])
+    dock.bench.scan_import.add_files([volume])
     wait(lambda: state.n_bscans > 0)
     dock.sections["Progress"].set_open(True)
     run_for(1.0, lambda: None, 1.0)

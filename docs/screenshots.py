@@ -17,7 +17,7 @@ import napari
 from driving import choose, click, pause, take_picture, wait_until
 
 from napari_retseg.samples import sample_folder
-from napari_retseg.ui.segmentdock import SegmentDock
+from napari_retseg.ui.segment_dock import SegmentDock
 
 IMAGES = Path(__file__).parent / "images"
 

@@ -43,7 +43,7 @@ from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.io import read_labels
 from napari_retseg.samples import sample_folder
 from napari_retseg.scores import ScoreCounter, confusion_matrix
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
 IMAGES = Path(__file__).parent / "images"
 #: Smaller components are not outlined, in pixels.

@@ -37,8 +37,8 @@ TESTS = (
     *(f"tests/cli/test_{command}.py" for command in ("info", "models", "predict", "train")),
     "tests/models",
     *(f"tests/nets/test_{part}.py" for part in ("build", "bundle", "hostile")),
-    "tests/ui/test_segmentdock.py",
-    "tests/ui/workbench/test_workbenchdock.py",
+    "tests/ui/test_segment_dock.py",
+    "tests/ui/workbench/test_workbench_dock.py",
 )
 _FLOOR = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)$")
 

@@ -28,7 +28,7 @@ from napari_retseg.models import (
 from napari_retseg.models.card import write_card
 from napari_retseg.rounds import count_parameters
 from napari_retseg.runs.record import read_run_model
-from napari_retseg.ui.modellist import find_models
+from napari_retseg.ui.model_list import find_models
 from tests.models.mutating import mutate
 from tests.models.versions import Write
 

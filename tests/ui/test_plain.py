@@ -26,19 +26,19 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.dockstate import ModelChoice, Notice, SegmentState
+from napari_retseg.ui.dock_state import ModelChoice, Notice, SegmentState
 from napari_retseg.ui.layers import make_labels_layer
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_caption, make_question, make_tip
 from napari_retseg.ui.readers import layers_of_scan
 from napari_retseg.ui.scores.table import ScoreTable
-from napari_retseg.ui.segmentpanel import SegmentPanel
+from napari_retseg.ui.segment_panel import SegmentPanel
 from napari_retseg.ui.widgets.section import CollapsibleSection
-from napari_retseg.ui.workbench.control.benchstate import BenchState
-from napari_retseg.ui.workbench.dialogs.choicewindow import ChoiceWindow
-from napari_retseg.ui.workbench.panels.modelpanel import ModelPanel
-from napari_retseg.ui.workbench.panels.reviewpanel import ReviewPanel
-from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
-from napari_retseg.ui.workbench.panels.trainpanels import ProgressPanel, RetrainPanel
+from napari_retseg.ui.workbench.control.bench_state import BenchState
+from napari_retseg.ui.workbench.dialogs.choice_window import ChoiceWindow
+from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
+from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
+from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
+from napari_retseg.ui.workbench.panels.train_panels import ProgressPanel, RetrainPanel
 from napari_retseg.workspace import ScanEntry
 
 if TYPE_CHECKING:

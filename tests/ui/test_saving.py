@@ -18,7 +18,7 @@ from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import make_labels_layer, scan_of_layer
 from napari_retseg.ui.readers import read_layers
-from napari_retseg.ui.savewindow import SaveWindow, open_save_window
+from napari_retseg.ui.save_window import SaveWindow, open_save_window
 from napari_retseg.ui.saving import (
     NIFTI,
     ONE_PNG,

@@ -15,8 +15,6 @@ from napari_retseg.io import is_scan_path, label_path, read_scan
 from napari_retseg.io.suffixes import list_bscans, stem_of
 from napari_retseg.plural import count_noun, list_first
 
-_NAMED = 3
-
 
 @dataclass(frozen=True)
 class Place:
@@ -50,11 +48,11 @@ class LeftOut:
         """Say it in one line, with the first names."""
         parts = []
         if self.subfolders:
-            names = list_first(self.subfolders, _NAMED)
+            names = list_first(self.subfolders, 3)
             count = count_noun(len(self.subfolders), "sub-folder")
             parts.append(f"{count} ({names}; add --recursive to include them)")
         if self.files:
-            names = list_first(self.files, _NAMED)
+            names = list_first(self.files, 3)
             parts.append(f"{count_noun(len(self.files), 'file')} of other types ({names})")
         return f"{self.folder}: skipped {' and '.join(parts)}"
 

@@ -74,9 +74,7 @@ def add(
 
     change = add_model(source, name=name, replace=replace, force=force)
     text = f"{change.folder.name}: {change.folder}"
-    if change.kept_as is not None:
-        text += f" (the previous model is version {change.kept_as:04d}; see 'models history')"
-    _report(change, text, as_json=as_json)
+    _report(change, text + _say_kept(change, "; see 'models history'"), as_json=as_json)
 
 
 @app.command("history")
@@ -107,9 +105,7 @@ def rollback(
 
     change = roll_back(name, to=to)
     text = f"{name}: version {change.restored:04d} restored: {change.folder}"
-    if change.kept_as is not None:
-        text += f" (the previous model is version {change.kept_as:04d})"
-    _report(change, text, as_json=as_json)
+    _report(change, text + _say_kept(change), as_json=as_json)
 
 
 @app.command("remove")
@@ -140,6 +136,11 @@ def export(
         )
     written = str(export_model(find_model(model), target))
     answer({"path": written}, [written], as_json=as_json)
+
+
+def _say_kept(change: Change, advice: str = "") -> str:
+    number = change.kept_as
+    return "" if number is None else f" (the previous model is version {number:04d}{advice})"
 
 
 def _report(change: Change, text: str, *, as_json: bool) -> None:

@@ -48,7 +48,9 @@ class AugmentConfig(Frozen):
     )
     gamma: Range = Field(0.3, description="Largest logarithm of the gamma exponent.")
     contrast: Range = Field(0.2, description="Largest change of contrast, as a factor of 1 ± this.")
-    brightness: Range = Field(0.1, description="offset")
+    brightness: Range = Field(
+        0.1, description="Largest change of brightness, as a fraction of the grey range."
+    )
     speckle: Range = Field(
         0.08,
         description="Largest standard deviation of the speckle noise, stronger in bright tissue.",

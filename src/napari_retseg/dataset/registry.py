@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,8 @@ def remember(folder: Path, workspace_id: str, *, may_lead_out: bool = True) -> N
         Where the list cannot be written.
     """
     place = folder.resolve()
-    with writing_state():
-        others = [k for k in _read() if workspace_id != k.id and place != k.folder]
-        _write([Known(id=workspace_id, folder=place, may_lead_out=may_lead_out), *others])
+    known = Known(id=workspace_id, folder=place, may_lead_out=may_lead_out)
+    _put_first([known], others=lambda one: workspace_id != one.id and place != one.folder)
 
 
 def forget(folder: Path) -> None:
@@ -78,9 +77,12 @@ def forget(folder: Path) -> None:
     InputError
         Where the list cannot be written.
     """
-    place = folder.resolve()
+    _put_first([], others=lambda one: one.folder != folder.resolve())
+
+
+def _put_first(first: list[Known], *, others: Callable[[Known], bool]) -> None:
     with writing_state():
-        _write([known for known in _read() if known.folder != place])
+        _write([*first, *filter(others, _read())])
 
 
 def recent() -> list[Path]:

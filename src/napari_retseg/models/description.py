@@ -11,7 +11,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, NetworkConfig, PreprocessConfig
 from napari_retseg.containment import resolve_within
 from napari_retseg.errors import InputError, ModelError
-from napari_retseg.models.parametercounts import ParameterCounts
+from napari_retseg.models.parameter_counts import ParameterCounts
 from napari_retseg.models.scoresheet import ScoreSheet
 from napari_retseg.models.trained import LONGEST_NAME, TrainedOn, forget_names
 from napari_retseg.models.weightsfile import read_header

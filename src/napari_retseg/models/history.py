@@ -18,8 +18,6 @@ from napari_retseg.models.lookup import models_folder, own_folder
 
 #: In the order in which a bundle's files are replaced: with the weights the model is another one.
 FILES = (WEIGHTS, DESCRIPTION, CARD)
-#: Fewer characters of a weights_id do not name a version.
-_SHORTEST_ID = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,8 @@ def _is_meant(version: Version, wanted: str) -> bool:
     if wanted.isdecimal() and int(wanted) == version.number:
         return True
     known = "" if version.info is None else version.info.weights_id
-    return len(wanted) >= _SHORTEST_ID and known.startswith(wanted)
+    # fewer characters do not name a version
+    return len(wanted) >= 6 and known.startswith(wanted)
 
 
 def _link(source: Path, target: Path) -> None:

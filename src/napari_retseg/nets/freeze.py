@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from napari_retseg.config import NetworkConfig, Strategy
-from napari_retseg.models.parametercounts import ParameterCounts
+from napari_retseg.models.parameter_counts import ParameterCounts
 from napari_retseg.nets.build import build_seeded, make_probe
 from napari_retseg.nets.stages import find_convolutions, find_output_layers, find_parts
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 Map = NDArray[np.float32]
 
-_MODES = 40
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -90,9 +88,10 @@ def random_field(rng: np.random.Generator, grid: Grid, *, length_um: float) -> M
     ndarray
         Shape ``grid.shape``, float32.
     """
-    waves = rng.normal(scale=1 / length_um, size=(2, _MODES)).astype(np.float32)
-    phases = rng.uniform(0, 2 * np.pi, size=_MODES).astype(np.float32)
+    n_waves = 40
+    waves = rng.normal(scale=1 / length_um, size=(2, n_waves)).astype(np.float32)
+    phases = rng.uniform(0, 2 * np.pi, size=n_waves).astype(np.float32)
     field = np.zeros(grid.shape, dtype=np.float32)
     for wave_y, wave_x, phase in zip(*waves, phases, strict=True):
         field += np.cos(grid.y_um * wave_y + grid.x_um * wave_x + phase)
-    return field * np.float32(np.sqrt(2 / _MODES))
+    return field * np.float32(np.sqrt(2 / n_waves))

@@ -16,8 +16,6 @@ from napari_retseg.simulate.retina import GCL_IPL, INL, NFL, ONL_ISM, OPL, OS_RP
 
 _THINNEST_UM = 22.0
 _ROUGH_UM, _WALL_UM = 45.0, 6.0
-#: Lower than this, fluid is not drawn: it could not be told from a dark seam.
-_SEEN_UM = 6.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ def draw_fluid(drawn: ScanParameters, sight: Sight) -> Fluid:
 
 
 def _keep_visible(height: NDArray[np.floating[Any]]) -> Map:
-    kept: Map = np.where(height > _SEEN_UM, height, 0).astype(np.float32)
+    # thinner fluid could not be told from a dark seam
+    kept: Map = np.where(height > 6, height, 0).astype(np.float32)
     return kept
 
 

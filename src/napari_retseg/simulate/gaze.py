@@ -9,9 +9,6 @@ import numpy as np
 from napari_retseg.simulate.field import Grid, Map
 from napari_retseg.simulate.parameters import ScanParameters
 
-_THROUGH_UM = 120.0
-_JUMP_REACH = 3
-
 
 @dataclass(frozen=True)
 class Sight:
@@ -61,7 +58,7 @@ def lay_out_scan(drawn: ScanParameters) -> Sight:
     else:
         across = gaze.across_um
         if gaze.through_fovea:
-            across *= _THROUGH_UM / 3200
+            across *= 120 / 3200  # at most 120 um beside it
         centre = (-across, gaze.along_um)
         nasal = side * (grid.x_um - centre[1]) + 0 * grid.y_um
         up = grid.y_um - centre[0] + 0 * grid.x_um
@@ -87,7 +84,7 @@ def _build_grid(drawn: ScanParameters) -> Grid:
         lateral = 2 * np.pi * drawn.gaze.ring_radius_um / drawn.width
     margin = 0
     if drawn.n_bscans > 1:
-        margin = int(np.ceil(_JUMP_REACH * drawn.artefacts.jump_um / lateral))
+        margin = int(np.ceil(3 * drawn.artefacts.jump_um / lateral))
     return Grid.build(
         (drawn.bscan_um, drawn.axial_um, lateral),
         n_bscans=drawn.n_bscans,

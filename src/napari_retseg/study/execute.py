@@ -17,8 +17,6 @@ from napari_retseg.study.job import StudyJob
 from napari_retseg.study.run_plan import RunSpec, StudyPlan
 from napari_retseg.study.study_run import StudyFolder
 
-_TICK_SECONDS = 0.1
-
 
 @dataclass(frozen=True)
 class RunTold:
@@ -216,7 +214,7 @@ def _run_elsewhere(
 
 def _hear(crew: _Crew, ledger: _Ledger) -> Iterator[RunTold]:
     try:
-        run, what = crew.told.get(timeout=_TICK_SECONDS)
+        run, what = crew.told.get(timeout=0.1)
     except queue.Empty:
         return
     if isinstance(what, JobOutcome):

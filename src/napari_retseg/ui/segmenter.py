@@ -12,9 +12,9 @@ from napari_retseg.engine import Engine
 from napari_retseg.errors import InputError
 from napari_retseg.events import BscanPredicted
 from napari_retseg.plural import agree, count_noun
-from napari_retseg.ui.dockstate import ModelChoice, SegmentState, describe_scan
+from napari_retseg.ui.dock_state import ModelChoice, SegmentState, describe_scan
 from napari_retseg.ui.layers import find_bscan, is_scan_layer, make_labels_layer, scan_of_layer
-from napari_retseg.ui.modelrunner import ModelRunner, Run, check_channels
+from napari_retseg.ui.model_runner import ModelRunner, Run, check_channels
 from napari_retseg.ui.numbering import list_bscan_files
 from napari_retseg.ui.prediction import Prediction
 

@@ -13,8 +13,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_retseg.ui.widgets.section import CollapsibleSection
-from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
 if TYPE_CHECKING:
     from napari import Viewer

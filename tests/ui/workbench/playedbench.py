@@ -56,7 +56,7 @@ class PlayedBench:
         """Make a workspace with scans, and open the first."""
         self.bench.create(folder)
         self.settle()
-        self.bench.scanimport.add_files(list(scans))
+        self.bench.scan_import.add_files(list(scans))
         self.settle()
 
     @property

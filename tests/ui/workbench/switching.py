@@ -20,7 +20,7 @@ from qtpy.QtWidgets import QApplication
 from napari_retseg.engine import Engine
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 from tests.ui.playing import PlayedEngine
 
 DONE = "all switches done"
@@ -91,7 +91,7 @@ def main(folder: Path, n_switches: int, seed: int) -> None:
     bench = dock.bench
     bench.create(folder / "work")
     wait(lambda: bench.state.folder is not None)
-    bench.scanimport.add_files(make_scans(folder))
+    bench.scan_import.add_files(make_scans(folder))
     wait(lambda: bench.session.opened is not None)
     expected: dict[str, np.ndarray] = {}
     for _ in range(n_switches):

@@ -16,10 +16,10 @@ from qtpy.QtWidgets import QMessageBox, QPushButton
 
 from napari_retseg.engine.workers import RemoteWorkers
 from napari_retseg.errors import JobError
-from napari_retseg.ui.scores.scoresdock import ScoresDock
+from napari_retseg.ui.scores.scores_dock import ScoresDock
 from napari_retseg.ui.workbench.dialogs.closing import find_window
 from napari_retseg.ui.workbench.docks import find_dock, find_dock_of
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 from napari_retseg.workspace import Workspace
 from tests.ui.workbench.clicking import Clicker, fill_new_window
 

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 
 from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.workbench.focus import find_canvas
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 from tests.ui.workbench.clicking import Clicker
 
 if TYPE_CHECKING:

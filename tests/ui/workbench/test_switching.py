@@ -91,7 +91,7 @@ def test_choosing_the_open_scan_again_keeps_its_layers(played: PlayedBench) -> N
 
 def test_what_is_said_of_the_open_scan_keeps_its_layers(played: PlayedBench) -> None:
     before = list(played.viewer.layers)
-    played.bench.scanimport.describe(spacing_um=(200.0, 4.0, 12.0), laterality="OD")
+    played.bench.scan_import.describe(spacing_um=(200.0, 4.0, 12.0), laterality="OD")
     played.bench.session.wait_for_files()
     played.opened.labels.paint((2, 30, 30), 5)  # in between
     played.settle()
@@ -99,7 +99,7 @@ def test_what_is_said_of_the_open_scan_keeps_its_layers(played: PlayedBench) -> 
     for layer in before:
         assert list(layer.scale) == [1.0, 4.0, 12.0]  # B-scans are counted
     names = played.workspace.classes.names[1:]
-    played.bench.scanimport.set_classes([*names, "drusen"])
+    played.bench.scan_import.set_classes([*names, "drusen"])
     played.settle()
     assert list(played.viewer.layers) == before
     assert played.opened.loaded.classes.names[-1] == "drusen"

@@ -138,7 +138,7 @@ def test_a_data_set_with_images_outside_is_added_after_a_question(
     folder = write_dataset(tmp_path / "data")
     played.bench.create(tmp_path / "work")
     played.settle()
-    played.bench.scanimport.add_dataset(folder)
+    played.bench.scan_import.add_dataset(folder)
     played.settle()
     (question,) = questions
     assert not played.state.scans

@@ -55,7 +55,7 @@ def deeds(played: PlayedBench) -> list[Callable[[], None]]:
         lambda: played.paint(4, slice(30, 40), 5),  # it is not confirmed any more
         correcting.clear,
         correcting.undo,
-        lambda: played.bench.scanimport.set_classes([*played.workspace.classes.names[1:], "more"]),
+        lambda: played.bench.scan_import.set_classes([*played.workspace.classes.names[1:], "more"]),
     ]
 
 

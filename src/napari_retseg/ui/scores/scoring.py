@@ -17,7 +17,7 @@ from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap
 from napari_retseg.ui.layers import find_bscan, plane, show_bscan
 from napari_retseg.ui.scores.comparing import classes_of, find_fault
-from napari_retseg.ui.scores.heldoutscores import count_heldout, name_models
+from napari_retseg.ui.scores.heldout_scores import count_heldout, name_models
 from napari_retseg.ui.workbench.control.open_scan import LABELS, PREDICTION
 from napari_retseg.ui.workbench.control.strokes import Strokes
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_retseg.ui.workbench.control.controller import Workbench
-    from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+    from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
 # napari gives each plugin's dock the viewer behind a proxy of its own: another object, whose hash
 # is the viewer's

@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt
 from napari_retseg.dataset import Side
 from napari_retseg.io import read_scan, write_scan
 from napari_retseg.ui.workbench.control.holding import Holding, name_heldout
-from napari_retseg.ui.workbench.dialogs.heldoutwindow import HeldoutWindow
+from napari_retseg.ui.workbench.dialogs.heldout_window import HeldoutWindow
 from tests.ui.workbench.playedbench import PlayedBench
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def played(tmp_path: Path, volume: Path, own_models: Path) -> Iterator[PlayedBen
     for index in range(3):
         made.bench.navigation.choose_scan(index)
         made.settle()
-        made.bench.scanimport.describe(group=f"patient {index}")
+        made.bench.scan_import.describe(group=f"patient {index}")
         made.settle()
         for bscan in (0, 3):
             made.paint(bscan, slice(10, 20), 3)

@@ -118,7 +118,7 @@ def test_it_does_not_train_on_a_scan_that_was_replaced(
     played: PlayedBench, tmp_path: Path, volume: Path
 ) -> None:
     copied = Path(shutil.copy(volume, tmp_path / "replaced.tif"))
-    played.bench.scanimport.add_files([copied])
+    played.bench.scan_import.add_files([copied])
     played.settle()
     played.bench.navigation.choose_scan(1)
     played.settle()

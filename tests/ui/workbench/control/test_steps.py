@@ -99,7 +99,7 @@ def test_steps_stay_when_another_scan_was_open(
     played.opened.labels.paint((2, 30, 20), 5)
     other = tmp_path / "other.tif"
     other.write_bytes(volume.read_bytes())
-    played.bench.scanimport.add_files([other])
+    played.bench.scan_import.add_files([other])
     played.settle()
     assert played.opened.name == "other"
     played.bench.navigation.choose_scan(0)

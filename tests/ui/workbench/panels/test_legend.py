@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_retseg.classes import IGNORE, LabelSet
-from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.workbench.control.bench_state import BenchState
 from napari_retseg.ui.workbench.panels.legend import ClassLegend
 from tests.ui.workbench.conftest import Theme
 from tests.ui.workbench.playedbench import PlayedBench

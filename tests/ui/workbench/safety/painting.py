@@ -20,7 +20,7 @@ from PIL import Image
 from qtpy.QtCore import QTimer
 
 from napari_retseg.engine import Engine
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 from tests.ui.playing import PlayedEngine
 
 NAME = "eye"

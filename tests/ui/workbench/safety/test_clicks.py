@@ -6,7 +6,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow
+from napari_retseg.ui.workbench.dialogs.choice_window import PointsWindow
 from tests.ui.workbench.safety.clicking import User
 
 Key, Modifier = Qt.Key, Qt.KeyboardModifier

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.models import DESCRIPTION, list_versions, read_info
-from napari_retseg.ui.workbench.dialogs.choicewindow import VersionsWindow
+from napari_retseg.ui.workbench.dialogs.choice_window import VersionsWindow
 from tests.ui.workbench.safety.clicking import CLASSES, User
 
 #: What each class value of the model "reordered" is in the workspace.

@@ -20,7 +20,7 @@ from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.predicting import Predicting
 from napari_retseg.ui.workbench.control.retraining import Retraining
-from napari_retseg.ui.workbench.control.scanimport import ScanImport
+from napari_retseg.ui.workbench.control.scan_import import ScanImport
 from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.workspace import (
     Autosaver,
@@ -74,7 +74,7 @@ class Workbench:
         self.predicting = Predicting(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
-        self.scanimport = ScanImport(self.session, self.correcting, self.navigation)
+        self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
         self._is_closed = False
         self.state.recent = tuple(recent())
         self.predicting.refresh_models()
@@ -196,7 +196,7 @@ class Workbench:
             return
         self._is_closed = True
         self.navigation.close()
-        self.scanimport.close()
+        self.scan_import.close()
         saver, workspace = self.session.saver, self.session.workspace
         grace = _GRACE_SECONDS if self.training.is_running else 0.0
         self.correcting.close()

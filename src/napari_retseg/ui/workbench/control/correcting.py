@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.layers import plane
-from napari_retseg.ui.workbench.control.labelslayer import Hand
+from napari_retseg.ui.workbench.control.labels_layer import Hand
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session, T
 from napari_retseg.ui.workbench.control.stepping import Stepping

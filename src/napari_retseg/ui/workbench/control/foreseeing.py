@@ -15,7 +15,7 @@ from napari_retseg.rounds import (
     list_remarks,
     seconds_per_step,
 )
-from napari_retseg.ui.dockstate import ModelChoice
+from napari_retseg.ui.dock_state import ModelChoice
 from napari_retseg.workspace import Workspace
 
 

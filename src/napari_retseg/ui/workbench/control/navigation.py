@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.ui.dockstate import describe_scan
+from napari_retseg.ui.dock_state import describe_scan
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import Loaded, OpenScan, load
 from napari_retseg.ui.workbench.control.predicting import Predicting

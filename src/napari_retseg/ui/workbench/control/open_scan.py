@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from napari.layers import Labels as NapariLabels
 
-    from napari_retseg.ui.workbench.control.labelslayer import Labels
+    from napari_retseg.ui.workbench.control.labels_layer import Labels
     from napari_retseg.workspace import Workspace
 
 LABELS = "labels"
@@ -114,7 +114,7 @@ class OpenScan:
         """Add a scan's layers to a viewer; the user's labels on top, ready to be painted on."""
         from napari.layers import Image, Layer
 
-        from napari_retseg.ui.workbench.control.labelslayer import Labels
+        from napari_retseg.ui.workbench.control.labels_layer import Labels
 
         made = [Layer.create(*data) for data in layers_of_scan(loaded.scan)]
         image = made[-1]

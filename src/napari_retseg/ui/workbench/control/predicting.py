@@ -13,9 +13,9 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.engine import JobOutcome
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanPredicted
-from napari_retseg.ui.dockstate import ModelChoice
+from napari_retseg.ui.dock_state import ModelChoice
 from napari_retseg.ui.layers import plane
-from napari_retseg.ui.modelrunner import ModelRunner, Run, check_channels
+from napari_retseg.ui.model_runner import ModelRunner, Run, check_channels
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session

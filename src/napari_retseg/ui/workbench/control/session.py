@@ -14,8 +14,8 @@ from psygnal import Signal
 
 from napari_retseg.engine import Engine
 from napari_retseg.errors import OutsideError, RetsegError
-from napari_retseg.ui.dockstate import Notice
-from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.dock_state import Notice
+from napari_retseg.ui.workbench.control.bench_state import BenchState
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
 

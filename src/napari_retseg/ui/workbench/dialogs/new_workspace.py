@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_retseg.ui.memory import open_memory
-from napari_retseg.ui.widgets.formwindow import FormWindow
+from napari_retseg.ui.widgets.form_window import FormWindow
 
 _FOLDER = "workspaces/folder"
 _NAME = "workspace"

@@ -14,7 +14,7 @@ from napari_retseg.ui.plain import make_caption, make_tip
 from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS
 from napari_retseg.ui.widgets.pieces import lay_out_column, make_row
 from napari_retseg.ui.widgets.theme import TIGHT, Look, ThemedWidget, measure_contrast, read_look
-from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.workbench.control.bench_state import BenchState
 
 _N_COLUMNS = 2
 _CHIP, _SIGN = 16, 16

@@ -1,6 +1,6 @@
 """The plots of a training, drawn by pyqtgraph: scores, loss and learning rate below each other.
 
-Only `curvesplot` imports this, when the curves are first shown.
+Only `curves_plot` imports this, when the curves are first shown.
 """
 
 from __future__ import annotations

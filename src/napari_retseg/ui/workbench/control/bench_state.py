@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from psygnal import SignalGroupDescriptor
 
-from napari_retseg.ui.dockstate import PredictState
+from napari_retseg.ui.dock_state import PredictState
 
 if TYPE_CHECKING:
     from napari_retseg.classes import LabelSet

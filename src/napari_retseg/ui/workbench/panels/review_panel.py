@@ -18,7 +18,7 @@ from napari_retseg.ui.widgets.pieces import (
     make_row,
     show_text,
 )
-from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.workbench.control.bench_state import BenchState
 from napari_retseg.ui.workbench.panels.bscan_strip import BscanStrip
 from napari_retseg.ui.workbench.panels.legend import ClassLegend
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from qtpy.QtGui import QShowEvent
 
 from napari_retseg.engine import Engine
-from napari_retseg.ui.enginedock import EngineDock
+from napari_retseg.ui.engine_dock import EngineDock
+from napari_retseg.ui.segment_panel import SegmentPanel
 from napari_retseg.ui.segmenter import Segmenter
-from napari_retseg.ui.segmentpanel import SegmentPanel
 from napari_retseg.ui.squares import connect_square_button
 from napari_retseg.ui.widgets.pieces import lay_out_column, start_timer
 from napari_retseg.ui.workbench.docks import Neighbour
@@ -42,7 +42,7 @@ class SegmentDock(EngineDock):
         start_timer(self, _REFRESH_MS, segmenter.refresh_labels, self._neighbour.find)
 
     def _save(self) -> None:
-        from napari_retseg.ui.savewindow import open_save_window
+        from napari_retseg.ui.save_window import open_save_window
 
         segmenter = self.segmenter
         open_save_window(

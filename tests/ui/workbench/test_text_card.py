@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from qtpy.QtCore import Qt
 
-from napari_retseg.ui.widgets.textcard import KeysCard, ModelCard
+from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_retseg.errors import RetsegError
 from napari_retseg.models import list_models, read_info
-from napari_retseg.ui.dockstate import BadModel, ModelChoice
+from napari_retseg.ui.dock_state import BadModel, ModelChoice
 
 
 def find_models(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_retseg.scan import Axis, OctScan
-from napari_retseg.ui.dockstate import Notice, SegmentState, describe_scan
+from napari_retseg.ui.dock_state import Notice, SegmentState, describe_scan
 
 
 def test_assigning_a_field_tells_once_and_only_of_changes() -> None:

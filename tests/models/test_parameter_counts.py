@@ -9,7 +9,7 @@ import pytest
 from napari_retseg.config import parse_strategy
 from napari_retseg.errors import ModelError
 from napari_retseg.models import DESCRIPTION, read_info
-from napari_retseg.models.parametercounts import ParameterCounts
+from napari_retseg.models.parameter_counts import ParameterCounts
 
 COUNTS = ParameterCounts(
     encoder_stages=(10, 20, 30),

@@ -29,8 +29,8 @@ from napari_retseg.ui.widgets.pieces import (
     make_row,
     show_text,
 )
-from napari_retseg.ui.workbench.control.benchstate import BenchState
-from napari_retseg.ui.workbench.dialogs.scaleform import ScaleForm
+from napari_retseg.ui.workbench.control.bench_state import BenchState
+from napari_retseg.ui.workbench.dialogs.scale_form import ScaleForm
 
 _SIDES = ("OD (right)", "OS (left)")
 

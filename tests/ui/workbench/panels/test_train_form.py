@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QFileDialog,
 from napari_retseg.config import TrainConfig
 from napari_retseg.errors import InputError
 from napari_retseg.ui.widgets.fields import ChoiceField, FolderField, NumberField
-from napari_retseg.ui.workbench.panels.trainform import TrainForm
+from napari_retseg.ui.workbench.panels.train_form import TrainForm
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -18,13 +18,13 @@ from napari_retseg.models.description import check_links
 from napari_retseg.regular import read_limited
 from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
 from napari_retseg.ui.widgets.pieces import ask
-from napari_retseg.ui.widgets.textcard import KeysCard, ModelCard
+from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import Holding
 from napari_retseg.ui.workbench.control.session import TrustQuestion
 from napari_retseg.ui.workbench.dialogs.augmentations import AugmentPreview
-from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow, VersionsWindow
-from napari_retseg.ui.workbench.dialogs.heldoutwindow import HeldoutWindow
+from napari_retseg.ui.workbench.dialogs.choice_window import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.dialogs.heldout_window import HeldoutWindow
 from napari_retseg.workspace import RestorePoint
 
 

@@ -30,7 +30,7 @@ def played(tmp_path: Path, own_models: Path) -> Iterator[PlayedBench]:
 
 
 def choose_classes(played: PlayedBench, *names: str) -> None:
-    played.bench.scanimport.set_classes(names)
+    played.bench.scan_import.set_classes(names)
     played.settle()
 
 
@@ -40,7 +40,7 @@ def make_workspace(played: PlayedBench, folder: Path) -> None:
 
 
 def test_without_a_workspace_it_says_what_to_do(played: PlayedBench, volume: Path) -> None:
-    played.bench.scanimport.add_files([volume])
+    played.bench.scan_import.add_files([volume])
     assert "Create or open a workspace first" in played.state.notice.text
     played.bench.navigation.go_next()
     assert "Create or open a workspace first" in played.state.notice.text
@@ -69,7 +69,7 @@ def test_a_layer_of_any_reader_comes_in_with_its_pixels(
     pixels = np.random.default_rng(0).integers(0, 255, (3, 40, 50), dtype=np.uint8)
     layer = Image(pixels, name="from elsewhere")
     played.viewer.layers.append(layer)
-    played.bench.scanimport.add_layer(layer)
+    played.bench.scan_import.add_layer(layer)
     played.settle()
     assert played.state.n_bscans == 3
     assert np.array_equal(played.opened.loaded.scan.pixels, pixels)
@@ -86,14 +86,14 @@ def test_a_layer_that_was_added_does_not_lie_above_its_scan(
         dropped.write_bytes(volume.read_bytes())
         (layer,) = played.viewer.open(dropped, plugin="napari-retseg")
         assert "only a layer above the scan" in played.state.notice.text
-        played.bench.scanimport.add_layer(layer)
+        played.bench.scan_import.add_layer(layer)
         played.settle()
         names = [layer.name for layer in played.viewer.layers]
         assert names == [f"dropped{number}", "prediction", "labels"]
         assert played.opened.image is not layer
     own = Image(np.zeros((5, 64, 96), np.uint8), name="own")  # no file holds it
     played.viewer.add_layer(own)
-    played.bench.scanimport.add_layer(own)
+    played.bench.scan_import.add_layer(own)
     played.settle()
     assert own in played.viewer.layers
     assert not own.visible
@@ -101,7 +101,7 @@ def test_a_layer_that_was_added_does_not_lie_above_its_scan(
 
 def test_a_layer_that_is_no_scan_is_refused(played: PlayedBench, tmp_path: Path) -> None:
     make_workspace(played, tmp_path / "work")
-    played.bench.scanimport.add_layer(Image(np.zeros((2, 3, 4, 5, 6)), name="five axes"))
+    played.bench.scan_import.add_layer(Image(np.zeros((2, 3, 4, 5, 6)), name="five axes"))
     played.settle()
     assert played.state.notice.level == "error"
     assert "five axes" in played.state.notice.text
@@ -110,7 +110,7 @@ def test_a_layer_that_is_no_scan_is_refused(played: PlayedBench, tmp_path: Path)
 def test_a_file_that_cannot_be_read_is_one_sentence(played: PlayedBench, tmp_path: Path) -> None:
     make_workspace(played, tmp_path / "work")
     (tmp_path / "broken.tif").write_bytes(b"not a picture")
-    played.bench.scanimport.add_files([tmp_path / "broken.tif"])
+    played.bench.scan_import.add_files([tmp_path / "broken.tif"])
     played.settle()
     assert played.state.notice.level == "error"
     assert "broken.tif" in played.state.notice.text
@@ -126,7 +126,7 @@ def test_bad_files_among_good_ones_are_named_and_the_others_come_in(
         path.write_bytes(volume.read_bytes())
     for path in bad:
         path.write_bytes(b"not a picture")
-    played.bench.scanimport.add_files([bad[0], good[0], *bad[1:], good[1]])
+    played.bench.scan_import.add_files([bad[0], good[0], *bad[1:], good[1]])
     played.settle()
     assert [entry.name for entry in played.state.scans] == ["good0", "good1"]
     assert played.state.n_bscans == 5
@@ -141,7 +141,7 @@ def test_a_data_set_comes_in_with_its_labels(
     played: PlayedBench, tmp_path: Path, tiny_dataset: Path
 ) -> None:
     make_workspace(played, tmp_path / "work")
-    played.bench.scanimport.add_dataset(tiny_dataset)
+    played.bench.scan_import.add_dataset(tiny_dataset)
     played.settle()
     assert len(played.state.scans) == 12
     assert played.workspace.classes.names == ("background", "upper", "lower", "fluid")
@@ -164,7 +164,7 @@ def test_scans_that_have_moved_are_found(played: PlayedBench, tmp_path: Path, vo
     again.settle()
     assert "Press Locate" in again.state.notice.text
     assert again.state.n_bscans == 0
-    again.bench.scanimport.locate(tmp_path / "archive")
+    again.bench.scan_import.locate(tmp_path / "archive")
     again.settle()
     assert "Found 1 scan" in again.state.notice.text
     assert (again.labels[1][10:20] == 3).all()
@@ -174,10 +174,10 @@ def test_scans_that_have_moved_are_found(played: PlayedBench, tmp_path: Path, vo
 def test_the_user_says_what_the_file_does_not(played: PlayedBench, tmp_path: Path) -> None:
     make_workspace(played, tmp_path / "work")
     layer = Image(np.zeros((3, 40, 50), np.uint8), name="plain")
-    played.bench.scanimport.add_layer(layer)
+    played.bench.scan_import.add_layer(layer)
     played.settle()
     assert "pixel size unknown" in played.state.scan_text
-    played.bench.scanimport.describe(spacing_um=(120.0, 3.9, 11.0), laterality="OD")
+    played.bench.scan_import.describe(spacing_um=(120.0, 3.9, 11.0), laterality="OD")
     played.settle()
     assert "3.9 × 11 µm, 120 µm apart (user)" in played.state.scan_text
     assert "OD" in played.state.scan_text

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QProgressBar, QWidget
 
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.dockstate import BadModel, ModelChoice, PredictState, Work
+from napari_retseg.ui.dock_state import BadModel, ModelChoice, PredictState, Work
 from napari_retseg.ui.plain import make_text, make_tip
 from napari_retseg.ui.widgets.pieces import (
     choose_folder,

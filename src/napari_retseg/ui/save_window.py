@@ -28,7 +28,7 @@ from napari_retseg.ui.saving import (
     save_snapshot,
     take_snapshot,
 )
-from napari_retseg.ui.widgets.formwindow import FormWindow
+from napari_retseg.ui.widgets.form_window import FormWindow
 from napari_retseg.ui.widgets.pieces import ask, show_text
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from qtpy.QtWidgets import QFileDialog
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.models import ModelInfo
-from napari_retseg.ui.dockstate import BadModel, ModelChoice, Notice, SegmentState, Work
-from napari_retseg.ui.segmentpanel import SegmentPanel
-from napari_retseg.ui.workbench.control.benchstate import BenchState
-from napari_retseg.ui.workbench.panels.modelpanel import ModelPanel
+from napari_retseg.ui.dock_state import BadModel, ModelChoice, Notice, SegmentState, Work
+from napari_retseg.ui.segment_panel import SegmentPanel
+from napari_retseg.ui.workbench.control.bench_state import BenchState
+from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

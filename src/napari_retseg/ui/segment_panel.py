@@ -6,10 +6,10 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_retseg.models import ModelInfo
-from napari_retseg.ui.dockstate import ModelChoice, SegmentState
+from napari_retseg.ui.dock_state import ModelChoice, SegmentState
 from napari_retseg.ui.numbering import describe_bscan
 from napari_retseg.ui.plain import PlainLabel, escape_text, make_rich_text, make_text
-from napari_retseg.ui.segmentcontrols import SegmentControls
+from napari_retseg.ui.segment_controls import SegmentControls
 from napari_retseg.ui.squares import make_square_button
 from napari_retseg.ui.widgets.pieces import (
     fill_box,

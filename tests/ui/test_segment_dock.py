@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 
 from napari_retseg.engine import WORKER_DIED
 from napari_retseg.io import read_labels, read_scan
-from napari_retseg.ui.segmentdock import SegmentDock
+from napari_retseg.ui.segment_dock import SegmentDock
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -117,7 +117,7 @@ def test_dock_without_a_press_starts_and_leaves_nothing_but_the_loading_worker(
     make_napari_viewer: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(tmp_path))
-    monkeypatch.setattr("napari_retseg.ui.modellist.list_models", list)
+    monkeypatch.setattr("napari_retseg.ui.model_list.list_models", list)
     before = psutil.Process().children()
     viewer = make_napari_viewer(show=True)
     _, widget = viewer.window.add_plugin_dock_widget("napari-retseg", "Segment")

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_retseg.engine import Engine
 from napari_retseg.rounds import Verdict
-from napari_retseg.ui.enginedock import EngineDock
+from napari_retseg.ui.engine_dock import EngineDock
 from napari_retseg.ui.layers import is_scan_layer
 from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
 from napari_retseg.ui.plain import make_text
@@ -30,14 +30,14 @@ from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.widgets.theme import color_text, read_look
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import name_heldout
-from napari_retseg.ui.workbench.dialogs.benchdialogs import BenchDialogs
+from napari_retseg.ui.workbench.dialogs.bench_dialogs import BenchDialogs
 from napari_retseg.ui.workbench.dialogs.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.focus import FocusKeeper
-from napari_retseg.ui.workbench.panels.modelpanel import ModelPanel
-from napari_retseg.ui.workbench.panels.reviewpanel import ReviewPanel
-from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
-from napari_retseg.ui.workbench.panels.trainpanels import ProgressPanel, RetrainPanel
+from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
+from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
+from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
+from napari_retseg.ui.workbench.panels.train_panels import ProgressPanel, RetrainPanel
 
 _REFRESH_MS = 100
 
@@ -101,15 +101,15 @@ class WorkbenchDock(EngineDock):
         bench, scan, model = self.bench, self.scan_panel, self.model_panel
         scan.created.connect(bench.create)
         scan.opened.connect(bench.open)
-        scan.located.connect(bench.scanimport.locate)
-        scan.files_added.connect(bench.scanimport.add_files)
+        scan.located.connect(bench.scan_import.locate)
+        scan.files_added.connect(bench.scan_import.add_files)
         scan.layers_wanted.connect(self._offer_layers)
         scan.layer_added.connect(self._on_layer_added)
         scan.scan_chosen.connect(bench.navigation.choose_scan)
-        scan.dataset_added.connect(bench.scanimport.add_dataset)
+        scan.dataset_added.connect(bench.scan_import.add_dataset)
         scan.classes_button.clicked.connect(self._ask_for_classes)
-        scan.classes_given.connect(bench.scanimport.set_classes)
-        scan.described.connect(lambda what: bench.scanimport.describe(**what))
+        scan.classes_given.connect(bench.scan_import.set_classes)
+        scan.described.connect(lambda what: bench.scan_import.describe(**what))
         model.model_chosen.connect(bench.predicting.choose_model)
         model.model_browsed.connect(bench.predicting.add_model)
         model.card_button.clicked.connect(self.dialogs.show_card)
@@ -271,10 +271,10 @@ class WorkbenchDock(EngineDock):
         files = [] if event is None else list_files(event)
         if event is not None and files:
             event.acceptProposedAction()
-            self.bench.scanimport.add_files(files)
+            self.bench.scan_import.add_files(files)
 
     def _save(self) -> None:
-        from napari_retseg.ui.savewindow import open_save_window
+        from napari_retseg.ui.save_window import open_save_window
 
         opened = self.bench.session.opened
         best = None if opened is None else opened.labels
@@ -287,7 +287,7 @@ class WorkbenchDock(EngineDock):
         self.scan_panel.offer_layers([layer.name for layer in self._foreign_layers()])
 
     def _on_layer_added(self, index: int) -> None:
-        self.bench.scanimport.add_layer(self._foreign_layers()[index])
+        self.bench.scan_import.add_layer(self._foreign_layers()[index])
 
     def _foreign_layers(self) -> list:  # type: ignore[type-arg]
         opened = self.bench.session.opened

@@ -24,13 +24,13 @@ from napari_retseg.classes import RETINA
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.models import CARD
-from napari_retseg.ui import modellist
+from napari_retseg.ui import model_list
 from napari_retseg.ui.widgets.keys import KEYS
-from napari_retseg.ui.widgets.textcard import KeysCard, ModelCard
+from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.session import TrustQuestion
-from napari_retseg.ui.workbench.dialogs.benchdialogs import BenchDialogs
-from napari_retseg.ui.workbench.dialogs.choicewindow import PointsWindow, VersionsWindow
-from napari_retseg.ui.workbench.workbenchdock import WorkbenchDock
+from napari_retseg.ui.workbench.dialogs.bench_dialogs import BenchDialogs
+from napari_retseg.ui.workbench.dialogs.choice_window import PointsWindow, VersionsWindow
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 from napari_retseg.workspace import Workspace
 from tests.ui.playing import PlayedEngine
 from tests.ui.workbench.playedbench import PlayedBench
@@ -240,7 +240,7 @@ def test_models_that_cannot_be_listed_are_one_sentence(
     def refuse() -> list[Path]:
         raise InputError("the built-in samples are missing; reinstall napari-retseg")
 
-    monkeypatch.setattr(modellist, "list_models", refuse)
+    monkeypatch.setattr(model_list, "list_models", refuse)
     played.bench.predicting.refresh_models()
     assert played.state.models == ()
     assert "reinstall" in played.state.notice.text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.dockstate import ModelChoice
+from napari_retseg.ui.dock_state import ModelChoice
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.segmentcontrols import SegmentControls
+from napari_retseg.ui.segment_controls import SegmentControls
 from napari_retseg.ui.widgets.keys import KEYS
 from napari_retseg.ui.widgets.pieces import lay_out_column, make_button, make_row
-from napari_retseg.ui.workbench.control.benchstate import BenchState
+from napari_retseg.ui.workbench.control.bench_state import BenchState
 
 
 class ModelPanel(SegmentControls):

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QDialog
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import AXES
-from napari_retseg.ui.workbench.dialogs.scaleform import ScaleForm
-from napari_retseg.ui.workbench.panels.scanpanel import ScanPanel
+from napari_retseg.ui.workbench.dialogs.scale_form import ScaleForm
+from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
 from tests.ui.workbench.playedbench import PlayedBench
 
 SHAPES = {"volume": (3, 32, 48), "B-scan": (32, 48)}
@@ -43,7 +43,7 @@ def test_each_axis_can_be_entered(
     played.start(tmp_path / "work", write_scan(tmp_path / "eye.tif", scan))
     panel = ScanPanel(played.state)
     qtbot.addWidget(panel)
-    panel.described.connect(lambda what: played.bench.scanimport.describe(**what))
+    panel.described.connect(lambda what: played.bench.scan_import.describe(**what))
     asked: list[ScaleForm] = []
 
     def enter(form: ScaleForm) -> int:

@@ -17,9 +17,9 @@ from napari_retseg.events import BscanPredicted, Event, Message, Progress
 from napari_retseg.models import find_model, read_info
 from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.dockstate import ModelChoice, Notice, PredictState, Work
+from napari_retseg.ui.dock_state import ModelChoice, Notice, PredictState, Work
 from napari_retseg.ui.layers import import_labels
-from napari_retseg.ui.modellist import find_models
+from napari_retseg.ui.model_list import find_models
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.events import Scored, StepDone
 from napari_retseg.rounds import Curves
 from napari_retseg.ui.widgets.theme import read_look
-from napari_retseg.ui.workbench.panels.curvesplot import (
+from napari_retseg.ui.workbench.panels.curves_plot import (
     CurvesPlot,
     describe_point,
 )
@@ -76,7 +76,7 @@ def test_pyqtgraph_is_loaded_by_the_first_show_only() -> None:
     code = (
         "import sys; from qtpy.QtWidgets import QApplication; application = QApplication([]);"
         "from napari_retseg.classes import RETINA;"
-        "from napari_retseg.ui.workbench.panels.curvesplot import CurvesPlot;"
+        "from napari_retseg.ui.workbench.panels.curves_plot import CurvesPlot;"
         "plot = CurvesPlot(RETINA);"
         "print('pyqtgraph' in sys.modules); plot.show(); print('pyqtgraph' in sys.modules)"
     )

@@ -17,9 +17,9 @@ from napari_retseg.ui.widgets.pieces import (
     show_text,
 )
 from napari_retseg.ui.widgets.theme import color_text, read_look
-from napari_retseg.ui.workbench.control.benchstate import BenchState
-from napari_retseg.ui.workbench.panels.curvesplot import CurvesPlot
-from napari_retseg.ui.workbench.panels.trainform import TrainForm
+from napari_retseg.ui.workbench.control.bench_state import BenchState
+from napari_retseg.ui.workbench.panels.curves_plot import CurvesPlot
+from napari_retseg.ui.workbench.panels.train_form import TrainForm
 
 #: Seconds between two drawings of a training's curves.
 _DRAW_EVERY_S = 1.0
