@@ -95,7 +95,7 @@ def test_arrays_are_trained_on(model: rs.Model, tiny_dataset: Path, tmp_path: Pa
 
 
 def test_from_scratch_there_is_no_start_to_compare_with(tiny_dataset: Path, tmp_path: Path) -> None:
-    scratch = rs.train(tiny_dataset, output=tmp_path / "scratch", encoder="tu-resnet10t", **SHORT)
+    scratch = rs.train(tiny_dataset, output=tmp_path / "scratch", encoder="tu-test_resnet", **SHORT)
     assert "dice_start" not in scratch.scores
 
 

@@ -41,7 +41,7 @@ def steady_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "steady"
     options: dict[str, int | list[int]] = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
     network = NetworkConfig(
-        encoder="tu-resnet10t", n_classes=len(TINY_CLASSES), options={**options}
+        encoder="tu-test_resnet", n_classes=len(TINY_CLASSES), options={**options}
     )
     info = ModelInfo(
         name="steady", network=network, classes=TINY_CLASSES, preprocess=PreprocessConfig()

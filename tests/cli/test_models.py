@@ -61,7 +61,7 @@ def test_a_damaged_model_is_named_and_the_others_are_listed(
 
 def test_show_names_network_and_classes(run: Run, tiny_bundle: Path) -> None:
     text = run("models", "show", tiny_bundle).stdout
-    assert "unet with tu-resnet10t" in text
+    assert "unet with tu-test_resnet" in text
     assert "background, upper, lower, fluid" in text
     about = json.loads(run("models", "show", tiny_bundle, "--json").stdout)
     assert about["path"] == str(tiny_bundle)

@@ -28,7 +28,7 @@ def test_a_training_says_what_it_does_and_what_came_of_it(
     assert result.exit_code == 0, result.output
     text = result.stdout
     assert re.search(
-        r"training on cpu .*in fp32, strategy all: 0.37 M trainable parameters, 0.00 M frozen", text
+        r"training on cpu .*in fp32, strategy all: 0.08 M trainable parameters, 0.00 M frozen", text
     )
     assert "8 B-scans of 2 patients (P1, P2)" in text
     assert "4 B-scans of 1 patient (P3)" in text

@@ -145,7 +145,7 @@ def try_to_restore(state: TrainingState, values: dict[str, Any], path: Path) -> 
 
 
 def test_a_state_that_is_not_this_runs_is_named(tiny_dataset: Path, tmp_path: Path) -> None:
-    config = TrainConfig(device="cpu", encoder="tu-resnet10t", crop="64x64", l2_sp=0.0)
+    config = TrainConfig(device="cpu", encoder="tu-test_resnet", crop="64x64", l2_sp=0.0)
     setup = prepare(load_dataset(tiny_dataset), config, start=None)
     state = TrainingState(setup)
     path = tmp_path / "last.pt"

@@ -97,7 +97,7 @@ def test_replaced_layers_do_not_spoil_the_starting_models_scores(
 
 
 def test_without_a_starting_model_there_is_no_verdict(tiny_dataset: Path, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"iterations": 1, "encoder": "tu-resnet10t"})
+    config = CONFIG.model_copy(update={"iterations": 1, "encoder": "tu-test_resnet"})
     events = list(fine_tune(load_dataset(tiny_dataset), config, output=tmp_path / "run"))
     finished = events[-1]
     assert isinstance(finished, Finished)

@@ -21,7 +21,7 @@ from napari_retseg.runs.record import read_run_model
 
 NYUL = TrainConfig(
     normalise="nyul", crop="64x64", batch_size=2, iterations=3, score_every=2, device="cpu",
-    precision="fp32", encoder="tu-resnet10t",
+    precision="fp32", encoder="tu-test_resnet",
 )  # fmt: skip
 
 

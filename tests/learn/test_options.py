@@ -86,7 +86,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "plateau_patience": {
         "schedule": "plateau",
         "plateau_patience": 1,
-        "lr": 1e-9,
+        "lr": 1e-12,
         "score_every": 1,
     },
     "clip": {"clip": 1e-4, "optimizer": "sgd"},
@@ -120,7 +120,12 @@ BESIDE: dict[str, dict[str, Any]] = {
     "poly_power": {"schedule": "poly"},
     "drop_every": {"schedule": "step"},
     "drop_factor": {"schedule": "step", "drop_every": 1},
-    "plateau_patience": {"schedule": "plateau", "lr": 1e-9, "score_every": 1},
+    "plateau_patience": {
+        "schedule": "plateau",
+        "lr": 1e-12,
+        "score_every": 1,
+        "strategy": "head",
+    },
     "clip": {"optimizer": "sgd"},
     "split_by": {"split": "80/20"},
 }
@@ -174,7 +179,13 @@ def test_it_changes_the_training(
 
 
 def test_training_stops_early(tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path) -> None:
-    options = {"iterations": 50, "patience": 2, "score_every": 1, "lr": 1e-9}
+    options = {
+        "iterations": 50,
+        "patience": 2,
+        "score_every": 1,
+        "lr": 1e-12,
+        "strategy": "head",
+    }
     events = train(tiny_dataset, tmp_path / "run", tiny_bundle, **options)
     result = events[-1].result  # type: ignore[union-attr]
     assert result["iterations"] == 3
@@ -202,7 +213,7 @@ def test_algorithms_repeat_exactly_while_it_trains(
 def test_options_of_volumes_change_the_training(
     tiny_volumes: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    common = {"encoder": "tu-resnet10t", "crop": "64x64", "iterations": 1, "normalise": "z-score"}
+    common = {"encoder": "tu-test_resnet", "crop": "64x64", "iterations": 1, "normalise": "z-score"}
     plain = outcome(train(tiny_volumes, tmp_path / "plain", None, **common))
     changed = outcome(train(tiny_volumes, tmp_path / "changed", None, **{**common, **options}))
     assert changed != plain

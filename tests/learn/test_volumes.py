@@ -62,7 +62,7 @@ def test_a_2d_network_learns_slices_along_another_axis(tiny_volumes: Path, tmp_p
     """The reader turns (x, y, z) of NIfTI to (z, y, x)."""
     options = {
         "axis": "2",
-        "encoder": "tu-resnet10t",
+        "encoder": "tu-test_resnet",
         "batch_size": 8,
         "iterations": 80,
         "lr": 5e-3,

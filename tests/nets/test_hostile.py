@@ -74,8 +74,8 @@ def test_every_name_that_is_listed_is_a_plain_one() -> None:
 
 
 def test_a_tag_of_timm_is_part_of_the_name_and_fetches_nothing() -> None:
-    tagged = build_network(NetworkConfig(encoder="tu-resnet10t.c3_in1k"))
-    plain = build_network(NetworkConfig(encoder="tu-resnet10t"))
+    tagged = build_network(NetworkConfig(encoder="tu-test_resnet.r160_in1k"))
+    plain = build_network(NetworkConfig(encoder="tu-test_resnet"))
     assert tagged.state_dict().keys() == plain.state_dict().keys()
 
 
@@ -195,7 +195,7 @@ WORK = """
             print(folder.name, "loaded")
         except RetsegError as error:
             print(folder.name, "refused")
-    build_network(NetworkConfig(encoder="tu-resnet10t.c3_in1k"))
+    build_network(NetworkConfig(encoder="tu-test_resnet.r160_in1k"))
     print("built")
 """
 
@@ -206,7 +206,7 @@ def test_no_process_of_the_tree_opens_a_socket(tiny_bundle: Path, tmp_path: Path
     guard.mkdir()
     (guard / "sitecustomize.py").write_text(textwrap.dedent(GUARD))
     folders = [tiny_bundle]
-    strange = (*STRANGE_ENCODERS[:6], "tu-resnet10t.c3_in1k")
+    strange = (*STRANGE_ENCODERS[:6], "tu-test_resnet.r160_in1k")
     for number, encoder in enumerate(strange):
         folders.append(copy_changed(tiny_bundle, tmp_path / f"encoder{number}", encoder=encoder))
     for name in ("pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir"):

@@ -155,7 +155,7 @@ def test_another_network_is_not_counted(tiny_bundle: Path, change: dict[str, Any
 
 
 def test_what_is_the_bundles_own_may_be_named(tiny_bundle: Path) -> None:
-    config = TrainConfig(arch="unet", encoder="tu-resnet10t", head="plain", dims="2")
+    config = TrainConfig(arch="unet", encoder="tu-test_resnet", head="plain", dims="2")
     assert count_for_round(tiny_bundle, config, n_classes=4) == count_parameters(tiny_bundle, "all")
 
 

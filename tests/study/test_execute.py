@@ -112,7 +112,7 @@ def test_runs_that_start_from_a_pre_training_wait_for_it(
         {
             "data": {"source": {"description": "more B-scans"}},
             "start": "pretrained",
-            "pretraining": {"train": {"encoder": "tu-resnet10t", "crop": "64x64"}},
+            "pretraining": {"train": {"encoder": "tu-test_resnet", "crop": "64x64"}},
             "train": {"crop": "64x64"},
             "splits": {"folds": {"plan": "80/20"}},
         },

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +13,6 @@ from tests.ui.workbench.safety.clicking import User
 if TYPE_CHECKING:
     from napari import Viewer
     from pytestqt.qtbot import QtBot
-
-
-@pytest.fixture(autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Leave out what is there already: napari collects garbage at each layer that is removed."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
