@@ -8,17 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retseg.dataset import Case, Dataset, load_dataset
+from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
 from napari_retseg.workspace.adding import guess_group
 from napari_retseg.workspace.layout import choose_name
-from tests.conftest import TINY_CLASSES
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
-from tests.workspace.dying import Killed
-from tests.workspace.player import Model
 
 
 def test_scans_stay_where_they_are(workspace: Workspace, scan_files: list[Path]) -> None:
@@ -189,107 +186,6 @@ def test_a_scan_of_another_patient_gets_a_new_place_in_the_split(workspace: Work
     assert workspace.scans[0].split == splits["P2"]
 
 
-def test_a_scan_that_is_removed_leaves_its_labels_behind(
-    workspace: Workspace, scan_files: list[Path], tmp_path: Path
-) -> None:
-    workspace.write_labels("P1", 1, draw_plane(1), state="confirmed", model="m1")
-    workspace.write_labels("P1", 2, draw_plane(2), state="corrected")
-    workspace.remove_scan("P1")
-    assert [entry.name for entry in workspace.scans] == ["P2", "S06_B10"]
-    assert scan_files[0].exists()
-    kept = workspace.folder / "removed" / "P1"
-    assert sorted(p.name for p in (kept / "labels").iterdir()) == ["0001.png", "0002.png"]
-    assert load_dataset(workspace.folder) == workspace.dataset()
-    with pytest.raises(InputError, match="no scan named 'P1'; it may have been removed"):
-        workspace.states("P1")
-    # another scan of that name does not get them
-    other = workspace.add_scan(read_scan(write_scan_file(tmp_path / "other" / "p1.tif")))
-    assert (other.name, workspace.states(other.name)) == ("p1", {})
-    # the scan itself does, under whatever name
-    back = workspace.add_scan(read_scan(scan_files[0]))
-    assert back.name == "P1-2"
-    assert workspace.states("P1-2") == {1: "confirmed", 2: "corrected"}
-    np.testing.assert_array_equal(workspace.read_labels("P1-2")[2], draw_plane(2))
-    assert not kept.exists()
-    assert load_dataset(workspace.folder) == workspace.dataset()
-
-
-def test_a_removed_scan_that_was_never_labelled_comes_back_empty(
-    workspace: Workspace, scan_files: list[Path]
-) -> None:
-    for _ in range(2):
-        workspace.remove_scan("P2")
-        assert workspace.add_scan(read_scan(scan_files[1])).name == "P2"
-    assert workspace.states("P2") == {}
-
-
-def test_a_kill_while_labels_come_back_loses_none(
-    workspace: Workspace, scan_files: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace.write_labels("P1", 1, draw_plane(1), state="confirmed")
-    workspace.remove_scan("P1")
-    scan = read_scan(scan_files[0])
-
-    def die(_dataset: object) -> None:
-        raise InputError("killed here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("napari_retseg.workspace.cases.save_dataset", die)
-        with pytest.raises(InputError, match="killed here"):
-            workspace.add_scan(scan)
-    workspace.close()
-    with Workspace.open(workspace.folder) as opened:
-        entry = opened.add_scan(scan)
-        assert opened.states(entry.name) == {1: "confirmed"}
-        np.testing.assert_array_equal(opened.read_labels(entry.name)[1], draw_plane(1))
-
-
-@pytest.mark.parametrize("n_moves", [0, 1])
-def test_a_removal_that_a_kill_cut_off_is_finished_when_the_workspace_opens(
-    workspace: Workspace, scan_files: list[Path], n_moves: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace.write_labels("P1", 1, draw_plane(1), state="confirmed")
-    workspace.write_prediction("P1", 2, draw_plane(2), model=Model("m"))
-    real, moves = Path.replace, []
-
-    def die(self: Path, target: Path) -> Path:
-        if self.is_dir():
-            moves.append(self)
-            if len(moves) > n_moves:
-                raise Killed
-        return real(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", die)
-        with pytest.raises(Killed):
-            workspace.remove_scan("P1")
-    workspace.close()
-    with Workspace.open(workspace.folder) as opened:
-        assert not (opened.folder / "labels" / "P1").exists()
-        assert not (opened.folder / "predictions" / "P1").exists()
-        entry = opened.add_scan(read_scan(scan_files[0]))
-        assert entry.name == "P1"
-        assert opened.states("P1") == {1: "confirmed"}
-        np.testing.assert_array_equal(opened.read_labels("P1")[1], draw_plane(1))
-
-
-def test_a_removal_of_long_ago_takes_no_labels_of_a_scan_that_is_there(
-    workspace: Workspace, scan_files: list[Path]
-) -> None:
-    """Where capital letters make no difference, its folder is that of the other scan."""
-    workspace.write_labels("P2", 1, draw_plane(1), state="corrected")
-    workspace.remove_scan("P1")
-    kept = workspace.folder / "removed" / "P1" / "case.json"
-    kept.write_text(kept.read_text().replace('"name": "P1"', '"name": "p2"'))
-    folder = workspace.folder / "labels" / "p2"
-    folder.mkdir(exist_ok=True)
-    workspace.close()
-    with Workspace.open(workspace.folder) as opened:
-        assert opened.states("P2") == {1: "corrected"}
-        assert folder.is_dir()
-    assert [p.name for p in kept.parent.iterdir()] == ["case.json"]
-
-
 def test_labels_of_no_scan_are_told_and_left_alone(workspace: Workspace, tmp_path: Path) -> None:
     workspace.write_labels("P1", 1, draw_plane(1), state="confirmed")
     workspace.close()
@@ -301,105 +197,3 @@ def test_labels_of_no_scan_are_told_and_left_alone(workspace: Workspace, tmp_pat
         entry = opened.add_scan(read_scan(tmp_path / "clinic" / "P1.tif"))
         assert entry.name == "P1-2"
         assert (opened.folder / "labels" / "P1" / "0001.png").exists()
-
-
-def test_a_data_set_that_breaks_off_leaves_what_was_added(
-    tmp_path: Path, tiny_dataset: Path
-) -> None:
-    dataset = load_dataset(tiny_dataset)
-    dataset.cases[3].image.write_bytes(b"no picture")
-    with Workspace.create(tmp_path / "work", classes=TINY_CLASSES) as made:
-        with pytest.raises(InputError, match="cannot be read"):
-            made.add_dataset(dataset, with_labels=True)
-        assert len(made.scans) == 3
-        assert load_dataset(made.folder) == made.dataset()
-        assert made.states(made.scans[2].name) == {0: "confirmed"}
-
-
-def test_a_data_set_that_cannot_be_noted_is_not_there(
-    tmp_path: Path, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_dataset: object) -> None:
-        raise InputError("dataset.json: cannot be written (No space left on device)")
-
-    with Workspace.create(tmp_path / "work", classes=TINY_CLASSES) as made:
-        monkeypatch.setattr("napari_retseg.workspace.cases.save_dataset", refuse)
-        with pytest.raises(InputError, match="No space left"):
-            made.add_dataset(load_dataset(tiny_dataset), with_labels=True)
-        assert made.scans == ()
-    with Workspace.open(tmp_path / "work") as opened:
-        assert opened.scans == ()
-
-
-@pytest.mark.parametrize("with_labels", [True, False])
-def test_a_data_set_comes_with_patients_split_and_labels(
-    tmp_path: Path, tiny_dataset: Path, with_labels: bool
-) -> None:
-    dataset = load_dataset(tiny_dataset)
-    with Workspace.create(tmp_path / "work", classes=TINY_CLASSES) as made:
-        entries = made.add_dataset(dataset, with_labels=with_labels)
-        assert [e.path for e in entries] == [c.image for c in dataset.cases]
-        assert made.scans == entries
-        loaded = load_dataset(made.folder)
-        assert [(c.group, c.split) for c in loaded.cases] == [
-            (c.group, c.split) for c in dataset.cases
-        ]
-        for ours, theirs in zip(loaded.cases, dataset.cases, strict=True):
-            assert ours.annotated_bscans() == ([0] if with_labels else [])
-            if with_labels:
-                np.testing.assert_array_equal(ours.read_labels(), theirs.read_labels())
-                assert made.states(ours.name) == {0: "confirmed"}
-        assert made.add_dataset(dataset, with_labels=with_labels) == entries
-
-
-def test_labels_of_a_data_set_never_replace_those_made_here(
-    tmp_path: Path, tiny_dataset: Path
-) -> None:
-    dataset = load_dataset(tiny_dataset)
-    with Workspace.create(tmp_path / "work", classes=TINY_CLASSES) as made:
-        made.add_scan(dataset.cases[0].read_scan())
-        mine = np.full((64, 64), 1, np.uint8)
-        made.write_labels(dataset.cases[0].name, 0, mine, state="corrected")
-        made.add_dataset(dataset, with_labels=True)
-        assert made.states(dataset.cases[0].name) == {0: "corrected"}
-        np.testing.assert_array_equal(made.read_labels(dataset.cases[0].name), mine)
-
-
-def test_a_patient_who_is_here_keeps_the_place_in_the_split(
-    tmp_path: Path, tiny_dataset: Path
-) -> None:
-    dataset = load_dataset(tiny_dataset)  # P3 is held out there
-    with Workspace.create(tmp_path / "work", classes=TINY_CLASSES) as made:
-        for name, group in (("a", "P3"), ("b", "P9"), ("c", "P1")):
-            made.add_scan(read_scan(write_scan_file(tmp_path / f"{name}.tif")), group=group)
-            made.write_labels(name, 0, draw_plane(), state="confirmed")
-        made.pin()
-        pinned = {entry.group: entry.split for entry in made.scans}
-        made.add_dataset(dataset, with_labels=True)
-        made.pin()
-        for entry in made.scans:
-            assert entry.split == pinned.get(entry.group, "train" if entry.group == "P2" else "val")
-
-
-def test_classes_of_a_data_set_go_by_name(tmp_path: Path) -> None:
-    image = write_scan_file(tmp_path / "other" / "a.png", SHAPE[1:])
-    label = tmp_path / "other" / "labels.png"
-    theirs = TINY_CLASSES.from_names({3: "upper", 7: "fluid"})
-    values = np.array([0, 3, 7, 255], np.uint8)[np.arange(12 * 16).reshape(12, 16) % 4]
-    from tests.dataset.conftest import write_png
-
-    case = Case(image=image, label=write_png(label, values), group="P1")
-    dataset = Dataset(root=tmp_path / "other", name="other", labels=theirs, cases=(case,))
-    with Workspace.create(tmp_path / "work", classes=TINY_CLASSES) as made:
-        made.add_dataset(dataset, with_labels=True)
-        # "lower" is not known there: what it calls background may be it
-        expected = np.array([255, 1, 3, 255], np.uint8)[np.arange(12 * 16).reshape(12, 16) % 4]
-        np.testing.assert_array_equal(made.read_labels("a"), expected)
-    strange = dataset.model_copy(update={"labels": TINY_CLASSES.from_names(["choroid"])})
-    with Workspace.create(tmp_path / "work2", classes=TINY_CLASSES) as made:
-        with pytest.raises(
-            InputError, match="has classes that the workspace does not have: choroid"
-        ):
-            made.add_dataset(strange, with_labels=True)
-        assert made.scans == ()
-        assert len(made.add_dataset(strange, with_labels=False)) == 1

@@ -95,7 +95,7 @@ class Session:
         *,
         trust: bool = False,
     ) -> None:
-        """Do work with a folder that may be somebody else's, as :meth:`submit` does.
+        """Do work with a folder that may be untrusted, as :meth:`submit` does.
 
         Parameters
         ----------
