@@ -6,7 +6,10 @@ import atexit
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
+
+from qtpy.QtWidgets import QApplication, QWidget
 
 
 class Closable(Protocol):
@@ -15,6 +18,16 @@ class Closable(Protocol):
     def close(self) -> None:
         """Close it."""
         ...
+
+
+def close_with(dock: QWidget, controller: Closable) -> None:
+    """Close a controller, and with it its engine, when its dock ends: at the latest at exit."""
+    # a partial, because Qt holds methods weakly, and the dock is gone by then
+    dock.destroyed.connect(partial(controller.close))
+    application = QApplication.instance()
+    if application is not None:
+        application.aboutToQuit.connect(controller.close)
+    close_at_exit(controller)
 
 
 def close_at_exit(what: Closable) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -50,7 +51,7 @@ class Run:
 R = TypeVar("R", bound=Run)
 
 
-class ModelRunner(Generic[R]):
+class ModelRunner(ABC, Generic[R]):
     """Lists the models, and segments with the chosen one in the engine, one job at a time.
 
     All methods are called on the GUI's thread, but for :meth:`_store`.
@@ -226,6 +227,7 @@ class ModelRunner(Generic[R]):
 
     # What differs from dock to dock.
 
+    @abstractmethod
     def _begin(self, choice: ModelChoice, bscans: Sequence[int]) -> R | None:
         """Prepare a segmentation; None where there is no scan.
 
@@ -234,23 +236,22 @@ class ModelRunner(Generic[R]):
         RetsegError
             Where the scan cannot be segmented with the model.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _store(self, run: R, event: BscanPredicted) -> BscanPredicted:
         """Keep the labels of a B-scan, on the engine's thread; return them as they are shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _show(self, run: R, event: BscanPredicted) -> None:
         """Show the labels of a B-scan."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self, run: R) -> None:
         """Show all that has come, whatever the outcome."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _remark(self, run: R) -> str:
         """Say what else to know of the labels, after a space; empty: nothing."""
-        raise NotImplementedError
 
 
 def check_channels(scan: OctScan, choice: ModelChoice, *, name: str) -> None:

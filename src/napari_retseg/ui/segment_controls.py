@@ -38,6 +38,8 @@ class SegmentControls(QWidget):
 
     model_chosen = Signal(int)
     model_browsed = Signal(object)
+    #: The chosen model, or None, is another or has changed.
+    model_shown = Signal(object)
 
     def __init__(self, state: PredictState, *, tip: str, key: str = "") -> None:
         super().__init__()
@@ -64,10 +66,6 @@ class SegmentControls(QWidget):
         """Say in a tooltip what a model is."""
         return str(choice.folder)
 
-    def _show_model(self, choice: ModelChoice | None) -> None:
-        """Show what the chosen model is."""
-        raise NotImplementedError
-
     def _show_models(self) -> None:
         state, box = self._state, self.model_box
         fill_box(box, [choice.name for choice in state.models], state.model, empty="no model")
@@ -75,7 +73,7 @@ class SegmentControls(QWidget):
             tip = make_tip(self._describe_model(choice))
             box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         list_bad_models(box, state.bad_models, after=len(state.models))
-        self._show_model(state.chosen_model)
+        self.model_shown.emit(state.chosen_model)
         self._show_work()
 
     def _show_work(self) -> None:

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QWidget
 
 from napari_retseg.engine import Engine
-from napari_retseg.ui.engine_dock import EngineDock
+from napari_retseg.ui.leaving import close_with
+from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.segment_panel import SegmentPanel
 from napari_retseg.ui.segmenter import Segmenter
 from napari_retseg.ui.squares import connect_square_button
 from napari_retseg.ui.widgets.pieces import lay_out_column, start_timer
 from napari_retseg.ui.workbench.docks import Neighbour
 
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
 _REFRESH_MS = 100
 
 
-class SegmentDock(EngineDock):
-    """Segment B-scans and volumes of the viewer, in another process."""
+class SegmentDock(QWidget):
+    """Segment B-scans and volumes of the viewer, in another process.
 
-    def _build(self, engine: Engine, post: Callable[[Callable[[], None]], None]) -> Segmenter:
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the dock belongs to.
+    engine
+        Runs the jobs; by default processes on this machine. The dock closes it.
+    """
+
+    def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
         self._neighbour = Neighbour(self, self._viewer)
-        self.segmenter = Segmenter(self._viewer, engine=engine, post=post)
+        self.segmenter = Segmenter(napari_viewer, engine=engine or Engine(), post=Postbox().post)
+        close_with(self, self.segmenter)
         self.panel = SegmentPanel(self.segmenter.state)
         lay_out_column(self, self.panel)
         self.setMinimumWidth(280)
         self._connect()
-        return self.segmenter
 
     def _connect(self) -> None:
         panel, segmenter = self.panel, self.segmenter

@@ -47,6 +47,7 @@ class SegmentPanel(SegmentControls):
         for button in (self.browse_button, self.cancel_button):
             button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._lay_out()
+        self.model_shown.connect(self._show_model)
         self._connect()
         self._show_scans()
         self._show_scan_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
@@ -12,10 +13,11 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_retseg.engine import Engine
 from napari_retseg.rounds import Verdict
-from napari_retseg.ui.engine_dock import EngineDock
 from napari_retseg.ui.layers import is_scan_layer
+from napari_retseg.ui.leaving import close_with
 from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
 from napari_retseg.ui.plain import make_text
+from napari_retseg.ui.postbox import Postbox
 from napari_retseg.ui.squares import connect_square_button
 from napari_retseg.ui.widgets.keys import bind_keys
 from napari_retseg.ui.widgets.pieces import (
@@ -39,14 +41,28 @@ from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
 from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
 from napari_retseg.ui.workbench.panels.train_panels import ProgressPanel, RetrainPanel
 
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
 _REFRESH_MS = 100
 
 
-class WorkbenchDock(EngineDock):
-    """Correct and retrain: scan, model, review, retrain, progress."""
+class WorkbenchDock(QWidget):
+    """Correct and retrain: scan, model, review, retrain, progress.
 
-    def _build(self, engine: Engine, post: Callable[[Callable[[], None]], None]) -> Workbench:
-        self.bench = Workbench(self._viewer, engine=engine, post=post)
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the dock belongs to.
+    engine
+        Runs the jobs; by default processes on this machine. The dock closes it.
+    """
+
+    def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.bench = Workbench(napari_viewer, engine=engine or Engine(), post=Postbox().post)
+        close_with(self, self.bench)
         remember_dock(self._viewer, self)
         state = self.bench.state
         self.scan_panel = ScanPanel(state)
@@ -65,7 +81,6 @@ class WorkbenchDock(EngineDock):
         self.focus = FocusKeeper(self)
         self._show_notice()
         self._show_summaries()
-        return self.bench
 
     def _lay_out(self) -> None:
         sections = QWidget()

@@ -29,6 +29,7 @@ class ModelPanel(SegmentControls):
             make_row(self.bar, self.cancel_button),
             self.work_text,
         )
+        self.model_shown.connect(self._show_model)
         self._show_models()
 
     def _show_model(self, choice: ModelChoice | None) -> None:
