@@ -49,6 +49,7 @@ class ScoreTable(ThemedWidget):
 
     def __init__(self, classes: LabelSet) -> None:
         super().__init__()
+        self.theme_changed.connect(self.follow_theme)
         self._classes = classes
         self.model = ScoreModel(classes)
         self.scope: Scope = "volume"

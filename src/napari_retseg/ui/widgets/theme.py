@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from qtpy.QtCore import QEvent, QRectF, Qt
+from qtpy.QtCore import QEvent, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from qtpy.QtWidgets import QLabel, QWidget
 
@@ -84,15 +84,13 @@ class Look:
 class ThemedWidget(QWidget):
     """A widget that chooses colours itself, and again when the theme has changed."""
 
+    theme_changed = Signal()
+
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Follow a change of the theme."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange:
-            self.follow_theme()
-
-    def follow_theme(self) -> None:
-        """Take the colours of the theme."""
-        raise NotImplementedError
+            self.theme_changed.emit()
 
 
 def read_look(widget: QWidget) -> Look:

@@ -62,6 +62,7 @@ class BscanStrip(ThemedWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.theme_changed.connect(self.follow_theme)
         self.cells = StripCells()
         self.legend = make_rich_text()
         lay_out_column(self, self.cells, self.legend, spacing=TIGHT)

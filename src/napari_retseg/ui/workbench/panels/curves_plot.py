@@ -45,6 +45,7 @@ class CurvesPlot(ThemedWidget):
 
     def __init__(self, classes: LabelSet) -> None:
         super().__init__()
+        self.theme_changed.connect(self.follow_theme)
         self._classes = classes
         self._steps = self._scores = Curves()
         self._plots: Plots | None = None

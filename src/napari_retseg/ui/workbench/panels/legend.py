@@ -54,6 +54,7 @@ class ClassLegend(ThemedWidget):
 
     def __init__(self, state: BenchState) -> None:
         super().__init__()
+        self.theme_changed.connect(self.follow_theme)
         self._state = state
         self.rows: dict[int, LegendRow] = {}
         self._grid = QGridLayout(self)

@@ -93,6 +93,7 @@ class TrainForm(ThemedWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.theme_changed.connect(self.follow_theme)
         self._values: dict[str, Any] = TrainConfig().model_dump()
         self._errors: dict[str, str] = {}
         self.fields: dict[str, Field] = {
