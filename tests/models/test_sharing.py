@@ -180,12 +180,3 @@ def test_a_description_of_today_stays_as_it_is(tmp_path: Path, tiny_info: ModelI
     added = add_model(folder, name="mine").folder
     for file in (DESCRIPTION, WEIGHTS):
         assert (added / file).read_bytes() == (folder / file).read_bytes()
-
-
-def test_a_field_that_is_not_known_is_left_out(tiny_bundle: Path, own: Path) -> None:
-    path = tiny_bundle / DESCRIPTION
-    known = path.read_text()
-    path.write_text(json.dumps({**json.loads(known), "note": NAMES[0]}))
-    assert read_info(tiny_bundle).model_dump(mode="json") == json.loads(known)
-    added = add_model(tiny_bundle, name="mine").folder
-    assert (added / DESCRIPTION).read_text() == known

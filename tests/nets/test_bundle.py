@@ -79,6 +79,7 @@ def test_a_description_of_other_weights_gives_way_to_the_embedded_one(
         ({"schema_version": 99}, "newer than this program"),
         ({"schema_version": None}, "not a model description"),
         ({"classes": {"classes": []}}, "classes"),
+        ({"surprise": 1}, "surprise"),
     ],
 )
 def test_a_description_that_is_wrong_says_what(

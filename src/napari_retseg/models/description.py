@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, NetworkConfig, PreprocessConfig
@@ -41,9 +41,7 @@ class Measurement(Frozen):
 
 
 class ModelInfo(Frozen):
-    """The content of ``model.json``; fields that a later version added are left out."""
-
-    model_config = ConfigDict(extra="ignore")
+    """The content of ``model.json``."""
 
     schema_version: int = SCHEMA_VERSION
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
