@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retseg import starter
+from napari_retseg import __version__, starter
 from napari_retseg.classes import RETINA
 from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Dataset, load_dataset
@@ -13,7 +13,8 @@ from napari_retseg.events import Finished
 from napari_retseg.infer.evaluate import evaluate
 from napari_retseg.infer.predict import predict_labels
 from napari_retseg.io import read_labels, read_scan
-from napari_retseg.models import WEIGHTS, find_model, read_info
+from napari_retseg.models import CARD, WEIGHTS, find_model, read_info
+from napari_retseg.models.card import write_card
 from napari_retseg.samples import sample_folder
 from napari_retseg.simulate import SimulatorConfig, draw_volume, make_device_config
 
@@ -26,7 +27,6 @@ def test_the_starter_ships_small_and_says_that_it_is_simulated() -> None:
     assert info.classes == RETINA
     assert info.trained_on is not None
     assert info.trained_on.simulated
-    assert info.about == starter.ABOUT
     assert info.measured
     assert info.network == starter.NETWORK
     assert info.preprocess == starter.PREPROCESS
@@ -47,6 +47,13 @@ def test_the_starter_segments_the_sample_volume() -> None:
     reference = read_labels(volumes / "device-a-labels.tif")
     found = predict_labels(scan, "starter", PredictConfig(device="cpu"))
     assert (found[reference > 0] == reference[reference > 0]).mean() > 0.75
+
+
+def test_its_card_and_description_say_what_the_code_says_today() -> None:
+    folder = find_model("starter")
+    info = read_info(folder)
+    assert info.about == starter.ABOUT
+    assert (folder / CARD).read_text() == write_card(info, version=__version__)
 
 
 def test_the_starter_segments_real_scans_as_its_card_says(shared_data: Path) -> None:

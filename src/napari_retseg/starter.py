@@ -28,11 +28,11 @@ from napari_retseg.scores import format_table
 from napari_retseg.simulate import Part, SimulatorConfig, simulate_dataset
 
 ABOUT = (
-    "A place to start from: it labels seven layers and fluid on OCT B-scans, trained on "
-    "simulated ones of many devices and measured on real ones of a Spectralis only. Look at what "
-    "it finds and correct it. It is unsure where layers are interrupted (macular holes, scars, "
-    "the optic nerve head), draws confluent cysts as one, misses small or faint fluid, and may "
-    "take opacities of the vitreous for retina."
+    "A starting model for OCT B-scans: seven retinal layers and fluid. It was trained on simulated "
+    "B-scans of many devices, and tested on real B-scans of a Spectralis only. Check and correct "
+    "its labels. It is unreliable where layers are interrupted (macular holes, scars, the optic "
+    "nerve head), merges confluent cysts, misses small or faint fluid, and may label vitreous "
+    "opacities as retina."
 )
 #: A U-Net that is small enough to ship (docs/starter.md has the comparison).
 NETWORK = NetworkConfig(
