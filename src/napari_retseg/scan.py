@@ -12,8 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.acquisition import Acquisition
 from napari_retseg.errors import InputError
 from napari_retseg.regular import open_regular
+from napari_retseg.volume_path import split_volume
 
 Axis = Literal["channel", "bscan", "depth", "width", "z", "y", "x"]
 SpacingSource = Literal["file", "user", "unknown"]
@@ -23,6 +25,12 @@ Laterality = Literal["OD", "OS"]
 AXIAL_UM = (1.0, 10.0)
 LATERAL_UM = (2.0, 40.0)
 WIDTH_MM = (2.0, 20.0)
+
+#: Keys of `OctScan.metadata`: rows of the device's boundaries by name, each (bscan, width), counted
+#: from 0, NaN where there is none (a pixel lies below a boundary when its row is greater); and the
+#: pixel size of the fundus image in um, (down, across).
+BOUNDARIES = "boundaries"
+FUNDUS_UM = "fundus_spacing_um"
 
 _SPATIAL: tuple[tuple[Axis, ...], ...] = (
     ("bscan", "depth", "width"),
@@ -47,9 +55,9 @@ class OctScan:
     spacing_um
         Pixel size in um for each axis but the channel; None where unknown.
     spacing_source
-        Where the spacing came from.
+        Where the spacing came from; axes that were derived are in `acquisition`.
     source
-        The file or folder it was read from.
+        The file or folder it was read from, ``file#2`` for the third of several volumes.
     affine
         NIfTI affine (4, 4), kept so that labels return to the same grid.
     fundus
@@ -58,6 +66,8 @@ class OctScan:
         How many B-scans the file says it holds; `n_bscans` is how many were read.
     notes
         What the reader has to tell the user (colour reduced to grey, implausible spacing).
+    acquisition
+        What the file says of how the scan was made: positions, quality, what is missing.
     """
 
     pixels: Any
@@ -73,6 +83,7 @@ class OctScan:
     fundus: NDArray[Any] | None = None
     bscans_declared: int | None = None
     notes: tuple[str, ...] = ()
+    acquisition: Acquisition = field(default_factory=Acquisition)
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -171,6 +182,8 @@ def check_finite(pixels: NDArray[Any], name: str) -> None:
 def hash_path(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of a folder's files in order.
 
+    Of one of several volumes of a file (``file#2``) its number counts, too.
+
     Raises
     ------
     InputError
@@ -179,6 +192,9 @@ def hash_path(path: Path) -> str:
         Where the system fails to read it.
     """
     digest = hashlib.sha256()
+    path, volume = split_volume(path)
+    if volume is not None:
+        digest.update(b"#%d" % volume)
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         if path.is_dir():

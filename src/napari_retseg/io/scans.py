@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io.bscan_folder import open_folder
 from napari_retseg.io.chiu import read_chiu
+from napari_retseg.io.devices import find_device_reader
 from napari_retseg.io.file_errors import is_folder
 from napari_retseg.io.file_layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.grey import Values
-from napari_retseg.io.heidelberg import read_vol
 from napari_retseg.io.nifti import read_nifti
 from napari_retseg.io.numpyfiles import is_colour, read_npy, read_npz
+from napari_retseg.io.orientation import put_upright
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.save import save_planes
 from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of
 from napari_retseg.io.tiff import open_tiff
 from napari_retseg.scan import OctScan, check_spacing
+from napari_retseg.volume_path import split_volume
 
 _Shape = tuple[int, ...] | None
 #: Pixel types that a TIFF cannot hold, and those that take their place.
@@ -37,7 +39,6 @@ _READERS: dict[str, Callable[[Path, Values, _Shape], OctScan]] = {
     ".npy": lambda path, v, _: read_npy(path, v),
     ".npz": lambda path, v, shape: read_npz(path, v, expected=shape),
     ".mat": lambda path, _, __: read_chiu(path),
-    ".vol": lambda path, _, __: read_vol(path),
 }
 
 
@@ -49,7 +50,8 @@ def read_scan(path: Path, *, spacing_um: tuple[float | None, ...] | None = None)
     Parameters
     ----------
     path
-        PNG, JPEG, BMP, TIFF, NIfTI, NPY, NPZ, MAT of the Chiu 2015 data, Heidelberg ``.vol``.
+        PNG, JPEG, BMP, TIFF, NIfTI, NPY, NPZ, MAT of the Chiu 2015 data, or a file of a device
+        (docs/formats.md); ``file#2`` is the third of several volumes.
     spacing_um
         Pixel size in um for each spatial axis that the user knows better than the file.
 
@@ -95,6 +97,12 @@ def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     InputError
         Where the suffix is unknown or the file cannot be read.
     """
+    file, volume = split_volume(path)
+    device = find_device_reader(file)
+    if device is not None:
+        return replace(put_upright(device.read(file, volume)), source=path)
+    if volume is not None:
+        raise InputError(f"{path}: files of this type hold one volume; leave out the #{volume}")
     if is_folder(path):
         return open_folder(path, values, expected=expected)
     reader = _READERS.get(suffix_of(path))

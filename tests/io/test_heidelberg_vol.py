@@ -31,7 +31,7 @@ def vol(tmp_path: Path) -> Path:
     for number in range(n_bscans):
         block = bytearray(header_bytes)
         struct.pack_into("<12sI4dIIf", block, 0, b"HSF-BS-103", header_bytes,
-                         0.1, number, 5.1, number, 2, 256, 25.5)  # fmt: skip
+                         0.1, 2 - number, 5.1, 2 - number, 2, 256, 25.5)  # fmt: skip
         rows = np.full((2, width), number + 1.5, "<f4")
         rows[1, 3] = np.finfo(np.float32).max
         block[256 : 256 + rows.nbytes] = rows.tobytes()
@@ -53,8 +53,8 @@ def test_scale_eye_fundus_and_boundaries(vol: Path) -> None:
     assert scan.fundus is not None
     np.testing.assert_array_equal(scan.fundus, np.arange(20).reshape(4, 5))
     assert scan.metadata["fundus_spacing_um"] == (12.0, 11.0)
-    assert scan.metadata["quality"] == [25.5] * 3
-    assert scan.metadata["bscan_positions_mm"][2] == (0.1, 2, 5.1, 2)
+    assert scan.acquisition.quality == (25.5,) * 3
+    assert scan.acquisition.positions_mm[0] == (0.1, 2, 5.1, 2)
     boundaries = scan.metadata["boundaries"]
     assert list(boundaries) == ["ILM", "BM"]
     np.testing.assert_array_equal(boundaries["ILM"], np.arange(3)[:, None].repeat(8, 1) + 1.5)

@@ -15,13 +15,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.acquisition import Acquisition
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import check_file, collecting, reading
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import LARGEST_PLANE
 from napari_retseg.io.patient import make_patient_key
 from napari_retseg.io.scale import to_um
-from napari_retseg.scan import Laterality, OctScan
+from napari_retseg.io.volumes import choose_volume
+from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
 
 _KIND = "a Heidelberg .vol file"
 _HEADER_BYTES = 2048
@@ -49,7 +51,7 @@ _INVALID = 3.0e38
 
 #: Boundaries in the order of the file (the later ones only in files of newer devices).
 # fmt: off
-BOUNDARIES = (
+NAMES = (
     "ILM", "BM", "RNFL", "GCL", "IPL", "INL", "OPL", "ONL", "ELM", "IOS", "OPT", "CHO", "VIT",
     "ANT", "PR1", "PR2", "RPE", "IPL+", "IPL-",
 )
@@ -112,16 +114,14 @@ def _import_eyepy(path: Path) -> _Eyepy:
     return _Eyepy(vol_format.parse, from_vol_intensity, ConstructError)
 
 
-def read_vol(path: Path) -> OctScan:
+def read(path: Path, volume: int | None = None) -> OctScan:
     """Read a Heidelberg ``.vol`` file.
 
     Returns
     -------
     OctScan
         Axes (bscan, depth, width), 8-bit, with spacing, laterality and the SLO as `fundus`.
-        `metadata` has ``boundaries`` (name to array (bscan, width) of rows, NaN where the
-        device found none), ``quality``, ``bscan_positions_mm`` (start x, y, end x, y on the SLO)
-        and ``fundus_spacing_um`` (down, across).
+        `acquisition` has positions and quality, `metadata` the device's boundaries.
 
     Raises
     ------
@@ -129,6 +129,7 @@ def read_vol(path: Path) -> OctScan:
         Where the file is missing, empty, cut off, something else, or eyepy is not installed.
     """
     size = check_file(path)
+    choose_volume(path, ["the volume"], volume)
     eyepy = _import_eyepy(path)
     with (
         collecting("eyepy"),
@@ -160,11 +161,14 @@ def read_vol(path: Path) -> OctScan:
         fundus=np.array(header.localizer) if len(head) > _HEADER_BYTES else None,
         bscans_declared=declared,
         notes=notes,
+        acquisition=Acquisition(
+            positions_mm=tuple(block.position_mm for block in blocks),
+            quality=tuple(block.quality for block in blocks),
+            laterality_from="header (ScanPosition)",
+        ),
         metadata={
-            "boundaries": boundaries,
-            "quality": [block.quality for block in blocks],
-            "bscan_positions_mm": [block.position_mm for block in blocks],
-            "fundus_spacing_um": (to_um(header.scale_y_slo, "mm"), to_um(header.scale_x_slo, "mm")),
+            BOUNDARIES: boundaries,
+            FUNDUS_UM: (to_um(header.scale_y_slo, "mm"), to_um(header.scale_x_slo, "mm")),
         },
     )
 
@@ -229,14 +233,14 @@ def _read_boundaries(
     stream: Any, blocks: list[_Block], width: int
 ) -> dict[str, NDArray[np.float32]]:
     """Rows of the device's boundaries, shape (bscan, width) each, NaN where it found none."""
-    n_found = min(max(block.n_boundaries for block in blocks), len(BOUNDARIES))
+    n_found = min(max(block.n_boundaries for block in blocks), len(NAMES))
     rows = np.full((n_found, len(blocks), width), np.nan, np.float32)
     for number, block in enumerate(blocks):
         stream.seek(block.boundaries_at)
         count = min(block.n_boundaries, n_found)
         found = np.frombuffer(stream.read(4 * count * width), "<f4").reshape(count, width)
         rows[:count, number] = np.where(np.abs(found) < _INVALID, found, np.nan)
-    return dict(zip(BOUNDARIES, rows, strict=False))
+    return dict(zip(NAMES, rows, strict=False))
 
 
 def _geometry_notes(pattern: str, blocks: list[_Block], between_um: float | None) -> Iterator[str]:

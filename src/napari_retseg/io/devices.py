@@ -1,0 +1,57 @@
+"""Files as devices write them: which module reads which, imported when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, cast
+
+from napari_retseg.io.suffixes import suffix_of
+from napari_retseg.scan import OctScan
+
+
+class DeviceReader(Protocol):
+    """A module that reads the files of one family of devices."""
+
+    def read(self, path: Path, volume: int | None = None) -> OctScan:
+        """Read one volume of a file.
+
+        Parameters
+        ----------
+        path
+            The file, or the folder of an export.
+        volume
+            Its number, from 0, where the file holds several.
+
+        Raises
+        ------
+        SeveralVolumesError
+            Where there are several and none was named.
+        InputError
+            Where the file cannot be read, with the reason.
+        """
+
+    def read_identifiers(self, path: Path) -> Mapping[str, str]:
+        """Read who was examined and by whom, for ``info --show-identifiers`` alone.
+
+        Returns
+        -------
+        mapping
+            Only what the file has: patient name, patient id, birth date, sex, operator,
+            examination date, institution.
+        """
+
+
+#: Module in this package, by suffix.
+MODULES = {
+    ".vol": "heidelberg_vol",
+}
+
+
+def find_device_reader(path: Path) -> DeviceReader | None:
+    """Return the module that reads a device's file, or its export folder; None for other files."""
+    name = MODULES.get(suffix_of(path))
+    if name is None:
+        return None
+    return cast("DeviceReader", importlib.import_module(f"napari_retseg.io.{name}"))

@@ -1,0 +1,120 @@
+"""The order of B-scans and A-scans: one anatomical orientation, from the positions in the file.
+
+Volumes come out with B-scans from inferior to superior, as Heidelberg and Zeiss store them, and
+A-scans from left to right on the fundus. What runs the other way in its file is reversed, and that
+is noted. Where a file has no positions, nothing is changed and the order is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.acquisition import Place
+from napari_retseg.io.lazy import PagedPixels
+from napari_retseg.scan import BOUNDARIES, OctScan
+
+#: Patterns whose B-scans do not lie beside each other.
+NOT_RASTERS = ("circle", "radial")
+
+
+class ReversedPixels(PagedPixels):
+    """The same B-scans with the order of B-scans, or of A-scans, reversed."""
+
+    def __init__(self, pixels: PagedPixels, *, bscans: bool, ascans: bool) -> None:
+        self._pixels = pixels
+        self._bscans = bscans
+        self._ascans = ascans
+        super().__init__(pixels.source, pixels.shape, pixels.dtype)
+
+    def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
+        if self._bscans:
+            leading = (*leading[:-1], self.shape[-3] - 1 - leading[-1])
+        plane: NDArray[Any] = self._pixels[leading]
+        return plane[:, ::-1] if self._ascans else plane
+
+
+def find_direction(positions_mm: Sequence[Place]) -> tuple[int, int] | None:
+    """Tell how the B-scans of a raster run.
+
+    Returns
+    -------
+    tuple or None
+        Direction of the B-scans (1: inferior to superior, -1: superior to inferior, 0: one B-scan)
+        and of the A-scans (1: left to right on the fundus, -1: right to left). None where B-scans
+        are not horizontal and parallel, or not in order.
+    """
+    places = np.asarray(positions_mm, float).reshape(-1, 4)
+    if not len(places) or not np.isfinite(places).all():
+        return None
+    along = places[:, 2:] - places[:, :2]
+    is_horizontal = np.abs(along[:, 0]) > np.abs(along[:, 1])
+    sides = np.sign(along[:, 0])
+    if not is_horizontal.all() or (sides != sides[0]).any():
+        return None
+    steps = np.sign(np.diff(places[:, 1] + places[:, 3]))
+    if len(places) == 1:
+        return 0, int(sides[0])
+    if steps[0] == 0 or (steps != steps[0]).any():
+        return None
+    # y points down on the fundus image
+    return int(-steps[0]), int(sides[0])
+
+
+def put_upright(scan: OctScan) -> OctScan:
+    """Reverse B-scans that run from superior to inferior, and A-scans from right to left.
+
+    Device boundaries, positions, quality and averaging are reversed with the pixels.
+    """
+    acquisition = scan.acquisition
+    is_raster = scan.is_oct and scan.scan_pattern not in NOT_RASTERS
+    found = find_direction(acquisition.positions_mm) if is_raster else None
+    if found is None or (found[0] != -1 and found[1] != -1):
+        return scan
+    bscans, ascans = scan.is_volume and found[0] == -1, found[1] == -1
+    places = acquisition.positions_mm
+    if ascans:
+        places = tuple((x1, y1, x0, y0) for x0, y0, x1, y1 in places)
+    names = [name for name, is_so in (("bscan", bscans), ("width", ascans)) if is_so]
+    turned = replace(
+        acquisition,
+        positions_mm=_reverse(places, bscans),
+        quality=_reverse(acquisition.quality, bscans),
+        averaged=_reverse(acquisition.averaged, bscans),
+        reversed_axes=tuple(names),
+    )
+    metadata = dict(scan.metadata)
+    if BOUNDARIES in metadata:
+        metadata[BOUNDARIES] = {
+            name: flip(rows, bscans=bscans, ascans=ascans)
+            for name, rows in metadata[BOUNDARIES].items()
+        }
+    if isinstance(scan.pixels, PagedPixels):
+        pixels: Any = ReversedPixels(scan.pixels, bscans=bscans, ascans=ascans)
+    else:
+        pixels = flip(scan.pixels, bscans=bscans, ascans=ascans, bscan_axis=-3)
+    said = {"bscan": "B-scans", "width": "A-scans"}
+    note = f"order of the {' and '.join(said[name] for name in names)} reversed, by their positions"
+    return replace(
+        scan, pixels=pixels, acquisition=turned, metadata=metadata, notes=(*scan.notes, note)
+    )
+
+
+def flip(values: NDArray[Any], *, bscans: bool, ascans: bool, bscan_axis: int = -2) -> NDArray[Any]:
+    """Reverse an array along its B-scans, its A-scans (the last axis), or both."""
+    axes = tuple(axis for axis, wanted in ((bscan_axis, bscans), (-1, ascans)) if wanted)
+    return np.ascontiguousarray(np.flip(values, axes))
+
+
+def to_file_order(labels: NDArray[Any], scan: OctScan) -> NDArray[Any]:
+    """Bring labels of a scan, (bscan, depth, width), into the order of its file."""
+    names = scan.acquisition.reversed_axes
+    return flip(labels, bscans="bscan" in names, ascans="width" in names, bscan_axis=-3)
+
+
+def _reverse(values: tuple[Any, ...], wanted: bool) -> tuple[Any, ...]:
+    return values[::-1] if wanted else values
