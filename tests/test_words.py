@@ -16,8 +16,12 @@ PACKAGE = Path(napari_retseg.__file__).parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
 DOCUMENTS = sorted(
     path
-    for folder in (ROOT, ROOT / "docs", *(ROOT / "docs").glob("*/"))
-    for path in folder.glob("*.md")
+    for paths in (
+        ROOT.glob("*.md"),
+        *map((ROOT / "docs").rglob, ("*.md", "*.html", "*.csv")),
+        (ROOT / "sample_data").rglob("*.md"),
+    )
+    for path in paths
     if path != GLOSSARY and path.name[0] != "."
 )
 _NOT = re.compile(r"\*Not: (.+?)\.\*", re.DOTALL)
@@ -105,6 +109,6 @@ def test_recipes_and_menus_hold_no_forbidden_word(recipe: Path) -> None:
     assert find_forbidden(recipe.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_hold_no_forbidden_word(document: Path) -> None:
     assert find_forbidden(document.read_text(encoding="utf-8")) == []
