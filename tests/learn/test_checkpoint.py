@@ -101,6 +101,15 @@ def test_damage_anywhere_is_named_or_harmless(tmp_path: Path) -> None:
     assert refused > 50
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_one_that_is_cut_off_says_what_it_is_and_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    whole = write(path)
+    for length in (len(whole) - 10, len(whole) // 2, 100):
+        path.write_bytes(whole[:length])
+        refuse(path, r"this checkpoint cannot be read \(.+\); start a new run")
+
+
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     path, evidence = tmp_path / "last.pt", tmp_path / "evidence"
     path.write_bytes(pack(**{"data.pkl": make_pickle({"format": 1, "x": Payload(evidence)})}))

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import PredictConfig, TrainConfig
 from napari_retseg.dataset import BscanState, load_dataset, pin_split
 from napari_retseg.events import Event, Finished, Message, Scored
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import write_labels
+from napari_retseg.learn.gate import count_kept
 from napari_retseg.learn.train import fine_tune
 from napari_retseg.nets.bundle import load_model
 from napari_retseg.rounds.verdict import read_verdict
+from napari_retseg.scores import ScoreCounter, confusion_matrix
 
 CONFIG = TrainConfig(
     iterations=40,
@@ -124,6 +128,28 @@ def test_a_starting_model_that_is_scored_on_its_own_predictions_is_told_of(
     assert any(
         "accepted without corrections" in text for text in read_verdict(tmp_path / "run").remarks
     )
+
+
+@pytest.mark.parametrize(("rows", "counts"), [(4, True), (5, True), (8, False)])
+def test_labels_began_as_a_prediction_where_they_agree_with_it_by_0_85(
+    tiny_dataset: Path, rows: int, counts: bool
+) -> None:
+    """Twelve strokes on a B-scan leave a Dice of 0.9; those are still light corrections."""
+    pinned = pin_split(load_dataset(tiny_dataset))
+    state = BscanState(state="confirmed", model="a" * 64)
+    cases = [case.model_copy(update={"bscans": {0: state}}) for case in pinned.of_split("val")]
+    dataset = pinned.model_copy(update={"cases": tuple(cases)})
+    predicted = np.zeros((20, 20), np.uint8)
+    predicted[:, :10] = 1
+    corrected = predicted.copy()
+    corrected[:rows, :10] = 0  # Dice 2 (20 - rows) / (40 - rows): 0.889, 0.857, 0.75
+    counter = ScoreCounter(LabelSet.from_names(["layer"]))
+    for case in cases:
+        matrix = confusion_matrix(corrected, predicted, 2)
+        counter.add(matrix, name=case.name, group=case.group)
+    scored = counter.scores().bscans
+    assert count_kept(dataset, scored, "a" * 64) == (len(cases) if counts else 0)
+    assert count_kept(dataset, scored, "b" * 64) == 0
 
 
 def test_labels_made_from_the_old_models_prediction_are_counted(
