@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 #: Start x, y and end x, y of a B-scan on the fundus, in mm; x to the right, y down, as the fundus
 #: image shows them.
 Place = tuple[float, float, float, float]
+
+#: Patterns whose B-scans do not lie beside each other.
+NOT_RASTERS = ("circle", "radial")
+#: `Acquisition.laterality_from` of what a user entered.
+BY_USER = "entered by the user"
 
 
 @dataclass(frozen=True)
@@ -51,3 +58,30 @@ class Acquisition:
     derived: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+
+
+def find_direction(positions_mm: Sequence[Place]) -> tuple[int, int] | None:
+    """Tell how the B-scans of a raster run.
+
+    Returns
+    -------
+    tuple or None
+        Direction of the B-scans (1: inferior to superior, -1: superior to inferior, 0: one B-scan)
+        and of the A-scans (1: left to right on the fundus, -1: right to left). None where B-scans
+        are not horizontal and parallel, or not in order.
+    """
+    places = np.asarray(positions_mm, float).reshape(-1, 4)
+    if not len(places) or not np.isfinite(places).all():
+        return None
+    along = places[:, 2:] - places[:, :2]
+    is_horizontal = np.abs(along[:, 0]) > np.abs(along[:, 1])
+    sides = np.sign(along[:, 0])
+    if not is_horizontal.all() or (sides != sides[0]).any():
+        return None
+    steps = np.sign(np.diff(places[:, 1] + places[:, 3]))
+    if len(places) == 1:
+        return 0, int(sides[0])
+    if steps[0] == 0 or (steps != steps[0]).any():
+        return None
+    # y points down on the fundus image
+    return int(-steps[0]), int(sides[0])

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_retseg.acquisition import Acquisition, Place
+from napari_retseg.acquisition import Acquisition, Place, find_direction
 from napari_retseg.io.lazy import PagedPixels
-from napari_retseg.io.orientation import find_direction, put_upright, to_file_order
+from napari_retseg.io.orientation import put_upright, to_file_order
 from napari_retseg.scan import BOUNDARIES, OctScan
 
 WIDTH, N_BSCANS = 8, 3

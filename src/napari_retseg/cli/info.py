@@ -10,25 +10,37 @@ import typer
 from napari_retseg.cli.group import FAILED, describe_failed_input, name_input
 from napari_retseg.cli.options import JsonOption
 from napari_retseg.plaintext import make_visible
+from napari_retseg.volume_path import name_volume
 
 
 def info(
-    paths: Annotated[list[Path], typer.Argument(help="Scan files, or folders of B-scans.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Scan files, exports of devices, or folders of B-scans."),
+    ],
+    show_identifiers: Annotated[
+        bool,
+        typer.Option(
+            "--show-identifiers",
+            help="Also show who was examined: name, identifiers, dates. Off by default.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in a scan file.
+    """Show what is in a scan file, and what can be trusted.
 
-    Axes, pixel size and its source, number of B-scans, laterality.
+    Pixel size and how it is known, number and order of B-scans, laterality,
+    device, quality. A file with several volumes is listed; name one of them as
+    FILE#0.
     """
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.io import describe_scan, read_scan
 
     found: list[dict[str, Any]] = []
     failed = 0
     with Reporter(as_json=as_json) as reporter:
         for path in paths:
             try:
-                about = describe_scan(read_scan(path))
+                about, rows = _describe(path, identifiers=show_identifiers)
             except Exception as error:  # noqa: BLE001 - one file's failure is not the others'
                 failed += 1
                 line = name_input(path, describe_failed_input(error))
@@ -37,20 +49,55 @@ def info(
                 continue
             found.append({"path": str(path), **about})
             if not as_json:
-                reporter.say_lines(_format(path, about))
+                reporter.say_lines(_format(path, rows))
         reporter.finish(found)
     if failed:
         raise typer.Exit(FAILED)
 
 
-def _format(path: Path, about: dict[str, Any]) -> str:
-    """Write one line for each fact that is known."""
-    lines = [str(path)]
-    for name, value in about.items():
-        if value is None or value == [] or value == () or name == "path":
-            continue
-        values = value if name == "notes" else [value]
-        lines += [f"  {name.replace('_', ' '):<18} {_write(one)}" for one in values]
+_Rows = list[tuple[str, str]]
+#: Facts that the trust sheet shows with how they are known.
+_ON_THE_SHEET = (
+    "path", "spacing_um", "spacing_source", "laterality", "device", "scan_pattern",
+    "bscans_declared", "bscans_read", "trust",
+)  # fmt: skip
+
+
+def _describe(path: Path, *, identifiers: bool) -> tuple[dict[str, Any], _Rows]:
+    """Describe a scan, or list the volumes of a file that holds several; also as lines."""
+    from napari_retseg.io import describe_scan, read_scan
+    from napari_retseg.io.devices import read_identifiers
+    from napari_retseg.io.volumes import SeveralVolumesError
+    from napari_retseg.trust import make_trust_sheet
+
+    try:
+        scan = read_scan(path)
+    except SeveralVolumesError as several:
+        rows = [(name_volume(path, k).name, text) for k, text in enumerate(several.volumes)]
+        about: dict[str, Any] = {
+            "volumes": [{"path": str(path.with_name(name)), "content": text} for name, text in rows]
+        }
+    else:
+        about = describe_scan(scan)
+        rows = [*_list_facts(about), *make_trust_sheet(scan).list_rows()]
+        rows += [("note", note) for note in scan.notes]
+    if identifiers:
+        about["identifiers"] = dict(read_identifiers(path))
+        rows += about["identifiers"].items()
+    return about, rows
+
+
+def _list_facts(about: dict[str, Any]) -> _Rows:
+    """List the facts that are known and that the trust sheet does not have."""
+    return [
+        (name.replace("_", " "), _write(value))
+        for name, value in about.items()
+        if name not in (*_ON_THE_SHEET, "notes") and value not in (None, [], ())
+    ]
+
+
+def _format(path: Path, rows: _Rows) -> str:
+    lines = [str(path), *(f"  {name:<20} {text}" for name, text in rows)]
     return "\n".join(make_visible(line) for line in lines)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from napari_retseg.acquisition import BY_USER
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.dataset.matching import read_label_folder
 from napari_retseg.dataset.planes import is_sparse, read_planes
@@ -103,8 +104,9 @@ class Case(BaseModel):
         """
         scan = read_scan(self.image, spacing_um=self._given_spacing())
         laterality = self.about.get("laterality")
-        if laterality in get_args(Laterality):
-            return replace(scan, laterality=laterality)
+        if laterality in get_args(Laterality) and laterality != scan.laterality:
+            about = replace(scan.acquisition, laterality_from=BY_USER)
+            return replace(scan, laterality=laterality, acquisition=about)
         return scan
 
     def _given_spacing(self) -> tuple[float | None, ...] | None:

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.scan import OctScan
+from napari_retseg.volume_path import file_of
 
 
 class DeviceReader(Protocol):
@@ -55,3 +56,16 @@ def find_device_reader(path: Path) -> DeviceReader | None:
     if name is None:
         return None
     return cast("DeviceReader", importlib.import_module(f"napari_retseg.io.{name}"))
+
+
+def read_identifiers(path: Path) -> Mapping[str, str]:
+    """Read who was examined, where a device's file says so; nothing of other files.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read.
+    """
+    file = file_of(path)
+    device = find_device_reader(file)
+    return {} if device is None else device.read_identifiers(file)

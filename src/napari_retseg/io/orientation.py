@@ -7,19 +7,15 @@ is noted. Where a file has no positions, nothing is changed and the order is unk
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.acquisition import Place
+from napari_retseg.acquisition import NOT_RASTERS, find_direction
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.scan import BOUNDARIES, OctScan
-
-#: Patterns whose B-scans do not lie beside each other.
-NOT_RASTERS = ("circle", "radial")
 
 
 class ReversedPixels(PagedPixels):
@@ -36,33 +32,6 @@ class ReversedPixels(PagedPixels):
             leading = (*leading[:-1], self.shape[-3] - 1 - leading[-1])
         plane: NDArray[Any] = self._pixels[leading]
         return plane[:, ::-1] if self._ascans else plane
-
-
-def find_direction(positions_mm: Sequence[Place]) -> tuple[int, int] | None:
-    """Tell how the B-scans of a raster run.
-
-    Returns
-    -------
-    tuple or None
-        Direction of the B-scans (1: inferior to superior, -1: superior to inferior, 0: one B-scan)
-        and of the A-scans (1: left to right on the fundus, -1: right to left). None where B-scans
-        are not horizontal and parallel, or not in order.
-    """
-    places = np.asarray(positions_mm, float).reshape(-1, 4)
-    if not len(places) or not np.isfinite(places).all():
-        return None
-    along = places[:, 2:] - places[:, :2]
-    is_horizontal = np.abs(along[:, 0]) > np.abs(along[:, 1])
-    sides = np.sign(along[:, 0])
-    if not is_horizontal.all() or (sides != sides[0]).any():
-        return None
-    steps = np.sign(np.diff(places[:, 1] + places[:, 3]))
-    if len(places) == 1:
-        return 0, int(sides[0])
-    if steps[0] == 0 or (steps != steps[0]).any():
-        return None
-    # y points down on the fundus image
-    return int(-steps[0]), int(sides[0])
 
 
 def put_upright(scan: OctScan) -> OctScan:

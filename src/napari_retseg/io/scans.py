@@ -27,6 +27,7 @@ from napari_retseg.io.save import save_planes
 from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of
 from napari_retseg.io.tiff import open_tiff
 from napari_retseg.scan import OctScan, check_spacing
+from napari_retseg.trust import make_trust_sheet
 from napari_retseg.volume_path import split_volume
 
 _Shape = tuple[int, ...] | None
@@ -120,7 +121,8 @@ def describe_scan(scan: OctScan) -> dict[str, Any]:
     dict
         ``path``, ``axes``, ``shape``, ``dtype``, ``spacing_um`` and ``spacing_source``,
         ``laterality``, ``device``, ``scan_pattern``, ``patient_key``, ``bscans_declared``,
-        ``bscans_read``, ``channels``, ``fundus_shape``, ``notes``; None where unknown.
+        ``bscans_read``, ``channels``, ``fundus_shape``, ``notes``, and the trust sheet as
+        ``trust``; None where unknown.
     """
     return {
         "path": None if scan.source is None else str(scan.source),
@@ -138,6 +140,7 @@ def describe_scan(scan: OctScan) -> dict[str, Any]:
         "channels": scan.n_channels,
         "fundus_shape": None if scan.fundus is None else [int(n) for n in scan.fundus.shape],
         "notes": list(scan.notes),
+        "trust": make_trust_sheet(scan).to_json(),
     }
 
 
