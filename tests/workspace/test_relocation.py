@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_retseg.dataset import Dataset, load_dataset
+from napari_retseg.dataset import Case, Dataset, load_dataset
 from napari_retseg.dataset.split import rank_groups
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.workspace import Workspace
+from napari_retseg.workspace.relocation import find_moved
 from tests.conftest import TINY_CLASSES
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
 
@@ -102,6 +103,15 @@ def test_a_renamed_scan_is_found_by_its_content(workspace: Workspace, tmp_path: 
         assert opened.find_moved(tmp_path / "clinic") == {}
         with pytest.raises(InputError, match="folder not found"):
             opened.find_moved(tmp_path / "none")
+
+
+def test_without_a_known_content_only_the_name_finds_a_scan(tmp_path: Path) -> None:
+    case = Case(image=tmp_path / "gone" / "P1.tif", group="g", about={"name": "P1"})
+    write_scan_file(tmp_path / "archive" / "a" / "P2.tif")
+    write_scan_file(tmp_path / "archive" / "a" / "A1.tif")
+    assert find_moved([case], tmp_path / "archive") == {}
+    there = write_scan_file(tmp_path / "archive" / "b" / "p1.TIF")
+    assert find_moved([case], tmp_path / "archive") == {"P1": there}
 
 
 def test_another_scan_is_not_taken_for_the_one_that_moved(

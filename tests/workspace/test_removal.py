@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,28 @@ def test_a_removal_that_a_kill_cut_off_is_finished_when_the_workspace_opens(
         assert entry.name == "P1"
         assert opened.states("P1") == {1: "confirmed"}
         np.testing.assert_array_equal(opened.read_labels("P1")[1], draw_plane(1))
+
+
+@pytest.mark.parametrize("newest", [0, 1])
+def test_what_a_kill_left_goes_to_the_latest_removal_of_that_name(
+    workspace: Workspace, newest: int
+) -> None:
+    workspace.write_labels("P1", 1, draw_plane(1), state="confirmed")
+    workspace.remove_scan("P1")
+    folders = [workspace.folder / "removed" / name for name in ("P1", "P1-2")]
+    shutil.rmtree(folders[0] / "labels")
+    shutil.copytree(*folders)
+    for number, folder in enumerate(folders):
+        at = 10.0**9 + 10 * (number == newest)
+        os.utime(folder / "case.json", (at, at))
+    left = workspace.folder / "labels" / "P1"
+    left.mkdir(exist_ok=True)
+    (left / "0002.png").write_bytes(b"left behind")
+    workspace.close()
+    with Workspace.open(workspace.folder):
+        assert not left.exists()
+    found = [(folder / "labels" / "0002.png").is_file() for folder in folders]
+    assert found == [number == newest for number in range(2)]
 
 
 def test_a_removal_of_long_ago_takes_no_labels_of_a_scan_that_is_there(
