@@ -110,7 +110,7 @@ def test_what_a_kill_left_goes_to_the_latest_removal_of_that_name(
     workspace.remove_scan("P1")
     folders = [workspace.folder / "removed" / name for name in ("P1", "P1-2")]
     shutil.rmtree(folders[0] / "labels")
-    shutil.copytree(*folders)
+    shutil.copytree(folders[0], folders[1])
     for number, folder in enumerate(folders):
         at = 10.0**9 + 10 * (number == newest)
         os.utime(folder / "case.json", (at, at))

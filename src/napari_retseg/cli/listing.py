@@ -12,6 +12,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.errors import UsageError
 from napari_retseg.io import is_scan_path, label_path, read_scan
+from napari_retseg.io.devices import is_device_file, list_volumes
 from napari_retseg.io.suffixes import list_bscans, stem_of
 from napari_retseg.plural import count_noun, list_first
 
@@ -92,8 +93,8 @@ def list_scans(
     listing = Listing()
     own = None if output is None else _resolve(output)
     for path in inputs:
-        if not _is_folder(path):
-            listing.places.append(Place(path))
+        if not _is_folder(path) or is_device_file(path):
+            listing.places += [Place(volume) for volume in list_volumes(path)]
             continue
         before = len(listing.places)
         for folder in _walk(path, own) if recursive else [path]:
@@ -114,10 +115,14 @@ def _take_folder(
     scans: list[Path] = []
     for entry in _list_entries(folder):
         if _is_folder(entry):
-            if not recursive or entry.is_symlink():
+            if entry.is_symlink():
+                left_out.subfolders.append(entry.name)
+            elif is_device_file(entry):  # an export of a device is one scan
+                scans += list_volumes(entry)
+            elif not recursive:
                 left_out.subfolders.append(entry.name)
         elif entry.is_file() and is_scan_path(entry):
-            scans.append(entry)
+            scans += list_volumes(entry)
         else:
             left_out.files.append(entry.name)
     pictures = set(list_bscans(folder)) if as_volume and scans else set()
@@ -145,7 +150,8 @@ def _list_entries(folder: Path) -> list[Path]:
 def _walk(folder: Path, own: Path | None) -> Iterator[Path]:
     yield folder
     for entry in _list_entries(folder):
-        if _is_folder(entry) and not entry.is_symlink() and _resolve(entry) != own:
+        is_own = not _is_folder(entry) or entry.is_symlink() or _resolve(entry) == own
+        if not is_own and not is_device_file(entry):
             yield from _walk(entry, own)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from napari_retseg.dataset.case import Case
 from napari_retseg.errors import InputError
 from napari_retseg.scan import hash_path
+from napari_retseg.volume_path import file_of
 
 #: Keys of a case's `about`.
 HASH, SIZE, STAMP = "sha256", "size", "stamp"
@@ -26,8 +27,8 @@ def identify(path: Path) -> dict[str, Any]:
         Where it cannot be read.
     """
     try:
-        stamp = stamp_scan(path) or ""
-        size = {SIZE: path.stat().st_size} if path.is_file() else {}
+        stamp, file = stamp_scan(path) or "", file_of(path)
+        size = {SIZE: file.stat().st_size} if file.is_file() else {}
         return {HASH: hash_path(path), **size, STAMP: stamp}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
@@ -45,6 +46,7 @@ def stamp_scan(path: Path) -> str | None:
     OSError
         Where the system does not tell.
     """
+    path = file_of(path)
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
     settled = time.time_ns() - _SETTLED_NS

@@ -10,6 +10,7 @@ from typing import Literal
 from napari_retseg.containment import resolve_within
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.plaintext import make_visible
+from napari_retseg.volume_path import file_of
 
 FileKind = Literal["file", "folder"]
 
@@ -44,13 +45,15 @@ def check_name(path: Path) -> Path:
 def kind_of(path: Path) -> FileKind | None:
     """Whether a file or a folder lies somewhere, links followed; None: nothing.
 
+    Of one of several volumes (``file#2``) its file counts.
+
     Raises
     ------
     InputError
         Where it is a device, pipe or socket, or the system does not tell.
     """
     try:
-        mode = path.stat().st_mode
+        mode = file_of(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:

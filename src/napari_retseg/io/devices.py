@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+from napari_retseg.errors import InputError
 from napari_retseg.io.suffixes import suffix_of
+from napari_retseg.io.volumes import SeveralVolumesError
 from napari_retseg.scan import OctScan
-from napari_retseg.volume_path import file_of
+from napari_retseg.volume_path import file_of, name_volume, split_volume
 
 
 class DeviceReader(Protocol):
@@ -58,6 +60,14 @@ def find_device_reader(path: Path) -> DeviceReader | None:
     return cast("DeviceReader", importlib.import_module(f"napari_retseg.io.{name}"))
 
 
+def is_device_file(path: Path) -> bool:
+    """Whether a device's reader takes a file, or the folder of an export."""
+    try:
+        return find_device_reader(path) is not None
+    except InputError:  # it may not be entered; reading it says so
+        return False
+
+
 def read_identifiers(path: Path) -> Mapping[str, str]:
     """Read who was examined, where a device's file says so; nothing of other files.
 
@@ -69,3 +79,21 @@ def read_identifiers(path: Path) -> Mapping[str, str]:
     file = file_of(path)
     device = find_device_reader(file)
     return {} if device is None else device.read_identifiers(file)
+
+
+def list_volumes(path: Path) -> list[Path]:
+    """Return the paths of all volumes of a file; the path itself where it holds one.
+
+    A file that cannot be read is returned as it is: reading it says why.
+    """
+    file, volume = split_volume(path)
+    device = find_device_reader(file) if volume is None else None
+    if device is None:
+        return [path]
+    try:
+        device.read(file, None)
+    except SeveralVolumesError as several:
+        return [name_volume(path, number) for number in range(len(several.volumes))]
+    except InputError:
+        return [path]
+    return [path]

@@ -8,6 +8,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.file_errors import is_folder
+from napari_retseg.volume_path import file_of, split_volume
 
 #: One B-scan a file: these make up folders of B-scans.
 BSCAN_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -23,15 +24,20 @@ WRITE_SUFFIXES = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".npy", ".npz")
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix in lower case; ``.nii.gz`` counts as one."""
-    name = path.name.lower()
+    """The suffix in lower case; ``.nii.gz`` counts as one, the number of a volume not."""
+    name = file_of(path).name.lower()
     return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
 
 
 def stem_of(path: Path) -> str:
-    """The name without its suffix; a folder (no known suffix) keeps its whole name."""
-    suffix = suffix_of(path)
-    return path.name[: -len(suffix)] if suffix in SCAN_SUFFIXES else path.name
+    """The name without its suffix; a folder (no known suffix) keeps its whole name.
+
+    That of ``eye.E2E#1``, one of several volumes, is ``eye-1``.
+    """
+    file, volume = split_volume(path)
+    suffix = suffix_of(file)
+    stem = file.name[: -len(suffix)] if suffix in SCAN_SUFFIXES else file.name
+    return stem if volume is None else f"{stem}-{volume}"
 
 
 def is_scan_path(path: Path) -> bool:

@@ -15,6 +15,7 @@ from napari_retseg.io import is_scan_path, read_scan
 from napari_retseg.io.scans import write_tiff_copy
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import OctScan
+from napari_retseg.volume_path import file_of
 from napari_retseg.workspace.cases import CaseBook
 from napari_retseg.workspace.layout import LABELS, PREDICTIONS, SCANS, choose_name, list_names
 from napari_retseg.workspace.relocation import holds_scan, measure
@@ -53,7 +54,7 @@ def find_source(scan: OctScan) -> Path | None:
         return None
     path = absolute(scan.source)
     try:
-        if not path.exists() or not is_scan_path(path):
+        if not file_of(path).exists() or not is_scan_path(file_of(path)):
             return None
         return path if read_scan(path).spatial_shape == scan.spatial_shape else None
     except (OSError, RetsegError):  # a file of another kind, which somebody else's reader knows

@@ -11,6 +11,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.io.suffixes import list_bscans, suffix_of
 from napari_retseg.scan import hash_path
+from napari_retseg.volume_path import file_of, name_volume, split_volume
 from napari_retseg.workspace.entry import count_bscans, shape_of
 
 
@@ -30,9 +31,10 @@ def holds_scan(path: Path, case: Case) -> bool:
     """Whether a file, or folder of B-scans, holds a case's scan: of the same size and hash."""
     size, expected = case.about.get("size"), case.about.get("sha256")
     try:
-        if not path.exists():
+        file = file_of(path)
+        if not file.exists():
             return False
-        if size is not None and path.is_file() and path.stat().st_size != size:
+        if size is not None and file.is_file() and file.stat().st_size != size:
             return False
         return expected is None or hash_path(path) == expected
     except (OSError, InputError):  # it may not be read, so it is not known to be the scan
@@ -41,7 +43,8 @@ def holds_scan(path: Path, case: Case) -> bool:
 
 def measure(path: Path) -> int | None:
     """Return a file's size in bytes; None for a folder."""
-    return path.stat().st_size if path.is_file() else None
+    file = file_of(path)
+    return file.stat().st_size if file.is_file() else None
 
 
 def check_content(case: Case, path: Path, *, check_hash: bool) -> None:
@@ -83,8 +86,9 @@ def find_moved(cases: Iterable[Case], folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for case in cases:
         known = case.about.get("sha256") is not None
-        for path in _candidates(case, places):
-            if path in found.values() or not _fits_size(path, case):
+        for file in _candidates(case, places):
+            path = _name_like(file, case)
+            if path in found.values() or not _fits_size(file, case):
                 continue
             if not known or _hash(path, hashes) == case.about["sha256"]:
                 found[case.about["name"]] = path
@@ -94,15 +98,22 @@ def find_moved(cases: Iterable[Case], folder: Path) -> dict[str, Path]:
 
 def _candidates(case: Case, places: list[Path]) -> Iterator[Path]:
     """Files (and folders) that may be the scan, the likely ones first."""
-    name = case.image.name.casefold()
+    image = file_of(case.image)
+    name = image.name.casefold()
     yield from (path for path in places if path.name.casefold() == name)
     if case.about.get("sha256") is None:
         return
-    suffix, is_file = suffix_of(case.image), case.about.get("size") is not None
+    suffix, is_file = suffix_of(image), case.about.get("size") is not None
     for path in places:
         alike = suffix_of(path) == suffix and path.is_file() == is_file
         if alike and path.name.casefold() != name:
             yield path
+
+
+def _name_like(file: Path, case: Case) -> Path:
+    """The path of a case's scan in a file: of one of several volumes with its number."""
+    volume = split_volume(case.image)[1]
+    return file if volume is None else name_volume(file, volume)
 
 
 def _fits_size(path: Path, case: Case) -> bool:
@@ -139,6 +150,6 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _exists(path: Path) -> bool:
     try:
-        return path.exists()
+        return file_of(path).exists()
     except OSError:  # a folder above it may not be entered
         return False
