@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path
-from napari_retseg.io.suffixes import BSCAN_SUFFIXES, list_bscans, suffix_of
+from napari_retseg.io.suffixes import BSCAN_SUFFIXES, holds_export, list_bscans, suffix_of
 
 #: Folders that are one image in the format of others.
 _FOREIGN_FOLDERS = (".zarr", ".n5", ".dcm", ".app")
@@ -34,7 +34,7 @@ def may_be_oct(path: Path) -> bool:
         return False
     try:
         if path.is_dir():
-            return _is_folder_of_bscans(path)
+            return holds_export(path) or _is_folder_of_bscans(path)
         return suffix_of(path) not in BSCAN_SUFFIXES or not _is_colourful(path)
     except Exception:  # noqa: BLE001 - libraries raise anything on broken files
         return True
