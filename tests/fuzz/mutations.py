@@ -205,6 +205,35 @@ def _break_safetensors(rng: random.Random, data: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
 
 
+def _break_chunks(rng: random.Random, data: bytes) -> bytes:
+    """Change a chunk of a Topcon file and put its length right."""
+    parts, place = [], 15
+    while place < len(data) and data[place]:
+        end = place + 1 + data[place]
+        (size,) = struct.unpack("<I", data[end : end + 4])
+        parts.append((data[place + 1 : end], data[end + 4 : end + 4 + size]))
+        place = end + 4 + size
+    number = rng.randrange(len(parts))
+    name, body = parts[number]
+    kind = rng.randrange(8)
+    if kind == 0:
+        del parts[number]
+    elif kind == 1:
+        parts.append((name, _break_bytes(rng, body)))
+    elif kind == 2:
+        parts[number] = (rng.choice(parts)[0], body)
+    else:
+        parts[number] = (name, _break_bytes(rng, body))
+    changed = data[:15]
+    for name, body in parts:
+        changed += bytes([len(name)]) + name + struct.pack("<I", len(body)) + body
+    return changed + b"\0"
+
+
+def _break_topcon(rng: random.Random, data: bytes) -> bytes:
+    return (_break_bytes if rng.random() < 0.3 else _break_chunks)(rng, data)
+
+
 _INNER: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "gz": _break_gzip,
     "npz": _break_zip,
@@ -213,4 +242,6 @@ _INNER: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "png": _break_png,
     "mat": _break_mat,
     "safetensors": _break_safetensors,
+    "fda": _break_topcon,
+    "fds": _break_topcon,
 }

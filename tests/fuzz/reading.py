@@ -13,6 +13,7 @@ from napari_retseg.dataset import Case
 from napari_retseg.dataset.loading import load_dataset
 from napari_retseg.errors import RetsegError
 from napari_retseg.io import describe_scan, read_labels, read_scan
+from napari_retseg.io.devices import read_identifiers
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, suffix_of
 from tests.fuzz.seeds import FILES, FOLDERS
 
@@ -46,6 +47,7 @@ def _each(*steps: Callable[[], object]) -> None:
 def _read_scan(path: Path) -> None:
     scan = read_scan(path)
     describe_scan(scan)
+    read_identifiers(path)
     for index in itertools.islice(range(scan.n_bscans), _MOST):
         plane = scan.read_bscan(index)
         assert plane.shape == (scan.n_channels, *scan.spatial_shape[-2:])
@@ -58,6 +60,13 @@ def _read_labels(path: Path) -> None:
         labels = read_labels(path)
         assert labels.dtype == np.uint8
         assert labels.ndim in (2, 3)
+
+
+def _read_optovue(folder: Path) -> None:
+    _each(
+        lambda: _read_scan(folder / "a.oct"),
+        lambda: _read_scan(folder / "a.oct#0"),
+    )
 
 
 def _read_dataset(folder: Path) -> None:
@@ -160,6 +169,7 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 _READERS: dict[str, Callable[[Path], None]] = {
+    "optovue": _read_optovue,
     "dataset": _read_dataset,
     "pair": _read_dataset,
     "workspace": _read_workspace,

@@ -19,6 +19,7 @@ from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig
 from napari_retseg.io import write_labels, write_scan
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
+from tests.io import octfiles, topconfile
 
 STACK = np.random.default_rng(0).integers(0, 4, (3, 24, 32), dtype=np.uint8)
 CLASSES = LabelSet.from_names(["upper", "lower", "fluid"])
@@ -61,6 +62,30 @@ def _vol(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _topcon(path: Path, scan: tuple[str, bytes]) -> None:
+    heights = np.full((3, 32), 12, np.uint16)
+    topconfile.write(
+        path,
+        ("@HW_INFO_03", b"3DOCT-2000".ljust(100, b"\0")),
+        ("@PATIENT_INFO_02", topconfile.patient("17", "A", "B", (1954, 3, 9), 1)),
+        ("@CAPTURE_INFO_02", topconfile.capture(1)),
+        scan,
+        ("@PARAM_SCAN_04", topconfile.scan_size(6.0, 6.0, 3.5)),
+        ("@IMG_FUNDUS", topconfile.photograph(np.dstack([STACK[0] * 50] * 3))),
+        ("@IMG_TRC_02", topconfile.grey_image(STACK[0] * 50)),
+        ("@IMG_PROJECTION", topconfile.projection(STACK[:, 0] * 50)),
+        ("@REGIST_INFO", topconfile.regions((2, 2, 20, 20), (1, 1, 8, 8))),
+        ("@CONTOUR_INFO", topconfile.contour("RETINA_1", heights)),
+        ("@CONTOUR_INFO", topconfile.contour("CORNEA_1", heights / 2)),
+    )
+
+
+def _optovue(folder: Path) -> None:
+    text = octfiles.describe_optovue((32, 3, 7.0, 0.05), (32, 1, 7.0, 0), depth=24)
+    stack = STACK.astype(np.float32)
+    octfiles.write_optovue(folder / "a.oct", stack, stack[:1], text=text)
+
+
 #: Name of the file and how it is made.
 FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "png": ("a.png", lambda f: Image.fromarray(STACK[0]).save(f, dpi=(2208, 6563))),
@@ -94,6 +119,11 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "mat-packed": ("a.mat", lambda f: savemat(
         f, {"images": np.moveaxis(STACK, 0, -1) / 2}, do_compression=True)),
     "vol": ("a.vol", _vol),
+    "fda": ("a.fda", lambda f: _topcon(f, ("@IMG_JPEG", topconfile.encoded_scan(STACK * 60)))),
+    "fds": ("a.fds", lambda f: _topcon(f, ("@IMG_SCAN_03", topconfile.raw_scan(STACK)))),
+    "img": ("P1_Macular Cube 32x3_1-2-2020_1-1-1_OD_sn1_cube_z.img",
+            lambda f: f.write_bytes(np.resize(STACK, (3, 1024, 32)).tobytes())),
+    "bioptigen": ("a.oct", lambda f: octfiles.write_bioptigen(f, STACK.astype(np.uint16))),
 }  # fmt: skip
 
 
@@ -233,6 +263,7 @@ def _checkpoint(folder: Path) -> None:
 
 #: Folders; every file in them may be changed.
 FOLDERS: dict[str, Callable[[Path], None]] = {
+    "optovue": _optovue,
     "dataset": _dataset,
     "pair": _pair,
     "workspace": _workspace,

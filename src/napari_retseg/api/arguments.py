@@ -67,8 +67,9 @@ def read_scan(
     ----------
     image
         A path (text or :class:`pathlib.Path`) to PNG, JPEG, BMP, TIFF, NIfTI, NPY, NPZ,
-        Heidelberg ``.vol``, or to a folder of B-scans in natural order. Or an array of grey
-        values of any number type: ``(depth, width)``, ``(bscan, depth, width)`` or
+        a file of a device (Heidelberg ``.vol``, Topcon ``.fda`` and ``.fds``, Zeiss ``.img``,
+        Bioptigen and Optovue ``.OCT``), or to a folder of B-scans in natural order. Or an array of
+        grey values of any number type: ``(depth, width)``, ``(bscan, depth, width)`` or
         ``(channel, bscan, depth, width)``. Arrays of other libraries are taken where numpy can
         read them. An array is not copied. A scan is returned as it is.
     spacing_um
