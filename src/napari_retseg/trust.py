@@ -214,7 +214,9 @@ def _find_order(scan: OctScan, axis: str, ends: tuple[str, str], number: int) ->
     about = scan.acquisition
     if not about.positions_mm:
         return Fact(None, "unknown", "no positions in the file")
-    found = None if scan.scan_pattern in NOT_RASTERS else find_direction(about.positions_mm)
+    if scan.scan_pattern in NOT_RASTERS:
+        return Fact(None, "unknown", f"a {scan.scan_pattern} scan")
+    found = find_direction(about.positions_mm)
     if found is None:
         return Fact(None, "unknown", "the positions are not those of horizontal B-scans in order")
     first, last = ends[::-1] if found[number] == 1 else ends

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from eyepy.core.utils import from_vol_intensity
 from eyepy.io.he.vol_reader import HeVolReader
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import describe_scan, read_scan
+from napari_retseg.io.heidelberg_vol import read_identifiers
 from napari_retseg.io.lazy import PagedPixels
+from napari_retseg.scan import BOUNDARIES, FUNDUS_UM
 
 
 @pytest.fixture
@@ -207,8 +210,65 @@ def test_a_gap_between_bscans_is_noted(vol: Path) -> None:
     for number, place in enumerate((0.0, 0.12, 0.36)):
         struct.pack_into("<4d", data, start + number * step + 16, 0.1, place, 5.1, place)
     vol.write_bytes(data)
-    notes = read_scan(vol).notes
-    assert any("B-scans 1 and 2 are 240 µm apart, but the header says 120" in n for n in notes)
+    assert (
+        "B-scans 1 and 2 of the file are 240 µm apart, others 120 µm; is a B-scan missing?"
+        in read_scan(vol).acquisition.contradictions
+    )
+
+
+def test_positions_against_the_header(vol: Path) -> None:
+    assert read_scan(vol).acquisition.contradictions == (
+        "the header says 120 µm between B-scans, their positions say 1000 µm",
+        "the B-scans are 5 mm long by their positions, 0.092 mm by their pixel size",
+    )
+
+
+def test_a_repeated_bscan(vol: Path) -> None:
+    data = bytearray(vol.read_bytes())
+    struct.pack_into("<4d", data, 2048 + 20 + (400 + 6 * 8 * 4) + 16, 0.1, 2, 5.1, 2)
+    vol.write_bytes(data)
+    scan = read_scan(vol)
+    assert scan.acquisition.repeated == (1,)
+    assert "B-scan 1 of the file is there more than once" in scan.notes
+
+
+def test_quality_that_the_device_left_out(vol: Path) -> None:
+    data = bytearray(vol.read_bytes())
+    struct.pack_into("<f", data, 2048 + 20 + 56, np.finfo(np.float32).max)
+    vol.write_bytes(data)
+    assert read_scan(vol).acquisition.quality == (None, 25.5, 25.5)
+
+
+def test_identifiers_are_read_on_request_only(vol: Path) -> None:
+    header = HeVolReader(vol).parsed_file
+    assert read_identifiers(vol) == {
+        "patient id": "DOE-1234",
+        "patient number": "4711",
+        "birth date": header.dob[:10],
+        "examination date": header.exam_time[:10],
+    }
+
+
+@pytest.mark.parametrize("name", ["valid.vol", "Willis_B_716_0.vol"])
+def test_real_files_are_read_as_eyepy_reads_them(shared_data: Path, name: str) -> None:
+    file = shared_data / "vendor" / name
+    scan, reader = read_scan(file), HeVolReader(file)
+    header = reader.parsed_file
+    (block,) = header.bscans
+    np.testing.assert_array_equal(scan.read_bscan(0)[0], from_vol_intensity(block.data.copy()))
+    assert scan.spacing_um[1:] == pytest.approx((1000 * header.scale_y, 1000 * header.scale_x))
+    assert scan.laterality == header.scan_position
+    assert scan.fundus is not None
+    np.testing.assert_array_equal(scan.fundus, header.localizer)
+    assert scan.metadata[FUNDUS_UM] == pytest.approx(
+        (1000 * header.scale_y_slo, 1000 * header.scale_x_slo)
+    )
+    place = (block.start_x, block.start_y, block.end_x, block.end_y)
+    assert scan.acquisition.positions_mm == (place,)
+    assert scan.acquisition.quality == (block.quality,)
+    assert list(scan.metadata[BOUNDARIES]) == ["ILM", "BM", "RNFL"]
+    for rows, expected in zip(scan.metadata[BOUNDARIES].values(), reader.layers, strict=True):
+        np.testing.assert_array_equal(rows, expected)
 
 
 def test_radial_bscans_have_no_distance(vol: Path) -> None:

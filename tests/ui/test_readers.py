@@ -97,7 +97,7 @@ def test_enface_image_is_a_hidden_second_layer() -> None:
 def test_real_heidelberg_volume(shared_data: Path) -> None:
     paths = sorted((shared_data / "vendor").glob("*.vol"))
     path = next(p for p in paths if p.name != "invalid.vol")
-    (_, slo, _), (pixels, arguments, _) = read_layers(str(path))
+    (_, slo, _), (pixels, arguments, _), *_ = read_layers(str(path))
     assert slo["visible"] is False
     assert pixels.ndim == 3
     assert arguments["metadata"][PROVENANCE]["laterality"] in ("OD", "OS")

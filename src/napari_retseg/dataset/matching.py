@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels
-from napari_retseg.io.suffixes import list_bscans, stem_of
+from napari_retseg.io.suffixes import holds_export, list_bscans, stem_of
 
 _CHANNEL = re.compile(r"_\d{4}$")
 _NUMBER = re.compile(r"\d+")
@@ -57,7 +57,7 @@ def read_label_folder(label: Path, image: Path, shape: tuple[int, ...]) -> NDArr
         raise InputError(f"{label}: contains no label files")
     if len(shape) == 2:
         raise InputError(f"{label}: is a folder, but {image.name} is a single B-scan")
-    if image.is_dir():
+    if image.is_dir() and not holds_export(image):
         places = _match(label, files, list_bscans(image))
     else:
         places = _number(label, files, shape[0])

@@ -59,7 +59,7 @@ def open_folder(
             raise InputError(
                 f"{folder}: {one.name} and {other.name} have the same name; keep one of them"
             )
-    scans = [_open_bscan(file, values) for file in files]
+    scans = [open_bscan(file, values) for file in files]
     first = scans[0].pixels
     for file, scan in zip(files, scans, strict=True):
         found = scan.pixels
@@ -114,7 +114,14 @@ def _folder_notes(folder: Path, files: list[Path]) -> Iterator[str]:
         yield f"{len(others)} other files left out: {list_first(others, 3)}"
 
 
-def _open_bscan(file: Path, values: Values) -> OctScan:
+def open_bscan(file: Path, values: Values) -> OctScan:
+    """Open an image file by its suffix; its pixels are decoded on demand.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read.
+    """
     return (
         open_tiff(file, values)
         if suffix_of(file) in (".tif", ".tiff")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.suffixes import suffix_of
+from napari_retseg.io.suffixes import XML_MODULES, holds_export, suffix_of
 from napari_retseg.io.volumes import SeveralVolumesError
+from napari_retseg.io.xmltree import read_root_name
 from napari_retseg.scan import OctScan
 from napari_retseg.volume_path import file_of, name_volume, split_volume
 
@@ -49,6 +50,8 @@ class DeviceReader(Protocol):
 #: Module in this package, by suffix.
 MODULES = {
     ".vol": "heidelberg_vol",
+    ".e2e": "heidelberg_e2e",
+    ".xml": "heidelberg_xml",
     ".fda": "topcon",
     ".fds": "topcon",
     ".img": "zeiss",
@@ -57,8 +60,11 @@ MODULES = {
 
 
 def find_device_reader(path: Path) -> DeviceReader | None:
-    """Return the module that reads a device's file, or its export folder; None for other files."""
-    name = MODULES.get(suffix_of(path))
+    """Return the module that reads a device's file, or its export folder; None for other files.
+
+    XML files, and folders with XML files, are told by their content.
+    """
+    name = _find_module(path)
     if name is None:
         return None
     return cast("DeviceReader", importlib.import_module(f"napari_retseg.io.{name}"))
@@ -101,3 +107,13 @@ def list_volumes(path: Path) -> list[Path]:
     except InputError:
         return [path]
     return [path]
+
+
+def _find_module(path: Path) -> str | None:
+    suffix = suffix_of(path)
+    if suffix == ".xml":
+        # the module of the suffix says what is wrong with any other XML
+        return XML_MODULES.get(read_root_name(path) or "", MODULES[suffix])
+    if suffix in MODULES:
+        return MODULES[suffix]
+    return "heidelberg_xml" if holds_export(path) else None

@@ -7,7 +7,7 @@ shows; the B-scans stay in the file. Names, birth dates and times are not taken 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,12 +15,20 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.acquisition import Acquisition
+from napari_retseg.acquisition import Acquisition, Place
 from napari_retseg.errors import InputError
+from napari_retseg.io.bscan_places import (
+    Raster,
+    compare_distance,
+    compare_lengths,
+    describe_lost,
+    read_raster,
+)
+from napari_retseg.io.eyepy_functions import import_eyepy
 from napari_retseg.io.file_errors import check_file, collecting, reading
+from napari_retseg.io.heyex_person import Person, day_of, day_of_filetime, keep_known
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import LARGEST_PLANE
-from napari_retseg.io.patient import make_patient_key
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.volumes import choose_volume
 from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
@@ -28,13 +36,16 @@ from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
 _KIND = "a Heidelberg .vol file"
 _HEADER_BYTES = 2048
 _MAGIC = (b"HSF-", b"ep-v")
-_PATTERNS = ("unknown", "line", "circle", "volume (ART)", "volume (fast)", "radial")
+#: Scan patterns by their number in the file.
+PATTERNS = ("unknown", "line", "circle", "volume (ART)", "volume (fast)", "radial")
 
 #: Byte offsets in the file's header and in that of a B-scan.
 _N_BSCANS_AT = 16
 _SLO_SIZE_AT = 48
+_EXAM_AT = 88
 _PATIENT_AT = 136
-_PATIENT = struct.Struct("<I24s")
+#: Number and id of the patient, birth date; number and id of the visit, its date.
+_PATIENT = struct.Struct("<I24sdI24sd")
 #: Numbers and text of patient and visit, birth date.
 _PERSON = slice(_PATIENT_AT, 200)
 _BSCAN_HEADER = struct.Struct("<12xI4dIIf")
@@ -89,29 +100,7 @@ class VolPixels(PagedPixels):
                     f"{self.source}: B-scan {leading[0]} contains intensities that are negative "
                     "or not finite; export it again"
                 )
-            return np.asarray(_import_eyepy(self.source).to_grey(raw))
-
-
-@dataclass(frozen=True)
-class _Eyepy:
-    """The two functions of eyepy that are needed here, and what they raise."""
-
-    parse_header: Callable[[bytes], Any]
-    to_grey: Callable[[NDArray[Any]], NDArray[Any]]
-    error: type[Exception]
-
-
-def _import_eyepy(path: Path) -> _Eyepy:
-    """Import eyepy, or say which extra brings it."""
-    try:
-        from construct import ConstructError
-        from eyepy.core.utils import from_vol_intensity
-        from eyepy.io.he.vol_reader import vol_format
-    except ImportError as error:
-        raise InputError(
-            f"{path}: Heidelberg files need eyepy; install it with pip install 'napari-retseg[oct]'"
-        ) from error
-    return _Eyepy(vol_format.parse, from_vol_intensity, ConstructError)
+            return np.asarray(import_eyepy(self.source).vol_to_grey(raw))
 
 
 def read(path: Path, volume: int | None = None) -> OctScan:
@@ -130,24 +119,25 @@ def read(path: Path, volume: int | None = None) -> OctScan:
     """
     size = check_file(path)
     choose_volume(path, ["the volume"], volume)
-    eyepy = _import_eyepy(path)
+    eyepy = import_eyepy(path)
     with (
         collecting("eyepy"),
         reading(path, _KIND, eyepy.error, struct.error),
         path.open("rb") as stream,
     ):
         head = _read_head(path, stream, size)
-        header = eyepy.parse_header(_reduce_header(head))
+        header = eyepy.parse_vol_header(_reduce_header(head))
         (declared,) = struct.unpack_from("<I", head, _N_BSCANS_AT)
         plane = int(header.size_y), int(header.size_x)
         blocks = _find_blocks(path, stream, (size, len(head)), declared, plane)
         boundaries = _read_boundaries(stream, blocks, plane[1])
-    pattern = _PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown"
+    pattern = PATTERNS[header.scan_pattern] if 0 <= header.scan_pattern < 6 else "unknown"
     spacing = _spacing(header)
     if pattern not in (*_RASTERS, "unknown"):
         spacing = (None, *spacing[1:])
-    key, notes = _patient_key(head)
-    notes += tuple(_geometry_notes(pattern, blocks, spacing[0]))
+    key, notes = _read_person(head).make_key()
+    places = tuple(block.position_mm for block in blocks)
+    raster = read_raster(places) if pattern in (*_RASTERS, "unknown") else Raster()
     return OctScan(
         pixels=VolPixels(path, plane, tuple(block.data_at for block in blocks)),
         axes=("bscan", "depth", "width"),
@@ -160,16 +150,48 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         patient_key=key,
         fundus=np.array(header.localizer) if len(head) > _HEADER_BYTES else None,
         bscans_declared=declared,
-        notes=notes,
+        notes=(*notes, *_geometry_notes(pattern, blocks), *describe_lost((), raster.repeated)),
         acquisition=Acquisition(
-            positions_mm=tuple(block.position_mm for block in blocks),
-            quality=tuple(block.quality for block in blocks),
+            positions_mm=places,
+            quality=tuple(_known(block.quality) for block in blocks),
+            repeated=raster.repeated,
             laterality_from="header (ScanPosition)",
+            contradictions=tuple(_contradictions(pattern, places, raster, spacing, plane[1])),
         ),
         metadata={
             BOUNDARIES: boundaries,
             FUNDUS_UM: (to_um(header.scale_y_slo, "mm"), to_um(header.scale_x_slo, "mm")),
         },
+    )
+
+
+def read_identifiers(path: Path) -> Mapping[str, str]:
+    """Read who was examined, for ``info --show-identifiers`` alone.
+
+    Returns
+    -------
+    mapping
+        The file has numbers and dates, and no names.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, empty, cut off or something else.
+    """
+    size = check_file(path)
+    with reading(path, _KIND, struct.error), path.open("rb") as stream:
+        head = _read_head(path, stream, size)
+        number, text, born, _, visit, visited = _PATIENT.unpack_from(head, _PATIENT_AT)
+        (examined,) = struct.unpack_from("<Q", head, _EXAM_AT)
+    return keep_known(
+        {
+            "patient id": _text(text),
+            "patient number": str(number or ""),
+            "birth date": day_of(born),
+            "visit id": _text(visit),
+            "visit date": day_of(visited),
+            "examination date": day_of_filetime(examined),
+        }
     )
 
 
@@ -243,25 +265,31 @@ def _read_boundaries(
     return dict(zip(NAMES, rows, strict=False))
 
 
-def _geometry_notes(pattern: str, blocks: list[_Block], between_um: float | None) -> Iterator[str]:
-    """What the places of the B-scans say that the header does not."""
+def _geometry_notes(pattern: str, blocks: list[_Block]) -> Iterator[str]:
+    """What the B-scans' own headers say that the user should know."""
     if len(blocks) > 1 and pattern in ("circle", "radial"):
         yield f"the B-scans of a {pattern} scan are not parallel"
     if any(block.shift not in _NO_SHIFT for block in blocks):
         yield "the shifts between B-scans that the device stored are not applied"
-    places = np.array([block.position_mm for block in blocks])
-    if pattern not in _RASTERS or between_um is None or len(blocks) < 2:
-        return
-    if not np.isfinite(places).all():
-        yield "the positions of some B-scans are unknown"
-        return
-    steps = 1000 * np.hypot(*np.diff(places[:, :2], axis=0).T)
-    odd = np.flatnonzero(np.abs(steps - between_um) > between_um / 2)
-    if odd.size:
-        yield (
-            f"B-scans {odd[0]} and {odd[0] + 1} are {steps[odd[0]]:.4g} µm apart, but the header "
-            f"says {between_um:.4g}; is a B-scan missing?"
-        )
+
+
+def _contradictions(
+    pattern: str,
+    places: tuple[Place, ...],
+    raster: Raster,
+    spacing: tuple[float | None, ...],
+    width: int,
+) -> Iterator[str]:
+    """What the places of the B-scans say against the header, or against each other."""
+    yield from raster.contradictions
+    yield from compare_distance(spacing[0], raster)
+    if pattern != "circle":  # its places are a point and the centre
+        yield from compare_lengths(places, width, spacing[-1])
+
+
+def _known(value: float) -> float | None:
+    """A value that is there: where it is not, the device writes a large one."""
+    return value if abs(value) < _INVALID else None
 
 
 def _spacing(header: Any) -> tuple[float | None, ...]:
@@ -274,16 +302,13 @@ def _laterality(position: str) -> Laterality | None:
     return cast("Laterality", eye) if eye in ("OD", "OS") else None
 
 
-def _patient_key(head: bytes) -> tuple[str | None, tuple[str, ...]]:
-    """The patient's key, and a note where the salt for it cannot be kept."""
-    number, text = _PATIENT.unpack_from(head, _PATIENT_AT)
-    name = text.decode("latin-1").partition("\0")[0].strip()
-    if not number and not name:
-        return None, ()
-    try:
-        return make_patient_key(f"{number}:{name}"), ()
-    except InputError as error:
-        return None, (f"no patient key: {error}",)
+def _read_person(head: bytes) -> Person:
+    number, text, *_ = _PATIENT.unpack_from(head, _PATIENT_AT)
+    return Person(number=number, patient_id=_text(text))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1").partition("\0")[0].strip()
 
 
 def _cut_off(path: Path, where: str) -> InputError:

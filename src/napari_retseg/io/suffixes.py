@@ -8,6 +8,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.file_errors import is_folder
+from napari_retseg.io.xmltree import read_root_name
 from napari_retseg.volume_path import file_of, split_volume
 
 #: One B-scan a file: these make up folders of B-scans.
@@ -15,9 +16,15 @@ BSCAN_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 #: All that `read_scan` takes.
 SCAN_SUFFIXES = (
-    *BSCAN_SUFFIXES, ".nii", ".nii.gz", ".npy", ".npz", ".mat", ".vol", ".fda", ".fds", ".img",
-    ".oct",
+    *BSCAN_SUFFIXES, ".nii", ".nii.gz", ".npy", ".npz", ".mat", ".vol", ".e2e", ".xml", ".fda",
+    ".fds", ".img", ".oct",
 )  # fmt: skip
+
+#: Module in this package that reads an XML file, by the name of its root element.
+XML_MODULES = {"HEDX": "heidelberg_xml"}
+
+#: Root element of an XML file that says what the images beside it are.
+EXPORT_ROOT = "HEDX"
 
 #: All that `read_labels` takes; JPEG changes values, the others hold no labels.
 LABEL_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz", ".npy", ".npz")
@@ -46,13 +53,46 @@ def stem_of(path: Path) -> str:
 def is_scan_path(path: Path) -> bool:
     """Whether `read_scan` would try: a known suffix, or a folder that holds B-scans.
 
-    Nothing is opened; the file itself need not exist. A folder that may not be listed counts as
-    one, so that `read_scan` says why.
+    Only the beginning of an XML file is read, since its suffix says nothing; the file itself need
+    not exist. A folder that may not be listed counts as one, so that `read_scan` says why.
     """
     try:
-        return bool(list_bscans(path)) if is_folder(path) else suffix_of(path) in SCAN_SUFFIXES
+        if is_folder(path):
+            return bool(list_bscans(path)) or holds_export(path)
     except InputError:
         return True
+    if suffix_of(path) == ".xml" and path.exists():
+        return read_root_name(path) in XML_MODULES
+    return suffix_of(path) in SCAN_SUFFIXES
+
+
+def holds_export(path: Path) -> bool:
+    """Whether a path is the folder of a HEYEX export: its images belong to an XML file.
+
+    Raises
+    ------
+    InputError
+        Where the folder may not be listed.
+    """
+    return is_folder(path) and bool(find_exports(path))
+
+
+def find_exports(folder: Path) -> list[Path]:
+    """The XML files of HEYEX exports in a folder, told by their content, in natural order.
+
+    Raises
+    ------
+    InputError
+        Where the folder may not be listed.
+    """
+    with explaining(folder, "the folder cannot be listed"):
+        files = [
+            entry
+            for entry in folder.iterdir()
+            if suffix_of(entry) == ".xml" and not entry.name.startswith(".")
+        ]
+    found = [file for file in files if read_root_name(file) == EXPORT_ROOT]
+    return natsorted(found, key=lambda entry: entry.name, alg=ns.IGNORECASE)
 
 
 def list_bscans(folder: Path) -> list[Path]:

@@ -62,3 +62,13 @@ def choose_volume(path: Path, volumes: Sequence[str], wanted: int | None) -> int
             f"volume {wanted}"
         )
     return wanted
+
+
+def describe_volume(
+    eye: str | None, n_bscans: int, shape: Sequence[int] | None, pattern: str
+) -> str:
+    """One line about a volume: ``right eye, 49 B-scans of 496 x 512, volume``."""
+    parts = [{"OD": "right eye", "OS": "left eye"}.get(eye or "", "unknown eye")]
+    size = "" if shape is None else f" of {shape[0]} x {shape[1]}"
+    parts.append(count_noun(n_bscans, "B-scan") + size)
+    return ", ".join(parts if pattern == "unknown" else [*parts, pattern])

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CLASSES = "retseg_classes"
 #: Key that marks an en-face image that belongs to a scan.
 FUNDUS = "retseg_fundus"
+#: Key of a scan's layer under which its en-face image lies.
+FUNDUS_IMAGE = "retseg_fundus_image"
 #: Key of an en-face image under which the arguments of :func:`place_fundus` lie.
 FUNDUS_PLACE = "retseg_fundus_place"
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path
-from napari_retseg.io.suffixes import BSCAN_SUFFIXES, list_bscans, suffix_of
+from napari_retseg.io.suffixes import BSCAN_SUFFIXES, holds_export, list_bscans, suffix_of
 from napari_retseg.io.zeiss import is_cube_name
 
 #: Folders that are one image in the format of others.
@@ -35,7 +35,7 @@ def may_be_oct(path: Path) -> bool:
         return False
     try:
         if path.is_dir():
-            return _is_folder_of_bscans(path)
+            return holds_export(path) or _is_folder_of_bscans(path)
         if suffix_of(path) == ".img":
             # pairs of .hdr and .img are images of other kinds
             return is_cube_name(path.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.suffixes import list_bscans
+from napari_retseg.io.suffixes import holds_export, list_bscans
 from napari_retseg.scan import OctScan
 
 
@@ -24,6 +24,8 @@ def list_bscan_files(scan: OctScan) -> tuple[str, ...]:
     if scan.source is None or not scan.source.is_dir():
         return ()
     try:
+        if holds_export(scan.source):  # its order is that of its XML file
+            return ()
         names = tuple(path.name for path in list_bscans(scan.source))
     except InputError:
         return ()

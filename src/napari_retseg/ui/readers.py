@@ -8,11 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from napari_retseg.device_layers import choose_device_classes, label_device_layers
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.io.suffixes import stem_of
-from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import FUNDUS, FUNDUS_PLACE, make_name, place_scan
+from napari_retseg.scan import FUNDUS_UM, OctScan
+from napari_retseg.ui.layers import (
+    FUNDUS,
+    FUNDUS_IMAGE,
+    FUNDUS_PLACE,
+    describe_features,
+    describe_labels,
+    make_colormap,
+    make_name,
+    place_scan,
+)
 from napari_retseg.ui.likeness import may_be_oct
 from napari_retseg.ui.placing import place_fundus
 from napari_retseg.ui.provenance import describe_origin
@@ -28,7 +38,7 @@ def get_reader(path: str | list[str]) -> Reader | None:
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
-    """Read a scan as image layers; an en-face image comes as a hidden layer below its scan.
+    """Read a scan as layers: an en-face image, hidden; the scan; the layers of the device.
 
     Several paths are B-scans that napari was asked to open as a stack: they become one volume, in
     the order given, which belongs to none of the files.
@@ -39,9 +49,29 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
         Where a scan cannot be read, or several do not make a stack.
     """
     if isinstance(path, str):
-        return layers_of_scan(read_scan(Path(path)))
+        return _show_scan(read_scan(Path(path)))
     scans = [read_scan(Path(p)) for p in path]
-    return layers_of_scan(scans[0] if len(scans) == 1 else stack_bscans(scans))
+    return _show_scan(scans[0] if len(scans) == 1 else stack_bscans(scans))
+
+
+def _show_scan(scan: OctScan) -> list[LayerData]:
+    layers = layers_of_scan(scan)
+    classes = choose_device_classes(scan)
+    if classes is None:
+        return layers
+    found = [label_device_layers(scan, bscan, classes) for bscan in range(scan.n_bscans)]
+    name, place = layers[-1][1]["name"], place_scan(scan)
+    last = slice(-len(scan.spatial_axes), None)
+    arguments = {
+        "name": f"{name} device layers",
+        "opacity": 0.5,
+        "colormap": make_colormap(classes),
+        "features": describe_features(classes),
+        "metadata": describe_labels(scan, classes),
+        **{key: values[last] for key, values in place.items()},
+    }
+    labels = np.stack(found) if scan.is_volume else found[0]
+    return [*layers, (labels, arguments, "labels")]
 
 
 def stack_bscans(scans: Sequence[OctScan]) -> OctScan:
@@ -82,7 +112,7 @@ def layers_of_scan(scan: OctScan) -> list[LayerData]:
         layers.append((scan.fundus, _describe_fundus(scan, name), "image"))
     arguments = {
         "name": name,
-        "metadata": describe_origin(scan),
+        "metadata": {**describe_origin(scan), FUNDUS_IMAGE: scan.fundus},
         **place_scan(scan),
     }
     layers.append((scan.pixels, arguments, "image"))
@@ -93,7 +123,7 @@ def _describe_fundus(scan: OctScan, name: str) -> dict[str, Any]:
     assert scan.fundus is not None
     place: dict[str, Any] = {
         "shape": scan.fundus.shape,
-        "spacing_um": scan.metadata.get("fundus_spacing_um"),
+        "spacing_um": scan.metadata.get(FUNDUS_UM),
         "plane": scan.spatial_shape[-2:],
         "plane_um": scan.spacing_um[-2:],
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_retseg.dataset import Case
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
-from napari_retseg.io.suffixes import list_bscans, suffix_of
+from napari_retseg.io.suffixes import holds_export, list_bscans, suffix_of
 from napari_retseg.scan import hash_path
 from napari_retseg.volume_path import file_of, name_volume, split_volume
 from napari_retseg.workspace.entry import count_bscans, shape_of
@@ -124,7 +124,7 @@ def _fits_size(path: Path, case: Case) -> bool:
             return path.is_file() and path.stat().st_size == size
         if shape is None or path.is_file():
             return True
-        return len(list_bscans(path)) == count_bscans(shape)
+        return holds_export(path) or len(list_bscans(path)) == count_bscans(shape)
     except (OSError, InputError):
         return False
 

@@ -130,6 +130,7 @@ class WorkbenchDock(QWidget):
         model.card_button.clicked.connect(self.dialogs.show_card)
         model.bscan_button.clicked.connect(bench.predicting.segment_bscan)
         model.volume_button.clicked.connect(bench.predicting.segment_volume)
+        model.device_button.clicked.connect(bench.from_device.take)
         model.cancel_button.clicked.connect(bench.predicting.cancel)
         review, correcting = self.review_panel, bench.correcting
         review.strip.bscan_clicked.connect(bench.navigation.go_to)

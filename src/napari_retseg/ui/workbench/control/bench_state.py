@@ -37,6 +37,8 @@ class BenchState(PredictState):
         The class value that is painted with (-1: none), and those that are not shown.
     next_text
         Why the B-scan in view was chosen as the next one to label.
+    has_device_layers
+        Whether the open scan's file holds boundaries that the device has found.
     unsaved
         B-scans whose last strokes are not on disk yet.
     round_text, round_problem
@@ -68,6 +70,7 @@ class BenchState(PredictState):
     picked: int = -1
     hidden: frozenset[int] = frozenset()
     next_text: str = ""
+    has_device_layers: bool = False
     unsaved: int = 0
     round_text: str = ""
     round_problem: str = ""

@@ -17,6 +17,7 @@ from napari_retseg.ui.workbench.control.addresses import (
     remember_address,
 )
 from napari_retseg.ui.workbench.control.correcting import Correcting
+from napari_retseg.ui.workbench.control.from_device import FromDevice
 from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.predicting import Predicting
 from napari_retseg.ui.workbench.control.retraining import Retraining
@@ -72,6 +73,7 @@ class Workbench:
         self.state = self.session.state
         self.correcting = Correcting(self.session)
         self.predicting = Predicting(self.session, self.correcting)
+        self.from_device = FromDevice(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.scan import BOUNDARIES
 from napari_retseg.ui.dock_state import describe_scan
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import Loaded, OpenScan, load
@@ -113,6 +114,7 @@ class Navigation:
         opened, self._session.opened = self._session.opened, None
         self._predicting.drop()
         self._state.scan, self._state.scan_text, self._state.next_text = -1, "", ""
+        self._state.has_device_layers = False
         if opened is not None:
             opened.close()
 
@@ -190,7 +192,7 @@ class Navigation:
     def _on_loaded(self, bscan: int | None, loaded: Loaded) -> None:
         opened = OpenScan.show(self._session.viewer, loaded)
         self._session.opened = opened
-        self._state.scan_text = describe_scan(loaded.scan)
+        self._describe(loaded)
         if opened.n_bscans > 1:
             opened.go_to(opened.n_bscans // 2 if bscan is None else bscan)
         self._correcting.begin(opened)
@@ -207,8 +209,12 @@ class Navigation:
             return
         opened.describe(loaded)
         self._correcting.show_classes()
-        self._state.scan_text = describe_scan(loaded.scan)
+        self._describe(loaded)
         self._session.shown.emit()
+
+    def _describe(self, loaded: Loaded) -> None:
+        self._state.scan_text = describe_scan(loaded.scan)
+        self._state.has_device_layers = bool(loaded.scan.metadata.get(BOUNDARIES))
 
     def _on_not_loaded(self) -> None:
         self._state.scan = -1

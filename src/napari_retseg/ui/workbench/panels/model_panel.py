@@ -21,16 +21,25 @@ class ModelPanel(SegmentControls):
             "Card", "Show the model card: network, training data and scores"
         )
         self.score_text = make_text()
+        self.device_button = make_button(
+            "Use device layers",
+            "Use the layers between the device's own boundaries as the prediction of all B-scans",
+        )
         lay_out_column(
             self,
             make_row(self.model_box, self.browse_button, self.card_button),
             self.score_text,
-            make_row(self.bscan_button, self.volume_button),
+            make_row(self.bscan_button, self.volume_button, self.device_button),
             make_row(self.bar, self.cancel_button),
             self.work_text,
         )
         self.model_shown.connect(self._show_model)
+        state.events.has_device_layers.connect(self._show_device)
         self._show_models()
+        self._show_device(state.has_device_layers)
+
+    def _show_device(self, has_layers: bool) -> None:
+        self.device_button.setVisible(has_layers)
 
     def _show_model(self, choice: ModelChoice | None) -> None:
         self.card_button.setEnabled(choice is not None)

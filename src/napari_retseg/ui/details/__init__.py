@@ -1,0 +1,1 @@
+"""The Scan details dock: where the B-scans lie on the fundus, and what can be trusted."""
