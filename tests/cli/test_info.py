@@ -10,6 +10,8 @@ import pytest
 
 from napari_retseg.io import read_labels
 from tests.cli.conftest import Run, only_error, save_bscan
+from tests.io.e2e_file import PLAIN, MadeVolume, make_raw, write_e2e
+from tests.volfile import write_vol
 
 
 def test_info_says_that_a_picture_has_no_scale(run: Run, bscan: Path) -> None:
@@ -125,3 +127,35 @@ def test_import_to_a_place_that_cannot_be_written(run: Run, bscan: Path, tmp_pat
     result = run("import", tmp_path, bscan / "target", "--kind", "folders")
     assert result.exit_code in (1, 2)
     only_error(result)
+
+
+def test_volumes_of_a_file_are_listed_and_named(run: Run, tmp_path: Path) -> None:
+    other = MadeVolume(make_raw(2), PLAIN.places[:2], eye="R", number=40)
+    file = write_e2e(tmp_path / "eye.E2E", PLAIN, other)
+    result = run("info", file)
+    assert result.exit_code == 0
+    assert "eye.E2E#0" in result.stdout
+    assert "eye.E2E#1" in result.stdout
+    (about,) = json.loads(run("info", file, "--json").stdout)
+    assert [Path(one["path"]).name for one in about["volumes"]] == ["eye.E2E#0", "eye.E2E#1"]
+    (about,) = json.loads(run("info", f"{file}#1", "--json").stdout)
+    assert (about["bscans_read"], about["laterality"]) == (2, "OD")
+    assert "there is no volume 2" in only_error(run("info", f"{file}#2"))
+
+
+def test_names_of_patients_are_shown_on_request_alone(run: Run, tmp_path: Path) -> None:
+    file = write_vol(tmp_path / "eye.vol", patient="DOE-1234")
+    plain = [run("info", file).output, run("info", file, "--json").output]
+    assert not any("DOE" in text for text in plain)
+    assert "DOE-1234" in run("info", file, "--show-identifiers").stdout
+    (about,) = json.loads(run("info", file, "--show-identifiers", "--json").stdout)
+    assert "DOE-1234" in about["identifiers"].values()
+    save_bscan(tmp_path / "a.png", seed=1)
+    (about,) = json.loads(run("info", tmp_path / "a.png", "--show-identifiers", "--json").stdout)
+    assert about["identifiers"] == {}
+
+
+def test_the_trust_sheet_is_shown(run: Run, tmp_path: Path) -> None:
+    text = run("info", write_vol(tmp_path / "eye.vol", from_above=True)).stdout
+    assert "3.9 µm (file)" in text
+    assert "inferior to superior (file: positions of the B-scans; reversed on reading)" in text

@@ -12,6 +12,9 @@ from napari_retseg.device_layers import choose_device_classes, label_device_laye
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.io.suffixes import stem_of
+from napari_retseg.io.volumes import SeveralVolumesError
+from napari_retseg.plaintext import make_visible
+from napari_retseg.plural import count_noun
 from napari_retseg.scan import FUNDUS_UM, OctScan
 from napari_retseg.ui.layers import (
     FUNDUS,
@@ -26,6 +29,7 @@ from napari_retseg.ui.layers import (
 from napari_retseg.ui.likeness import may_be_oct
 from napari_retseg.ui.placing import place_fundus
 from napari_retseg.ui.provenance import describe_origin
+from napari_retseg.volume_path import name_volume
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | list[str]], list[LayerData]]
@@ -49,9 +53,34 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
         Where a scan cannot be read, or several do not make a stack.
     """
     if isinstance(path, str):
-        return _show_scan(read_scan(Path(path)))
+        return _show_scan(_read_chosen(Path(path)))
     scans = [read_scan(Path(p)) for p in path]
     return _show_scan(scans[0] if len(scans) == 1 else stack_bscans(scans))
+
+
+def _read_chosen(path: Path) -> OctScan:
+    """Read a scan; of several volumes in its file the user chooses one."""
+    try:
+        return read_scan(path)
+    except SeveralVolumesError as several:
+        chosen = ask_for_volume(several)
+        if chosen is None:
+            raise
+        return read_scan(name_volume(path, chosen))
+
+
+def ask_for_volume(several: SeveralVolumesError) -> int | None:
+    """Let the user choose a volume of a file; None where nobody can be asked, or cancels."""
+    from qtpy.QtWidgets import QApplication, QInputDialog
+
+    if not isinstance(QApplication.instance(), QApplication):
+        return None
+    lines = [make_visible(f"{number}: {text}") for number, text in enumerate(several.volumes)]
+    question = f"{make_visible(several.path.name)} contains {count_noun(len(lines), 'volume')}."
+    line, is_chosen = QInputDialog.getItem(
+        QApplication.activeWindow(), "Choose a volume", question, lines, 0, False
+    )
+    return lines.index(line) if is_chosen else None
 
 
 def _show_scan(scan: OctScan) -> list[LayerData]:

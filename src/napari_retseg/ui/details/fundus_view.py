@@ -12,7 +12,8 @@ from napari_retseg.ui.widgets.theme import read_look
 
 #: Seen on bright and dark fundus alike, by people with any colour vision (Okabe and Ito, 2008).
 _LINE, _CURRENT = QColor("#009e73"), QColor("#f0e442")
-_LINE.setAlpha(150)
+#: Opacity of the lines: many of them would hide the fundus.
+_FEW, _OPACITY, _OPACITY_OF_MANY = 25, 170, 70
 _HEIGHT = 260
 
 
@@ -104,7 +105,10 @@ class FundusView(QWidget):
             painter.fillRect(frame, QColor(read_look(self).raised))
         else:
             painter.drawPixmap(frame, self._pixmap, QRectF(self._pixmap.rect()))
-        painter.setPen(QPen(_LINE, 1))
+        are_few = len(self.fundus.lines_mm) <= _FEW
+        color = QColor(_LINE)
+        color.setAlpha(_OPACITY if are_few else _OPACITY_OF_MANY)
+        painter.setPen(QPen(color, 1))
         for line in self.fundus.lines_mm:
             self._draw(painter, line)
         if 0 <= self.bscan < len(self.fundus.lines_mm):

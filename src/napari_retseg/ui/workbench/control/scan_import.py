@@ -13,6 +13,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import RetsegError
 from napari_retseg.io import read_scan
+from napari_retseg.io.devices import list_volumes
 from napari_retseg.plural import agree, count_noun
 from napari_retseg.records import first_problem
 from napari_retseg.ui.layers import FUNDUS, is_scan_layer, scan_of_layer
@@ -47,16 +48,20 @@ class ScanImport:
         self._session.viewer.layers.events.inserted.disconnect(self._on_layer_inserted)
 
     def add_files(self, paths: list[Path]) -> None:
-        """Add scans from files or folders, and open the first; what cannot be added is named."""
+        """Add scans from files or folders, and open the first; what cannot be added is named.
+
+        Each volume of a file that holds several is a scan of its own.
+        """
         faults: list[str] = []
 
         def add(workspace: Workspace) -> list[ScanEntry]:
             added = []
-            for path in paths:
+            volumes = [volume for path in paths for volume in list_volumes(path)]
+            for volume in volumes:
                 try:
-                    added.append(workspace.add_scan(read_scan(path)))
+                    added.append(workspace.add_scan(read_scan(volume)))
                 except RetsegError as error:
-                    if len(paths) == 1:
+                    if len(volumes) == 1:
                         raise
                     faults.append(str(error))
             return added
