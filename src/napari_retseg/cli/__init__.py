@@ -12,6 +12,7 @@ import typer
 
 from napari_retseg import __version__
 from napari_retseg.cli import models, study, workspace
+from napari_retseg.cli.anonymise import anonymise
 from napari_retseg.cli.demo import demo
 from napari_retseg.cli.evaluate import evaluate
 from napari_retseg.cli.group import CommandGroup
@@ -61,6 +62,7 @@ def _root(
 
 app.command("demo")(demo)
 app.command("info")(info)
+app.command("anonymise")(anonymise)
 app.command("import")(import_)
 app.command("predict")(predict)
 app.command("train")(train)
