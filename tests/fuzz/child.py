@@ -29,7 +29,7 @@ def change(seeds: Path, kind: str, case: Path, seed: str) -> str:
     source = seeds / kind
     rng = random.Random(seed)
     files = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    texts = [path for path in files if path.suffix in (".json", ".jsonl", ".yaml")]
+    texts = [path for path in files if path.suffix in (".json", ".jsonl", ".yaml", ".xml")]
     pool = texts if texts and rng.random() < 0.7 else files
     chosen = rng.choice([path for path in pool if not path.name.startswith(".")] or files)
     for path in files:

@@ -6,11 +6,13 @@ import gzip
 import io
 import json
 import random
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import yaml
 
@@ -234,6 +236,52 @@ def _break_topcon(rng: random.Random, data: bytes) -> bytes:
     return (_break_bytes if rng.random() < 0.3 else _break_chunks)(rng, data)
 
 
+def _break_xml(rng: random.Random, data: bytes) -> bytes:
+    """Change, remove, repeat or exchange elements."""
+    if rng.random() < 0.1:
+        bomb = b'<!DOCTYPE HEDX [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+        return rng.choice(
+            (bomb + data, b"<HEDX>" + b"<a>" * 5000, data * 2, b"<HEDX/>", b"\xff\xfe")
+        )
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError:
+        return _break_bytes(rng, data)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        parent = rng.choice([one for one in root.iter() if len(one)] or [root])
+        place = rng.randrange(max(len(parent), 1))
+        kind = rng.randrange(6) if len(parent) else 0
+        if kind <= 2:
+            one = rng.choice(list(root.iter()))
+            one.text = _break_text(rng, one.text or "")
+        elif kind == 3:
+            del parent[place]
+        elif kind == 4:
+            parent.insert(place, rng.choice(list(parent)))
+        else:
+            parent[place].tag = rng.choice(list(root.iter())).tag
+        if len(ElementTree.tostring(root)) > 3 * len(data) + 1000:  # elements within themselves
+            return data
+    return ElementTree.tostring(root)
+
+
+def _break_text(rng: random.Random, text: str) -> str:
+    values = [value for value in _VALUES if isinstance(value, int | float | str)]
+    chosen = str(rng.choice((*_NUMBERS, *values)))
+    safe = "".join(c for c in chosen if c.isprintable() and not "\ud800" <= c <= "\udfff")
+    return rng.choice((safe, safe, text * 2, text[: len(text) // 2], f"-{text}", f"{text} {safe}"))
+
+
+def _break_e2e(rng: random.Random, data: bytes) -> bytes:
+    """Change the header of a piece of data, or what comes first in it."""
+    places = [found.start() for found in re.finditer(rb"MDbD", data)]
+    if not places or rng.random() < 0.3:
+        return _break_bytes(rng, data)
+    at = rng.choice(places)
+    end = min(at + rng.choice((60, 84, 250, 800)), len(data))
+    return data[:at] + _break_bytes(rng, data[at:end]) + data[end:]
+
+
 _INNER: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "gz": _break_gzip,
     "npz": _break_zip,
@@ -241,6 +289,8 @@ _INNER: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "zip": _break_zip,
     "png": _break_png,
     "mat": _break_mat,
+    "xml": _break_xml,
+    "E2E": _break_e2e,
     "safetensors": _break_safetensors,
     "fda": _break_topcon,
     "fds": _break_topcon,

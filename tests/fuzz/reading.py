@@ -13,7 +13,7 @@ from napari_retseg.dataset import Case
 from napari_retseg.dataset.loading import load_dataset
 from napari_retseg.errors import RetsegError
 from napari_retseg.io import describe_scan, read_labels, read_scan
-from napari_retseg.io.devices import read_identifiers
+from napari_retseg.io.devices import list_volumes, read_identifiers
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, suffix_of
 from tests.fuzz.seeds import FILES, FOLDERS
 
@@ -45,9 +45,14 @@ def _each(*steps: Callable[[], object]) -> None:
 
 
 def _read_scan(path: Path) -> None:
+    volumes = list_volumes(path)
+    _each(*(lambda volume=volume: _read_volume(volume) for volume in volumes))
+    read_identifiers(path)
+
+
+def _read_volume(path: Path) -> None:
     scan = read_scan(path)
     describe_scan(scan)
-    read_identifiers(path)
     for index in itertools.islice(range(scan.n_bscans), _MOST):
         plane = scan.read_bscan(index)
         assert plane.shape == (scan.n_channels, *scan.spatial_shape[-2:])
@@ -67,6 +72,10 @@ def _read_optovue(folder: Path) -> None:
         lambda: _read_scan(folder / "a.oct"),
         lambda: _read_scan(folder / "a.oct#0"),
     )
+
+
+def _read_export(folder: Path) -> None:
+    _read_scan(folder / "export")
 
 
 def _read_dataset(folder: Path) -> None:
@@ -180,4 +189,5 @@ _READERS: dict[str, Callable[[Path], None]] = {
     "origin": _read_origin,
     "bundle": _read_bundle,
     "checkpoint": _read_checkpoint,
+    "heyex": _read_export,
 }

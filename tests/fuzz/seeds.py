@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig
 from napari_retseg.io import write_labels, write_scan
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
-from tests.io import octfiles, topconfile
+from tests.io import e2e_file, heyex_export, octfiles, topconfile
 
 STACK = np.random.default_rng(0).integers(0, 4, (3, 24, 32), dtype=np.uint8)
 CLASSES = LabelSet.from_names(["upper", "lower", "fluid"])
@@ -86,6 +87,18 @@ def _optovue(folder: Path) -> None:
     octfiles.write_optovue(folder / "a.oct", stack, stack[:1], text=text)
 
 
+def _e2e(path: Path) -> None:
+    rows = {0: np.full((3, 8), 1.5), 1: np.full((3, 8), 4.0)}
+    other = replace(e2e_file.PLAIN, number=31, eye="R", slices=[0, 2, 6])
+    e2e_file.write_e2e(path, replace(e2e_file.PLAIN, rows=rows), other)
+
+
+def _heyex(folder: Path) -> None:
+    plain = heyex_export.PLAIN
+    rows = {"ILM": np.full((3, 8), 1.5), "BM": np.full((3, 8), 4.0)}
+    heyex_export.write_export(folder / "export", replace(plain, rows=rows), replace(plain, eye="R"))
+
+
 #: Name of the file and how it is made.
 FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "png": ("a.png", lambda f: Image.fromarray(STACK[0]).save(f, dpi=(2208, 6563))),
@@ -124,6 +137,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "img": ("P1_Macular Cube 32x3_1-2-2020_1-1-1_OD_sn1_cube_z.img",
             lambda f: f.write_bytes(np.resize(STACK, (3, 1024, 32)).tobytes())),
     "bioptigen": ("a.oct", lambda f: octfiles.write_bioptigen(f, STACK.astype(np.uint16))),
+    "e2e": ("a.E2E", _e2e),
 }  # fmt: skip
 
 
@@ -274,6 +288,7 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "origin": _origin,
     "bundle": _bundle,
     "checkpoint": _checkpoint,
+    "heyex": _heyex,
 }
 #: What needs torch to be read, or made.
 WITH_TORCH = ("bundle", "checkpoint")

@@ -109,6 +109,7 @@ def _list_chunks(volume: MadeVolume) -> list[tuple[tuple[int, int, int, int], in
     whole = (*series, -1)
     chunks = [
         (whole, 11, bytes(14) + volume.eye.encode() + bytes(12)),
+        ((*series[:2], -1, -1), 13, "Retina\0HRA + Spectralis\0".encode("utf-16-le")),
         (whole, 9005, _texts("Retina")),
         (whole, 9006, _texts(volume.pattern_name, "x")),
         (whole, 9007, _texts("Infra-Red", "IR")),

@@ -57,7 +57,7 @@ def test_a_volume_is_read_as_eyepy_reads_it(file: Path) -> None:
         (volume,) = reader.volumes
     assert_same(scan, volume.data)
     assert isinstance(scan.pixels, PagedPixels)
-    assert scan.laterality == "OS"
+    assert (scan.laterality, scan.device) == ("OS", "Heidelberg Spectralis")
     assert scan.fundus is not None
     np.testing.assert_array_equal(scan.fundus, volume.localizer.data)
     assert list(scan.metadata[BOUNDARIES]) == list(volume.layers) == ["ILM", "BM"]
@@ -102,7 +102,7 @@ def test_a_real_file_without_directories(shared_data: Path) -> None:
     scan = read_scan(file)
     # the shape that makes a retina of it: rows and columns exchanged give stripes
     assert scan.pixels.shape == (1, 496, 512)
-    assert scan.laterality == "OS"
+    assert (scan.laterality, scan.device) == ("OS", "Heidelberg")
     assert scan.spacing_um == (None, None, None)
     assert scan.spacing_source == "unknown"
     assert scan.acquisition.left_out == ("1 other image",)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from napari_retseg.errors import InputError
 
 #: What a chunk holds.
-PATIENT, LATERALITY, SCAN_PATTERN = 9, 11, 9006
+PATIENT, LATERALITY, DEVICE, SCAN_PATTERN = 9, 11, 13, 9006
 EXAM_TIME, PREAMBLE, BSCAN, CONTOUR = 10005, 3, 10004, 10019
 IMAGE = 0x40000000
 

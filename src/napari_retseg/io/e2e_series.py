@@ -16,6 +16,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.e2e_chunks import (
     BSCAN,
     CONTOUR,
+    DEVICE,
     EXAM_TIME,
     IMAGE,
     IMAGE_HEADER,
@@ -40,6 +41,8 @@ _BSCAN_HEAD = struct.Struct("<12x4f8xf20xIIII")
 _BSCAN_BYTES = _BSCAN_HEAD.size
 #: Frames averaged and quality, in files of newer devices.
 _AVERAGED_AT, _QUALITY_AT = 120, 156
+_DEVICE_BYTES = 4096
+_SPECTRALIS = "Spectralis".encode("utf-16-le")
 _CONTOUR_HEAD = struct.Struct("<4xI4xI")
 _PATTERN_BYTES = 8 + 2 * 256
 _LONGEST_LINE = 2**16
@@ -123,12 +126,15 @@ class Contents:
         Those with B-scans, in the order of their numbers.
     patients, exam_times
         Where these lie.
+    spectralis
+        Numbers of patient and study whose device is a Spectralis.
     """
 
     series: tuple[StoredSeries, ...]
     n_empty: int
     patients: tuple[Chunk, ...]
     exam_times: tuple[Chunk, ...]
+    spectralis: frozenset[tuple[int, int]]
 
 
 def read_contents(path: Path, stream: BinaryIO, size: int) -> Contents:
@@ -141,9 +147,12 @@ def read_contents(path: Path, stream: BinaryIO, size: int) -> Contents:
     """
     found: dict[tuple[int, int, int], StoredSeries] = {}
     chunks: dict[int, list[Chunk]] = {PATIENT: [], EXAM_TIME: []}
+    spectralis = set()
     for chunk in walk_chunks(path, stream, size):
         if chunk.kind in chunks:
             chunks[chunk.kind].append(chunk)
+        elif chunk.kind == DEVICE and _SPECTRALIS in chunk.read(stream, _DEVICE_BYTES):
+            spectralis.add(chunk.series[:2])
         elif chunk.kind in _TAKERS:
             series = found.setdefault(chunk.series, StoredSeries(chunk.series))
             _TAKERS[chunk.kind](stream, chunk, series)
@@ -153,6 +162,7 @@ def read_contents(path: Path, stream: BinaryIO, size: int) -> Contents:
         n_empty=sum(bool(one.slo) for one in found.values() if not one.images),
         patients=tuple(chunks[PATIENT]),
         exam_times=tuple(chunks[EXAM_TIME]),
+        spectralis=frozenset(spectralis),
     )
 
 

@@ -46,8 +46,8 @@ _EXAM_AT = 88
 _PATIENT_AT = 136
 #: Number and id of the patient, birth date; number and id of the visit, its date.
 _PATIENT = struct.Struct("<I24sdI24sd")
-#: Numbers and text of patient and visit, birth date.
-_PERSON = slice(_PATIENT_AT, 200)
+#: Eye and time of the examination; numbers and text of scan, patient and visit, dates.
+_EYE, _PRIVATE = slice(84, 88), (slice(84, 96), slice(104, 258))
 _BSCAN_HEADER = struct.Struct("<12xI4dIIf")
 _SHIFT_AT = 64
 _SHIFT = struct.Struct("<6f")
@@ -144,7 +144,7 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         spacing_um=spacing,
         spacing_source="file" if any(spacing) else "unknown",
         source=path,
-        laterality=_laterality(header.scan_position),
+        laterality=_laterality(_text(head[_EYE])),
         device="Heidelberg Spectralis",
         scan_pattern=pattern,
         patient_key=key,
@@ -212,11 +212,12 @@ def _read_head(path: Path, stream: Any, size: int) -> bytes:
 def _reduce_header(head: bytes) -> bytes:
     """The header without B-scans, so that eyepy stops behind the SLO, and without the patient.
 
-    eyepy takes ASCII only and would repeat the name of a Jörg in its complaint.
+    eyepy takes ASCII and possible dates only, and would repeat the name of a Jörg in its complaint.
     """
     changed = bytearray(head)
     struct.pack_into("<I", changed, _N_BSCANS_AT, 0)
-    changed[_PERSON] = bytes(_PERSON.stop - _PERSON.start)
+    for place in _PRIVATE:
+        changed[place] = bytes(place.stop - place.start)
     return bytes(changed)
 
 
@@ -297,8 +298,7 @@ def _spacing(header: Any) -> tuple[float | None, ...]:
     return tuple(to_um(size, "mm") for size in (header.distance, header.scale_y, header.scale_x))
 
 
-def _laterality(position: str) -> Laterality | None:
-    eye = position.strip("\0 ")
+def _laterality(eye: str) -> Laterality | None:
     return cast("Laterality", eye) if eye in ("OD", "OS") else None
 
 
