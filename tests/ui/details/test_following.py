@@ -14,6 +14,7 @@ from napari_retseg.acquisition import Acquisition
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.details.following import Following, FundusMap, make_fundus_map, stretch
 from napari_retseg.ui.readers import read_layers
+from tests.ui.workbench.playedbench import PlayedBench
 from tests.volfile import write_vol
 
 
@@ -136,3 +137,19 @@ def test_colours_and_any_range_become_grey() -> None:
     assert grey.dtype == np.uint8
     assert (grey.min(), grey.max()) == (0, 255)
     assert not stretch(np.zeros((4, 4))).any()
+
+
+def test_what_the_user_enters_is_shown(tmp_path: Path, own_models: Path) -> None:
+    played = PlayedBench()
+    played.start(tmp_path / "work", write_vol(tmp_path / "eye.vol", eye=""))
+    following = Following(played.viewer)
+    assert dict(following.state.rows)["laterality"] == "unknown"
+    played.bench.scan_import.describe(laterality="OD", spacing_um=(200.0, 4.0, 12.0))
+    played.settle()
+    following.check()
+    rows = dict(following.state.rows)
+    assert rows["laterality"] == "OD (user)"
+    assert rows["axial pixel size"] == "4 µm (user)"
+    assert rows["order of A-scans"].startswith("temporal to nasal")
+    following.close()
+    played.close()

@@ -12,13 +12,14 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QScrollArea, QWidget
 from napari_retseg.ui.details.following import Following
 from napari_retseg.ui.details.fundus_view import FundusView
 from napari_retseg.ui.plain import PlainLabel, make_text
-from napari_retseg.ui.widgets.pieces import lay_out_column, show_text
+from napari_retseg.ui.widgets.pieces import lay_out_column, show_text, start_timer
 from napari_retseg.ui.widgets.theme import GAP, MARGIN, TIGHT, ThemedWidget, read_look
 from napari_retseg.ui.workbench.docks import Neighbour
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+_REFRESH_MS = 300
 _EMPTY = "Open a scan to see where its B-scans lie and what is known about it."
 
 
@@ -54,6 +55,7 @@ class DetailsDock(QWidget):
         events.rows.connect(self._show_rows)
         events.bscan.connect(self.view.mark)
         self.view.clicked.connect(self.following.go_to)
+        start_timer(self, _REFRESH_MS, self.following.check)
         state = self.following.state
         self._show_name(state.name)
         self._show_fundus()

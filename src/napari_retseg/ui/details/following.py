@@ -20,7 +20,7 @@ from napari_retseg.ui.layers import (
     scan_of_layer,
     show_bscan,
 )
-from napari_retseg.ui.provenance import attributes_of, find_scan
+from napari_retseg.ui.provenance import PROVENANCE, attributes_of, find_scan
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -146,6 +146,7 @@ class Following:
         # plugins are given a proxy, through which the pixels are other objects
         self._viewer = viewer = getattr(viewer, "__wrapped__", viewer)
         self._layer: Image | None = None
+        self._known: Any = None
         layers = viewer.layers
         self._events = (
             layers.events.inserted, layers.events.removed, layers.selection.events.active
@@ -169,10 +170,10 @@ class Following:
         if self._layer is not None and bscan >= 0:
             show_bscan(self._layer, self._viewer, bscan)
 
-    def describe_anew(self) -> None:
-        """Read again what is said of the scan: the user may have entered its scale."""
-        self._layer = None
-        self._on_layers()
+    def check(self) -> None:
+        """Show what was said of the scan meanwhile: the user may have entered its scale."""
+        if self._layer is not None and self._layer.metadata.get(PROVENANCE) is not self._known:
+            self._show()
 
     def _on_layers(self, _event: Any = None) -> None:
         layer = self._find_layer()
@@ -191,6 +192,7 @@ class Following:
         return scans[-1] if scans else None
 
     def _show(self) -> None:
+        self._known = None if self._layer is None else self._layer.metadata.get(PROVENANCE)
         if self._layer is None:
             self.state.name, self.state.fundus, self.state.rows = "", None, ()
             return
