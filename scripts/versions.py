@@ -24,13 +24,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "versions"
-EXTRAS = ("all", "n4", "notebook", "oct")
+EXTRAS = ("all", "dicom-seg", "n4", "notebook", "oct")
 #: What the tests themselves need, in any version.
 TOOLS = ("hypothesis", "psutil", "pytest", "pytest-qt", "pytest-timeout", "pytest-xdist")
 TESTS = (
     *(
         f"tests/io/test_{kind}.py"
-        for kind in ("heidelberg", "nifti", "numpyfiles", "raster", "tiff")
+        for kind in (
+            "dicom",
+            "dicom_seg",
+            "heidelberg_vol",
+            "nifti",
+            "numpyfiles",
+            "raster",
+            "tiff",
+        )
     ),
     "tests/api/test_evaluation.py",
     "tests/dataset/test_loading.py",

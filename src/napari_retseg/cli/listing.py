@@ -12,7 +12,7 @@ from natsort import natsorted, ns
 
 from napari_retseg.errors import UsageError
 from napari_retseg.io import is_scan_path, label_path, read_scan
-from napari_retseg.io.devices import is_device_file, list_volumes
+from napari_retseg.io.devices import is_export, list_volumes
 from napari_retseg.io.suffixes import list_bscans, stem_of
 from napari_retseg.plural import count_noun, list_first
 
@@ -93,7 +93,7 @@ def list_scans(
     listing = Listing()
     own = None if output is None else _resolve(output)
     for path in inputs:
-        if not _is_folder(path) or is_device_file(path):
+        if not _is_folder(path) or is_export(path):
             listing.places += [Place(volume) for volume in list_volumes(path)]
             continue
         before = len(listing.places)
@@ -117,7 +117,7 @@ def _take_folder(
         if _is_folder(entry):
             if entry.is_symlink():
                 left_out.subfolders.append(entry.name)
-            elif is_device_file(entry):  # an export of a device is one scan
+            elif is_export(entry):  # an export of a device is one scan
                 scans += list_volumes(entry)
             elif not recursive:
                 left_out.subfolders.append(entry.name)
@@ -151,7 +151,7 @@ def _walk(folder: Path, own: Path | None) -> Iterator[Path]:
     yield folder
     for entry in _list_entries(folder):
         is_own = not _is_folder(entry) or entry.is_symlink() or _resolve(entry) == own
-        if not is_own and not is_device_file(entry):
+        if not is_own and not is_export(entry):
             yield from _walk(entry, own)
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.suffixes import XML_MODULES, holds_export, suffix_of
+from napari_retseg.io.file_errors import is_folder
+from napari_retseg.io.suffixes import (
+    DICOM_SUFFIXES,
+    XML_MODULES,
+    holds_dicom,
+    holds_export,
+    holds_frames,
+    is_dicom,
+    suffix_of,
+)
 from napari_retseg.io.volumes import SeveralVolumesError
 from napari_retseg.io.xmltree import read_root_name
 from napari_retseg.scan import OctScan
@@ -56,13 +65,14 @@ MODULES = {
     ".fds": "topcon",
     ".img": "zeiss",
     ".oct": "dot_oct",
+    **dict.fromkeys(DICOM_SUFFIXES, "dicom"),
 }
 
 
 def find_device_reader(path: Path) -> DeviceReader | None:
     """Return the module that reads a device's file, or its export folder; None for other files.
 
-    XML files, and folders with XML files, are told by their content.
+    XML files, files without a suffix, and folders are told by their content.
     """
     name = _find_module(path)
     if name is None:
@@ -75,6 +85,14 @@ def is_device_file(path: Path) -> bool:
     try:
         return find_device_reader(path) is not None
     except InputError:  # it may not be entered; reading it says so
+        return False
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder is one export of a device, not a folder of scans."""
+    try:
+        return is_device_file(folder) and (holds_export(folder) or holds_frames(folder))
+    except InputError:
         return False
 
 
@@ -114,6 +132,7 @@ def _find_module(path: Path) -> str | None:
     if suffix == ".xml":
         # the module of the suffix says what is wrong with any other XML
         return XML_MODULES.get(read_root_name(path) or "", MODULES[suffix])
-    if suffix in MODULES:
-        return MODULES[suffix]
-    return "heidelberg_xml" if holds_export(path) else None
+    if is_folder(path):
+        found = "heidelberg_xml" if holds_export(path) else None
+        return found or ("dicom" if holds_dicom(path) else MODULES.get(suffix))
+    return "dicom" if is_dicom(path) else MODULES.get(suffix)

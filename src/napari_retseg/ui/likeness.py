@@ -15,11 +15,17 @@ from PIL import Image
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import is_scan_path
-from napari_retseg.io.suffixes import BSCAN_SUFFIXES, holds_export, list_bscans, suffix_of
+from napari_retseg.io.suffixes import (
+    BSCAN_SUFFIXES,
+    holds_dicom,
+    holds_export,
+    list_bscans,
+    suffix_of,
+)
 from napari_retseg.io.zeiss import is_cube_name
 
 #: Folders that are one image in the format of others.
-_FOREIGN_FOLDERS = (".zarr", ".n5", ".dcm", ".app")
+_FOREIGN_FOLDERS = (".zarr", ".n5", ".app")
 _TIFF = (".tif", ".tiff")
 #: A B-scan may be drawn on: lines, numbers, an arrow. More coloured pixels make a photograph.
 _MOST_COLOUR = 0.2
@@ -35,7 +41,7 @@ def may_be_oct(path: Path) -> bool:
         return False
     try:
         if path.is_dir():
-            return holds_export(path) or _is_folder_of_bscans(path)
+            return holds_export(path) or holds_dicom(path) or _is_folder_of_bscans(path)
         if suffix_of(path) == ".img":
             # pairs of .hdr and .img are images of other kinds
             return is_cube_name(path.name)
