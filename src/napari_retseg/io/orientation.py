@@ -7,13 +7,16 @@ is noted. Where a file has no positions, nothing is changed and the order is unk
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.acquisition import NOT_RASTERS, find_direction
+from napari_retseg.errors import InputError
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.scan import BOUNDARIES, OctScan
 
@@ -83,6 +86,31 @@ def to_file_order(labels: NDArray[Any], scan: OctScan) -> NDArray[Any]:
     """Bring labels of a scan, (bscan, depth, width), into the order of its file."""
     names = scan.acquisition.reversed_axes
     return flip(labels, bscans="bscan" in names, ascans="width" in names, bscan_axis=-3)
+
+
+def boundaries_to_file_order(
+    path: Path, boundaries: Mapping[str, NDArray[Any]], scan: OctScan
+) -> dict[str, NDArray[Any]]:
+    """Bring boundaries of a scan, (bscan, width) each, into the order of its file.
+
+    Raises
+    ------
+    InputError
+        Where there are none, or they do not fit the scan; naming `path`.
+    """
+    expected = scan.n_bscans, scan.spatial_shape[-1]
+    if not boundaries:
+        raise InputError(f"{path}: there are no boundaries to write")
+    for name, rows in boundaries.items():
+        if rows.shape != expected:
+            raise InputError(
+                f"{path}: boundary {name} of shape {rows.shape} does not fit a scan of {expected}"
+            )
+    names = scan.acquisition.reversed_axes
+    return {
+        name: flip(rows, bscans="bscan" in names, ascans="width" in names)
+        for name, rows in boundaries.items()
+    }
 
 
 def _reverse(values: tuple[Any, ...], wanted: bool) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from napari_retseg.io.file_layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.grey import Values
 from napari_retseg.io.nifti import read_nifti
 from napari_retseg.io.numpyfiles import is_colour, read_npy, read_npz
+from napari_retseg.io.octexplorer_xml import attach_surfaces
 from napari_retseg.io.orientation import put_upright
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.save import save_planes
@@ -101,9 +102,16 @@ def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     file, volume = split_volume(path)
     device = find_device_reader(file)
     if device is not None:
-        return replace(put_upright(device.read(file, volume)), source=path)
+        scan = attach_surfaces(device.read(file, volume), path)
+        return replace(put_upright(scan), source=path)
     if volume is not None:
         raise InputError(f"{path}: files of this type hold one volume; leave out the #{volume}")
+    scan = _open_plain(path, values, expected)
+    return attach_surfaces(scan, path) if values == "grey" else scan
+
+
+def _open_plain(path: Path, values: Values, expected: _Shape) -> OctScan:
+    """Open what is no device's."""
     if is_folder(path):
         return open_folder(path, values, expected=expected)
     reader = _READERS.get(suffix_of(path))
