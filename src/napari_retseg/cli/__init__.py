@@ -15,6 +15,7 @@ from napari_retseg.cli import models, study, workspace
 from napari_retseg.cli.anonymise import anonymise
 from napari_retseg.cli.demo import demo
 from napari_retseg.cli.evaluate import evaluate
+from napari_retseg.cli.export import export
 from napari_retseg.cli.group import CommandGroup
 from napari_retseg.cli.gui import gui
 from napari_retseg.cli.importing import import_
@@ -67,6 +68,7 @@ app.command("import")(import_)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("export")(export)
 app.add_typer(models.app, name="models")
 app.add_typer(study.app, name="study")
 app.add_typer(workspace.app, name="workspace")

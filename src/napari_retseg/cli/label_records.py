@@ -115,7 +115,7 @@ class ModelOrigin:
     def of_scan(self, path: Path) -> Origin:
         """Return the origin of a scan's labels; the whole scan is read for it."""
         return Origin(
-            scan=_hash_scan(path),
+            scan=hash_scan(path),
             weights=self._weights,
             model=self._model,
             options=self._options,
@@ -176,7 +176,7 @@ def hash_planes(shape: Iterable[int], planes: Mapping[int, str]) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def _hash_scan(path: Path) -> str:
+def hash_scan(path: Path) -> str:
     """Hash a file, or the names and contents of the pictures in a folder."""
     if not path.is_dir() or is_device_file(path):
         return hash_path(path)

@@ -1,0 +1,139 @@
+"""``napari-retseg export``: labels as other programs read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.terminal import answer
+from napari_retseg.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from napari_retseg.classes import LabelSet
+
+SUFFIXES = (".csv", ".xml", ".dcm")
+
+
+def export(
+    labels: Annotated[Path, typer.Argument(help="Label file, for example one from 'predict'.")],
+    scan: Annotated[Path, typer.Option(help="Scan that the labels belong to.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="File to write: .csv or .xml for layer boundaries, .dcm for DICOM Segmentation."
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
+    ] = None,
+    keep_identifiers: Annotated[
+        bool,
+        typer.Option(
+            "--keep-identifiers",
+            help="Copy the patient's name, number and dates from the scan into the .dcm file.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export labels as layer boundaries (CSV, OCTExplorer XML) or as DICOM Segmentation.
+
+    B-scans and A-scans are written in the order of the scan's file. Without --model, the names of
+    the classes come from dataset.json or classes.json beside the labels.
+
+    A DICOM Segmentation needs a DICOM scan. It refers to the scan, so that a viewer can lay it
+    over the scan. Name, number and dates of the patient stay empty unless the scan is
+    anonymised or you give --keep-identifiers.
+    """
+    from napari_retseg.io import read_labels, read_scan
+    from napari_retseg.io.suffixes import suffix_of
+
+    suffix = suffix_of(output)
+    if suffix not in SUFFIXES:
+        raise UsageError(f"--output {output}: use one of {' '.join(SUFFIXES)}")
+    if keep_identifiers and suffix != ".dcm":
+        raise UsageError("--keep-identifiers can only be used with a .dcm file")
+    found = read_scan(scan)
+    _check_scan(labels, scan)
+    values = read_labels(labels, scan=found)
+    classes = _name_classes(labels, model)
+    unknown = classes.unknown_values(values)
+    if unknown:
+        raise InputError(f"{labels}: label values {unknown} have no class; give the right --model")
+    if suffix == ".dcm":
+        about = _write_dicom(output, values, found, classes, keep_identifiers)
+    else:
+        about = _write_boundaries(output, values, found, classes)
+    lines = [f"{labels} -> {output} ({about.pop('what')})", *about.pop("notes", ())]
+    answer({"labels": str(labels), "output": str(output), **about}, lines, as_json=as_json)
+
+
+def _check_scan(labels: Path, scan: Path) -> None:
+    """Refuse labels that were predicted from another scan, where that is known."""
+    from napari_retseg.cli.label_records import Records, hash_scan
+
+    record = Records(labels.parent).look(labels).record
+    if record is not None and record.made_from.scan != hash_scan(scan):
+        raise InputError(f"{labels}: made from another scan than {scan}; choose the right one")
+
+
+def _name_classes(labels: Path, model: str | None) -> LabelSet:
+    from napari_retseg.dataset.loading import name_classes
+    from napari_retseg.models import find_model, read_info
+
+    if model is not None:
+        return read_info(find_model(model)).classes
+    return name_classes(labels.parent, [labels])
+
+
+def _order_layers(classes: LabelSet) -> list[int]:
+    """Values of the classes that are layers, from the vitreous to the sclera."""
+    from napari_retseg.infer.layer_order import layer_order
+
+    try:
+        return [classes.classes[index].value for index in layer_order(classes)]
+    except UsageError:
+        return []
+
+
+def _write_boundaries(output: Path, values: Any, scan: Any, classes: LabelSet) -> dict[str, Any]:
+    from napari_retseg.io.boundary_csv import write_boundaries
+    from napari_retseg.io.octexplorer_xml import write_surfaces
+    from napari_retseg.layers import boundaries_of_labels, name_boundaries
+    from napari_retseg.plural import count_noun
+
+    layers = _order_layers(classes)
+    if not layers or not scan.is_oct:
+        names = ", ".join(classes.names[1:])
+        raise InputError(
+            f"{output}: boundaries need labels of retinal layers, but the classes are {names}; "
+            "give the right --model"
+        )
+    rows = boundaries_of_labels(values, layers).reshape(len(layers) + 1, scan.n_bscans, -1)
+    boundaries = dict(zip(name_boundaries(classes, layers), rows, strict=True))
+    write = write_boundaries if output.suffix.lower() == ".csv" else write_surfaces
+    write(output, boundaries, scan)
+    what = f"{len(boundaries)} boundaries of {count_noun(scan.n_bscans, 'B-scan')}"
+    return {"what": what, "boundaries": list(boundaries)}
+
+
+def _write_dicom(
+    output: Path, values: Any, scan: Any, classes: LabelSet, keep_identifiers: bool
+) -> dict[str, Any]:
+    from napari_retseg.io.dicom_seg import write_segmentation
+    from napari_retseg.plural import count_noun
+
+    is_copied = write_segmentation(
+        output,
+        values,
+        scan,
+        classes=classes,
+        layers=_order_layers(classes),
+        keep_identifiers=keep_identifiers,
+    )
+    names = list(classes.names[1:])
+    notes = [] if is_copied else ["name, number and dates of the patient are empty"]
+    what = count_noun(len(names), "segment")
+    return {"what": what, "notes": notes, "segments": names, "identifiers_copied": is_copied}

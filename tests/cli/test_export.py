@@ -1,0 +1,124 @@
+"""`export`: labels as boundaries and as DICOM Segmentation."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from napari_retseg.cli.label_records import Origin, Record, Records, hash_labels
+from napari_retseg.io import read_scan, write_labels
+from napari_retseg.io.octexplorer_xml import read_surfaces
+from napari_retseg.scan import OctScan
+from tests.cli.conftest import Run, only_error
+from tests.io.dicomfiles import PERSON, make_opt, make_stack, place_lines, save
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> OctScan:
+    """A DICOM scan whose B-scans run from above, in a folder of its own."""
+    stack = make_stack()
+    lines = place_lines(*stack.shape[::2])[::-1]
+    (tmp_path / "scans").mkdir()
+    return read_scan(save(tmp_path / "scans" / "eye.dcm", make_opt(stack, lines=lines)))
+
+
+@pytest.fixture
+def labels(tmp_path: Path, scan: OctScan) -> Path:
+    """Labels of it, with the names of their classes."""
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (folder / "classes.json").write_text(json.dumps({"NFL": 1, "GCL": 2, "fluid": 3}))
+    values = np.zeros(scan.spatial_shape, np.uint8)
+    for bscan, plane in enumerate(values):
+        plane[5 + bscan : 9] = 1
+        plane[9:14] = 2
+    values[2, 11:13, 4:9] = 3
+    return write_labels(folder / "eye.tif", values, scan=scan)
+
+
+def test_boundaries_as_csv(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
+    target = tmp_path / "eye.csv"
+    result = run("export", labels, "--scan", str(scan.source), "--output", target)
+    assert result.exit_code == 0, result.output
+    assert f"{labels} -> {target} (3 boundaries of 4 B-scans)" in result.output
+    with target.open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert len(lines) == 3 * 4 * 48
+    top = {int(o["bscan"]): o for o in lines if o["boundary"] == "inner boundary of NFL"}
+    # the file's B-scans run from above: its last is the first that is shown
+    assert [float(top[k]["row"]) for k in range(4)] == [7, 6, 5, 4]
+    assert float(top[0]["um"]) == pytest.approx(7 * 3.87)
+
+
+def test_boundaries_as_xml(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
+    target = tmp_path / "eye.xml"
+    run("export", labels, "--scan", str(scan.source), "--output", target)
+    found = read_surfaces(target)
+    assert list(found.boundaries) == [
+        "inner boundary of NFL", "NFL / GCL", "outer boundary of GCL",
+    ]  # fmt: skip
+    assert (found.boundaries["NFL / GCL"] == 8).all()
+    assert found.boundaries["inner boundary of NFL"][:, 0].tolist() == [7, 6, 5, 4]
+
+
+def test_dicom_segmentation(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
+    target = tmp_path / "eye-seg.dcm"
+    arguments = ("export", labels, "--scan", str(scan.source), "--output", target)
+    result = run(*arguments)
+    assert "name, number and dates of the patient are empty" in result.output
+    found = dcmread(target)
+    assert [one.SegmentLabel for one in found.SegmentSequence] == ["NFL", "GCL", "fluid"]
+    assert found.PatientID == ""
+    result = run(*arguments, "--keep-identifiers", "--json")
+    assert json.loads(result.stdout)["identifiers_copied"]
+    assert dcmread(target).PatientID == PERSON["PatientID"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xml", ".dcm"])
+def test_nobody_is_named(
+    run: Run, scan: OctScan, labels: Path, tmp_path: Path, suffix: str
+) -> None:
+    target = tmp_path / f"eye{suffix}"
+    result = run("export", labels, "--scan", str(scan.source), "--output", target)
+    for planted in PERSON.values():
+        for coding in ("utf-8", "latin-1"):
+            assert planted.encode(coding) not in target.read_bytes()
+        assert planted not in result.output
+
+
+def test_labels_of_another_scan_are_refused(
+    run: Run, scan: OctScan, labels: Path, tmp_path: Path
+) -> None:
+    origin = Origin(scan="another", weights="", model="", options={}, program="1")
+    from napari_retseg.io import read_labels
+
+    record = Record(made_from=origin, labels=hash_labels(read_labels(labels)))
+    Records(labels.parent).write(labels, record)
+    target = tmp_path / "eye.csv"
+    result = run("export", labels, "--scan", str(scan.source), "--output", target)
+    assert "made from another scan" in only_error(result)
+    assert not target.exists()
+
+
+def test_what_is_refused(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
+    source = str(scan.source)
+    base = ("export", labels, "--scan", source, "--output")
+    assert "use one of .csv .xml .dcm" in only_error(run(*base, tmp_path / "a.json"))
+    assert "only be used with a .dcm" in only_error(
+        run(*base, tmp_path / "a.csv", "--keep-identifiers")
+    )
+    (labels.parent / "classes.json").write_text(json.dumps({"a": 1, "b": 2, "c": 3}))
+    assert "boundaries need labels of retinal layers" in only_error(run(*base, tmp_path / "a.csv"))
+    (labels.parent / "classes.json").write_text(json.dumps({"NFL": 1, "GCL": 2}))
+    assert "label values [3] have no class" in only_error(run(*base, tmp_path / "a.csv"))
+    other = replace(scan, pixels=np.asarray(scan.pixels)[:2])
+    few = write_labels(tmp_path / "few.tif", np.zeros(other.spatial_shape, np.uint8))
+    assert "do not fit a scan" in only_error(
+        run("export", few, "--scan", source, "--output", tmp_path / "a.csv")
+    )
