@@ -188,6 +188,25 @@ def test_without_a_fundus_image(tmp_path: Path) -> None:
     assert "the fundus image is missing" in scan.notes
 
 
+def test_a_fundus_image_that_cannot_be_read(tmp_path: Path) -> None:
+    write_export(tmp_path / "Sommer", PLAIN)
+    (tmp_path / "Sommer" / "S0SLO.tif").write_bytes(b"II*\0")
+    scan = read_scan(tmp_path / "Sommer")
+    assert scan.fundus is None
+    assert any(note.startswith("the fundus image is left out: ") for note in scan.notes)
+    assert not any("Sommer" in note for note in scan.notes)
+
+
+def test_a_circle_is_told_by_its_place(tmp_path: Path) -> None:
+    # from right to left: a line like this would be turned
+    place = (6.0, 2.0, 6.0 - 5 / (2 * np.pi), 2.0)
+    for pattern, name in (("Other", "circle"), ("Line scan", "line")):
+        made = replace(PLAIN, pixels=PLAIN.pixels[:1], places=[place], pattern=pattern)
+        scan = read_scan(write_export(tmp_path / name, made))
+        assert scan.scan_pattern == name
+        assert bool(scan.acquisition.reversed_axes) == (name == "line")
+
+
 def test_several_series_are_several_volumes(tmp_path: Path) -> None:
     other = replace(PLAIN, pixels=PLAIN.pixels + 100, eye="R", pattern="Star")
     write_export(tmp_path, PLAIN, other)

@@ -133,6 +133,14 @@ def compare_lengths(places: Sequence[Place], width: int, lateral_um: float | Non
         )
 
 
+def is_circle(place: Place, width: int, lateral_um: float | None) -> bool:
+    """Whether a B-scan is a circle, whose place is a point on it and its centre."""
+    if lateral_um is None or not np.isfinite(place).all():
+        return False
+    around = 2 * np.pi * np.hypot(place[2] - place[0], place[3] - place[1])
+    return not _differ(around, width * lateral_um / 1000)
+
+
 def describe_lost(missing: Sequence[int], repeated: Sequence[int]) -> Iterator[str]:
     """Notes on B-scans that are declared and not there, and on those that are there twice."""
     for numbers, what in ((missing, "missing"), (repeated, "there more than once")):

@@ -113,6 +113,7 @@ class StoredSeries:
     slo: list[StoredImage] = field(default_factory=list)
     eyes: set[Laterality] = field(default_factory=set)
     pattern: str = ""
+    has_cut_slo: bool = False
     n_other_images: int = 0
 
 
@@ -206,7 +207,7 @@ def _take_image(stream: BinaryIO, chunk: Chunk, series: StoredSeries) -> None:
         if is_whole and n_values == height * width:
             series.slo.append(image)
         else:
-            series.n_other_images += 1
+            series.has_cut_slo = True
     elif chunk.slice_id >> 1 in series.images:
         series.repeated.add(chunk.slice_id >> 1)
     elif 0 <= chunk.slice_id >> 1 < MOST_PLANES:

@@ -31,6 +31,7 @@ from napari_retseg.io.eyepy_functions import import_eyepy
 from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.heidelberg_vol import NAMES, PATTERNS
 from napari_retseg.io.heyex_person import Person
+from napari_retseg.io.heyex_series import name_pattern
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import MOST_PLANES, check_shape, held_bytes
 from napari_retseg.io.scale import to_um
@@ -45,8 +46,6 @@ MM_PER_DEGREE = 4.4 / 15
 _FIELD_DEGREES = 30.0
 _SCALE = "degrees x 4.4/15 mm"
 _NO_PLACE: Place = (float("nan"),) * 4
-#: Words in the name of a pattern whose B-scans do not lie beside each other.
-_PATTERN_WORDS = {"star": "radial", "radial": "radial", "circle": "circle", "circ": "circle"}
 
 
 class E2ePixels(PagedPixels):
@@ -210,11 +209,7 @@ def _find_pattern(series: StoredSeries) -> str:
     for facts in series.facts.values():
         if 0 < facts.pattern < len(PATTERNS):
             return PATTERNS[facts.pattern]
-    words = series.pattern.lower()
-    for word, pattern in _PATTERN_WORDS.items():
-        if word in words:
-            return pattern
-    return "volume" if "volume" in words else "unknown"
+    return name_pattern(series.pattern)
 
 
 def _find_place(facts: BscanFacts | None) -> Place:
@@ -300,6 +295,8 @@ def _fundus_um(fundus: NDArray[Any] | None) -> tuple[float | None, float | None]
 
 
 def _list_left_out(series: StoredSeries, contents: Contents) -> Iterator[str]:
+    if series.has_cut_slo and not series.slo:
+        yield "the fundus image, which is cut off"
     others = series.n_other_images + max(len(series.slo) - 1, 0)
     if others:
         yield count_noun(others, "other image")

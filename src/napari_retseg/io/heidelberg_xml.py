@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,13 @@ from napari_retseg.acquisition import NOT_RASTERS, Acquisition, Place
 from napari_retseg.containment import resolve_within
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.bscan_folder import FolderPixels, open_bscan
-from napari_retseg.io.bscan_places import Raster, compare_lengths, describe_lost, read_raster
+from napari_retseg.io.bscan_places import (
+    Raster,
+    compare_lengths,
+    describe_lost,
+    is_circle,
+    read_raster,
+)
 from napari_retseg.io.file_errors import is_folder
 from napari_retseg.io.heyex_person import keep_known
 from napari_retseg.io.heyex_series import (
@@ -152,6 +158,7 @@ def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]
         if (where := _find_image(file, image, names)) is not None
     ]
     shape = _check_images(file, declared, found)
+    series = _find_pattern(series, shape[1])
     eye, eye_from = _find_eye(series)
     key, notes = series.person.make_key()
     raster, spacing = _find_spacing(series, declared, shape)
@@ -237,6 +244,15 @@ def _check_images(
     return int(first.shape[0]), int(first.shape[1])
 
 
+def _find_pattern(series: Series, width: int) -> Series:
+    """Tell a circle by its place, where the XML does not name the pattern."""
+    first, *others = series.of_kind("OCT")
+    is_named = series.pattern != "unknown" or others or first.place is None
+    if is_named or not is_circle(first.place or _NO_PLACE, width, first.spacing_um[1]):
+        return series
+    return replace(series, pattern="circle")
+
+
 def _find_eye(series: Series) -> tuple[Laterality | None, str]:
     """The eye, where all that the series says agrees, and where it says so."""
     images = {image.eye for image in series.images if image.eye is not None}
@@ -301,7 +317,9 @@ def _read_fundus(
         try:
             pixels = np.asarray(open_bscan(where, "grey").pixels)
         except InputError as error:
-            return None, image.spacing_um, (f"the fundus image is left out: {error}",)
+            # without its path: notes go where scans go
+            why = str(error).removeprefix(f"{where}: ")
+            return None, image.spacing_um, (f"the fundus image is left out: {why}",)
         if pixels.ndim != 2:
             return None, image.spacing_um, ("the fundus image is left out: not a single picture",)
         fits = image.shape in (None, pixels.shape)

@@ -23,12 +23,12 @@ from napari_retseg.plaintext import make_visible
 from napari_retseg.scan import Laterality
 
 _EYES: dict[str, Laterality] = {"R": "OD", "L": "OS", "OD": "OD", "OS": "OS"}
+#: Scan patterns by a word in their name.
 _PATTERNS = {
-    **dict.fromkeys(("volume", "line", "circle", "radial"), None),
-    "star": "radial",
-    "section": "line",
-    "b-scan": "line",
-    "single": "line",
+    **dict.fromkeys(("circle", "circ"), "circle"),
+    **dict.fromkeys(("star", "radial"), "radial"),
+    "volume": "volume",
+    **dict.fromkeys(("line", "section", "b-scan", "single"), "line"),
 }
 _SEPARATORS = re.compile(r"[\\/]")
 _MODEL = re.compile(r"[A-Za-z0-9 +._-]{1,40}")
@@ -120,13 +120,19 @@ def read_series(path: Path, root: Element) -> list[Series]:
             images=tuple(_read_image(path, image) for image in series.iterfind("Image")),
             declared=_count(text_of(series, "NumImages")),
             eye=_EYES.get(text_of(series, "Laterality")),
-            pattern=_read_pattern(series),
+            pattern=name_pattern(text_of(series, "Type")),
             device=_read_device(series),
             etdrs=read_grid(series.find("ThicknessGrid")),
         )
         for patient in root.iter("Patient")
         for series in patient.iterfind("Study/Series")
     ]
+
+
+def name_pattern(text: str) -> str:
+    """The scan pattern that a text of the vendor names; ``"unknown"`` where it names none."""
+    words = text.lower()
+    return next((name for word, name in _PATTERNS.items() if word in words), "unknown")
 
 
 def read_person(patient: Element) -> Person:
@@ -222,11 +228,6 @@ def _read_boundaries(
         if len(rows) == width:
             found = np.abs(rows) < _INVALID
             yield name, np.where(found, rows, np.nan).astype(np.float32)
-
-
-def _read_pattern(series: Element) -> str:
-    found = text_of(series, "Type").lower()
-    return (_PATTERNS[found] or found) if found in _PATTERNS else "unknown"
 
 
 def _read_device(series: Element) -> str:
