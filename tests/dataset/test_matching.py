@@ -15,6 +15,7 @@ from napari_retseg.dataset import Case
 from napari_retseg.errors import InputError
 from tests.conftest import check_line
 from tests.dataset.conftest import quick, write_png
+from tests.io.heyex_export import PLAIN, write_export
 
 N = 12
 NAMES: dict[str, tuple[Callable[[int], str], Callable[[int], str]]] = {
@@ -83,3 +84,13 @@ def test_labels_of_a_volume_in_one_file_go_by_number(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot tell which of 12 B-scans") as raised:
         Case(image=image, label=folder, group="P").read_labels()
     check_line(raised.value)
+
+
+def test_labels_of_a_devices_export_go_by_number(tmp_path: Path) -> None:
+    # its files' names say nothing of their order, and one of them is the fundus image
+    write_export(tmp_path / "export", PLAIN)
+    for number in range(3):
+        write_png(tmp_path / "labels" / f"{number:04d}.png", np.full((6, 8), number, np.uint8))
+    case = Case(image=tmp_path / "export", label=tmp_path / "labels", group="P1")
+    labels = case.read_labels(shape=(3, 6, 8))
+    assert labels[:, 0, 0].tolist() == [0, 1, 2]

@@ -13,6 +13,7 @@ from PIL import Image
 
 import napari_retseg
 from napari_retseg.ui.readers import get_reader
+from tests.io.heyex_export import PLAIN, write_export
 
 RNG = np.random.default_rng(0)
 
@@ -101,3 +102,14 @@ def test_napari_preselects_its_own_reader() -> None:
     assert manifest.contributions.readers is not None
     patterns = [p for reader in manifest.contributions.readers for p in reader.filename_patterns]
     assert not any("zarr" in pattern or pattern in ("*", "*.*") for pattern in patterns)
+
+
+def test_an_export_of_a_device_is_a_scan_and_other_xml_is_not(tmp_path: Path) -> None:
+    file = write_export(tmp_path / "export", PLAIN)
+    (tmp_path / "notes.xml").write_text("<notes/>")
+    # pictures of two sizes are no volume by themselves
+    assert get_reader(str(tmp_path / "export")) is not None
+    assert get_reader(str(file)) is not None
+    assert get_reader(str(tmp_path / "notes.xml")) is None
+    file.unlink()
+    assert get_reader(str(tmp_path / "export")) is None

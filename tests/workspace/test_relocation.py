@@ -17,6 +17,7 @@ from napari_retseg.io import read_scan
 from napari_retseg.workspace import Workspace
 from napari_retseg.workspace.relocation import find_moved
 from tests.conftest import TINY_CLASSES
+from tests.io.heyex_export import PLAIN, write_export
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
 
 
@@ -257,3 +258,12 @@ def test_the_split_counts_patients_that_are_missing(workspace: Workspace, tmp_pa
         assert after == {**before, "eye": "val", "new": "train"}
         content = json.loads((opened.folder / "dataset.json").read_text())
         assert [case["split"] for case in content["missing"]] == ["val"]
+
+
+def test_a_devices_export_is_found_again(tmp_path: Path) -> None:
+    write_export(tmp_path / "clinic" / "a", PLAIN)
+    with Workspace.create(tmp_path / "ws", classes=TINY_CLASSES) as workspace:
+        name = workspace.add_scan(read_scan(tmp_path / "clinic" / "a")).name
+        (tmp_path / "clinic").rename(tmp_path / "archive")
+        with reopen(workspace) as opened:
+            assert opened.find_moved(tmp_path / "archive") == {name: tmp_path / "archive" / "a"}
