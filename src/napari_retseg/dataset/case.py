@@ -170,7 +170,7 @@ class Case(BaseModel):
         n_bscans = shape[0] if len(shape) == 3 else 1
         if not label.is_dir():
             # a file on another grid is brought to the scan's, or refused
-            return read_labels(label, shape=shape, grid=read_grid(self.image))
+            return read_labels(label, shape=shape, grid=read_grid(self.image), image=self.image)
         if self.bscans is None or (len(shape) == 3 and not is_sparse(label, n_bscans=n_bscans)):
             return read_label_folder(label, self.image, shape)
         return read_planes(label, shape, missing=IGNORE, only=set(self.annotated_bscans()))

@@ -35,6 +35,8 @@ class Layout:
         OD or OS.
     affine, nifti_header
         Of the NIfTI file that the scan came from.
+    mark
+        Of labels: which scan they belong to, see `marks`; empty where unknown.
     """
 
     shape: tuple[int, ...]
@@ -44,6 +46,7 @@ class Layout:
     laterality: str | None = None
     affine: NDArray[np.float64] | None = None
     nifti_header: bytes | None = None
+    mark: str = ""
 
     @property
     def n_planes(self) -> int:
@@ -64,7 +67,7 @@ def layout_of_scan(scan: OctScan) -> Layout:
     )
 
 
-def layout_of_labels(shape: tuple[int, ...], scan: OctScan | None) -> Layout:
+def layout_of_labels(shape: tuple[int, ...], scan: OctScan | None, *, mark: str = "") -> Layout:
     """The layout of a scan's labels: 8-bit, without the channel.
 
     Parameters
@@ -73,8 +76,11 @@ def layout_of_labels(shape: tuple[int, ...], scan: OctScan | None) -> Layout:
         Shape of the labels, two or three axes.
     scan
         Where axes, scale and grid come from; without it they are those of plain B-scans.
+    mark
+        Which scan they belong to.
     """
     dtype = np.dtype(np.uint8)
     if scan is None:
         return Layout(shape, dtype, UNNAMED_AXES[len(shape)], (None,) * len(shape))
-    return replace(layout_of_scan(scan), shape=shape, dtype=dtype, axes=scan.spatial_axes)
+    about = replace(layout_of_scan(scan), shape=shape, dtype=dtype, axes=scan.spatial_axes)
+    return replace(about, mark=mark)

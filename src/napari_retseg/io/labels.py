@@ -12,8 +12,9 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import is_folder
 from napari_retseg.io.file_layout import layout_of_labels
 from napari_retseg.io.grid import Grid, bring_to_grid, grid_of
+from napari_retseg.io.marks import MARK, check_mark, make_mark
 from napari_retseg.io.save import save_planes
-from napari_retseg.io.scans import iterate_planes, open_any
+from napari_retseg.io.scans import iterate_planes, open_any, read_scan
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.scan import OctScan
 
@@ -24,6 +25,7 @@ def read_labels(
     shape: tuple[int, ...] | None = None,
     scan: OctScan | None = None,
     grid: Grid | None = None,
+    image: Path | None = None,
 ) -> NDArray[np.uint8]:
     """Read class values from a file, or from a folder with one file a B-scan.
 
@@ -40,6 +42,8 @@ def read_labels(
         The scan itself, in place of `shape` and `grid`.
     grid
         Where the scan's voxels lie; None: not known.
+    image
+        The scan's file, which is read only where the labels say which scan they belong to.
 
     Returns
     -------
@@ -49,7 +53,8 @@ def read_labels(
     Raises
     ------
     InputError
-        For colour images, fractions, values outside 0-255, channels, another shape, another grid.
+        For colour images, fractions, values outside 0-255, channels, another shape, another grid,
+        labels of another scan.
     """
     path = Path(path)
     if scan is not None:
@@ -62,6 +67,10 @@ def read_labels(
     found = open_any(path, "indices", expected=shape)
     if "channel" in found.axes:
         raise InputError(f"{path}: has {found.n_channels} channels, but labels have none")
+    if MARK in found.metadata:
+        marked = scan if image is None else read_scan(image)
+        if marked is not None:
+            check_mark(path, found.metadata[MARK], marked)
     own = None if grid is None else grid_of(found)
     if shape is not None and own is None and found.spatial_shape != tuple(shape):
         raise InputError(
@@ -88,7 +97,9 @@ def _to_values(path: Path, plane: NDArray[Any]) -> NDArray[np.uint8]:
     return plane.astype(np.uint8)
 
 
-def write_labels(path: Path, labels: NDArray[np.uint8], *, scan: OctScan | None = None) -> Path:
+def write_labels(
+    path: Path, labels: NDArray[np.uint8], *, scan: OctScan | None = None, mark: str | None = None
+) -> Path:
     """Write class values, atomically.
 
     Parameters
@@ -100,6 +111,9 @@ def write_labels(path: Path, labels: NDArray[np.uint8], *, scan: OctScan | None 
         Class values of 8 bits, shape of the scan without its channels.
     scan
         Where axes, spacing and, for NIfTI, the grid come from.
+    mark
+        Which scan the labels belong to, as text (:mod:`napari_retseg.io.marks`), where `scan` does
+        not have its grey values; empty: nobody knows.
 
     Returns
     -------
@@ -122,7 +136,10 @@ def write_labels(path: Path, labels: NDArray[np.uint8], *, scan: OctScan | None 
             f"{path}: labels of shape {labels.shape} do not fit a scan of shape "
             f"{scan.spatial_shape}"
         )
-    return save_planes(path, iterate_planes(labels), layout_of_labels(labels.shape, scan))
+    if mark is None:
+        mark = "" if scan is None else str(make_mark(scan))
+    layout = layout_of_labels(labels.shape, scan, mark=mark)
+    return save_planes(path, iterate_planes(labels), layout)
 
 
 def label_path(scan: OctScan, folder: Path) -> Path:

@@ -22,6 +22,7 @@ from napari_retseg.io.file_errors import reading
 from napari_retseg.io.file_layout import NIFTI_HEADER, Layout
 from napari_retseg.io.lazy import PagedPixels, RawPixels, scaled_dtype
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
+from napari_retseg.io.marks import MARK
 from napari_retseg.io.niftiheader import KIND, PLAIN_AXES, NiftiFacts, open_stream, read_facts
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.io.tempfile_pixels import load_stream
@@ -56,7 +57,7 @@ def read_nifti(path: Path, *, expected: tuple[int, ...] | None = None) -> OctSca
         source=path,
         affine=facts.affine,
         notes=facts.notes,
-        metadata={NIFTI_HEADER: bytes(facts.header.binaryblock)},
+        metadata={NIFTI_HEADER: bytes(facts.header.binaryblock), **_read_mark(facts.header)},
     )
 
 
@@ -128,7 +129,15 @@ def _make_header(layout: Layout) -> Any:
     header["vox_offset"] = header.single_vox_offset
     header["magic"] = header.single_magic
     _mark_axes(header, layout)
+    if layout.mark:  # as much of it as there is room for
+        header["intent_name"] = layout.mark.partition("-")[0].encode()
     return header
+
+
+def _read_mark(header: Any) -> dict[str, str]:
+    """Which scan the labels of a file belong to, if it says."""
+    name = bytes(header["intent_name"].item()).decode("latin-1")
+    return {MARK: f"{name}-"} if name else {}
 
 
 def _new_header(layout: Layout) -> Any:

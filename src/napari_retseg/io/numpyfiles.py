@@ -27,6 +27,7 @@ from napari_retseg.io.file_layout import UNNAMED_AXES, Layout
 from napari_retseg.io.grey import Values, check_dtype, colour_note, reduce_rgb, refuse_colour
 from napari_retseg.io.lazy import PagedPixels, RawPixels
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
+from napari_retseg.io.marks import MARK, NAME
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.tempfile_pixels import load_stream
 from napari_retseg.records import check_record, parse_json
@@ -68,6 +69,7 @@ class _About:
     axes: tuple[Axis, ...]
     spacing_um: tuple[float | None, ...]
     laterality: Laterality | None = None
+    scan: str = ""
 
 
 def read_npy(path: Path, values: Values) -> OctScan:
@@ -122,6 +124,7 @@ def read_npz(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
             source=path,
             laterality=about.laterality,
             notes=notes,
+            metadata={MARK: about.scan} if about.scan else {},
         )
 
 
@@ -200,7 +203,12 @@ def write_npy(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> N
 
 def write_npz(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> None:
     """Write planes as the array ``pixels`` of an NPZ, with axes and spacing beside it."""
-    about = {"axes": layout.axes, "spacing_um": layout.spacing_um, "laterality": layout.laterality}
+    about = {
+        "axes": layout.axes,
+        "spacing_um": layout.spacing_um,
+        "laterality": layout.laterality,
+        **({NAME: layout.mark} if layout.mark else {}),
+    }
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("pixels.npy", "w", force_zip64=True) as stream:
             _write_array(stream, planes, layout)

@@ -55,6 +55,11 @@ class PngFacts:
         data = self.chunks.get("acTL", b"")
         return int(struct.unpack(">I", data[:4])[0]) if len(data) >= 4 else 1
 
+    def find_text(self, key: str) -> str:
+        """Return the text of a key, if the first text of the file is that; else nothing."""
+        name, _, text = self.chunks.get("tEXt", b"").partition(b"\0")
+        return text.decode("latin-1") if name == key.encode("latin-1") else ""
+
     def notes(self) -> list[str]:
         """What would change the grey values or their meaning and is not applied."""
         found = []

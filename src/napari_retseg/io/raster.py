@@ -21,6 +21,7 @@ from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.grey import Values, colour_note, reduce_rgb, refuse_colour
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import check_shape
+from napari_retseg.io.marks import MARK, PNG_KEY
 from napari_retseg.io.pngchunks import PngFacts, read_chunks
 from napari_retseg.io.scale import believe_density, believe_sizes
 from napari_retseg.io.turning import (
@@ -57,6 +58,8 @@ class RasterPixels(PagedPixels):
         "grey", or the kind of colour.
     spacing_um
         (axial, lateral), where the file's resolution is believed.
+    mark
+        Which scan its labels belong to, if it says.
     notes
         What the user should know.
     """
@@ -78,6 +81,7 @@ class RasterPixels(PagedPixels):
             self._orientation = check_orientation(path, found)
             dtype = np.dtype(_stored_dtype(image))
             self.spacing_um = turn_pair(_spacing(image, self._facts), self._orientation)
+            self.mark = "" if self._facts is None else self._facts.find_text(PNG_KEY)
             self.notes = [] if values == "indices" else self._collect(image)
             if found is None:
                 self.notes.append("the EXIF block is damaged; the picture is not rotated")
@@ -133,6 +137,7 @@ def open_raster(path: Path, values: Values) -> OctScan:
         spacing_source="unknown" if None in pixels.spacing_um else "file",
         source=path,
         notes=tuple(pixels.notes),
+        metadata={MARK: pixels.mark} if pixels.mark else {},
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import replace_atomically
 from napari_retseg.io.file_layout import Layout
+from napari_retseg.io.marks import PNG_KEY
 from napari_retseg.io.nifti import write_nifti
 from napari_retseg.io.numpyfiles import write_npy, write_npz
 from napari_retseg.io.suffixes import WRITE_SUFFIXES, suffix_of
@@ -70,9 +72,12 @@ def check_target(path: Path, layout: Layout) -> None:
         raise InputError(f"{path}: a NIfTI file cannot store {layout.dtype} values; use .npy")
 
 
-def _write_png(target: Path, planes: Iterable[NDArray[Any]], _layout: Layout) -> None:
+def _write_png(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> None:
     (plane,) = planes
-    Image.fromarray(np.ascontiguousarray(plane)).save(target, format="PNG")
+    texts = PngInfo()
+    if layout.mark:
+        texts.add_text(PNG_KEY, layout.mark)
+    Image.fromarray(np.ascontiguousarray(plane)).save(target, format="PNG", pnginfo=texts)
 
 
 _WRITERS = {

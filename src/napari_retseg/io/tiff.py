@@ -16,6 +16,7 @@ from napari_retseg.io.file_errors import check_file, collecting, reading
 from napari_retseg.io.grey import Values, check_dtype, refuse_colour
 from napari_retseg.io.lazy import PagedPixels, RawPixels, Rearranged, apply_scale, scaled_dtype
 from napari_retseg.io.limits import check_shape
+from napari_retseg.io.marks import MARK
 from napari_retseg.io.tiffdirs import check_directories
 from napari_retseg.io.tiffpages import (
     PHOTOMETRIC,
@@ -183,6 +184,7 @@ def open_tiff(path: Path, values: Values, *, expected: tuple[int, ...] | None = 
         source=path,
         laterality=cast("Any", facts.laterality),
         notes=tuple(notes),
+        metadata={MARK: facts.mark} if facts.mark else {},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import tifffile
 
+from napari_retseg.io.marks import NAME
 from napari_retseg.io.scale import believe_density, density_to_um, to_um
 
 #: Letters of tifffile for the axes of ours, in files that name them.
@@ -29,6 +30,8 @@ class TiffFacts:
         Names of the axes, in files that this package wrote.
     laterality
         OD or OS, in files that this package wrote.
+    mark
+        Which scan its labels belong to, in files that this package wrote.
     calibration
         Slope and intercept that ImageJ takes stored values through.
     notes
@@ -38,6 +41,7 @@ class TiffFacts:
     spacing_um: dict[str, float]
     axes: tuple[str, ...] = ()
     laterality: str | None = None
+    mark: str = ""
     calibration: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
@@ -69,7 +73,7 @@ def _read_ome(xml: str) -> TiffFacts:
     axes = tuple(str(marks.get("axes", "")).split())
     if not all(name in LETTERS for name in axes):
         axes = ()
-    return TiffFacts(spacing, axes, marks.get("laterality"))
+    return TiffFacts(spacing, axes, marks.get("laterality"), marks.get(NAME, ""))
 
 
 def _read_marks(ome: dict[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_retseg.io.file_layout import Layout
+from napari_retseg.io.marks import NAME
 from napari_retseg.io.tiffscale import LETTERS, NAMESPACE
 
 
@@ -22,6 +23,8 @@ def write_tiff(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> 
     marks = {"Namespace": NAMESPACE, "axes": " ".join(layout.axes)}
     if layout.laterality:
         marks["laterality"] = layout.laterality
+    if layout.mark:
+        marks[NAME] = layout.mark
     metadata: dict[str, Any] = {
         "axes": "".join(LETTERS[axis] for axis in layout.axes),
         "MapAnnotation": marks,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE
 from napari_retseg.errors import explaining
 from napari_retseg.io.file_layout import layout_of_labels
+from napari_retseg.io.marks import make_mark
 from napari_retseg.io.save import check_target, save_planes
 from napari_retseg.scan import OctScan
 
@@ -47,7 +48,7 @@ class LabelWriter:
 
     def __init__(self, path: Path, *, scan: OctScan) -> None:
         self.path = Path(path)
-        self._layout = layout_of_labels(scan.spatial_shape, scan)
+        self._layout = layout_of_labels(scan.spatial_shape, scan, mark=str(make_mark(scan)))
         self._n_bscans = scan.n_bscans
         self._plane = scan.spatial_shape[-2:]
         self._written: set[int] = set()

@@ -111,7 +111,7 @@ def _write_volume(
         image.parent.mkdir(parents=True, exist_ok=True)
         label.parent.mkdir(parents=True, exist_ok=True)
         write_scan(image, scan)
-        write_labels(label, labels, scan=scan)
+        write_labels(label, labels, scan=scan, mark="")
         written.append((image, label))
     return written
 

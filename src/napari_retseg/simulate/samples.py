@@ -59,7 +59,7 @@ def _make_bscans(folder: Path) -> None:
             image, label = images / f"{stem}.png", labels / f"{stem}.png"
             scan = take_bscan(volume, middle)
             write_scan(image, scan)
-            write_labels(label, volume.labels[middle], scan=scan)
+            write_labels(label, volume.labels[middle], scan=scan, mark="")
             cases.append(Case(image=image, label=label, group=stem))
     save_dataset(
         Dataset(
@@ -86,4 +86,4 @@ def _make_volumes(folder: Path) -> None:
         volume = draw_volume(config, _VOLUME_SEEDS[device])
         name = f"device-{device.lower()}"
         write_scan(folder / f"{name}{suffix}", volume.scan)
-        write_labels(folder / f"{name}-labels{suffix}", volume.labels, scan=volume.scan)
+        write_labels(folder / f"{name}-labels{suffix}", volume.labels, scan=volume.scan, mark="")

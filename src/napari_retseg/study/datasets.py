@@ -211,7 +211,7 @@ def _make_case_ready(
             with replace_atomically(label) as temporary:
                 Image.fromarray(labels).save(temporary, format="PNG")
         else:
-            write_labels(label, labels, scan=scan)
+            write_labels(label, labels, scan=scan, mark="")
     update = {"image": image.resolve(), "label": label.resolve(), "bscans": None}
     return case.model_copy(update=update)
 

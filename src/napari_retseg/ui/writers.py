@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_retseg import io
 from napari_retseg.errors import InputError
+from napari_retseg.io.marks import make_mark
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.layers import name_axes
 from napari_retseg.ui.provenance import find_grid, find_scan, measure_spacing, read_place
@@ -28,7 +29,8 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.uint8).max):
         raise InputError(f"{path}: only label values from 0 to 255 can be saved")
     scan = _describe(labels, attributes, find_grid(labels, attributes))
-    return [str(io.write_labels(Path(path), labels.astype(np.uint8, copy=False), scan=scan))]
+    values = labels.astype(np.uint8, copy=False)
+    return [str(io.write_labels(Path(path), values, scan=scan, mark=_find_mark(scan)))]
 
 
 def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -45,6 +47,16 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     if scan is None:
         raise InputError(f"{path}: only grey B-scans and volumes can be saved as scans")
     return [str(io.write_scan(Path(path), scan))]
+
+
+def _find_mark(scan: OctScan | None) -> str:
+    """Say which file's scan the labels belong to; nothing where it cannot be read any more."""
+    if scan is None or scan.source is None:
+        return ""
+    try:
+        return str(make_mark(io.read_scan(scan.source)))
+    except (InputError, OSError):
+        return ""
 
 
 def _largest(data: Any, attributes: Mapping[str, Any]) -> Any:
