@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from napari_retseg.classes import RETINA
+from napari_retseg.device_layers import find_device_classes, label_device_layers
 from napari_retseg.errors import InputError
 from napari_retseg.io import describe_scan, read_scan, topcon
 from napari_retseg.io.lazy import PagedPixels
@@ -124,7 +126,7 @@ def test_names_of_boundaries(tmp_path: Path) -> None:
     names = [f"MULTILAYERS_{k}" for k in range(1, 11)] + ["RETINA_1", "RETINA_2", "NFL_\x07X"]
     chunks = [("@CONTOUR_INFO", made.contour(name, HEIGHTS)) for name in names]
     assert list(rows_of(write(tmp_path, *BASIC, *chunks))) == [
-        "ILM", "RNFL", "GCL", "IPL", "EZ", "RPE", "BM", "INL", "ELM", "CSI",
+        "ILM", "RNFL", "GCL", "IPL", "ISM", "OS", "BM", "INL", "ELM", "CSI",
         # those that the file has twice, or that are not known
         "RETINA_1", "RETINA_2", "NFL_X",
     ]  # fmt: skip
@@ -446,18 +448,33 @@ def test_boundaries_of_the_real_fda(shared_data: Path, tmp_path: Path) -> None:
     scan = write(tmp_path, ("@IMG_JPEG", data[at : at + 33200]), *chunks)
     np.testing.assert_array_equal(np.asarray(scan.pixels), np.asarray(whole.pixels))
     found = rows_of(scan)
-    assert list(found) == ["ILM", "EZ", "RPE", "BM"]
+    assert list(found) == ["ILM", "ISM", "OS", "BM"]
     stacked = np.stack([rows[0] for rows in found.values()])
     assert (np.diff(stacked, axis=0) >= 0).all()
-    # the brightness of the vitreous ends at the ILM, and rises at the EZ
+    # the brightness of the vitreous ends at the ILM, and rises at the end of the ISM
     bscan = scan.read_bscan(0)[0].astype(float)
-    for name in ("ILM", "EZ"):
+    for name in ("ILM", "ISM"):
         rows = found[name][0].astype(int)
         steps = [
             (bscan[rows + k + 1, range(512)] - bscan[rows + k, range(512)]).mean()
             for k in range(-4, 5)
         ]
         assert abs(int(np.argmax(steps)) - 4) <= 1
+
+
+def test_layers_of_the_device_can_be_taken_as_labels(tmp_path: Path) -> None:
+    names = {"MULTILAYERS_1": 0, "MULTILAYERS_2": 4, "MULTILAYERS_4": 8, "MULTILAYERS_7": 15}
+    chunks = [
+        ("@CONTOUR_INFO", made.contour(name, (HEIGHTS - below).astype(np.uint16)))
+        for name, below in names.items()
+    ]
+    scan = write(tmp_path, *BASIC, *chunks)
+    assert find_device_classes(scan, RETINA) == ["NFL", "GCL-IPL"]
+    labels = label_device_layers(scan, 0, RETINA)
+    edge = EDGES[0, 5]
+    values = {c.name: c.value for c in RETINA.classes}
+    expected = [0, *[values["NFL"]] * 4, *[values["GCL-IPL"]] * 4, 255]
+    assert list(labels[edge : edge + 10, 5]) == expected
 
 
 def test_the_real_fds(shared_data: Path, same: Callable[[OctScan, object], None]) -> None:

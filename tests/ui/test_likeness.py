@@ -113,3 +113,9 @@ def test_an_export_of_a_device_is_a_scan_and_other_xml_is_not(tmp_path: Path) ->
     assert get_reader(str(tmp_path / "notes.xml")) is None
     file.unlink()
     assert get_reader(str(tmp_path / "export")) is None
+
+
+def test_an_img_file_is_ours_by_its_name(tmp_path: Path) -> None:
+    for name, is_ours in (("P1_Macular Cube 20x4_OD_sn1_cube_z.img", True), ("brain.img", False)):
+        (tmp_path / name).write_bytes(bytes(4 * 1024 * 20))
+        assert (get_reader(str(tmp_path / name)) is not None) == is_ours

@@ -1,14 +1,17 @@
-"""Topcon ``.fda`` and ``.fds`` (3D OCT-1000 and 2000, Maestro, Triton), read here.
+"""Topcon ``.fda`` and ``.fds``, read here; tried on files of a 3D OCT-1000.
 
 OCT-Converter is the library for these files. It needs an older numpy, reads everything at once,
 and brings OpenCV, which redirects Qt's plugins. The structure is that of the wiki of uocte
 ("Topcon File Format"), of OCT-Converter, LibOctData and RETIMAT, compared with two real files.
 
-Retina and rows. B-scans are stored upright (vitreous at the top). The rows of en-face data (the
-boundaries and the projection) begin at the lowest B-scan, and B-scans at the highest: boundaries
-are stored in the reverse order of the B-scans. A boundary is stored as a number of pixels above
-the lowest row, counted from 0; OCT-Converter subtracts it from the depth and comes out one row
-lower than this module, where the step in brightness of the real file's ILM does not lie.
+B-scans are stored upright (vitreous at the top), from the highest on the fundus to the lowest. Rows
+of en-face data (boundaries, projection) begin at the lowest: boundaries are stored in the reverse
+order of the B-scans. In the real file, the one B-scan that was kept is the first row of both (its
+columns correlate with it by 0.97), and the device's thumbnail shows the projection upside down.
+
+A boundary is stored as a number of pixels above the lowest row, counted from 0. OCT-Converter
+subtracts it from the depth, and its rows are greater by one; in the real file the brightness
+changes at the rows that are given here.
 """
 
 from __future__ import annotations
@@ -47,16 +50,17 @@ _PATTERNS = {0: "line", 1: "circle", 2: "volume", 3: "radial", 4: "cross", 7: "7
 #: Patterns whose B-scans are all as long as the file says.
 _STRAIGHT = (0, 2, 3, 7)
 
-#: Boundaries by the name in the file. RNFL to INL and ELM are named by the layer above; EZ is the
-#: upper end of the ellipsoid zone, RPE that of the pigment epithelium, CSI the choroid's lower end.
-#: MULTILAYERS: RETIMAT and OCT-Converter (APOSTEL names). RETINA: LibOctData; RETIMAT has 2 and 3
+#: Boundaries by the name in the file: named by the layer above (ISM and OS: the myoid of the inner
+#: segments and the outer segments, which end at the ellipsoid zone and at the pigment epithelium),
+#: but for ILM, ELM, BM and CSI, the lower end of the choroid.
+#: MULTILAYERS: RETIMAT and OCT-Converter (APOSTEL's names). RETINA: LibOctData; RETIMAT has 2 and 3
 #: the other way round, but in the real file RETINA_2 lies above RETINA_3.
 NAMES = {
     "MULTILAYERS_1": "ILM", "MULTILAYERS_2": "RNFL", "MULTILAYERS_3": "GCL",
     "MULTILAYERS_4": "IPL", "MULTILAYERS_8": "INL", "MULTILAYERS_9": "ELM",
-    "MULTILAYERS_5": "EZ", "MULTILAYERS_6": "RPE", "MULTILAYERS_7": "BM",
+    "MULTILAYERS_5": "ISM", "MULTILAYERS_6": "OS", "MULTILAYERS_7": "BM",
     "MULTILAYERS_10": "CSI",
-    "RETINA_1": "ILM", "RETINA_2": "EZ", "RETINA_3": "RPE", "RETINA_4": "BM",
+    "RETINA_1": "ILM", "RETINA_2": "ISM", "RETINA_3": "OS", "RETINA_4": "BM",
 }  # fmt: skip
 #: Name, format, number of A-scans and of B-scans, bytes.
 _CONTOUR = struct.Struct("<20sH3I")
