@@ -282,6 +282,30 @@ def _break_e2e(rng: random.Random, data: bytes) -> bytes:
     return data[:at] + _break_bytes(rng, data[at:end]) + data[end:]
 
 
+def _break_dicom(rng: random.Random, data: bytes) -> bytes:
+    """Change the value or the length of an element, or the beginning of a compressed frame."""
+    elements = [found.start() + 2 for found in _ELEMENT.finditer(data, 132, 1 << 20)]
+    frames = [found.start() for found in re.finditer(rb"\xff\x4f\xff\x51|\xff\xd8\xff", data)]
+    kind = rng.random()
+    if not elements or kind < 0.2:
+        return _break_bytes(rng, data)
+    at, length = rng.choice(elements), rng.choice((2, 4, 8, 12, 40))
+    if frames and kind < 0.5:
+        at, length = rng.choice(frames), 120
+    elif kind < 0.8:
+        at += 4
+    end = min(at + length, len(data))
+    changed = _break_bytes(rng, data[at:end])
+    if rng.random() < 0.8:  # what follows stays in its place
+        changed = changed[: end - at].ljust(end - at, b" ")
+    return data[:at] + changed + data[end:]
+
+
+#: An element of DICOM with its type, as in "28 00 10 00 US".
+_ELEMENT = re.compile(
+    rb"[\x00-\xff]\x00(?:AE|AS|AT|CS|DA|DS|DT|FD|FL|IS|LO|OB|OW|PN|SH|SL|SQ|SS|TM|UI|UL|UN|US)"
+)
+
 _INNER: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "gz": _break_gzip,
     "npz": _break_zip,
@@ -291,6 +315,7 @@ _INNER: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "mat": _break_mat,
     "xml": _break_xml,
     "E2E": _break_e2e,
+    "dcm": _break_dicom,
     "safetensors": _break_safetensors,
     "fda": _break_topcon,
     "fds": _break_topcon,

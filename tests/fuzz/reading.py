@@ -14,6 +14,7 @@ from napari_retseg.dataset.loading import load_dataset
 from napari_retseg.errors import RetsegError
 from napari_retseg.io import describe_scan, read_labels, read_scan
 from napari_retseg.io.devices import list_volumes, read_identifiers
+from napari_retseg.io.octexplorer_xml import read_surfaces
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, suffix_of
 from tests.fuzz.seeds import FILES, FOLDERS
 
@@ -29,6 +30,7 @@ def read(kind: str, folder: Path) -> None:
     _each(
         lambda: _read_scan(folder / FILES[kind][0]),
         lambda: _read_labels(folder / FILES[kind][0]),
+        lambda: read_identifiers(folder / FILES[kind][0]),
     )
 
 
@@ -76,6 +78,20 @@ def _read_optovue(folder: Path) -> None:
 
 def _read_export(folder: Path) -> None:
     _read_scan(folder / "export")
+
+
+def _read_series(folder: Path) -> None:
+    _each(
+        lambda: _read_scan(folder / "series"),
+        lambda: read_identifiers(folder / "series"),
+    )
+
+
+def _read_surfaces(folder: Path) -> None:
+    _each(
+        lambda: read_surfaces(folder / "a_Surfaces.xml"),
+        lambda: _read_scan(folder / "a.tif"),
+    )
 
 
 def _read_dataset(folder: Path) -> None:
@@ -190,4 +206,6 @@ _READERS: dict[str, Callable[[Path], None]] = {
     "bundle": _read_bundle,
     "checkpoint": _read_checkpoint,
     "heyex": _read_export,
+    "dicom-series": _read_series,
+    "surfaces": _read_surfaces,
 }

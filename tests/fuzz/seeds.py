@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from scipy.io import savemat
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig
 from napari_retseg.io import write_labels, write_scan
+from napari_retseg.io.octexplorer_xml import write_surfaces
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
-from tests.io import e2e_file, heyex_export, octfiles, topconfile
+from tests.io import dicomfiles, e2e_file, heyex_export, octfiles, topconfile
 
 STACK = np.random.default_rng(0).integers(0, 4, (3, 24, 32), dtype=np.uint8)
 CLASSES = LabelSet.from_names(["upper", "lower", "fluid"])
@@ -99,6 +101,23 @@ def _heyex(folder: Path) -> None:
     heyex_export.write_export(folder / "export", replace(plain, rows=rows), replace(plain, eye="R"))
 
 
+def _dicom(path: Path, kind: str) -> None:
+    stack = dicomfiles.make_stack(3)
+    lines = dicomfiles.place_lines(*stack.shape[::2])
+    dicomfiles.save(path, dicomfiles.make_opt(stack, kind=kind, lines=lines))
+
+
+def _dicom_series(folder: Path) -> None:
+    dicomfiles.save_frames(folder / "series", STACK.astype(np.int16) * 100)
+
+
+def _surfaces(folder: Path) -> None:
+    rows = np.full((3, 32), 4, np.float32)
+    rows[1, 5:9] = np.nan
+    write_scan(folder / "a.tif", SCAN)
+    write_surfaces(folder / "a_Surfaces.xml", {"ILM": rows, "RPE": rows + 9.5}, SCAN)
+
+
 #: Name of the file and how it is made.
 FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "png": ("a.png", lambda f: Image.fromarray(STACK[0]).save(f, dpi=(2208, 6563))),
@@ -138,6 +157,9 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
             lambda f: f.write_bytes(np.resize(STACK, (3, 1024, 32)).tobytes())),
     "bioptigen": ("a.oct", lambda f: octfiles.write_bioptigen(f, STACK.astype(np.uint16))),
     "e2e": ("a.E2E", _e2e),
+    **{
+        f"dicom-{kind}": ("a.dcm", partial(_dicom, kind=kind)) for kind in dicomfiles.SYNTAXES
+    },
 }  # fmt: skip
 
 
@@ -289,6 +311,8 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "bundle": _bundle,
     "checkpoint": _checkpoint,
     "heyex": _heyex,
+    "dicom-series": _dicom_series,
+    "surfaces": _surfaces,
 }
 #: What needs torch to be read, or made.
 WITH_TORCH = ("bundle", "checkpoint")

@@ -67,8 +67,9 @@ def open_volume(path: Path, volume: int | None = None) -> Volume:
     SeveralVolumesError, InputError
         See :func:`read`.
     """
-    volumes = find_volumes(path)
-    return volumes[choose_volume(path, [one.describe() for one in volumes], volume)]
+    with reading_dicom(path):
+        volumes = find_volumes(path)
+        return volumes[choose_volume(path, [one.describe() for one in volumes], volume)]
 
 
 def read_identifiers(path: Path) -> Mapping[str, str]:
@@ -203,8 +204,8 @@ def _list_notes(volume: Volume) -> list[str]:
         notes.append("grey values inverted (MONOCHROME1); they are not rescaled")
     if volume.planes[0].instance.text("BurnedInAnnotation") == "YES":
         notes.append("text is burned into the pixels; it may name the patient")
-    if header.get("PixelPaddingValue") is not None:
-        notes.append(f"the value {header.get('PixelPaddingValue')} marks pixels outside the image")
+    if isinstance(padding := header.get("PixelPaddingValue"), int):
+        notes.append(f"the value {padding} marks pixels outside the image")
     if header.get("ModalityLUTSequence"):
         notes.append("the file's table of grey values (Modality LUT) is not applied")
     stacks = {str(p.find("FrameContentSequence", "StackID")) for p in volume.planes}

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import check_file, collecting, reading
 from napari_retseg.io.limits import LARGEST_HEADER, MOST_PLANES
+from napari_retseg.plaintext import make_visible
 from napari_retseg.regular import open_regular
 
 KIND = "a DICOM file"
@@ -21,6 +22,7 @@ _MOST_READS = 1_000_000
 _MOST_ITEMS = 200_000
 _ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _PIXEL_DATA = {b"\xe0\x7f\x10\x00": "<", b"\x7f\xe0\x00\x10": ">"}
+_LONGEST_TEXT = 64
 _UNDEFINED = 0xFFFFFFFF
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
@@ -90,8 +92,8 @@ class Instance:
         return self.text("SOPClassUID") == OPT or self.text("Modality") == "OPT"
 
     def text(self, keyword: str) -> str:
-        """The value of an element as text; empty where there is none."""
-        return str(self.header.get(keyword) or "").strip()
+        """The value of an element as text that can be shown; empty where there is none."""
+        return make_visible(str(self.header.get(keyword) or "").strip())[:_LONGEST_TEXT]
 
 
 class _Bounded:
@@ -141,22 +143,34 @@ def import_pydicom(path: Path) -> Any:
 
 
 @contextmanager
-def reading_dicom(path: Path) -> Iterator[None]:
+def reading_dicom(path: Path, *, what: str = "damaged header") -> Iterator[None]:
     """Turn what pydicom raises into one line, and keep it quiet.
+
+    Parameters
+    ----------
+    path
+        The file, or folder.
+    what
+        What an exception means.
 
     Raises
     ------
     InputError
         In place of what was raised.
     """
-    pydicom = import_pydicom(path)
-    with (
-        collecting("pydicom"),
-        reading(path, KIND, pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException),
-        warnings.catch_warnings(),
-    ):
+    import_pydicom(path)
+    with reading(path, KIND), collecting("pydicom"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        try:
+            yield
+        except (InputError, MemoryError, OSError):
+            raise
+        except Exception as error:
+            # what it says repeats bytes of the header, which may be a name that is out of place
+            raise InputError(
+                f"{path}: cannot be read as {KIND} ({what}, {type(error).__name__}); it may be "
+                "truncated or of another type"
+            ) from error
 
 
 def read_instance(path: Path) -> Instance:
@@ -243,7 +257,9 @@ def _find_pixels(path: Path, stream: BinaryIO, header: Any) -> tuple[str, int, i
     """Byte order, start and length of the pixels, behind the header that was read."""
     tag = stream.read(4)
     if tag not in _PIXEL_DATA:
-        raise InputError(f"{path}: has no pixels; choose the file of the scan")
+        raise InputError(
+            f"{path}: contains no pixels, or its header is damaged; choose the file of the scan"
+        )
     is_implicit, is_little = header.original_encoding
     order = "<" if is_little else ">"
     # explicit: VR and two empty bytes stand before the length

@@ -17,6 +17,7 @@ from napari_retseg.io.dicom_header import Instance, import_pydicom, reading_dico
 from napari_retseg.io.grey import reduce_rgb
 from napari_retseg.io.lazy import PagedPixels, apply_scale, scaled_dtype
 from napari_retseg.io.limits import LARGEST_PLANE, MOST_PLANES, check_shape
+from napari_retseg.plaintext import make_visible
 from napari_retseg.regular import open_regular
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -93,7 +94,7 @@ class DicomPixels(PagedPixels):
     def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
         frame = self._frames[leading[0] if leading else 0]
         layout = self._layout
-        with reading_dicom(frame.file):
+        with reading_dicom(frame.file, what="damaged pixels"):
             data = _read_spans(frame)
             values = (
                 _read_native(layout, data) if layout.is_native else _decode(frame, layout, data)
@@ -312,7 +313,7 @@ def find_decoder(path: Path, syntax: str) -> Any:
         Where nothing does, with what to install.
     """
     pydicom = import_pydicom(path)
-    name = pydicom.uid.UID(syntax).name
+    name = make_visible(pydicom.uid.UID(syntax).name)
     try:
         decoder = pydicom.pixels.get_decoder(syntax)
     except NotImplementedError as error:

@@ -206,7 +206,9 @@ def _gather(path: Path, parsed: _Parser) -> Surfaces:
     width = int(parsed.values["surface_size/x"])
     n_bscans = int(parsed.values["surface_size/z"])
     if parsed.values.get("unit", "voxel") != "voxel":
-        raise InputError(f"{path}: surfaces in {parsed.values['unit']!r} are not read, only voxel")
+        raise InputError(
+            f"{path}: surfaces in {parsed.values['unit'][:20]!r} are not read, only voxel"
+        )
     if not parsed.rows:
         raise InputError(f"{path}: contains no surfaces")
     _check_lengths(path, parsed, (n_bscans, width))
