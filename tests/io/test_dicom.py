@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import pickle
 import struct
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import dcmread
-from pydicom.uid import JPEG2000Lossless, generate_uid
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, generate_uid
 
 from napari_retseg.errors import InputError
 from napari_retseg.io import describe_scan, is_scan_path, read_scan
@@ -270,6 +272,31 @@ def test_a_frame_in_pieces_is_found_by_the_table(tmp_path: Path, same: Same) -> 
     coded = list(generate_frames(header.PixelData, number_of_frames=len(STACK)))
     header.PixelData = encapsulate(coded, fragments_per_frame=3)
     same(read_scan(save(tmp_path / "b.dcm", header)), np.stack(frames))
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "RGB", "YBR_FULL_422"])
+def test_lossy_jpeg(tmp_path: Path, photometric: str) -> None:
+    rows, columns = np.mgrid[:40, :48]
+    stack = np.stack([rows * 3 + columns + 20 * k for k in range(3)]).astype(np.uint8)
+    frames = []
+    for plane in stack:
+        image = Image.fromarray(plane)
+        stream = io.BytesIO()
+        if photometric == "MONOCHROME2":
+            image.save(stream, "JPEG", quality=95)
+        else:
+            keep = photometric == "RGB"
+            image.convert("RGB").save(stream, "JPEG", quality=95, keep_rgb=keep)
+        frames.append(stream.getvalue())
+    header = make_opt(stack)
+    header.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    header.PhotometricInterpretation = photometric
+    if photometric != "MONOCHROME2":
+        header.SamplesPerPixel, header.PlanarConfiguration = 3, 0
+    header.PixelData = wrap(frames)
+    scan = read_scan(save(tmp_path / "a.dcm", header))
+    assert scan.pixels.shape == stack.shape
+    np.testing.assert_allclose(np.asarray(scan.pixels).astype(int), stack, atol=3)
 
 
 def test_more_frames_than_declared_are_said(tmp_path: Path, same: Same) -> None:

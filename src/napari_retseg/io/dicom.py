@@ -176,7 +176,9 @@ def _find_device(instance: Instance) -> str | None:
 
 
 def _find_laterality(planes: Sequence[Plane]) -> tuple[Laterality | None, str, list[str]]:
-    """The eye, where in the file it comes from, and what differs."""
+    """The eye, where in the file it comes from, and what differs; other organs have sides, too."""
+    if not planes[0].instance.text("Modality").startswith("OP"):
+        return None, "", []
     found: dict[str, set[str]] = {
         "Frame Laterality": {
             str(p.find("FrameAnatomySequence", "FrameLaterality")) for p in planes

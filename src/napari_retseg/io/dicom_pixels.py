@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.dicom_header import Instance, import_pydicom, reading_dicom
+from napari_retseg.io.dicom_header import KIND, Instance, import_pydicom, reading_dicom
+from napari_retseg.io.file_errors import reading
 from napari_retseg.io.grey import reduce_rgb
 from napari_retseg.io.lazy import PagedPixels, apply_scale, scaled_dtype
 from napari_retseg.io.limits import LARGEST_PLANE, MOST_PLANES, check_shape
@@ -94,7 +96,7 @@ class DicomPixels(PagedPixels):
     def _read(self, leading: tuple[int, ...]) -> NDArray[Any]:
         frame = self._frames[leading[0] if leading else 0]
         layout = self._layout
-        with reading_dicom(frame.file, what="damaged pixels"):
+        with _reading_frame(frame.file, layout):
             data = _read_spans(frame)
             values = (
                 _read_native(layout, data) if layout.is_native else _decode(frame, layout, data)
@@ -254,6 +256,17 @@ def _group_fragments(
     if not all(grouped) or offsets != sorted(offsets):
         raise InputError(f"{instance.path}: its table of frames is damaged; export it again")
     return grouped, ""
+
+
+@contextmanager
+def _reading_frame(path: Path, layout: Layout) -> Iterator[None]:
+    """Without pydicom where nothing is decoded: frames are read by several threads at once."""
+    if layout.is_native:
+        with reading(path, KIND):
+            yield
+    else:
+        with reading_dicom(path, what="damaged pixels"):
+            yield
 
 
 def _read_spans(frame: Frame) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from napari_retseg.errors import InputError
@@ -21,8 +22,8 @@ from napari_retseg.io.limits import MOST_PLANES
 from napari_retseg.io.suffixes import list_dicom
 from napari_retseg.plural import count_noun, list_first
 
-#: DICOM files of a folder that are opened to find a reference image.
-_MOST_BESIDE = 20
+#: A reference image is looked for in folders of so many files.
+_MOST_BESIDE = 40
 
 
 @dataclass
@@ -170,8 +171,10 @@ def _find_beside(volume: Volume) -> Instance | None:
     """The reference image of a file's B-scans, where it lies in the same small folder."""
     first = volume.planes[0].instance
     reference = find_reference(volume.planes[0]) if first.is_oct else ""
-    files = list_dicom(first.path.parent) if reference else []
-    for file in files if len(files) <= _MOST_BESIDE else ():
+    folder = first.path.parent
+    if not reference or sum(1 for _ in islice(folder.iterdir(), _MOST_BESIDE + 1)) > _MOST_BESIDE:
+        return None
+    for file in list_dicom(folder):
         try:
             if read_elements(file, ("SOPInstanceUID",)).get("SOPInstanceUID") == reference:
                 return read_instance(file)

@@ -113,7 +113,10 @@ def read_series(path: Path, root: Element) -> list[Series]:
         Where the root element is another one, or boundaries are damaged.
     """
     if root.tag != EXPORT_ROOT:
-        raise InputError(f"{path}: not an XML export of HEYEX")
+        raise InputError(
+            f"{path}: not an XML export of HEYEX (surfaces of OCTExplorer are read with the scan "
+            "beside them)"
+        )
     return [
         Series(
             person=read_person(patient),
