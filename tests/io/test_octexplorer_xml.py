@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,9 @@ import pytest
 
 from napari_retseg.acquisition import Acquisition
 from napari_retseg.errors import InputError
-from napari_retseg.io import read_scan, write_scan
 from napari_retseg.io.octexplorer_xml import read_surfaces, write_surfaces
-from napari_retseg.scan import BOUNDARIES, OctScan
+from napari_retseg.scan import OctScan
 from tests.conftest import check_line
-from tests.io.dicomfiles import make_opt, make_stack, place_lines, save
 
 #: Read by hand from the text of the file: name, B-scan, A-scan and row (lines 47, 70, 10329,
 #: 22259, 34236, 44013, 55370, 77696, 93526 and 107506).
@@ -105,57 +102,6 @@ def test_the_order_of_the_file_is_written(tmp_path: Path, scan: OctScan) -> None
     np.testing.assert_array_equal(found["ILM"], boundaries["ILM"][::-1])
 
 
-@pytest.mark.parametrize("name", ["eye_Surfaces_Iowa.xml", "eye_Surfaces.xml"])
-def test_surfaces_beside_a_scan_are_its_boundaries(
-    tmp_path: Path, scan: OctScan, name: str
-) -> None:
-    file = write_scan(tmp_path / "eye.tif", scan)
-    boundaries = make_boundaries()
-    write_surfaces(tmp_path / name, boundaries, scan)
-    found = read_scan(file)
-    assert f"boundaries from {name}: ILM, <RPE>" in found.notes
-    np.testing.assert_array_equal(found.metadata[BOUNDARIES]["ILM"], boundaries["ILM"])
-
-
-def test_surfaces_turn_with_their_scan(tmp_path: Path) -> None:
-    stack = make_stack()
-    lines = place_lines(*stack.shape[::2])[::-1]
-    file = save(tmp_path / "eye.dcm", make_opt(stack[::-1], lines=lines))
-    rows = np.arange(stack.shape[0] * stack.shape[2], dtype=np.float32)
-    rows = rows.reshape(stack.shape[::2])
-    scan = read_scan(file)
-    assert scan.acquisition.reversed_axes == ("bscan",)
-    write_surfaces(tmp_path / "eye_Surfaces_Iowa.xml", {"ILM": rows}, scan)
-    found = read_scan(file)
-    np.testing.assert_array_equal(found.metadata[BOUNDARIES]["ILM"], rows)
-    # in the file they lie as the file's B-scans do
-    stored = read_surfaces(tmp_path / "eye_Surfaces_Iowa.xml").boundaries["ILM"]
-    np.testing.assert_array_equal(stored, rows[::-1])
-
-
-def test_surfaces_of_another_scan_are_a_contradiction(tmp_path: Path, scan: OctScan) -> None:
-    file = write_scan(tmp_path / "eye.tif", scan)
-    other = replace(scan, pixels=np.zeros((3, 10, 5), np.uint8))
-    write_surfaces(tmp_path / "eye_Surfaces.xml", make_boundaries(), other)
-    found = read_scan(file)
-    assert BOUNDARIES not in found.metadata
-    line = "eye_Surfaces.xml is of 3 x 10 x 5 voxels, but the scan has 3 x 9 x 5"
-    assert found.acquisition.contradictions == (line,)
-    (tmp_path / "eye_Surfaces.xml").write_text("<surfaces>")
-    found = read_scan(file)
-    assert any("surfaces beside it are not read" in note for note in found.notes)
-
-
-def test_boundaries_of_the_device_come_first(tmp_path: Path, shared_data: Path) -> None:
-    shutil.copyfile(shared_data / "vendor" / "Willis_B_716_0.vol", tmp_path / "eye.vol")
-    before = read_scan(tmp_path / "eye.vol")
-    rows = {"ILM": np.zeros((before.n_bscans, before.spatial_shape[-1]), np.float32)}
-    write_surfaces(tmp_path / "eye_Surfaces.xml", rows, before)
-    found = read_scan(tmp_path / "eye.vol")
-    assert "eye_Surfaces.xml: left out, since the file has boundaries of its own" in found.notes
-    assert found.metadata[BOUNDARIES].keys() == before.metadata[BOUNDARIES].keys()
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -167,6 +113,9 @@ def test_boundaries_of_the_device_come_first(tmp_path: Path, shared_data: Path) 
         (lambda t: t.replace("<x>5</x>", "<x>1e9</x>"), "cannot be read"),
         (lambda t: t.replace("<y>0</y>", "<y>nan</y>"), "rows that are not finite"),
         (lambda t: t.replace("<x>2</x>", "<x>7</x>"), "undefined region lies outside"),
+        (lambda t: t.replace("<x>2</x>", ""), "undefined region lies outside"),
+        (lambda t: t.replace("<y>0</y>", "<y>1 2</y>"), "'1 2' in bscan is not a number"),
+        (lambda t: t.replace("surface_size", "size"), "says nothing of the size"),
         (lambda t: t.replace("<unit>voxel</unit>\n    <s", "<unit>mm</unit>\n    <s"), "in 'mm'"),
         (lambda t: t.replace("<bscan>", "<bscan>" + "<a>" * 20, 1), "not an OCTExplorer"),
         (lambda t: t.replace("<y>0</y>", f"<y>{'0' * 5000}</y>"), "a text of more than"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 from xml.parsers import expat
@@ -25,21 +25,11 @@ from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.limits import LARGEST_PLANE, MOST_PLANES
 from napari_retseg.io.orientation import boundaries_to_file_order
 from napari_retseg.io.scale import to_um
-from napari_retseg.io.suffixes import stem_of
 from napari_retseg.plaintext import make_visible
-from napari_retseg.plural import list_first
 from napari_retseg.regular import open_regular
-from napari_retseg.scan import BOUNDARIES, OctScan
+from napari_retseg.scan import OctScan
 
 _KIND = "an OCTExplorer XML file"
-#: What stands behind the stem of a scan in the names of its surfaces, the best first.
-_NAMES = (
-    "_Surfaces_Retina-JEI-Final.xml",
-    "_Surfaces_Iowa.xml",
-    "_Surfaces.xml",
-    "_Surfaces_Retina-JEI.xml",
-    "_Surfaces_Approx.xml",
-)
 _LARGEST = 512 * 2**20
 _DEEPEST = 16
 _LONGEST_TEXT = 1000
@@ -120,6 +110,7 @@ class _Parser:
     names: list[str] = field(default_factory=list)
     rows: list[array[float]] = field(default_factory=list)
     lengths: list[list[int]] = field(default_factory=list)
+    ascan: dict[str, float] = field(default_factory=dict)
     undefined: array[int] = field(default_factory=lambda: array("q"))
 
     def start(self, name: str, _attributes: object) -> None:
@@ -153,14 +144,26 @@ class _Parser:
         self.text.clear()
         self.length = 0
         if place == _Y:
-            self.rows[-1].append(float(text))
+            self.rows[-1].append(self._number(text))
             self.lengths[-1][-1] += 1
         elif place == f"{_SURFACE}/name":
             self.names[-1] = text
-        elif place in (f"{_ASCAN}/x", f"{_ASCAN}/z"):
-            self.undefined.append(int(text))
+        elif place.startswith(f"{_ASCAN}/"):
+            self.ascan[place[-1]] = self._number(text)
+        elif place == _ASCAN:
+            pair = [self.ascan.pop(axis, -1.0) for axis in "xz"]
+            self.undefined.extend(int(n) if n.is_integer() else -1 for n in pair)
         elif place.startswith((_SCAN, f"{_ROOT}/surface_size", f"{_ROOT}/unit")) and text:
             self.values.setdefault(place.removeprefix(f"{_ROOT}/"), text)
+
+    def _number(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError as error:
+            shown = make_visible(text[:20])
+            raise InputError(
+                f"{self.path}: {shown!r} in {self.stack[-1]} is not a number; save it again"
+            ) from error
 
     def refuse(self, *_: object) -> None:
         raise InputError(
@@ -203,8 +206,9 @@ def read_surfaces(path: Path) -> Surfaces:
 
 
 def _gather(path: Path, parsed: _Parser) -> Surfaces:
-    width = int(parsed.values["surface_size/x"])
-    n_bscans = int(parsed.values["surface_size/z"])
+    if not {"surface_size/x", "surface_size/z"} <= parsed.values.keys():
+        raise InputError(f"{path}: says nothing of the size of its surfaces; save it again")
+    width, n_bscans = (int(parsed.values[f"surface_size/{axis}"]) for axis in "xz")
     if parsed.values.get("unit", "voxel") != "voxel":
         raise InputError(
             f"{path}: surfaces in {parsed.values['unit'][:20]!r} are not read, only voxel"
@@ -270,60 +274,6 @@ def _name(names: list[str]) -> Iterator[str]:
 def _read_size(scan: Mapping[str, str], axis: str) -> float | None:
     text = scan.get(f"voxel_size/{axis}")
     return None if text is None else to_um(float(text), scan.get("voxel_size/unit", "mm"))
-
-
-def find_surfaces(path: Path) -> Path | None:
-    """Find the surfaces of a scan beside it: ``STEM_Surfaces_Iowa.xml`` and the like."""
-    stem = stem_of(path)
-    for ending in _NAMES:
-        found = path.with_name(f"{stem}{ending}")
-        try:
-            if found.is_file():
-                return found
-        except (OSError, ValueError):
-            return None
-    return None
-
-
-def attach_surfaces(scan: OctScan, path: Path) -> OctScan:
-    """Give a scan, in the order of its file, the boundaries that lie beside it.
-
-    Those of the device itself come first. Surfaces of another size are a contradiction.
-    """
-    file = find_surfaces(path) if scan.is_oct else None
-    if file is None:
-        return scan
-    if BOUNDARIES in scan.metadata:
-        note = f"{file.name}: left out, since the file has boundaries of its own"
-        return replace(scan, notes=(*scan.notes, note))
-    try:
-        surfaces = read_surfaces(file)
-    except InputError as error:
-        return replace(scan, notes=(*scan.notes, f"the surfaces beside it are not read: {error}"))
-    shape = scan.spatial_shape if scan.is_volume else (1, *scan.spatial_shape)
-    if surfaces.shape[::2] != shape[::2] or surfaces.shape[1] not in (0, shape[1]):
-        return _contradict(
-            scan,
-            f"{file.name} is of {_show(surfaces.shape)} voxels, but the scan has {_show(shape)}",
-        )
-    note = f"boundaries from {file.name}: {list_first(list(surfaces.boundaries), 12)}"
-    metadata = {**scan.metadata, BOUNDARIES: dict(surfaces.boundaries)}
-    scan = replace(scan, notes=(*scan.notes, note), metadata=metadata)
-    eyes = {surfaces.laterality, scan.laterality} - {None}
-    if len(eyes) > 1:
-        return _contradict(
-            scan, f"{file.name} is of {surfaces.laterality}, the scan of {scan.laterality}"
-        )
-    return scan
-
-
-def _show(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _contradict(scan: OctScan, line: str) -> OctScan:
-    found = (*scan.acquisition.contradictions, line)
-    return replace(scan, acquisition=replace(scan.acquisition, contradictions=found))
 
 
 def write_surfaces(

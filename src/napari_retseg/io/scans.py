@@ -21,11 +21,11 @@ from napari_retseg.io.file_layout import UNNAMED_AXES, layout_of_scan
 from napari_retseg.io.grey import Values
 from napari_retseg.io.nifti import read_nifti
 from napari_retseg.io.numpyfiles import is_colour, read_npy, read_npz
-from napari_retseg.io.octexplorer_xml import attach_surfaces
 from napari_retseg.io.orientation import put_upright
 from napari_retseg.io.raster import open_raster
 from napari_retseg.io.save import save_planes
 from napari_retseg.io.suffixes import SCAN_SUFFIXES, suffix_of
+from napari_retseg.io.surfaces_beside import attach_surfaces
 from napari_retseg.io.tiff import open_tiff
 from napari_retseg.scan import OctScan, check_spacing
 from napari_retseg.trust import make_trust_sheet
