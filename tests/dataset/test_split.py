@@ -79,6 +79,8 @@ def test_pinned_sides_are_filled_up() -> None:
     names = [f"P{n}" for n in range(10)]
     full = splits_of(pin_split(of_groups(names, {"P0": "val", "P1": "val"})))
     assert [name for name, split in full.items() if split == "val"] == ["P0", "P1"]
+    many = splits_of(pin_split(of_groups([f"P{n}" for n in range(20)], {"P0": "val"})))
+    assert list(many.values()).count("val") == 4
     only_train = splits_of(pin_split(of_groups(["A", "B"], {"A": "train"})))
     assert only_train == {"A": "train", "B": "val"}
     only_val = splits_of(pin_split(of_groups(["A", "B"], {"A": "val"})))

@@ -105,7 +105,7 @@ def test_a_real_file_without_directories(shared_data: Path) -> None:
     assert (scan.laterality, scan.device) == ("OS", "Heidelberg")
     assert scan.spacing_um == (None, None, None)
     assert scan.spacing_source == "unknown"
-    assert scan.acquisition.left_out == ("the fundus image, which is cut off",)
+    assert scan.acquisition.left_out == ("the fundus image, which is truncated",)
     assert scan.fundus is None
     raw = np.frombuffer(file.read_bytes()[-2 * 496 * 512 :], "<u2").reshape(496, 512)
     np.testing.assert_array_equal(scan.read_bscan(0)[0], convert(raw))

@@ -296,7 +296,7 @@ def _fundus_um(fundus: NDArray[Any] | None) -> tuple[float | None, float | None]
 
 def _list_left_out(series: StoredSeries, contents: Contents) -> Iterator[str]:
     if series.has_cut_slo and not series.slo:
-        yield "the fundus image, which is cut off"
+        yield "the fundus image, which is truncated"
     others = series.n_other_images + max(len(series.slo) - 1, 0)
     if others:
         yield count_noun(others, "other image")
