@@ -5,9 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# One more than there are cores: many tests wait for processes of their own.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
-
 # Real Qt needs a screen; without one, a virtual one serves.
 ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 ifneq ($(QT_QPA_PLATFORM),offscreen)
@@ -39,7 +36,7 @@ demo: $(STAMP)
 	$(BIN)/napari-retseg demo --output demo-output
 
 test: lint
-	$(SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.drive --count 20000 --keep fuzz-faults

@@ -240,7 +240,7 @@ def test_what_a_folder_holds_beside_its_scans_is_said(
     folder = tmp_path / "study"
     for name in ("a.png", "od/b.png", "os/deep/c.png", "os/c.png"):
         save_bscan(folder / name, seed=1)
-    for name in ("notes.txt", "x.dcm", "y.e2e", "z.pdf", ".DS_Store"):
+    for name in ("notes.txt", "x.doc", "y.xls", "z.pdf", ".DS_Store"):
         (folder / name).touch()
     (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
     arguments = ("--model", tiny_bundle, "--json")
@@ -248,11 +248,11 @@ def test_what_a_folder_holds_beside_its_scans_is_said(
     assert result.exit_code == 0, result.output
     assert (
         f"{folder}: skipped 2 sub-folders (od, os; add --recursive to include them) and "
-        "5 files of other types (gone.png, notes.txt, x.dcm, ...)"
+        "5 files of other types (gone.png, notes.txt, x.doc, ...)"
     ) in result.stderr
     (left_out,) = json.loads(result.stdout)["left_out"]
     assert left_out["subfolders"] == ["od", "os"]
-    assert left_out["files"] == ["gone.png", "notes.txt", "x.dcm", "y.e2e", "z.pdf"]
+    assert left_out["files"] == ["gone.png", "notes.txt", "x.doc", "y.xls", "z.pdf"]
 
     out = folder / "labels"  # within the study: its own files are no scans of the next run
     for _ in range(2):

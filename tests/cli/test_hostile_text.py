@@ -67,7 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     save_model(root / "model", build_network(network), info)
     save_bscan(root / "scans" / f"{EVIL_FILE}.png", seed=1)
-    (root / "scans" / f"{EVIL_FILE}.dcm").touch()
+    (root / "scans" / f"{EVIL_FILE}.doc").touch()
     (root / "scans" / f"{EVIL_FILE}sub").mkdir()
     (root / "bad").mkdir()
     (root / "bad" / f"{EVIL_FILE}.png").write_bytes(b"no picture")
@@ -103,6 +103,8 @@ def command_lines(world: dict[str, Path], out: Path) -> dict[str, tuple[str | Pa
         "evaluate": ("evaluate", data, *model, *EXACT),
         "evaluate none": ("evaluate", out / EVIL_FILE, *model),
         "import": ("import", data, out / f"import{EVIL}"),
+        "export": ("export", scan, "--scan", scan, "--output", out / f"{EVIL}.csv"),
+        "anonymise": ("anonymise", world["scans"], world["bad"], "--output", out / f"a{EVIL}"),
         "models show": ("models", "show", world["model"]),
         "models add": ("models", "add", world["model"], "--name", "plain"),
         "models list": ("models", "list"),

@@ -186,3 +186,18 @@ def test_a_second_sample_is_transparency_only_where_it_says_so(
     both = np.stack([stack[0], stack[1]], -1)
     write_tiff(tmp_path / "a.tif", [both], planarconfig="contig", extrasamples=[kind])
     assert read_scan(tmp_path / "a.tif").n_channels == channels
+
+
+@pytest.mark.parametrize("code", [256, 257, 277])
+def test_sizes_with_a_sign_are_refused(tmp_path: Path, code: int) -> None:
+    """Tifffile counted pages backwards for ever where a page was -16 rows high."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((3, 40, 50), np.uint8), photometric="minisblack")
+    with tifffile.TiffFile(path) as tif:
+        place = tif.pages[0].tags[code].offset
+    data = bytearray(path.read_bytes())
+    data[place + 2 : place + 4] = (9).to_bytes(2, "little")  # SLONG
+    data[place + 8 : place + 12] = (-16).to_bytes(4, "little", signed=True)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="stored with a sign"):
+        read_scan(path)

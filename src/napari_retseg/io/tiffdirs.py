@@ -16,12 +16,18 @@ _MOST_TAGS = 4096
 
 _ORDERS = {b"II": "<", b"MM": ">"}
 _SUBIFDS = 330
+#: Width, length and samples of a page, and types of numbers with a sign.
+_SIZES = {256: "width", 257: "length", 277: "samples"}
+_SIGNED = {6, 8, 9, 17}
 #: Of the plain and of the big TIFF: number of tags, a tag (code, type, count), offset.
 _FORMS = {42: ("H", "HHI4x", "I"), 43: ("Q", "HHQ8x", "Q")}
 
 
 def check_directories(path: Path) -> None:
     """Refuse a file whose directories form a circle, or are more than a scan can have.
+
+    Sizes of a page that are stored with a sign may be below zero, and tifffile then counts pages
+    backwards for ever; they are refused, too.
 
     Raises
     ------
@@ -56,7 +62,12 @@ def _check_tags(path: Path, stream: BinaryIO, number: struct.Struct, tag: struct
         raise InputError(f"{path}: damaged (a page of {n_tags} tags); copy or export it again")
     tags = stream.read(n_tags * tag.size)
     for place in range(0, len(tags) - tag.size + 1, tag.size):
-        code, _, count = tag.unpack_from(tags, place)
+        code, kind, count = tag.unpack_from(tags, place)
+        if code in _SIZES and kind in _SIGNED:
+            raise InputError(
+                f"{path}: damaged (the {_SIZES[code]} of a page is stored with a sign); copy or "
+                "export it again"
+            )
         if code == _SUBIFDS and count > MOST_BELOW:
             raise InputError(
                 f"{path}: has {count_noun(count, 'image')} below a page; save one volume per file"
