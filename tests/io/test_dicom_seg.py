@@ -152,13 +152,15 @@ def test_identifiers_are_copied_on_request_only(tmp_path: Path, how: str) -> Non
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
-@pytest.mark.parametrize("kind", ["opt", "series", "bscan"])
+@pytest.mark.parametrize("kind", ["opt", "series", "bscan", "anonymous"])
 def test_dciodvfy_finds_no_error(tmp_path: Path, kind: str) -> None:
     stack = make_stack()
     if kind == "series":
         source = save_frames(tmp_path / "series", stack)
     else:
         header = make_opt(stack[:1] if kind == "bscan" else stack)
+        if kind == "anonymous":
+            header.PatientIdentityRemoved = "YES"
         source = save(tmp_path / "eye.dcm", header)
     scan = read_scan(source)
     labels = make_labels((4, *scan.spatial_shape[-2:]))

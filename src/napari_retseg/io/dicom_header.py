@@ -18,8 +18,8 @@ from napari_retseg.regular import open_regular
 
 KIND = "a DICOM file"
 #: Reads of a header, and items of a sequence: an item takes about a kilobyte as it is parsed.
-_MOST_READS = 1_000_000
-_MOST_ITEMS = 200_000
+_MOST_READS = 500_000
+_MOST_ITEMS = 100_000
 _ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _PIXEL_DATA = {b"\xe0\x7f\x10\x00": "<", b"\x7f\xe0\x00\x10": ">"}
 _LONGEST_TEXT = 64

@@ -262,4 +262,6 @@ def _complete(segmentation: Any, *, is_anonymous: bool) -> None:
             CodingSchemeResponsibleOrganization="napari-retseg",
         )
     ]
-    segmentation.PatientIdentityRemoved = "YES" if is_anonymous else "NO"
+    if is_anonymous:
+        segmentation.PatientIdentityRemoved = "YES"
+        segmentation.DeidentificationMethod = "As in the source image"
