@@ -194,7 +194,7 @@ def test_sizes_with_a_sign_are_refused(tmp_path: Path, code: int) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((3, 40, 50), np.uint8), photometric="minisblack")
     with tifffile.TiffFile(path) as tif:
-        place = tif.pages[0].tags[code].offset
+        place = tif.pages.first.tags[code].offset
     data = bytearray(path.read_bytes())
     data[place + 2 : place + 4] = (9).to_bytes(2, "little")  # SLONG
     data[place + 8 : place + 12] = (-16).to_bytes(4, "little", signed=True)
