@@ -32,7 +32,6 @@ TESTS = (
         f"tests/io/test_{kind}.py"
         for kind in (
             "dicom",
-            "dicom_seg",
             "heidelberg_vol",
             "nifti",
             "numpyfiles",
