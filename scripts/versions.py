@@ -32,6 +32,7 @@ TESTS = (
         f"tests/io/test_{kind}.py"
         for kind in (
             "dicom",
+            "dicom_seg",
             "heidelberg_vol",
             "nifti",
             "numpyfiles",

@@ -130,8 +130,6 @@ def test_import_to_a_place_that_cannot_be_written(run: Run, bscan: Path, tmp_pat
 
 
 def test_volumes_of_a_file_are_listed_and_named(run: Run, tmp_path: Path) -> None:
-    if not hasattr(pytest.importorskip("eyepy.core.utils"), "from_e2e_intensity"):
-        pytest.skip("this eyepy does not convert the grey values of E2E")
     other = MadeVolume(make_raw(2), PLAIN.places[:2], eye="R", number=40)
     file = write_e2e(tmp_path / "eye.E2E", PLAIN, other)
     result = run("info", file)

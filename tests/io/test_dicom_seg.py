@@ -105,6 +105,19 @@ def test_segments_are_the_classes(tmp_path: Path) -> None:
     assert kinds == 2 * ["Anatomical Structure"] + 2 * ["Morphologically Abnormal Structure"]
 
 
+def test_names_beyond_ascii_are_declared_and_read_back(tmp_path: Path) -> None:
+    stack = make_stack()
+    scan = read_scan(save(tmp_path / "eye.dcm", make_opt(stack)))
+    classes = LabelSet.from_names({1: "Netzhaut außen", 2: "choroid", 3: "fluid", 7: "drusen"})
+    file = tmp_path / "seg.dcm"
+    write_segmentation(file, make_labels(stack.shape), scan, classes=classes, keep_identifiers=True)
+    found = dcmread(file)
+    assert found.SpecificCharacterSet == "ISO_IR 192"
+    assert str(found.PatientName) == PERSON["PatientName"]
+    assert found.SegmentSequence[0].SegmentLabel == "Netzhaut außen"
+    assert PERSON["PatientName"].encode() in file.read_bytes()
+
+
 @pytest.mark.parametrize("positions", [True, False])
 def test_a_series_of_frames(tmp_path: Path, positions: bool) -> None:
     folder = save_frames(tmp_path / "series", make_stack(), positions=positions)

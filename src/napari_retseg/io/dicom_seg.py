@@ -175,8 +175,6 @@ def _make_source(instance: Instance, *, keep: bool) -> Any:
     texts = read_elements(instance.path, _IDENTIFYING) if keep else {}
     for keyword in _IDENTIFYING:
         setattr(source, keyword, texts.get(keyword, ""))
-    if keep and any(not text.isascii() for text in texts.values()):
-        source.SpecificCharacterSet = "ISO_IR 192"
     return source
 
 
@@ -254,7 +252,8 @@ def _describe(highdicom: Any, number: int, one: LabelClass, *, is_layer: bool) -
 
 
 def _complete(segmentation: Any, *, is_anonymous: bool) -> None:
-    """What the standard asks for besides: the private scheme, and whether it is anonymous."""
+    """What the standard asks for besides: texts in UTF-8, the private scheme, anonymity."""
+    segmentation.SpecificCharacterSet = "ISO_IR 192"
     segmentation.CodingSchemeIdentificationSequence = [
         _item(
             CodingSchemeDesignator=SCHEME,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
@@ -43,16 +42,10 @@ def import_eyepy(path: Path) -> Eyepy:
     """
     try:
         from construct import ConstructError
-        from eyepy.core import utils
+        from eyepy.core.utils import from_e2e_intensity, from_vol_intensity
         from eyepy.io.he.vol_reader import vol_format
     except ImportError as error:
         raise InputError(
             f"{path}: Heidelberg files need eyepy; install it with pip install 'napari-retseg[oct]'"
         ) from error
-
-    def convert_e2e(values: NDArray[Any]) -> NDArray[Any]:
-        if not hasattr(utils, "from_e2e_intensity"):  # eyepy 0.16
-            raise InputError(f"{path}: .E2E files need a newer eyepy; update it with pip")
-        return np.asarray(utils.from_e2e_intensity(values))
-
-    return Eyepy(vol_format.parse, utils.from_vol_intensity, convert_e2e, ConstructError)
+    return Eyepy(vol_format.parse, from_vol_intensity, from_e2e_intensity, ConstructError)

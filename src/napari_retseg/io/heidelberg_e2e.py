@@ -77,7 +77,7 @@ def make_grey_table(path: Path) -> NDArray[np.uint8]:
     return _make_grey_table(import_eyepy(path).e2e_to_grey)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.cache
 def _make_grey_table(to_grey: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
     stored = np.arange(2**16)
     mantissa = np.zeros(2**16)
