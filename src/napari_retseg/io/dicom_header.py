@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from napari_retseg.errors import InputError
-from napari_retseg.io.file_errors import check_file, collecting, reading
+from napari_retseg.io.file_errors import check_file, collecting, needing, reading
 from napari_retseg.io.limits import LARGEST_HEADER, MOST_PLANES
 from napari_retseg.plaintext import make_visible
 from napari_retseg.regular import open_regular
@@ -133,12 +133,8 @@ def import_pydicom(path: Path) -> Any:
     InputError
         Where it is not installed.
     """
-    try:
+    with needing("pydicom", "oct", path=path, kind="DICOM files"):
         import pydicom
-    except ImportError as error:
-        raise InputError(
-            f"{path}: DICOM files need pydicom; install it with pip install 'napari-retseg[oct]'"
-        ) from error
     return pydicom
 
 

@@ -27,6 +27,7 @@ from napari_retseg.io.dicom_header import (
     reading_dicom,
 )
 from napari_retseg.io.dicom_volumes import Volume
+from napari_retseg.io.file_errors import needing
 from napari_retseg.io.orientation import to_file_order
 from napari_retseg.plaintext import make_visible
 from napari_retseg.scan import OctScan
@@ -134,14 +135,9 @@ def import_highdicom(path: Path) -> Any:
     InputError
         Where it is not installed.
     """
-    try:
+    with needing("highdicom", "dicom-seg", path=path, kind="DICOM Segmentations"):
         import highdicom
         import highdicom.seg
-    except ImportError as error:
-        raise InputError(
-            f"{path}: DICOM Segmentation needs highdicom; install it with "
-            "pip install 'napari-retseg[dicom-seg]'"
-        ) from error
     return highdicom
 
 

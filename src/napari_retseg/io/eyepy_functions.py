@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_retseg.errors import InputError
+from napari_retseg.io.file_errors import needing
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,8 @@ def import_eyepy(path: Path) -> Eyepy:
     InputError
         Where it is not installed, naming the extra that brings it.
     """
-    try:
+    with needing("eyepy", "oct", path=path, kind="Heidelberg files"):
         from construct import ConstructError
         from eyepy.core.utils import from_e2e_intensity, from_vol_intensity
         from eyepy.io.he.vol_reader import vol_format
-    except ImportError as error:
-        raise InputError(
-            f"{path}: Heidelberg files need eyepy; install it with pip install 'napari-retseg[oct]'"
-        ) from error
     return Eyepy(vol_format.parse, from_vol_intensity, from_e2e_intensity, ConstructError)

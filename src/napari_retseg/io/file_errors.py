@@ -81,6 +81,34 @@ def reading(path: Path, kind: str, *more: type[Exception]) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def needing(package: str, extra: str, *, path: Path, kind: str) -> Iterator[None]:
+    """Name the extra that brings a package where it cannot be imported.
+
+    Parameters
+    ----------
+    package
+        Its name.
+    extra
+        Of this package.
+    path
+        The file that it is needed for.
+    kind
+        What cannot be done without it, as in "DICOM files".
+
+    Raises
+    ------
+    InputError
+        In place of the ImportError.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"{path}: {kind} need {package}; install it with pip install 'napari-retseg[{extra}]'"
+        ) from error
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says, at most 120 characters, or its type."""
     lines = str(error).strip().splitlines()

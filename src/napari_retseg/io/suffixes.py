@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from natsort import natsorted, ns
@@ -97,14 +96,11 @@ def find_exports(folder: Path) -> list[Path]:
     InputError
         Where the folder may not be listed.
     """
-    with explaining(folder, "the folder cannot be listed"):
-        files = [
-            entry
-            for entry in folder.iterdir()
-            if suffix_of(entry) == ".xml" and not entry.name.startswith(".")
-        ]
-    found = [file for file in files if read_root_name(file) == EXPORT_ROOT]
-    return natsorted(found, key=lambda entry: entry.name, alg=ns.IGNORECASE)
+    return [
+        file
+        for file in _list_files(folder)
+        if suffix_of(file) == ".xml" and read_root_name(file) == EXPORT_ROOT
+    ]
 
 
 def is_dicom(path: Path) -> bool:
@@ -123,7 +119,7 @@ def holds_dicom(folder: Path) -> bool:
     InputError
         Where it may not be listed.
     """
-    entries = list(_list_files(folder))
+    entries = _list_files(folder)
     others = {*SCAN_SUFFIXES} - {*DICOM_SUFFIXES, ".xml"}
     if any(suffix_of(entry) in others for entry in entries):
         return False
@@ -155,14 +151,14 @@ def list_dicom(folder: Path) -> list[Path]:
     InputError
         Where the folder may not be listed.
     """
-    found = [e for e in _list_files(folder) if is_dicom(e) and e.name.upper() != "DICOMDIR"]
-    return natsorted(found, key=lambda entry: entry.name, alg=ns.IGNORECASE)
+    return [e for e in _list_files(folder) if is_dicom(e) and e.name.upper() != "DICOMDIR"]
 
 
-def _list_files(folder: Path) -> Iterator[Path]:
+def _list_files(folder: Path) -> list[Path]:
+    """The files of a folder in natural order (B2 before B10); hidden ones are left out."""
     with explaining(folder, "the folder cannot be listed"):
-        entries = list(folder.iterdir())
-    return (e for e in entries if not e.name.startswith(".") and e.is_file())
+        entries = [e for e in folder.iterdir() if not e.name.startswith(".") and e.is_file()]
+    return natsorted(entries, key=lambda entry: entry.name, alg=ns.IGNORECASE)
 
 
 def _has_mark(path: Path) -> bool:
@@ -181,12 +177,4 @@ def list_bscans(folder: Path) -> list[Path]:
     InputError
         Where the folder may not be listed.
     """
-    with explaining(folder, "the folder cannot be listed"):
-        entries = [
-            entry
-            for entry in folder.iterdir()
-            if suffix_of(entry) in BSCAN_SUFFIXES
-            and not entry.name.startswith(".")
-            and entry.is_file()
-        ]
-    return natsorted(entries, key=lambda entry: entry.name, alg=ns.IGNORECASE)
+    return [entry for entry in _list_files(folder) if suffix_of(entry) in BSCAN_SUFFIXES]
