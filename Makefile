@@ -85,8 +85,7 @@ $(STAMP): pyproject.toml | system
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'error: Python 3.11 or newer is needed; name one with make PYTHON=python3.12'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
-	# Python compiles what it imports; pip would compile all of it, a minute more
-	$(BIN)/python -m pip install --no-compile -e '.[dev]'
+	$(BIN)/python -m pip install -e '.[dev]'
 	touch $@
 
 clean:

@@ -88,7 +88,7 @@ def install(name: str, python: str, wheel: Path, floors: list[str]) -> str:
     place.parent.mkdir(parents=True, exist_ok=True)
     constraints = PLACE / f"{name}.txt"
     constraints.write_text("".join(f"{line}\n" for line in floors))
-    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
+    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     wanted = f"{wheel}[{','.join(EXTRAS)}]"
     for command in (
         [python, "-m", "venv", str(place)],
