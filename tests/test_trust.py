@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_retseg.acquisition import BY_USER, Acquisition
+from napari_retseg.acquisition import BY_USER, FROM_NAME, Acquisition
 from napari_retseg.io.orientation import put_upright
 from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.trust import Fact, make_trust_sheet
@@ -131,3 +131,14 @@ def test_a_circle_has_no_order(pattern: str) -> None:
     sheet = make_trust_sheet(make_scan(scan_pattern=pattern))
     assert sheet.bscan_order.value is None
     assert sheet.ascan_order.value is None
+
+
+def test_what_is_derived_is_not_the_files() -> None:
+    scan = make_scan()
+    derived = {"positions": "degrees x 4.4/15 mm", "scan_pattern": "file name"}
+    about = replace(scan.acquisition, derived=derived, laterality_from=FROM_NAME)
+    sheet = make_trust_sheet(replace(scan, acquisition=about))
+    facts = (sheet.bscan_order, sheet.ascan_order, sheet.scan_pattern, sheet.laterality)
+    assert [fact.known for fact in facts] == ["derived"] * 4
+    assert sheet.bscan_order.how == "positions of the B-scans, degrees x 4.4/15 mm"
+    assert sheet.laterality == Fact("OD", "derived", "file name")

@@ -15,6 +15,8 @@ Place = tuple[float, float, float, float]
 NOT_RASTERS = ("circle", "radial")
 #: `Acquisition.laterality_from` of what a user entered.
 BY_USER = "entered by the user"
+#: The same of what only the name of the file says.
+FROM_NAME = "file name"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Acquisition:
     laterality_from
         Where in the file the laterality comes from, such as "header, ScanPosition".
     derived
-        How the pixel size of an axis was derived where the file does not store it, by axis.
+        How what the file does not store was derived: the pixel size of an axis by its name, and
+        ``"positions"``, ``"scan_pattern"``, ``"fundus"`` (the pixel size of the fundus image).
     left_out
         What the file holds and is not read, such as "1 colour fundus photograph".
     contradictions

@@ -18,7 +18,7 @@ from napari_retseg.regular import open_regular
 from napari_retseg.volume_path import split_volume
 
 Axis = Literal["channel", "bscan", "depth", "width", "z", "y", "x"]
-SpacingSource = Literal["file", "user", "unknown"]
+SpacingSource = Literal["file", "derived", "user", "unknown"]
 Laterality = Literal["OD", "OS"]
 
 #: Plausible OCT: axial and lateral pixel size in um, width of the field in mm.

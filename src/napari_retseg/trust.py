@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from napari_retseg.acquisition import BY_USER, NOT_RASTERS, find_direction
+from napari_retseg.acquisition import BY_USER, FROM_NAME, NOT_RASTERS, find_direction
 from napari_retseg.plural import count_noun, list_first
 from napari_retseg.scan import AXIAL_UM, LATERAL_UM, Axis, OctScan, check_spacing
 
@@ -167,7 +167,7 @@ def make_trust_sheet(scan: OctScan) -> TrustSheet:
         ascan_order=_find_ascan_order(scan),
         laterality=_find_laterality(scan),
         device=_from_file(scan.device),
-        scan_pattern=_from_file(None if scan.scan_pattern == "unknown" else scan.scan_pattern),
+        scan_pattern=_find_pattern(scan),
         averaged=about.averaged,
         quality=about.quality,
         left_out=about.left_out,
@@ -220,10 +220,12 @@ def _find_order(scan: OctScan, axis: str, ends: tuple[str, str], number: int) ->
     if found is None:
         return Fact(None, "unknown", "the positions are not those of horizontal B-scans in order")
     first, last = ends[::-1] if found[number] == 1 else ends
-    how = "positions of the B-scans"
+    how, derived = "positions of the B-scans", about.derived.get("positions")
+    if derived is not None:
+        how += f", {derived}"
     if axis in about.reversed_axes:
         how += "; reversed on reading"
-    return Fact(f"{first} to {last}", "file", how)
+    return Fact(f"{first} to {last}", "file" if derived is None else "derived", how)
 
 
 def _find_laterality(scan: OctScan) -> Fact:
@@ -232,7 +234,14 @@ def _find_laterality(scan: OctScan) -> Fact:
     how = scan.acquisition.laterality_from
     if how == BY_USER:
         return Fact(scan.laterality, "user")
-    return Fact(scan.laterality, "file", how)
+    return Fact(scan.laterality, "derived" if how == FROM_NAME else "file", how)
+
+
+def _find_pattern(scan: OctScan) -> Fact:
+    if scan.scan_pattern in (None, "unknown"):
+        return Fact(None, "unknown")
+    how = scan.acquisition.derived.get("scan_pattern", "")
+    return Fact(scan.scan_pattern, "derived" if how else "file", how)
 
 
 def _from_file(value: str | None) -> Fact:

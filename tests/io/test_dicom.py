@@ -118,7 +118,8 @@ def test_the_distance_of_bscans_comes_from_their_places(tmp_path: Path) -> None:
     scan = read_scan(save(tmp_path / "a.dcm", make_opt(STACK, lines=lines, spacing=spacing)))
     assert scan.spacing_um == SPACING_UM
     where = "from the places of the frames (Ophthalmic Frame Location)"
-    assert scan.acquisition.derived == {"bscan": where}
+    scaled = "their scale from the width of the B-scans"
+    assert scan.acquisition.derived == {"bscan": where, "positions": scaled}
     # the thickness of a B-scan is that of the beam
     scan = read_scan(save(tmp_path / "b.dcm", make_opt(STACK, spacing=spacing)))
     assert scan.spacing_um == (None, *SPACING_UM[1:])

@@ -81,6 +81,7 @@ def test_which_scale_is_derived(file: Path) -> None:
     assert scan.acquisition.derived == {
         "width": "degrees x 4.4/15 mm",
         "bscan": "mean distance of their positions, degrees x 4.4/15 mm",
+        "positions": "degrees x 4.4/15 mm",
         "fundus": "a field of 30 degrees is assumed, degrees x 4.4/15 mm",
     }
     scales = {scale.axis: scale.known for scale in describe_trust(scan)}

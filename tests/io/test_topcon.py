@@ -38,7 +38,7 @@ def test_scale_eye_device_and_pixels(
     scan = write(tmp_path, *BASIC)
     same(scan, STACK)
     assert scan.axes == ("bscan", "depth", "width")
-    assert (scan.spacing_um, scan.spacing_source) == ((1000.0, 2.6, 187.5), "file")
+    assert (scan.spacing_um, scan.spacing_source) == ((1000.0, 2.6, 187.5), "derived")
     assert (scan.laterality, scan.device) == ("OD", "Topcon 3DOCT-2000")
     assert (scan.scan_pattern, scan.bscans_declared) == ("volume", 3)
     acquisition = scan.acquisition
@@ -292,7 +292,7 @@ def test_the_real_fda(shared_data: Path) -> None:
     scan = read_scan(path)
     assert scan.pixels.shape == (1, 650, 512)
     assert scan.spacing_um == (None, 3.5, 11.71875)
-    assert (scan.spacing_source, scan.laterality) == ("file", "OS")
+    assert (scan.spacing_source, scan.laterality) == ("derived", "OS")
     assert (scan.device, scan.scan_pattern) == ("Topcon 3DOCT-1000MK2", "volume")
     bscan = scan.read_bscan(0)[0]
     assert bscan.dtype == np.uint8

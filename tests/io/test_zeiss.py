@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_retseg.errors import InputError
 from napari_retseg.io import describe_scan, read_scan, zeiss
 from napari_retseg.scan import OctScan
+from napari_retseg.trust import make_trust_sheet
 
 CUBE = np.random.default_rng(6).integers(0, 256, (4, 1024, 20), dtype=np.uint8)
 NAME = "P471100_Macular Cube 20x4_2-28-2011_14-42-18_{}_sn44088_cube_z.img"
@@ -34,7 +35,11 @@ def test_a_cube_is_turned_and_its_scale_derived(
         "bscan": "nominal 6 mm of a Cirrus cube / 4 B-scans",
         "depth": "nominal 2 mm of a Cirrus cube / 1024 rows",
         "width": "nominal 6 mm of a Cirrus cube / 20 A-scans",
+        "scan_pattern": "file name",
     }
+    sheet = make_trust_sheet(scan)
+    assert {scale.known for scale in sheet.scale} == {"derived"}
+    assert (sheet.laterality.known, sheet.scan_pattern.known) == ("derived", "derived")
     assert (scan.laterality, scan.acquisition.laterality_from) == ("OS", "file name")
     assert (scan.device, scan.scan_pattern) == ("Zeiss Cirrus", "macular cube")
     assert scan.bscans_declared == 4
@@ -57,7 +62,7 @@ def test_names(tmp_path: Path, name: str, eye: str | None, pattern: str) -> None
     scan = read_scan(write(tmp_path, name))
     assert (scan.laterality, scan.scan_pattern) == (eye, pattern)
     is_retina = not pattern.startswith("anterior")
-    assert (scan.spacing_source == "file") == is_retina
+    assert scan.spacing_source == ("derived" if is_retina else "unknown")
     assert zeiss.is_cube_name(name)
 
 

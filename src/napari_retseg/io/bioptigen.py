@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.acquisition import Acquisition
+from napari_retseg.acquisition import FROM_NAME, Acquisition
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.lazy import PagedPixels
@@ -123,7 +123,7 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         bscans_declared=int(numbers["FRAMECOUNT"]),
         notes=notes,
         acquisition=Acquisition(
-            laterality_from="file name" if eye else "",
+            laterality_from=FROM_NAME if eye else "",
             derived=derived,
             left_out=("Doppler data",) if any(frame.has_doppler for frame in frames) else (),
         ),

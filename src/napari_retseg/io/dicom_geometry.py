@@ -163,9 +163,7 @@ def _place(
             )
             return
         down_mm = across_mm = width_mm / float(np.median(lengths))
-        geometry.notes.append(
-            "the scale of the B-scans' places is derived from the width of the B-scans"
-        )
+        geometry.derived["positions"] = "their scale from the width of the B-scans"
     # the file has 32-bit numbers
     places = np.round(lines * [across_mm, down_mm, across_mm, down_mm], 6)
     geometry.positions_mm = tuple((a, b, c, d) for a, b, c, d in places.tolist())

@@ -167,6 +167,8 @@ def _make_scan(
     missing = _find_missing(numbers, declared)
     repeated = tuple(sorted(series.repeated | set(raster.repeated)))
     key, notes = person.make_key()
+    if are_known:
+        derived["positions"] = _SCALE
     if fundus is not None:
         derived["fundus"] = f"a field of {_FIELD_DEGREES:g} degrees is assumed, {_SCALE}"
     return OctScan(

@@ -103,11 +103,18 @@ def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     device = find_device_reader(file)
     if device is not None:
         scan = attach_surfaces(device.read(file, volume), path)
-        return replace(put_upright(scan), source=path)
+        source = "derived" if _is_derived(scan) else scan.spacing_source
+        return replace(put_upright(scan), source=path, spacing_source=source)
     if volume is not None:
         raise InputError(f"{path}: files of this type hold one volume; leave out the #{volume}")
     scan = _open_plain(path, values, expected)
     return attach_surfaces(scan, path) if values == "grey" else scan
+
+
+def _is_derived(scan: OctScan) -> bool:
+    """Whether a pixel size of the B-scans is one that the file does not store."""
+    plane = scan.spatial_axes[-2:]
+    return scan.spacing_source == "file" and any(axis in scan.acquisition.derived for axis in plane)
 
 
 def _open_plain(path: Path, values: Values, expected: _Shape) -> OctScan:

@@ -118,10 +118,7 @@ def read(path: Path, volume: int | None = None) -> OctScan:
     spacing, derived = _scale(stored, field, is_whole=is_whole)
     positions = _place(stored, field, en_face) if is_whole else ()
     if positions:
-        notes += (
-            "the positions of the B-scans are derived: the first lies at the top of the scanned "
-            "region, the last at its bottom",
-        )
+        derived["positions"] = "the first at the top of the scanned region, the last at its bottom"
     if stored.chunk == SHIFTED:
         notes += ("the B-scans are those that the device has shifted; the file has no others",)
     if en_face is not None and en_face.name.startswith("colour"):

@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.acquisition import Acquisition
+from napari_retseg.acquisition import FROM_NAME, Acquisition
 from napari_retseg.errors import InputError
 from napari_retseg.io.file_errors import check_file
 from napari_retseg.io.lazy import PagedPixels, RawPixels
@@ -108,7 +108,8 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         bscans_declared=count,
         notes=(*notes, "numbers of A-scans and B-scans are taken from the file name"),
         acquisition=Acquisition(
-            laterality_from="file name" if name.laterality else "", derived=derived
+            laterality_from=FROM_NAME if name.laterality else "",
+            derived={**derived, "scan_pattern": FROM_NAME},
         ),
     )
 

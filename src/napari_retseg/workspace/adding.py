@@ -95,8 +95,8 @@ def _describe(scan: OctScan, image: Path) -> dict[str, Any]:
     about: dict[str, Any] = {**identify(image), "shape": list(scan.spatial_shape)}
     if any(um is not None for um in scan.spacing_um):
         about["spacing_um"] = list(scan.spacing_um)
-        if scan.spacing_source == "user":
-            about["spacing_source"] = "user"
+        if scan.spacing_source in ("user", "derived"):
+            about["spacing_source"] = scan.spacing_source
     if scan.laterality is not None:
         about["laterality"] = scan.laterality
     return about

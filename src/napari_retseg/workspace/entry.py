@@ -123,7 +123,8 @@ def describe_entry(case: Case, *, is_missing: bool) -> ScanEntry:
     spacing = about.get("spacing_um") or ()
     source: SpacingSource = "unknown"
     if any(size is not None for size in spacing):
-        source = "user" if about.get("spacing_source") == "user" else "file"
+        stated = about.get("spacing_source")
+        source = stated if stated in ("user", "derived") else "file"
     shape = shape_of(case)
     return ScanEntry(
         name=about["name"],
