@@ -46,6 +46,7 @@ def test_scale_eye_device_and_pixels(
     assert acquisition.derived == {
         "bscan": "scan height of 3 mm in the file / 3 B-scans",
         "width": "scan length of 6 mm in the file / 32 A-scans",
+        "positions": "the first at the top of the scanned region, the last at its bottom",
     }
     assert (acquisition.left_out, acquisition.contradictions) == ((), ())
     assert scan.patient_key is None

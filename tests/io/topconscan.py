@@ -44,3 +44,8 @@ def write(folder: Path, *chunks: tuple[str, bytes], **options: Any) -> OctScan:
 def rows_of(scan: OctScan) -> dict[str, NDArray[np.float32]]:
     found: dict[str, NDArray[np.float32]] = scan.metadata[BOUNDARIES]
     return found
+
+
+def write_file(path: Path) -> Path:
+    """Write the scan of `BASIC`."""
+    return made.write(path, *BASIC)

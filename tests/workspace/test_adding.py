@@ -12,6 +12,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.workspace import Workspace
 from tests.conftest import TINY_CLASSES
+from tests.io import topconscan
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
 
 
@@ -115,3 +116,13 @@ def test_classes_of_a_data_set_go_by_name(tmp_path: Path) -> None:
             made.add_dataset(strange, with_labels=True)
         assert made.scans == ()
         assert len(made.add_dataset(strange, with_labels=False)) == 1
+
+
+def test_a_derived_scale_is_kept_as_one_and_may_be_entered(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    entry = workspace.add_scan(read_scan(topconscan.write_file(tmp_path / "eye.fda")))
+    assert (entry.spacing_source, entry.spacing_um[1]) == ("derived", 2.6)
+    known = workspace.describe_scan(entry.name, spacing_um=(120.0, 2.6, 11.0))
+    assert known.spacing_source == "user"
+    assert workspace.read_scan(entry.name).spacing_um == (120.0, 2.6, 11.0)
