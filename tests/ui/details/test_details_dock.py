@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QPoint, Qt
 
 from napari_retseg.ui.details.details_dock import DetailsDock, choose_color
+from napari_retseg.ui.plain import PlainLabel
 from tests.volfile import write_vol
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def test_a_click_on_the_fundus_shows_the_bscan(
     assert min(yellow.red(), yellow.green()) > 150 > yellow.blue()
     texts = [label.text() for label in dock.sheet.findChildren(type(dock.name))]
     assert "3.9 µm (file)" in texts
+    before = dock.sheet.findChildren(PlainLabel)
+    dock.sheet.show_rows((("laterality", "OD"), ("device", "unknown")))
+    assert all(label.isHidden() for label in before)  # Qt deletes them later
     viewer.layers.clear()
     qtbot.waitUntil(lambda: not dock.view.isVisible())
 

@@ -94,11 +94,13 @@ class SheetTable(ThemedWidget):
 
     def show_rows(self, rows: tuple[tuple[str, str], ...]) -> None:
         """Show these lines."""
+        self._grid.setRowStretch(len(self._rows), 0)
         self._rows = rows
         while self._grid.count():
             item = self._grid.takeAt(0)
             widget = None if item is None else item.widget()
             if widget is not None:
+                widget.hide()  # it goes later, and would be seen below the new ones until then
                 widget.deleteLater()
         top = Qt.AlignmentFlag.AlignTop
         for number, (name, text) in enumerate(rows):
