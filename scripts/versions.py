@@ -6,7 +6,9 @@
 - ``oldest``: the Python that runs this, and the floors that ``pyproject.toml`` declares.
 
 In each, readers, datasets, the command line, networks and docks are tested: minutes, where
-``make test`` tests everything in the developer's environment.
+``make test`` tests everything in the developer's environment. An environment takes 7 GB, so one
+is removed before the next is made, and the last at the end; with ``--keep`` they stay, and those
+made before are used again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ import subprocess
 import sys
 import time
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,23 +82,30 @@ def _version_of(python: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def install(name: str, python: str, wheel: Path, floors: list[str]) -> str:
-    """Make an environment with the wheel; what went wrong, or nothing."""
+def install(name: str, python: str, wheel: Path, floors: list[str], keep: bool) -> bool:
+    """Make an environment with the wheel, unless one is kept; whether it is there."""
     place = PLACE / name
+    if keep and (place / "complete").exists():
+        return True
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     constraints = PLACE / f"{name}.txt"
     constraints.write_text("".join(f"{line}\n" for line in floors))
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     wanted = f"{wheel}[{','.join(EXTRAS)}]"
+    begun = time.monotonic()
     for command in (
         [python, "-m", "venv", str(place)],
         [*pip, "--constraint", str(constraints), wanted, *TOOLS],
     ):
         done = subprocess.run(command, capture_output=True, check=False, text=True)
         if done.returncode:
-            return f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return ""
+            said = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            print(f"{' '.join(command)}\n{said}", file=sys.stderr)
+            return False
+    (place / "complete").touch()
+    print(f"installed in {time.monotonic() - begun:.0f} s", flush=True)
+    return True
 
 
 def test(name: str, jobs: int) -> int:
@@ -119,32 +127,26 @@ def test(name: str, jobs: int) -> int:
 
 
 def main() -> int:
-    """Install both environments at once, then test one after the other."""
+    """Install, test and remove each environment in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--only", choices=("newest", "oldest"), action="append")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--keep", action="store_true", help="test environments made before")
+    parser.add_argument("--keep", action="store_true", help="keep the environments, use old ones")
     given = parser.parse_args()
     plans = {"newest": (find_newest_python(), []), "oldest": (sys.executable, read_floors())}
-    plans = {name: plan for name, plan in plans.items() if name in (given.only or plans)}
-    begun = time.monotonic()
-    if not given.keep:
-        with ThreadPoolExecutor() as pool:
-            made = {
-                name: pool.submit(install, name, python, given.wheel.resolve(), floors)
-                for name, (python, floors) in plans.items()
-            }
-            failed = {name: text for name, job in made.items() if (text := job.result())}
-        for name, text in failed.items():
-            print(f"{name}: cannot be installed\n{text}", file=sys.stderr)
-        if failed:
-            return 1
-    print(f"installed in {time.monotonic() - begun:.0f} s", flush=True)
     codes = {}
-    for name, (python, _) in plans.items():
+    for name, (python, floors) in plans.items():
+        if name not in (given.only or plans):
+            continue
         print(f"== {name} versions, {python}", flush=True)
-        codes[name] = test(name, given.jobs)
+        codes[name] = 1
+        try:
+            if install(name, python, given.wheel.resolve(), floors, given.keep):
+                codes[name] = test(name, given.jobs)
+        finally:
+            if not given.keep:
+                shutil.rmtree(PLACE / name, ignore_errors=True)
     return max(codes.values())
 
 
