@@ -67,6 +67,20 @@ def test_boundaries_as_xml(run: Run, scan: OctScan, labels: Path, tmp_path: Path
     assert found.boundaries["inner boundary of NFL"][:, 0].tolist() == [7, 6, 5, 4]
 
 
+def test_ascans_out_of_order_are_named(
+    run: Run, scan: OctScan, labels: Path, tmp_path: Path
+) -> None:
+    values = np.zeros(scan.spatial_shape, np.uint8)
+    values[:, 4:6], values[:, 6:12] = 1, 2
+    values[1, 3, 7:10] = 2
+    write_labels(labels, values, scan=scan)
+    target = tmp_path / "eye.csv"
+    arguments = ("export", labels, "--scan", str(scan.source), "--output", target)
+    result = run(*arguments)
+    assert "the layers of 3 of 192 A-scans are out of order" in result.output
+    assert json.loads(run(*arguments, "--json").stdout)["ascans_out_of_order"] == 3
+
+
 def test_dicom_segmentation(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
     target = tmp_path / "eye-seg.dcm"
     arguments = ("export", labels, "--scan", str(scan.source), "--output", target)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_retseg.classes import RETINA, LabelSet
+from napari_retseg.classes import LabelSet
 from napari_retseg.errors import UsageError
-from napari_retseg.infer.layer_order import layer_order, repair_layers
+from napari_retseg.infer.layer_order import repair_layers, repair_order
 
 
 def in_order(labels: list[int], order: list[int]) -> bool:
@@ -65,14 +65,6 @@ def test_a_stray_layer_goes_and_fluid_in_the_retina_stays() -> None:
     assert repaired == [0, 0, 1, 2, 3, 2, 2, 3, 3, 2, 0, 0]
 
 
-def test_layers_of_known_names_are_ordered_from_the_vitreous() -> None:
-    assert layer_order(RETINA) == [1, 2, 3, 4, 5, 6, 7]
-    names = ["fluid", "Choroid", "RPE", "GCL+IPL", "RNFL", "inl", "PED", "EZ", "drops"]
-    labels = LabelSet.from_names(names)
-    ordered = [labels.names[k] for k in layer_order(labels)]
-    assert ordered == ["RNFL", "GCL+IPL", "inl", "EZ", "RPE", "PED", "Choroid"]
-
-
 def test_without_layers_the_classes_are_named() -> None:
     with pytest.raises(UsageError, match=r"\(drusen, fluid\).*remove --repair"):
-        layer_order(LabelSet.from_names(["drusen", "fluid"]))
+        repair_order(LabelSet.from_names(["drusen", "fluid"]))

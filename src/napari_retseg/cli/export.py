@@ -90,12 +90,9 @@ def _name_classes(labels: Path, model: str | None) -> LabelSet:
 
 def _order_layers(classes: LabelSet) -> list[int]:
     """Values of the classes that are layers, from the vitreous to the sclera."""
-    from napari_retseg.infer.layer_order import layer_order
+    from napari_retseg.layers import layer_order
 
-    try:
-        return [classes.classes[index].value for index in layer_order(classes)]
-    except UsageError:
-        return []
+    return [classes.classes[index].value for index in layer_order(classes)]
 
 
 def _write_boundaries(output: Path, values: Any, scan: Any, classes: LabelSet) -> dict[str, Any]:
@@ -111,12 +108,22 @@ def _write_boundaries(output: Path, values: Any, scan: Any, classes: LabelSet) -
             f"{output}: boundaries need labels of retinal layers, but the classes are {names}; "
             "give the right --model"
         )
-    rows = boundaries_of_labels(values, layers).reshape(len(layers) + 1, scan.n_bscans, -1)
-    boundaries = dict(zip(name_boundaries(classes, layers), rows, strict=True))
+    found = boundaries_of_labels(values, layers)
+    rows = found.annotated_rows().reshape(scan.n_bscans, len(layers) + 1, -1).swapaxes(0, 1)
+    called = {c.value: c.name for c in classes.classes}
+    boundaries = dict(zip(name_boundaries([called[k] for k in layers]), rows, strict=True))
     write = write_boundaries if output.suffix.lower() == ".csv" else write_surfaces
     write(output, boundaries, scan)
     what = f"{len(boundaries)} boundaries of {count_noun(scan.n_bscans, 'B-scan')}"
-    return {"what": what, "boundaries": list(boundaries)}
+    wrong = int((~found.is_ordered).sum())
+    notes = []
+    if wrong:
+        notes.append(
+            f"the layers of {wrong} of {count_noun(found.is_ordered.size, 'A-scan')} are out of "
+            "order; their boundaries are those that fit the labels best"
+        )
+    about = {"boundaries": list(boundaries), "ascans_out_of_order": wrong}
+    return {"what": what, "notes": notes, **about}
 
 
 def _write_dicom(

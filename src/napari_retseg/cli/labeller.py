@@ -11,7 +11,7 @@ from napari_retseg.cli.label_records import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
 from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.events import Cancel, Event
-from napari_retseg.infer.layer_order import layer_order
+from napari_retseg.infer.layer_order import repair_order
 from napari_retseg.models import ModelInfo, find_model, read_info
 from napari_retseg.scan import OctScan
 
@@ -54,7 +54,7 @@ def open_labeller(
     folder = find_model(model)
     info = read_info(folder)
     if config.repair:
-        layer_order(info.classes)  # refused before any work, also where a worker does it
+        repair_order(info.classes)  # refused before any work, also where a worker does it
     origin = ModelOrigin(folder, info, config).of_scan
     if scheduler is None:
         from napari_retseg.infer.predict import load_predictor, predict

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.errors import UsageError
-from napari_retseg.infer.layer_order import layer_order, repair_layers
+from napari_retseg.infer.layer_order import repair_layers
+from napari_retseg.layers import layer_order
 
 #: A B-scan of which a larger share is misplaced is impossible. Of references by hand and of
 #: simulated eyes nearly none is; docs/prediction.md has the numbers.
@@ -27,10 +27,7 @@ class Anatomy:
     """
 
     def __init__(self, classes: LabelSet) -> None:
-        try:
-            self._order = layer_order(classes)
-        except UsageError:
-            self._order = []
+        self._order = layer_order(classes)
         self._n_classes = len(classes)
 
     def misplaced(self, labels: NDArray[np.uint8]) -> float:
@@ -55,7 +52,7 @@ class Anatomy:
         shown = labels[:, ::_STEP]
         shown = shown[:, (shown < self._n_classes).all(axis=0)]
         foreground = int(np.count_nonzero(shown))
-        if not self._order or not foreground:
+        if len(self._order) < 2 or not foreground:
             return 0.0
         top, bottom = np.flatnonzero(shown.any(axis=1))[[0, -1]]
         shown = shown[top : bottom + 1]

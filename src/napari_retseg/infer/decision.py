@@ -13,7 +13,7 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import PredictConfig
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanUncertainty
-from napari_retseg.infer.layer_order import layer_order, repair_layers
+from napari_retseg.infer.layer_order import repair_layers, repair_order
 from napari_retseg.infer.uncertainty import measure_uncertainty
 
 
@@ -58,7 +58,7 @@ class Decision:
         self, classes: LabelSet, thresholds: dict[str, float], config: PredictConfig
     ) -> None:
         self._offsets = _offsets(classes, thresholds)
-        self._order = layer_order(classes) if config.repair else None
+        self._order = repair_order(classes) if config.repair else None
         self._uncertainty = config.uncertainty
 
     @torch.inference_mode()

@@ -1,79 +1,31 @@
-"""Layers in their anatomical order: the most probable labelling of each A-scan that keeps it."""
+"""The most probable labelling of each A-scan that keeps its layers in order."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import BACKGROUND, LabelSet
 from napari_retseg.errors import UsageError
-
-#: Names of layers from the vitreous to the sclera; those on one line mean the same place.
-ANATOMY: tuple[tuple[str, ...], ...] = (
-    ("vitreous",),
-    ("ilm",),
-    ("nfl", "rnfl", "retinalnervefibrelayer", "retinalnervefiberlayer", "nervefibrelayer"),
-    ("gcl", "ganglioncelllayer", "gcc", "ganglioncellcomplex"),
-    ("gcipl", "gclipl"),
-    ("ipl", "innerplexiformlayer"),
-    ("inl", "innernuclearlayer"),
-    ("opl", "outerplexiformlayer"),
-    ("hfl", "henlefibrelayer", "henlefiberlayer"),
-    ("onl", "outernuclearlayer"),
-    ("elm", "externallimitingmembrane"),
-    ("ism", "mz", "myoid", "myoidzone", "is", "innersegments"),
-    ("ise", "ez", "ellipsoid", "ellipsoidzone", "isos", "photoreceptors", "pr"),
-    ("os", "outersegments"),
-    ("iz", "interdigitationzone"),
-    ("rpe", "retinalpigmentepithelium"),
-    ("ped", "pigmentepithelialdetachment", "drusen", "subrpe"),
-    ("bm", "bruchsmembrane"),
-    ("cc", "choriocapillaris"),
-    ("choroid", "chor"),
-    ("sclera",),
-)
-_RANK = {name: rank for rank, names in enumerate(ANATOMY) for name in names}
-_JOINED = re.compile(r"[^A-Za-z]+")
+from napari_retseg.layers import layer_order
 
 
-def layer_order(labels: LabelSet) -> list[int]:
-    """Find the classes that are layers.
-
-    Names are compared without case and punctuation; a name of several layers, such as
-    ``GCL+IPL`` or ``OS-RPE``, lies in the middle of them. See :data:`ANATOMY`.
-
-    Returns
-    -------
-    list of int
-        Class indices from the vitreous to the sclera.
+def repair_order(labels: LabelSet) -> list[int]:
+    """Find the classes that :func:`repair_layers` puts in order, as class indices from above.
 
     Raises
     ------
     UsageError
         Where fewer than two classes are layers.
     """
-    ranks = {k: _rank(c.name) for k, c in enumerate(labels.classes) if k != BACKGROUND}
-    found = {k: rank for k, rank in ranks.items() if rank is not None}
-    if len(found) < 2:
+    order = layer_order(labels)
+    if len(order) < 2:
         names = ", ".join(labels.names[1:])
         raise UsageError(
             f"the order of layers cannot be repaired: fewer than two of the classes ({names}) "
             "are retinal layers; remove --repair"
         )
-    return sorted(found, key=lambda k: (found[k], k))
-
-
-def _rank(name: str) -> float | None:
-    """Place of a layer from above; None for what is not a layer."""
-    parts = [part.lower() for part in _JOINED.split(name) if part]
-    whole = "".join(parts)
-    if whole in _RANK:
-        return _RANK[whole]
-    if parts and all(part in _RANK for part in parts):
-        return sum(_RANK[part] for part in parts) / len(parts)
-    return None
+    return order
 
 
 def repair_layers(scores: NDArray[np.float32], order: list[int]) -> NDArray[np.uint8]:
@@ -92,7 +44,7 @@ def repair_layers(scores: NDArray[np.float32], order: list[int]) -> NDArray[np.u
         Log-probabilities, ``(class, depth, width)``; a constant may be added to all
         classes of a pixel.
     order
-        Class indices of the layers, from above (:func:`layer_order`).
+        Class indices of the layers, from above (:func:`repair_order`).
 
     Returns
     -------

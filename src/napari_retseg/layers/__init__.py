@@ -1,0 +1,18 @@
+"""Layers of the retina: their order, and their boundaries in a label map."""
+
+from napari_retseg.layers.anatomy import layer_order, name_boundaries
+from napari_retseg.layers.boundaries import (
+    HOLE,
+    LayerMap,
+    boundaries_of_labels,
+    labels_of_boundaries,
+)
+
+__all__ = [
+    "HOLE",
+    "LayerMap",
+    "boundaries_of_labels",
+    "labels_of_boundaries",
+    "layer_order",
+    "name_boundaries",
+]
