@@ -12,6 +12,7 @@ from napari_retseg.io import describe_scan, write_scan
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.devices import read_identifiers
 from napari_retseg.io.patient import make_patient_key
+from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.scan import OctScan
 from napari_retseg.volume_path import file_of
@@ -72,7 +73,7 @@ def anonymise_scan(
         Where the scan cannot be read, or the copy not be written.
     """
     group = scan.patient_key or make_patient_key(patient)
-    content = make_patient_key(scan.sha256 or "")[:8]
+    content = make_patient_key("" if scan.source is None else hash_source(scan.source))[:8]
     name = f"{group}_{scan.laterality or 'eye'}_{content}"
     target = folder / f"{name}{_SUFFIXES[kind]}"
     sheet = folder / f"{name}.json"

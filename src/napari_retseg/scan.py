@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,11 +153,6 @@ class OctScan:
         """Return the scan with a spacing that the user gave."""
         return replace(self, spacing_um=spacing_um, spacing_source="user")
 
-    @cached_property
-    def sha256(self) -> str | None:
-        """SHA-256 of the source file (or of a folder's names and files); None without one."""
-        return None if self.source is None else hash_path(self.source)
-
 
 def check_finite(pixels: NDArray[Any], name: str) -> None:
     """Refuse grey values that are NaN or infinite: a network turns them to background.
@@ -191,14 +186,31 @@ def hash_path(path: Path) -> str:
     OSError
         Where the system fails to read it.
     """
+    file, volume = split_volume(path)
+    if file.is_dir():
+        files = sorted(p for p in file.rglob("*") if p.is_file())
+        return hash_files(files, folder=file, volume=volume)
+    return hash_files([file], volume=volume)
+
+
+def hash_files(
+    files: Iterable[Path], *, folder: Path | None = None, volume: int | None = None
+) -> str:
+    """SHA-256 of the contents of files, and of their names from `folder` where it is given.
+
+    Raises
+    ------
+    InputError
+        Where a file is no regular one, or may not be read.
+    OSError
+        Where the system fails to read it.
+    """
     digest = hashlib.sha256()
-    path, volume = split_volume(path)
     if volume is not None:
         digest.update(b"#%d" % volume)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
-        if path.is_dir():
-            digest.update(os.fsencode(file.relative_to(path).as_posix()))
+        if folder is not None:
+            digest.update(os.fsencode(file.relative_to(folder).as_posix()))
         with open_regular(file) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

@@ -18,6 +18,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.devices import is_device_file
+from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import list_bscans
 from napari_retseg.models import WEIGHTS, ModelInfo
 from napari_retseg.records import read_record
@@ -179,6 +180,6 @@ def hash_planes(shape: Iterable[int], planes: Mapping[int, str]) -> str:
 def hash_scan(path: Path) -> str:
     """Hash a file, or the names and contents of the pictures in a folder."""
     if not path.is_dir() or is_device_file(path):
-        return hash_path(path)
+        return hash_source(path)
     parts = [f"{file.name}\0{hash_path(file)}" for file in list_bscans(path)]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.dataset.case import Case
 from napari_retseg.dataset.planes import list_planes, plane_path
 from napari_retseg.errors import InputError
+from napari_retseg.io.sources import hash_source
 from napari_retseg.scan import hash_path
 
 #: So many patients are named in a warning.
@@ -169,7 +170,7 @@ def _fingerprint(case: Case) -> str:
     states = case.bscans or {}
     confirmed = sorted(i for i, b in states.items() if b.state == "confirmed")
     choice = {
-        "image": _hash(case.image),
+        "image": _hash(case.image, hash_source),
         "label": None if case.label is None else _hash_labels(case, case.label, confirmed),
         "confirmed": confirmed if case.bscans is not None else None,
         "heldout": sorted(case.heldout_bscans),
@@ -188,8 +189,8 @@ def _hash_labels(case: Case, label: Path, confirmed: list[int]) -> str | dict[in
     return {i: _hash(plane_path(label, i)) for i in confirmed if i in planes}
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, hasher: Callable[[Path], str] = hash_path) -> str:
     try:
-        return hash_path(path)
+        return hasher(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error

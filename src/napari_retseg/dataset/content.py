@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_retseg.dataset.case import Case
 from napari_retseg.errors import InputError
-from napari_retseg.scan import hash_path
+from napari_retseg.io.sources import hash_source, list_sources
 from napari_retseg.volume_path import file_of
 
 #: Keys of a case's `about`.
@@ -29,7 +29,7 @@ def identify(path: Path) -> dict[str, Any]:
     try:
         stamp, file = stamp_scan(path) or "", file_of(path)
         size = {SIZE: file.stat().st_size} if file.is_file() else {}
-        return {HASH: hash_path(path), **size, STAMP: stamp}
+        return {HASH: hash_source(path), **size, STAMP: stamp}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -46,15 +46,17 @@ def stamp_scan(path: Path) -> str | None:
     OSError
         Where the system does not tell.
     """
-    path = file_of(path)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files, path = list_sources(path), file_of(path)
+    if files is None:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    folder = path if path.is_dir() else path.parent
     digest = hashlib.sha256()
     settled = time.time_ns() - _SETTLED_NS
     for file in files:
         status = file.stat()
         if max(status.st_mtime_ns, status.st_ctime_ns) > settled:
             return None
-        name = file.relative_to(path).as_posix()
+        name = file.relative_to(folder).as_posix()
         # the time of the last change of status: nobody can set it back
         seen = (name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         digest.update(repr(seen).encode("utf-8", "surrogateescape"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_retseg.dataset.case import Case, Stamp, stamp
 from napari_retseg.dataset.collection import Dataset
 from napari_retseg.errors import InputError
-from napari_retseg.scan import hash_path
+from napari_retseg.io.sources import hash_source
 
 _NAMED = 3
 
@@ -89,4 +89,4 @@ def _content(case: Case, where: Stamp) -> str:
 
 @lru_cache(maxsize=4096)
 def _hash(path: Path, _where: Stamp) -> str:
-    return hash_path(path)
+    return hash_source(path)

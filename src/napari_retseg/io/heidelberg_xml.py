@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.acquisition import NOT_RASTERS, Acquisition, Place
-from napari_retseg.containment import resolve_within
-from napari_retseg.errors import InputError, explaining
+from napari_retseg.errors import InputError
 from napari_retseg.io.bscan_folder import FolderPixels, open_bscan
 from napari_retseg.io.bscan_places import (
     Raster,
@@ -27,7 +26,7 @@ from napari_retseg.io.bscan_places import (
     is_circle,
     read_raster,
 )
-from napari_retseg.io.file_errors import is_folder
+from napari_retseg.io.heyex_files import find_files, find_image, index_files
 from napari_retseg.io.heyex_person import keep_known
 from napari_retseg.io.heyex_series import (
     ExportedImage,
@@ -37,7 +36,6 @@ from napari_retseg.io.heyex_series import (
     read_series,
 )
 from napari_retseg.io.limits import MOST_PLANES, check_shape, held_bytes
-from napari_retseg.io.suffixes import BSCAN_SUFFIXES, find_exports, suffix_of
 from napari_retseg.io.volumes import choose_volume, describe_volume
 from napari_retseg.io.xmltree import parse_xml, text_of, walk_texts
 from napari_retseg.plural import count_noun
@@ -86,9 +84,7 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         Where it cannot be read, with the reason.
     """
     all_series = [
-        (file, series)
-        for file in _find_files(path)
-        for series in read_series(file, parse_xml(file))
+        (file, series) for file in find_files(path) for series in read_series(file, parse_xml(file))
     ]
     with_bscans = [(file, series) for file, series in all_series if series.of_kind("OCT")]
     if not with_bscans:
@@ -113,7 +109,7 @@ def read_identifiers(path: Path) -> Mapping[str, str]:
     def add(name: str, text: str) -> None:
         found.setdefault(name, {})[text] = None
 
-    for file in _find_files(path):
+    for file in find_files(path):
         for patient in parse_xml(file).iter("Patient"):
             person = read_person(patient)
             add("patient name", person.name)
@@ -129,20 +125,6 @@ def read_identifiers(path: Path) -> Mapping[str, str]:
     return keep_known({name: "; ".join(filter(None, texts)) for name, texts in found.items()})
 
 
-def _find_files(path: Path) -> list[Path]:
-    if not is_folder(path):
-        return [path]
-    found = find_exports(path)
-    if not found:
-        raise InputError(f"{path}: contains no XML export of HEYEX")
-    return found
-
-
-def _list_files(folder: Path) -> list[Path]:
-    with explaining(folder, "the folder cannot be listed"):
-        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-
-
 def _describe(series: Series) -> str:
     bscans = series.of_kind("OCT")
     eye, _ = _find_eye(series)
@@ -151,11 +133,11 @@ def _describe(series: Series) -> str:
 
 def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]) -> OctScan:
     declared = series.of_kind("OCT")
-    names = _index_files(file)
+    names = index_files(file)
     found = [
         _Found(number, image, open_bscan(where, "grey").pixels)
         for number, image in enumerate(declared)
-        if (where := _find_image(file, image, names)) is not None
+        if (where := find_image(file, image.file, names)) is not None
     ]
     shape = _check_images(file, declared, found)
     series = _find_pattern(series, shape[1])
@@ -201,22 +183,6 @@ def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]
             **({} if series.etdrs is None else {ETDRS: series.etdrs}),
         },
     )
-
-
-def _index_files(file: Path) -> dict[str, Path]:
-    """The image files beside the XML, by name and by name in lower case."""
-    files = [entry for entry in _list_files(file.parent) if suffix_of(entry) in BSCAN_SUFFIXES]
-    folded = {entry.name.casefold(): entry for entry in files}
-    return folded | {entry.name: entry for entry in files}
-
-
-def _find_image(file: Path, image: ExportedImage, names: Mapping[str, Path]) -> Path | None:
-    """The file of an image, which lies beside the XML; None where it is not there."""
-    found = names.get(image.file) or names.get(image.file.casefold())
-    if found is None:
-        return None
-    resolve_within(file.parent, found)
-    return found
 
 
 def _check_images(
@@ -311,7 +277,7 @@ def _read_fundus(
 ) -> tuple[NDArray[Any] | None, tuple[float | None, float | None], tuple[str, ...]]:
     """The localizer with its pixel size, and a note where it cannot be read."""
     for image in series.of_kind("LOCALIZER")[:1]:
-        where = _find_image(file, image, names)
+        where = find_image(file, image.file, names)
         if where is None:
             return None, image.spacing_um, ("the fundus image is missing",)
         try:

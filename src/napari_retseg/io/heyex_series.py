@@ -132,6 +132,11 @@ def read_series(path: Path, root: Element) -> list[Series]:
     ]
 
 
+def list_names(root: Element) -> list[str]:
+    """List the bare names of all image files that an export names, in its order."""
+    return [name for image in root.iter("Image") if (name := _name_file(image))]
+
+
 def name_pattern(text: str) -> str:
     """The scan pattern that a text of the vendor names; ``"unknown"`` where it names none."""
     words = text.lower()
@@ -202,7 +207,7 @@ def _read_image(path: Path, image: Element) -> ExportedImage:
     ends = [_number(text_of(about, f"{end}/Coord/{axis}")) for end in _ENDS for axis in "XY"]
     return ExportedImage(
         kind=text_of(image, "ImageType/Type"),
-        file=_SEPARATORS.split(text_of(image, "ImageData/ExamURL"))[-1].strip(),
+        file=_name_file(image),
         shape=None if None in sizes else cast("tuple[int, int]", tuple(sizes)),
         spacing_um=(to_um(_number(scales[0]), "mm"), to_um(_number(scales[1]), "mm")),
         digits_um=(_half_digit_um(scales[0]), _half_digit_um(scales[1])),
@@ -212,6 +217,10 @@ def _read_image(path: Path, image: Element) -> ExportedImage:
         place=None if None in ends else cast("Place", tuple(ends)),
         boundaries=dict(_read_boundaries(path, image, sizes[1])),
     )
+
+
+def _name_file(image: Element) -> str:
+    return _SEPARATORS.split(text_of(image, "ImageData/ExamURL"))[-1].strip()
 
 
 def _read_boundaries(

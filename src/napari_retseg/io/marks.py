@@ -6,10 +6,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
 from napari_retseg.errors import InputError
+from napari_retseg.io.sources import hash_source
 from napari_retseg.scan import OctScan
 
 #: Key of `OctScan.metadata` that holds the mark of a label file, as text.
@@ -44,14 +46,31 @@ class ScanMark:
 
 
 def make_mark(scan: OctScan) -> ScanMark:
-    """Mark a scan; reads three B-scans and its file.
+    """Mark a scan; reads three B-scans and its files.
 
     Raises
     ------
     InputError
         Where it cannot be read.
     """
-    return ScanMark(_hash_content(scan), (scan.sha256 or "")[:_DIGITS])
+    return ScanMark(_hash_content(scan), _hash_file(scan))
+
+
+def is_mark(text: object) -> TypeGuard[str]:
+    """Whether a text has the form of a mark."""
+    return isinstance(text, str) and _FORM.fullmatch(text) is not None
+
+
+def is_marked(mark: str, scan: OctScan) -> bool:
+    """Whether a mark is that of a scan: by its grey values, else by its files.
+
+    Raises
+    ------
+    InputError
+        Where the scan cannot be read.
+    """
+    content, _, file = mark.partition("-")
+    return content == _hash_content(scan) or (bool(file) and file == _hash_file(scan))
 
 
 def check_mark(labels: Path, text: object, scan: OctScan) -> None:
@@ -71,16 +90,17 @@ def check_mark(labels: Path, text: object, scan: OctScan) -> None:
     InputError
         Where they belong to another one.
     """
-    found = _FORM.fullmatch(text) if isinstance(text, str) else None
-    if found is None or found["content"] == _hash_content(scan):
-        return
-    if found["file"] and scan.source is not None and (scan.sha256 or "").startswith(found["file"]):
+    if not is_mark(text) or is_marked(text, scan):
         return
     name = "this scan" if scan.source is None else scan.source
     raise InputError(
         f"{labels}: these labels were made for another scan than {name}; choose the labels of "
         "this scan. To use them all the same, open both in napari and save the labels again"
     )
+
+
+def _hash_file(scan: OctScan) -> str:
+    return "" if scan.source is None else hash_source(scan.source)[:_DIGITS]
 
 
 def _hash_content(scan: OctScan) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from napari_retseg.dataset import Case
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
+from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import holds_export, list_bscans, suffix_of
-from napari_retseg.scan import hash_path
 from napari_retseg.volume_path import file_of, name_volume, split_volume
 from napari_retseg.workspace.entry import count_bscans, shape_of
 
@@ -36,7 +36,7 @@ def holds_scan(path: Path, case: Case) -> bool:
             return False
         if size is not None and file.is_file() and file.stat().st_size != size:
             return False
-        return expected is None or hash_path(path) == expected
+        return expected is None or hash_source(path) == expected
     except (OSError, InputError):  # it may not be read, so it is not known to be the scan
         return False
 
@@ -132,7 +132,7 @@ def _fits_size(path: Path, case: Case) -> bool:
 def _hash(path: Path, known: dict[Path, str | None]) -> str | None:
     if path not in known:
         try:
-            known[path] = hash_path(path)
+            known[path] = hash_source(path)
         except (OSError, InputError):
             known[path] = None
     return known[path]
