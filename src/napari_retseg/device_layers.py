@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.scan import BOUNDARIES, OctScan
 
-#: Names that devices give to the lower boundary of a layer (of the vitreous: ILM), by ours. A
-#: boundary of which it is not sure which layers it parts is in none of them.
+#: Names that devices, and boundaries made of labels (`layers.name_boundaries`), give to the lower
+#: boundary of a layer (of the vitreous: ILM), by ours. A boundary of which it is not sure which
+#: layers it parts is in none of them.
 _NAMES: dict[str, tuple[str, ...]] = {
-    "ILM": ("ILM",),
-    "RNFL": ("RNFL", "RNFL-GCL"),
-    "IPL": ("IPL", "IPL-INL"),
-    "INL": ("INL", "INL-OPL"),
-    "OPL": ("OPL", "OPL-HFL"),
-    "ISM": ("ISM", "BMEIS"),
-    "ISE": ("ISE", "IOS", "IS/OSJ"),
-    "BM": ("BM", "OB_RPE"),
+    "ILM": ("ILM", "inner boundary of NFL"),
+    "RNFL": ("RNFL", "RNFL-GCL", "NFL / GCL-IPL"),
+    "IPL": ("IPL", "IPL-INL", "GCL-IPL / INL"),
+    "INL": ("INL", "INL-OPL", "INL / OPL"),
+    "OPL": ("OPL", "OPL-HFL", "OPL / ONL-ISM"),
+    "ISM": ("ISM", "BMEIS", "ONL-ISM / ISE"),
+    "ISE": ("ISE", "IOS", "IS/OSJ", "ISE / OS-RPE"),
+    "BM": ("BM", "OB_RPE", "outer boundary of OS-RPE"),
 }
 #: Boundaries above and below each class that can be told.
 _BOUNDS: dict[str, tuple[str, str]] = {

@@ -14,9 +14,10 @@ from pydicom import dcmread
 from napari_retseg.cli.label_records import Origin, Record, Records, hash_labels
 from napari_retseg.io import read_scan, write_labels
 from napari_retseg.io.octexplorer_xml import read_surfaces
-from napari_retseg.scan import OctScan
+from napari_retseg.scan import BOUNDARIES, OctScan
 from tests.cli.conftest import Run, only_error
 from tests.io.dicomfiles import PERSON, make_opt, make_stack, place_lines, save
+from tests.io.heyex_export import PLAIN, write_export
 
 
 @pytest.fixture
@@ -136,3 +137,37 @@ def test_what_is_refused(run: Run, scan: OctScan, labels: Path, tmp_path: Path) 
     assert "do not fit a scan" in only_error(
         run("export", few, "--scan", source, "--output", tmp_path / "a.csv")
     )
+
+
+def test_boundaries_beside_the_scan(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
+    base = ("export", labels, "--scan", str(scan.source))
+    target = tmp_path / "scans" / "eye_Surfaces_Iowa.xml"
+    for _ in range(2):  # its own file is replaced
+        result = run(*base, "--beside-scan", "--json")
+        assert json.loads(result.stdout)["output"] == str(target), result.output
+    assert scan.source is not None
+    found = read_scan(scan.source).metadata[BOUNDARIES]
+    assert found["inner boundary of NFL"][:, 0].tolist() == [4, 5, 6, 7]
+    target.write_text("<surfaces/>")
+    line = only_error(run(*base, "--beside-scan"))
+    assert f"{target}: was not written by napari-retseg" in line
+    assert target.read_text() == "<surfaces/>"
+    for both in ((), ("--beside-scan", "--output", tmp_path / "a.xml")):
+        assert "give either --output or --beside-scan" in only_error(run(*base, *both))
+
+
+def test_a_scan_is_never_overwritten(run: Run, scan: OctScan, labels: Path, tmp_path: Path) -> None:
+    assert scan.source is not None
+    base = ("export", labels, "--scan", str(scan.source), "--output")
+    before = scan.source.read_bytes()
+    assert "is no DICOM Segmentation" in only_error(run(*base, scan.source))
+    assert scan.source.read_bytes() == before
+    export = write_export(tmp_path / "export", PLAIN)
+    before = export.read_bytes()
+    assert "was not written by napari-retseg" in only_error(run(*base, export))
+    assert export.read_bytes() == before
+    (tmp_path / "none.dcm").write_text("something else")
+    assert "is no DICOM Segmentation" in only_error(run(*base, tmp_path / "none.dcm"))
+    for name in ("a.dcm", "a.xml", "a.csv"):  # what it wrote itself it may
+        for _ in range(2):
+            assert run(*base, tmp_path / name).exit_code == 0

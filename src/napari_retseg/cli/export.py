@@ -21,11 +21,18 @@ def export(
     labels: Annotated[Path, typer.Argument(help="Label file, for example one from 'predict'.")],
     scan: Annotated[Path, typer.Option(help="Scan that the labels belong to.")],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="File to write: .csv or .xml for layer boundaries, .dcm for DICOM Segmentation."
         ),
-    ],
+    ] = None,
+    beside_scan: Annotated[
+        bool,
+        typer.Option(
+            "--beside-scan",
+            help="Write layer boundaries beside the scan, to be read with it from then on.",
+        ),
+    ] = False,
     model: Annotated[
         str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
     ] = None,
@@ -46,11 +53,17 @@ def export(
     A DICOM Segmentation needs a DICOM scan. It refers to the scan, so that a viewer can lay it
     over the scan. Name, number and dates of the patient stay empty unless the scan is
     anonymised or you give --keep-identifiers.
+
+    With --beside-scan the boundaries lie in STEM_Surfaces_Iowa.xml beside the scan. When the scan
+    is opened again, they take the place of the boundaries that the device found. The scan's own
+    file is not changed.
     """
     from napari_retseg.io import read_labels, read_scan
     from napari_retseg.io.suffixes import suffix_of
 
-    suffix = suffix_of(output)
+    if (output is None) != beside_scan:
+        raise UsageError("give either --output or --beside-scan")
+    suffix = ".xml" if output is None else suffix_of(output)
     if suffix not in SUFFIXES:
         raise UsageError(f"--output {output}: use one of {' '.join(SUFFIXES)}")
     if keep_identifiers and suffix != ".dcm":
@@ -62,12 +75,12 @@ def export(
     unknown = classes.unknown_values(values)
     if unknown:
         raise InputError(f"{labels}: label values {unknown} have no class; give the right --model")
-    if suffix == ".dcm":
+    if output is not None and suffix == ".dcm":
         about = _write_dicom(output, values, found, classes, keep_identifiers)
     else:
         about = _write_boundaries(output, values, found, classes)
-    lines = [f"{labels} -> {output} ({about.pop('what')})", *about.pop("notes", ())]
-    answer({"labels": str(labels), "output": str(output), **about}, lines, as_json=as_json)
+    lines = [f"{labels} -> {about['output']} ({about.pop('what')})", *about.pop("notes", ())]
+    answer({"labels": str(labels), **about}, lines, as_json=as_json)
 
 
 def _check_scan(labels: Path, scan: Path) -> None:
@@ -95,9 +108,12 @@ def _order_layers(classes: LabelSet) -> list[int]:
     return [classes.classes[index].value for index in layer_order(classes)]
 
 
-def _write_boundaries(output: Path, values: Any, scan: Any, classes: LabelSet) -> dict[str, Any]:
+def _write_boundaries(
+    output: Path | None, values: Any, scan: Any, classes: LabelSet
+) -> dict[str, Any]:
     from napari_retseg.io.boundary_csv import write_boundaries
     from napari_retseg.io.octexplorer_xml import write_surfaces
+    from napari_retseg.io.surfaces_beside import check_replaceable, write_beside
     from napari_retseg.layers import boundaries_of_labels, name_boundaries
     from napari_retseg.plural import count_noun
 
@@ -105,15 +121,20 @@ def _write_boundaries(output: Path, values: Any, scan: Any, classes: LabelSet) -
     if not layers or not scan.is_oct:
         names = ", ".join(classes.names[1:])
         raise InputError(
-            f"{output}: boundaries need labels of retinal layers, but the classes are {names}; "
-            "give the right --model"
+            f"{output or scan.source}: boundaries need labels of retinal layers, but the classes "
+            f"are {names}; give the right --model"
         )
     found = boundaries_of_labels(values, layers)
     rows = found.annotated_rows().reshape(scan.n_bscans, len(layers) + 1, -1).swapaxes(0, 1)
     called = {c.value: c.name for c in classes.classes}
     boundaries = dict(zip(name_boundaries([called[k] for k in layers]), rows, strict=True))
-    write = write_boundaries if output.suffix.lower() == ".csv" else write_surfaces
-    write(output, boundaries, scan)
+    if output is None:
+        output = write_beside(boundaries, scan)
+    elif output.suffix.lower() == ".csv":
+        write_boundaries(output, boundaries, scan)
+    else:
+        check_replaceable(output, scan)
+        write_surfaces(output, boundaries, scan)
     what = f"{len(boundaries)} boundaries of {count_noun(scan.n_bscans, 'B-scan')}"
     wrong = int((~found.is_ordered).sum())
     notes = []
@@ -123,15 +144,16 @@ def _write_boundaries(output: Path, values: Any, scan: Any, classes: LabelSet) -
             "order; their boundaries are those that fit the labels best"
         )
     about = {"boundaries": list(boundaries), "ascans_out_of_order": wrong}
-    return {"what": what, "notes": notes, **about}
+    return {"output": str(output), "what": what, "notes": notes, **about}
 
 
 def _write_dicom(
     output: Path, values: Any, scan: Any, classes: LabelSet, keep_identifiers: bool
 ) -> dict[str, Any]:
-    from napari_retseg.io.dicom_seg import write_segmentation
+    from napari_retseg.io.dicom_seg import check_replaceable, write_segmentation
     from napari_retseg.plural import count_noun
 
+    check_replaceable(output)
     is_copied = write_segmentation(
         output,
         values,
@@ -143,4 +165,5 @@ def _write_dicom(
     names = list(classes.names[1:])
     notes = [] if is_copied else ["name, number and dates of the patient are empty"]
     what = count_noun(len(names), "segment")
-    return {"what": what, "notes": notes, "segments": names, "identifiers_copied": is_copied}
+    about = {"what": what, "notes": notes, "segments": names, "identifiers_copied": is_copied}
+    return {"output": str(output), **about}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,22 @@ def write_segmentation(
     with replace_atomically(path) as temporary:
         segmentation.save_as(temporary)
     return keep
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse to write over a DICOM image, which may be the scan itself.
+
+    Raises
+    ------
+    InputError
+        Where a file is there that is not a Segmentation.
+    """
+    if not path.exists():
+        return
+    with suppress(InputError):
+        if read_elements(path, ("Modality",)).get("Modality") == "SEG":
+            return
+    raise InputError(f"{path}: is no DICOM Segmentation; choose another name")
 
 
 def import_highdicom(path: Path) -> Any:

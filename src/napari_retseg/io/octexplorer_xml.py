@@ -2,6 +2,10 @@
 
 Rows are counted from 0, as the file has them; B-scans and A-scans are in the order of the scan's
 file. An A-scan of the undefined region has no boundary.
+
+Files of this program have a processing instruction, which others pass over: the mark of the scan
+that they belong to. In these files -0 stands for no row, and other rows of the undefined region
+count: the format has one such region for all boundaries.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import replace_atomically
 from napari_retseg.io.file_errors import check_file, reading
 from napari_retseg.io.limits import LARGEST_PLANE, MOST_PLANES
+from napari_retseg.io.marks import is_mark, make_mark
 from napari_retseg.io.orientation import boundaries_to_file_order
 from napari_retseg.io.scale import to_um
 from napari_retseg.plaintext import make_visible
@@ -40,6 +45,7 @@ _LONGEST_MARK = 9
 #: "ILM (ILM)": what stands in brackets is the short name.
 _SHORT = re.compile(r".*\((?P<short>[^()]+)\)\s*")
 
+_MARK = re.compile(r'scan="(?P<mark>[0-9a-f-]{1,40})"')
 _ROOT = "surfaces"
 _SCAN = f"{_ROOT}/scan_characteristics"
 _Y = f"{_ROOT}/surface/bscan/y"
@@ -49,6 +55,7 @@ _ASCAN = f"{_ROOT}/undefined_region/ascan"
 
 _AXES = "            <x>{x}</x>\n            <y>{y}</y>\n            <z>{z}</z>\n"
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<?napari-retseg scan="{mark}"?>
 <surfaces>
     <version>4.0.0</version>
     <executable>
@@ -86,6 +93,9 @@ class Surfaces:
         Of the scan: (bscan, depth, width).
     spacing_um
         Voxel size (bscan, depth, width); None where the file has none.
+    mark
+        Of the scan that they belong to, where this program wrote them
+        (:mod:`napari_retseg.io.marks`); None in other files.
     laterality, center, scanner
         Eye, centre of the scan (such as ``macula``) and manufacturer; None where not given.
     """
@@ -96,6 +106,7 @@ class Surfaces:
     laterality: Literal["OD", "OS"] | None
     center: str | None
     scanner: str | None
+    mark: str | None = None
 
 
 @dataclass
@@ -112,6 +123,7 @@ class _Parser:
     lengths: list[list[int]] = field(default_factory=list)
     ascan: dict[str, float] = field(default_factory=dict)
     undefined: array[int] = field(default_factory=lambda: array("q"))
+    mark: str | None = None
 
     def start(self, name: str, _attributes: object) -> None:
         self.stack.append(name)
@@ -130,6 +142,11 @@ class _Parser:
             if len(self.lengths[-1]) == MOST_PLANES:
                 raise InputError(f"{self.path}: has more than {MOST_PLANES:,} B-scans")
             self.lengths[-1].append(0)
+
+    def instruct(self, target: str, data: str) -> None:
+        found = _MARK.fullmatch(data) if target == "napari-retseg" else None
+        if found and is_mark(found["mark"]):
+            self.mark = found["mark"]
 
     def characters(self, data: str) -> None:
         self.length += len(data)
@@ -190,6 +207,7 @@ def read_surfaces(path: Path) -> Surfaces:
         parser.StartElementHandler = parsed.start
         parser.EndElementHandler = parsed.end
         parser.CharacterDataHandler = parsed.characters
+        parser.ProcessingInstructionHandler = parsed.instruct
         parser.StartDoctypeDeclHandler = parsed.refuse
         parser.EntityDeclHandler = parsed.refuse
         with open_regular(path) as stream:
@@ -220,17 +238,18 @@ def _gather(path: Path, parsed: _Parser) -> Surfaces:
     rows = rows.reshape(len(parsed.rows), n_bscans, width)
     if not np.isfinite(rows).all():
         raise InputError(f"{path}: contains rows that are not finite; save it again")
-    _clear_undefined(path, rows, parsed.undefined)
+    _clear_undefined(path, rows, parsed.undefined, is_ours=parsed.mark is not None)
     scan = {k.removeprefix("scan_characteristics/"): v for k, v in parsed.values.items()}
     depth = int(scan.get("size/y", 0))
     laterality = scan.get("laterality", "").upper()
     return Surfaces(
-        boundaries=dict(zip(_name(parsed.names), rows, strict=True)),
+        boundaries=dict(zip(_name(parsed.names, parsed.mark), rows, strict=True)),
         shape=(n_bscans, depth, width),
         spacing_um=cast("Any", tuple(_read_size(scan, axis) for axis in "zyx")),
         laterality=cast("Any", laterality) if laterality in ("OD", "OS") else None,
         center=make_visible(scan["center_type"]) if "center_type" in scan else None,
         scanner=make_visible(scan["manufacturer"]) if "manufacturer" in scan else None,
+        mark=parsed.mark,
     )
 
 
@@ -252,18 +271,23 @@ def _check_lengths(path: Path, parsed: _Parser, plane: tuple[int, int]) -> None:
                 )
 
 
-def _clear_undefined(path: Path, rows: NDArray[np.float32], undefined: array[int]) -> None:
+def _clear_undefined(
+    path: Path, rows: NDArray[np.float32], undefined: array[int], *, is_ours: bool
+) -> None:
     """Take the rows out of A-scans where nothing was found; the file lists them as x, z."""
     pairs = np.asarray(undefined, np.int64).reshape(-1, 2)
     limits = (rows.shape[2], rows.shape[1])
     if ((pairs < 0) | (pairs >= limits)).any():
         raise InputError(f"{path}: its undefined region lies outside the scan; save it again")
-    rows[:, pairs[:, 1], pairs[:, 0]] = np.nan
+    if is_ours:
+        rows[(rows == 0) & np.signbit(rows)] = np.nan
+    else:
+        rows[:, pairs[:, 1], pairs[:, 0]] = np.nan
 
 
-def _name(names: list[str]) -> Iterator[str]:
+def _name(names: list[str], mark: str | None) -> Iterator[str]:
     """Short names where all have a different one, else whole names, else numbers."""
-    found = [_SHORT.fullmatch(name) for name in names]
+    found = [_SHORT.fullmatch(name) if mark is None else None for name in names]
     short = [m["short"].strip() if m else n for m, n in zip(found, names, strict=True)]
     for wanted in (short, names, [f"surface {k}" for k in range(len(names))]):
         if len(set(wanted)) == len(wanted) and all(wanted):
@@ -282,7 +306,7 @@ def write_surfaces(
     """Write boundaries as OCTExplorer does, in the order of the scan's file, atomically.
 
     The format has one undefined region for all surfaces: an A-scan where any boundary is NaN is
-    undefined.
+    in it. This program reads the other rows of such an A-scan again.
 
     Parameters
     ----------
@@ -303,7 +327,7 @@ def write_surfaces(
     with replace_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(_write_head(scan, len(rows)))
         for number, (name, values) in enumerate(rows.items()):
-            stream.writelines(_write_surface(number, name, np.where(undefined, 0, values)))
+            stream.writelines(_write_surface(number, name, values))
         stream.write("    <undefined_region>\n")
         for bscan, ascan in np.argwhere(undefined):
             stream.write(
@@ -319,6 +343,7 @@ def _write_head(scan: OctScan, n_surfaces: int) -> str:
     spacing = scan.spacing_um if scan.is_volume else (None, *scan.spacing_um)
     between, down, across = (f"{um / 1000:.6f}" if um else "0" for um in spacing)
     return _HEAD.format(
+        mark=make_mark(scan),
         program=__version__,
         maker=escape(make_visible(scan.device or "NA")),
         size=_AXES.format(x=width, y=depth, z=scan.n_bscans),
@@ -336,6 +361,11 @@ def _write_surface(number: int, name: str, rows: NDArray[Any]) -> Iterator[str]:
     for line in rows:
         yield "        <bscan>\n"
         # whole rows, as OCTExplorer's own; others to a thousandth
-        yield "".join(f"            <y>{round(float(y), 3):.9g}</y>\n" for y in line)
+        yield "".join(f"            <y>{_write_row(float(y))}</y>\n" for y in line)
         yield "        </bscan>\n"
     yield "    </surface>\n"
+
+
+def _write_row(row: float) -> str:
+    # a row that is nearly 0 is no -0
+    return "-0" if np.isnan(row) else f"{round(row, 3) + 0.0:.9g}"

@@ -102,9 +102,9 @@ def open_any(path: Path, values: Values, *, expected: tuple[int, ...] | None = N
     file, volume = split_volume(path)
     device = find_device_reader(file)
     if device is not None:
-        scan = attach_surfaces(device.read(file, volume), path)
+        scan = attach_surfaces(replace(device.read(file, volume), source=path), path)
         source = "derived" if _is_derived(scan) else scan.spacing_source
-        return replace(put_upright(scan), source=path, spacing_source=source)
+        return replace(put_upright(scan), spacing_source=source)
     if volume is not None:
         raise InputError(f"{path}: files of this type hold one volume; leave out the #{volume}")
     scan = _open_plain(path, values, expected)
