@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,20 @@ def make_labels(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return labels
 
 
-def read_back(file: Path, source: Any) -> NDArray[np.uint8]:
-    """Class values in the order of the source's frames, by pydicom alone."""
+def decode_by_itk(file: Path) -> NDArray[np.uint8]:
+    """Frames of a Segmentation, by SimpleITK, which knows nothing of pydicom and highdicom."""
+    sitk = pytest.importorskip("SimpleITK")
+    frames: NDArray[np.uint8] = sitk.GetArrayFromImage(sitk.ReadImage(str(file)))
+    return frames
+
+
+def read_back(
+    file: Path, source: Any, decode: Callable[[Path], NDArray[np.uint8]] | None = None
+) -> NDArray[np.uint8]:
+    """Class values in the order of the source's frames, by pydicom alone, or another decoder."""
     found = dcmread(file)
-    planes = found.pixel_array
+    planes = found.pixel_array if decode is None else decode(file)
+    assert len(planes) == int(found.NumberOfFrames)
     number = {one.SOPInstanceUID: k for k, one in enumerate(source)}
     first = source[0]
     n_frames = int(first.get("NumberOfFrames", 1)) if len(source) == 1 else len(source)
@@ -76,6 +87,8 @@ def test_labels_lie_on_the_frames_of_their_source(
     expected = expected[..., ::-1] if is_reversed else expected
     header = dcmread(source)
     np.testing.assert_array_equal(read_back(tmp_path / "seg.dcm", [header]), expected)
+    by_itk = read_back(tmp_path / "seg.dcm", [header], decode_by_itk)
+    np.testing.assert_array_equal(by_itk, expected)
     found = highdicom.seg.segread(tmp_path / "seg.dcm")
     assert found.get_source_image_uids()[0][2] == header.SOPInstanceUID
     assert found.FrameOfReferenceUID == header.FrameOfReferenceUID
@@ -128,7 +141,9 @@ def test_a_series_of_frames(tmp_path: Path, positions: bool) -> None:
     sign = -1 if positions else 1
     headers.sort(key=lambda header: sign * header.InstanceNumber)
     expected = np.where(labels == IGNORE, 0, labels)
-    np.testing.assert_array_equal(read_back(tmp_path / "seg.dcm", headers), expected)
+    for decode in (None, decode_by_itk):
+        found = read_back(tmp_path / "seg.dcm", headers, decode)
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_one_bscan(tmp_path: Path) -> None:
