@@ -13,7 +13,9 @@ from natsort import natsorted, ns
 from napari_retseg.errors import UsageError
 from napari_retseg.io import is_scan_path, label_path, read_scan
 from napari_retseg.io.devices import is_export, list_volumes
-from napari_retseg.io.suffixes import list_bscans, stem_of
+from napari_retseg.io.sources import list_sources
+from napari_retseg.io.suffixes import list_bscans, stem_of, suffix_of
+from napari_retseg.io.surfaces_beside import find_surfaces
 from napari_retseg.plural import count_noun, list_first
 
 
@@ -134,8 +136,16 @@ def _take_folder(
         left_out.files += [path.name for path in scans]
     else:
         listing.places += [Place(path, inside) for path in scans]
+    read_too = _list_companions(scans) if left_out.files else set()
+    left_out.files = [name for name in left_out.files if folder / name not in read_too]
     if left_out:
         listing.left_out.append(left_out)
+
+
+def _list_companions(scans: Sequence[Path]) -> set[Path | None]:
+    """The files that are read with the scans beside which they lie."""
+    files = {find_surfaces(path) for path in scans}
+    return files.union(*(list_sources(path) or () for path in scans if suffix_of(path) == ".oct"))
 
 
 def _list_entries(folder: Path) -> list[Path]:
