@@ -98,8 +98,15 @@ def test_a_pack_repeats_and_holds_nothing_of_the_machine(
         name = next(name for name in names if name.endswith("result.json"))
         result = json.loads(archive.read(name))
     record = StudyFolder(output).run(name.partition("/")[0]).read_result()
-    assert record["scores"] == result["scores"]
-    assert all(bscan.keys() == {"name", "group", "classes"} for bscan in result["scores"]["bscans"])
+    kept, packed_scores = ({**one["scores"]} for one in (record, result))
+    own, hidden = kept.pop("bscans"), packed_scores.pop("bscans")
+    assert kept == packed_scores
+    assert [one["classes"] for one in own] == [one["classes"] for one in hidden]
+    names_of_cases = {text for one in own for text in (one["name"], one["group"])}
+    with zipfile.ZipFile(pack) as archive:
+        texts = [archive.read(name).decode() for name in archive.namelist()]
+    assert not [name for name in names_of_cases for text in texts if f'"{name}' in text]
+    assert all(bscan.keys() == {"name", "group", "classes"} for bscan in hidden)
     assert "bscans" not in (result["start_scores"] or {})
     kinds = {json.loads(line)["event"] for line in events.splitlines()}
     assert kinds == {"TrainingPlanned", "StepDone", "Scored"}

@@ -1,4 +1,4 @@
-"""Finished runs in one file, without scans, weights or paths: to publish, or to bring together.
+"""Finished runs in one file, to publish or to bring together: no scans, weights, paths or names.
 
 Since a run goes by the hash of all that its result depends on, a study on another machine, or
 years later, takes over what was done and does only what is missing.
@@ -9,23 +9,27 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from napari_retseg.errors import InputError, NotThereError
 from napari_retseg.events import StepDone, encode
 from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.records import parse_json
 from napari_retseg.runs.eventlog import LogLine, parse_log, read_log
+from napari_retseg.study.aliases import Aliases
 from napari_retseg.study.run_plan import STUDY_SCHEMA, RunSpec, StudyPlan
 from napari_retseg.study.schema import check_result, slim_scores, slim_start
 from napari_retseg.study.study_run import StudyFolder, StudyRun
 from napari_retseg.study.versions import list_versions
 from napari_retseg.ziparchive import open_zip, read_member
 
+_Rename = Callable[[Mapping[str, Any]], dict[str, Any]]
 _HEAD = "pack.json"
 _RESULT, _EVENTS = "result.json", "events.jsonl"
 #: Curves need these; others name files of the machine.
@@ -52,21 +56,22 @@ def pack_runs(plan: StudyPlan, folder: StudyFolder, target: Path) -> int:
     InputError
         Where a file cannot be read or written.
     """
-    done = sorted(run.key for run in _list_runs(plan) if folder.run(run.key).state == "done")
+    done = {run.key: run for run in _list_runs(plan) if folder.run(run.key).state == "done"}
     if not done:
         return 0
-    stream = io.BytesIO()
+    stream, aliases = io.BytesIO(), Aliases()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         head = {"schema": STUDY_SCHEMA, "recipe": plan.recipe.name}
         _add(archive, _HEAD, json.dumps(head))
-        for key in done:
+        for key, spec in sorted(done.items()):
             place = folder.run(key)
             result = {"versions": list_versions(), **place.read_result()}
             result.pop("taken_from", None)
-            result["scores"] = slim_scores(result["scores"])
+            result["scores"] = aliases.hide(spec, slim_scores(result["scores"]))
             result["start_scores"] = slim_start(result["start_scores"])
             _add(archive, f"{key}/{_RESULT}", json.dumps(result))
-            _add(archive, f"{key}/{_EVENTS}", "".join(_list_events(place)))
+            events = _list_events(place, partial(aliases.hide, spec))
+            _add(archive, f"{key}/{_EVENTS}", "".join(events))
     write_bytes(target, stream.getvalue())
     return len(done)
 
@@ -112,23 +117,24 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
     archive.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)
 
 
-def _list_events(place: StudyRun) -> Iterator[str]:
+def _list_events(place: StudyRun, rename: _Rename) -> Iterator[str]:
     try:
         log = read_log(place.training.path)
     except NotThereError:
         return
-    yield from _keep_events(log)
+    yield from _keep_events(log, rename)
 
 
-def _keep_events(log: Iterable[LogLine]) -> Iterator[str]:
+def _keep_events(log: Iterable[LogLine], rename: _Rename) -> Iterator[str]:
     kept = [line for line in log if type(line.event).__name__ in _KEPT_EVENTS]
     steps = [line.event for line in kept if isinstance(line.event, StepDone)]
     joined = {step.iteration: step for step in join_steps(steps, _MOST_STEPS)}
     for line in kept:
-        if not isinstance(line.event, StepDone):
-            yield json.dumps(line.values) + "\n"
-        elif line.event.iteration in joined:
-            yield json.dumps(encode(joined.pop(line.event.iteration))) + "\n"
+        event = line.event
+        if isinstance(event, StepDone):
+            event = joined.pop(event.iteration, None)
+        if event is not None:
+            yield json.dumps(rename(encode(event))) + "\n"
 
 
 def join_steps(steps: Sequence[StepDone], most: int) -> list[StepDone]:
@@ -148,12 +154,12 @@ def join_steps(steps: Sequence[StepDone], most: int) -> list[StepDone]:
 
 
 def _take_pack(plan: StudyPlan, folder: StudyFolder, path: Path) -> int:
-    taken = 0
+    taken, aliases = 0, Aliases()
     with _opened(path) as archive:
         there = _list_keys(archive)
         for spec in _list_runs(plan):
             if spec.key in there and folder.run(spec.key).state != "done":
-                _take_run(archive, folder.run(spec.key), path)
+                _take_run(archive, folder.run(spec.key), path, partial(aliases.show, spec))
                 taken += 1
     return taken
 
@@ -178,11 +184,12 @@ def _list_keys(archive: zipfile.ZipFile) -> set[str]:
     return {name.partition("/")[0] for name in archive.namelist() if "/" in name}
 
 
-def _take_run(archive: zipfile.ZipFile, place: StudyRun, pack: Path) -> None:
+def _take_run(archive: zipfile.ZipFile, place: StudyRun, pack: Path, rename: _Rename) -> None:
     """Write one run's record; its result comes last, so that it is whole or not there."""
     name = f"{place.path.name}/{_RESULT}"
     result = check_result(parse_json(read_member(archive, name, _LARGEST), name), name)
+    result["scores"] = rename(result["scores"])
     name = f"{place.path.name}/{_EVENTS}"
     log = parse_log(read_member(archive, name, _LARGEST).splitlines(keepends=True), name)
-    write_text(place.training.events, "".join(_keep_events(log)))
+    write_text(place.training.events, "".join(_keep_events(log, rename)))
     place.finish({**result, "taken_from": pack.name})
