@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
-from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix, format_table
+from napari_retseg.scorerecord import ScoresRecord
+from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
 
 CLASSES = LabelSet.from_names(["layer", "fluid"])
 N = len(CLASSES)
@@ -222,37 +224,47 @@ def test_wrong_arrays_are_refused() -> None:
         ScoreCounter(CLASSES).add(np.eye(2, dtype=np.int64), name="B", group="P")
 
 
-def test_a_table_has_a_row_for_each_foreground_class() -> None:
-    found = score([(labels([0, 1, 1]), labels([0, 1, 0]))]).to_json()
-    assert format_table(found).splitlines() == [
-        "class             Dice    IoU  B-scans",
-        "layer            0.667  0.500        1",
-        "fluid                -      -        0",
-        "mean foreground  0.667  0.500        1",
+def test_layers_come_with_the_errors_of_their_boundaries() -> None:
+    classes = LabelSet.from_names(["NFL", "fluid", "INL"])
+    counter = ScoreCounter(classes)
+    reference = labels([0], [1], [3], [3], [0], [0])
+    predicted = labels([0], [1], [1], [3], [3], [0])
+    counter.compare(reference, predicted, name="B0", group="P0", um_per_px=4)
+    counter.compare(reference, reference, name="B1", group="P0", um_per_px=4)
+    found = counter.scores()
+    assert found.classes["NFL"].dice == pytest.approx(4 / 5)
+    assert found.boundaries is not None
+    data = found.to_json(per_bscan=False)
+    assert data["mean_boundary_error_um"] == pytest.approx(4 / 3)
+    assert data["boundaries"]["NFL / INL"]["bias_px"] == 0.5
+    assert list(data["boundaries"]) == [
+        "inner boundary of NFL",
+        "NFL / INL",
+        "outer boundary of INL",
     ]
+    ScoresRecord.model_validate(json.loads(json.dumps(data)))
 
 
-def test_a_table_compares_before_and_after() -> None:
-    before = score([(labels([0, 1, 1]), labels([0, 1, 0]))]).to_json()
-    after = score([(labels([0, 1, 1]), labels([2, 1, 1]))]).to_json(per_bscan=False)
-    lines = format_table(after, before=before).splitlines()
-    assert lines[0].split("  ")[0] == "class"
-    assert lines[1].split() == [
-        "layer",
-        "0.667",
-        "1.000",
-        "+0.333",
-        "0.500",
-        "1.000",
-        "+0.500",
-        "1",
-    ]
-    assert lines[2].split()[:7] == ["fluid", "-", "0.000", "-", "-", "0.000", "-"]
-    assert lines[2].endswith("not in the reference, 1 pixels predicted")
-    assert lines[3].split()[2:5] == ["0.667", "1.000", "+0.333"]
+def test_other_classes_have_no_boundaries() -> None:
+    counter = ScoreCounter(CLASSES)
+    counter.compare(labels([0, 1]), labels([0, 1]), name="B", group="P")
+    found = counter.scores()
+    assert found.boundaries is None
+    assert "boundaries" not in found.to_json()
 
 
-def test_a_table_compares_with_scores_of_other_classes() -> None:
-    after = score([(labels([0, 1]), labels([0, 1]))]).to_json()
-    lines = format_table(after, before={"classes": {}}).splitlines()
-    assert lines[1].split()[:4] == ["layer", "-", "1.000", "-"]
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("boundaries", {"ILM": {"ascans": 1, "missing": 0, "bias_px": 0}}),
+        ("boundaries", {"ILM": {"ascans": -1, "missing": 0}}),
+        ("mean_boundary_error_px", -1.0),
+        ("mean_boundary_error_um", float("nan")),
+        ("p95_boundary_error_px", "2"),
+    ],
+)
+def test_boundary_errors_of_a_file_are_checked(key: str, value: object) -> None:
+    data = score([(labels([0, 1]), labels([0, 1]))]).to_json()
+    ScoresRecord.model_validate(data)
+    with pytest.raises(ValidationError):
+        ScoresRecord.model_validate({**data, key: value})

@@ -23,7 +23,7 @@ from napari_retseg.overlay import draw_overlay, encode_png
 from napari_retseg.plural import count_noun
 from napari_retseg.runs.paths import RunPaths
 from napari_retseg.samples import sample_folder
-from napari_retseg.scores import format_table
+from napari_retseg.scoretable import format_table
 
 #: B-scans of each training patient whose labels are taken as the user's corrections.
 CORRECTED_PER_PATIENT = 2

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr
 Count = Annotated[int, Field(strict=True, ge=0)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Score = Share | None
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Length = Annotated[Real, Field(ge=0)] | None
 
 
 class _Open(BaseModel):
@@ -43,6 +45,19 @@ class BscanRecord(_Open):
     classes: dict[StrictStr, ClassCountsRecord]
 
 
+class BoundaryRecord(_Open):
+    """The error of one boundary; None where it is not known."""
+
+    ascans: Count
+    missing: Count
+    bias_px: Real | None
+    mean_px: Length
+    p95_px: Length
+    bias_um: Real | None = None
+    mean_um: Length = None
+    p95_um: Length = None
+
+
 class ScoresRecord(_Open):
     """What :meth:`napari_retseg.scores.Scores.to_json` writes, with or without its B-scans."""
 
@@ -56,3 +71,9 @@ class ScoresRecord(_Open):
     n_exact: Count = 0
     n_kept: Count = 0
     bscans: list[BscanRecord] | None = None
+    #: of layers only, and not in older files
+    boundaries: dict[StrictStr, BoundaryRecord] | None = None
+    mean_boundary_error_px: Length = None
+    mean_boundary_error_um: Length = None
+    p95_boundary_error_px: Length = None
+    p95_boundary_error_um: Length = None

@@ -1,5 +1,8 @@
 """Scores from confusion counts: Dice, IoU, precision and recall, per class and per B-scan.
 
+Where the classes are layers the error of their boundaries comes with them
+(:mod:`napari_retseg.layers.boundary_error`).
+
 Dice = 2TP / (2TP + FP + FN) and IoU = TP / (TP + FP + FN), from counts that are pooled over
 all annotated pixels. A class that is neither in the reference nor predicted has no value
 (None, ``null`` in JSON). A class that is predicted but not in the reference has Dice 0. Means
@@ -9,9 +12,8 @@ with published tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
-from napari_retseg.plaintext import make_visible
+from napari_retseg.layers import BoundaryErrors, count_boundaries, layer_order
 
 
 def confusion_matrix(
@@ -182,10 +184,13 @@ class Scores(Overlap):
     ----------
     n_groups
         Number of patients.
+    boundaries
+        Errors of the layers' boundaries; None where fewer than two classes are layers.
     """
 
     bscans: tuple[BscanScores, ...]
     n_groups: int
+    boundaries: BoundaryErrors | None = None
 
     @property
     def n_bscans(self) -> int:
@@ -206,14 +211,15 @@ class Scores(Overlap):
             With a list ``bscans`` of each B-scan's scores.
         """
         numbers = {"n_bscans": self.n_bscans, "n_exact": self.n_exact, "n_groups": self.n_groups}
-        data = {**Overlap.to_json(self), **numbers}
+        boundaries = {} if self.boundaries is None else self.boundaries.to_json()
+        data = {**Overlap.to_json(self), **numbers, **boundaries}
         if per_bscan:
             data["bscans"] = [bscan.to_json() for bscan in self.bscans]
         return data
 
 
 class ScoreCounter:
-    """Collects the confusion matrices of B-scans.
+    """Collects the confusion matrices of B-scans, and the errors of their boundaries.
 
     Parameters
     ----------
@@ -223,11 +229,43 @@ class ScoreCounter:
 
     def __init__(self, classes: LabelSet) -> None:
         self._names = classes.names
+        self._layers = layer_order(classes)
+        self._boundaries = count_boundaries(classes)
         self._matrices: list[NDArray[np.int64]] = []
         self._origins: list[tuple[str, str]] = []
 
+    def compare(
+        self,
+        reference: NDArray[np.uint8],
+        predicted: NDArray[np.uint8],
+        *,
+        name: str,
+        group: str,
+        um_per_px: float | None = None,
+    ) -> None:
+        """Count one B-scan.
+
+        Parameters
+        ----------
+        reference, predicted
+            Class indices, ``(depth, width)``; 255 in `reference`: not annotated.
+        name, group
+            Of the B-scan and its patient.
+        um_per_px
+            Axial pixel size; None where it is not known.
+
+        Raises
+        ------
+        ValueError, InputError
+            As :func:`confusion_matrix`.
+        """
+        matrix = confusion_matrix(reference, predicted, len(self._names))
+        self.add(matrix, name=name, group=group)
+        if self._boundaries is not None:
+            self._boundaries.add_labels(reference, predicted, self._layers, um_per_px=um_per_px)
+
     def add(self, matrix: NDArray[np.int64], *, name: str, group: str) -> None:
-        """Count one B-scan: its :func:`confusion_matrix`, its name and its patient."""
+        """Count one B-scan by its :func:`confusion_matrix` alone, without boundaries."""
         n = len(self._names)
         if matrix.shape != (n, n):
             raise ValueError(f"a matrix of shape {matrix.shape} does not fit {n} classes")
@@ -246,6 +284,7 @@ class ScoreCounter:
             classes=score_counts(self._names, *pool_counts(stack)).classes,
             bscans=bscans,
             n_groups=len({group for _, group in self._origins}),
+            boundaries=None if self._boundaries is None else self._boundaries.errors(),
         )
 
 
@@ -302,57 +341,3 @@ def _divide(part: int, whole: int) -> float | None:
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def format_table(scores: Mapping[str, Any], *, before: Mapping[str, Any] | None = None) -> str:
-    """Lay out Dice and IoU of each foreground class as text, a dash where there is no value.
-
-    Parameters
-    ----------
-    scores
-        :meth:`Scores.to_json`.
-    before
-        Scores of another model on the same B-scans; each number then shows as before, after
-        and change.
-    """
-    columns = ["before", "after", "change"] if before is not None else [""]
-    titles = [f"{title} {column}".strip() for title in ("Dice", "IoU") for column in columns]
-    rows = [["class", *titles, "B-scans", ""]]
-    for name, own in list(scores["classes"].items())[1:]:
-        old = None if before is None else before["classes"].get(name, {})
-        numbers = _cells(own, old, "dice") + _cells(own, old, "iou")
-        rows.append([make_visible(name), *numbers, str(own["bscans_present"]), _remark(own)])
-    means = (_cells(scores, before, f"mean_foreground_{score}") for score in ("dice", "iou"))
-    rows.append(["mean foreground", *chain(*means), str(scores["n_bscans"]), ""])
-    return _align(rows)
-
-
-def _cells(after: Mapping[str, Any], before: Mapping[str, Any] | None, key: str) -> list[str]:
-    """One number, or before, after and change."""
-    new = after[key]
-    if before is None:
-        return [_number(new)]
-    old = before.get(key)
-    change = "-" if new is None or old is None else f"{new - old:+.3f}"
-    return [_number(old), _number(new), change]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _remark(own: dict[str, Any]) -> str:
-    if own["reference_pixels"] or not own["predicted_pixels"]:
-        return ""
-    return f"not in the reference, {own['false_positive_pixels']} pixels predicted"
-
-
-def _align(rows: list[list[str]]) -> str:
-    """Names and remarks to the left, numbers to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = []
-    for name, *numbers, remark in rows:
-        cells = [name.ljust(widths[0])]
-        cells += [n.rjust(width) for n, width in zip(numbers, widths[1:-1], strict=True)]
-        lines.append("  ".join([*cells, remark]).rstrip())
-    return "\n".join(lines)

@@ -24,7 +24,7 @@ from napari_retseg.models import STARTER, ModelInfo
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import load_model, save_model
 from napari_retseg.runs.paths import RunPaths
-from napari_retseg.scores import format_table
+from napari_retseg.scoretable import format_table
 from napari_retseg.simulate import Part, SimulatorConfig, simulate_dataset
 
 ABOUT = (

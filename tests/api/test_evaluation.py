@@ -45,6 +45,21 @@ def test_a_model_has_the_scores_that_the_engine_counts(model: rs.Model, tiny_dat
     }
 
 
+def test_a_row_for_each_boundary(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, reference = pair
+    predicted[:, 32:40] = reference[:, 30:40] = 2
+    table = rs.evaluate(predicted, reference, classes=["NFL", "INL"], by="boundary")
+    assert list(table.index) == [
+        "inner boundary of NFL", "NFL / INL", "outer boundary of INL", "mean",
+    ]  # fmt: skip
+    assert table["bias_px"].tolist()[:3] == [2, 2, 0]
+    assert table.loc["mean", "mean_px"] == pytest.approx(4 / 3)
+    assert table["mean_um"].isna().all()
+    assert table["ascans"].tolist() == [192, 192, 192, 576]
+    with pytest.raises(UsageError, match="retinal layers"):
+        rs.evaluate(predicted, reference, by="boundary")
+
+
 def test_model_and_data_are_named_by_text_paths_or_themselves(
     model: rs.Model, tiny_bundle: Path, tiny_dataset: Path
 ) -> None:
@@ -151,7 +166,7 @@ def test_what_cannot_be_scored_is_one_line(
 
 def test_wrong_choices_are_one_line(model: rs.Model, tiny_dataset: Path) -> None:
     choices: list[tuple[dict[str, Any], str]] = [
-        ({"by": "patient"}, "by='bscan'"),
+        ({"by": "patient"}, "by='bscan' or by='boundary'"),
         ({"split": "validation"}, "'train', 'val', 'test' or 'all'"),
         ({"classes": ["a"]}, "classes can only be given for arrays"),
         ({"ttta": True}, "did you mean"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,49 @@ def test_generalised_dice_by_hand() -> None:
     absent = {**classes, "c": count(0, 3, 0)}
     assert generalised_dice({"classes": absent}) == pytest.approx(wanted)
     assert generalised_dice({"classes": {"c": count(0, 3, 0)}}) is None
+
+
+def with_boundaries(scores: dict[str, Any], mean: float, um: float | None) -> dict[str, Any]:
+    boundary = {
+        "ascans": 96,
+        "missing": 0,
+        "bias_px": -0.5,
+        "mean_px": mean,
+        "p95_px": 3.0,
+        "bias_um": None if um is None else -0.5 * um,
+        "mean_um": None if um is None else mean * um,
+        "p95_um": None if um is None else 3 * um,
+    }
+    return {
+        **scores,
+        "boundaries": {"inner boundary of NFL": boundary},
+        "mean_boundary_error_px": mean,
+        "mean_boundary_error_um": boundary["mean_um"],
+        "p95_boundary_error_px": 3.0,
+        "p95_boundary_error_um": boundary["p95_um"],
+    }
+
+
+def test_boundary_errors_stand_beside_scores_that_lack_them(
+    plan: Plan, small_values: dict[str, Any]
+) -> None:
+    planned = plan(small_values)
+    old = results_of(planned, [0.5] * 6)
+    table = make_table(planned.recipe, "rates", combine(old))
+    assert not any("boundary" in title for title in table.head)
+    new = [replace(one, scores=with_boundaries(one.scores, 1.5, None)) for one in old[:3]]
+    table = make_table(planned.recipe, "rates", combine([*new, *old[3:]]))
+    assert table.head[-1] == "boundary error, px"
+    assert [row[-1].text.split()[0] for row in table.rows] == ["1.500", "-"]
+    rows = list_rows([*new, *old[3:]])
+    found = {(r["class"], r["metric"]): r["value"] for r in rows if r["run"] == new[0].spec.key}
+    assert found["inner boundary of NFL", "bias_px"] == -0.5
+    assert found["mean of the boundaries", "p95_px"] == 3
+    assert ("inner boundary of NFL", "mean_um") not in found
+    scaled = [replace(one, scores=with_boundaries(one.scores, 1.5, 4)) for one in old]
+    table = make_table(planned.recipe, "rates", combine(scaled))
+    assert table.head[-1] == "boundary error, um"
+    assert table.rows[0][-1].number == 6
 
 
 def test_an_interval_is_students() -> None:

@@ -20,7 +20,12 @@ from napari_retseg.api.arguments import (
     as_path,
     describe,
 )
-from napari_retseg.api.frames import By, tabulate_bscans, tabulate_classes
+from napari_retseg.api.frames import (
+    By,
+    tabulate_boundaries,
+    tabulate_bscans,
+    tabulate_classes,
+)
 from napari_retseg.api.model import Model, load_model, make_predict_config
 from napari_retseg.api.progressbar import run_job
 from napari_retseg.classes import IGNORE, LabelSet
@@ -31,13 +36,18 @@ from napari_retseg.infer.evaluate import evaluate as evaluate_model
 from napari_retseg.infer.evaluate import evaluate_predictions
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, suffix_of
 from napari_retseg.models import find_model
-from napari_retseg.scores import ScoreCounter, confusion_matrix
+from napari_retseg.scores import ScoreCounter
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Part = Literal["train", "val", "test", "all"]
 _Start: TypeAlias = Callable[[Cancel], Iterator[Event]]
+_TABLES: dict[By, Callable[[dict[str, Any]], pd.DataFrame]] = {
+    "class": tabulate_classes,
+    "bscan": tabulate_bscans,
+    "boundary": tabulate_boundaries,
+}
 _PREDICTED = "a model (its name or folder), a folder of label files, or an array of class values"
 
 
@@ -70,7 +80,7 @@ def evaluate(
         B-scans, for data that no training has seen.
     by
         "class": a row for each class and their mean. "bscan": a row for each B-scan, with the
-        Dice of each class.
+        Dice of each class. "boundary": a row for each boundary of the layers and their mean.
     classes
         Names for two arrays: a list of names, or value to name. By default ``class 1``,
         ``class 2`` and so on.
@@ -84,6 +94,10 @@ def evaluate(
     pandas.DataFrame
         By class: columns ``dice``, ``iou``, ``precision``, ``recall`` (0 to 1) and ``bscans``
         (how many hold the class). By B-scan: ``patient``, ``mean`` and a column for each class.
+        By boundary: ``mean_px`` (mean absolute error), ``p95_px`` (its 95th percentile),
+        ``bias_px`` (positive where the prediction lies deeper), the same in um where the scale is
+        known (else NaN), ``ascans`` (how many count) and ``missing`` (in how many more only the
+        prediction has no boundary).
         ``table.attrs`` says what was compared.
 
     Raises
@@ -108,14 +122,14 @@ def evaluate(
     0.8
     """
     if by not in get_args(By):
-        raise UsageError(f"expected by='class' or by='bscan', got {describe(by)}")
+        raise UsageError(f"expected by='class', by='bscan' or by='boundary', got {describe(by)}")
     if _is_array(predicted) or _is_label_file(predicted):
         scores = _compare(predicted, reference, classes)
     else:
         _refuse_classes(classes)
         start = _plan(predicted, _take_part(as_dataset(reference), split), split, options)
         scores = run_job(start, title="scoring", progress=progress, stopped="stopped: no scores")
-    table = tabulate_classes(scores) if by == "class" else tabulate_bscans(scores)
+    table = _TABLES[by](scores)
     about = ("model", "predictions", "dataset", "split", "n_bscans", "n_groups")
     table.attrs = {key: scores[key] for key in about if key in scores}
     if "split" in table.attrs:
@@ -176,8 +190,7 @@ def _compare(predicted: Any, reference: Any, classes: ClassesLike | None) -> dic
     counter = ScoreCounter(names)
     planes = zip(*(_split_planes(names.to_indices(one)) for one in (wanted, found)), strict=True)
     for index, (truth, guess) in enumerate(planes):
-        matrix = confusion_matrix(truth, guess, len(names))
-        counter.add(matrix, name=str(index), group="")
+        counter.compare(truth, guess, name=str(index), group="")
     return counter.scores().to_json()
 
 

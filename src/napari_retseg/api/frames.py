@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from napari_retseg.workspace import Workspace
 
 #: What a table has a row for.
-By = Literal["class", "bscan"]
+By = Literal["class", "bscan", "boundary"]
 MEAN = "mean"
 _SCAN_COLUMNS = ["patient", "bscans", "predicted", "corrected", "confirmed", "held_out"]
+_UNITS = ("px", "um")
+_LENGTHS = tuple(f"{m}_{u}" for u in _UNITS for m in ("mean", "p95", "bias"))
 _MEASURES = ("dice", "iou", "precision", "recall")
 
 
@@ -68,6 +70,27 @@ def tabulate_bscans(scores: Mapping[str, Any]) -> pd.DataFrame:
     rows = {one["name"]: _list_dice(one) for one in scores["bscans"]}
     table = _make_frame(rows, index="bscan")
     table.insert(0, "patient", [one["group"] for one in scores["bscans"]])
+    return table
+
+
+def tabulate_boundaries(scores: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a table of scores as JSON: a row for each boundary of the layers, and their mean.
+
+    Raises
+    ------
+    UsageError
+        Where the classes are not layers.
+    """
+    boundaries = scores.get("boundaries")
+    if not boundaries:
+        raise UsageError("by='boundary' needs two or more classes that are retinal layers")
+    rows = {name: {m: own[m] for m in _LENGTHS} for name, own in boundaries.items()}
+    mean = {f"{m}_{u}": scores[f"{m}_boundary_error_{u}"] for m in ("mean", "p95") for u in _UNITS}
+    rows[MEAN] = dict.fromkeys(_LENGTHS) | mean
+    table = _make_frame(rows, index="boundary")
+    for count in ("ascans", "missing"):
+        values = [own[count] for own in boundaries.values()]
+        table[count] = [*values, sum(values)]
     return table
 
 

@@ -1,4 +1,4 @@
-"""``napari-retseg evaluate``: Dice and IoU of a model, or of predictions on disk."""
+"""``napari-retseg evaluate``: scores of a model, or of predictions on disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,6 @@ def evaluate(
     from napari_retseg.engine import EvaluateJob
     from napari_retseg.events import Finished
     from napari_retseg.io.atomic import write_json
-    from napari_retseg.scores import format_table
 
     if (model is None) == (predictions is None):
         raise UsageError("give either --model or --predictions")
@@ -70,7 +69,7 @@ def evaluate(
             write_json(output, result)
         if not as_json:
             reporter.say(_headline(result, split))
-            reporter.say_lines(format_table(result))
+            reporter.say_lines(_lay_out(result))
         reporter.finish(result)
 
 
@@ -82,6 +81,14 @@ def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> I
         raise InputError(f"{folder}: folder of predictions not found")
     loaded = load_dataset(dataset)
     return evaluate_predictions(folder, loaded, split=split, cancel=cancel)
+
+
+def _lay_out(result: dict[str, Any]) -> str:
+    """The classes, and below them the boundaries of layers."""
+    from napari_retseg.scoretable import format_boundaries, format_table
+
+    tables = (format_table(result), format_boundaries(result))
+    return "\n\n".join(table for table in tables if table)
 
 
 def _headline(result: dict[str, Any], split: str) -> str:

@@ -205,7 +205,7 @@ def _score(scores: Mapping[str, Any] | None) -> str:
 
 def _describe(folder: Path, info: ModelInfo) -> list[str]:
     from napari_retseg.models.wording import describe_network, describe_thresholds, describe_verdict
-    from napari_retseg.scores import format_table
+    from napari_retseg.scoretable import format_table
 
     lines = [
         f"{info.name}: {folder}",

@@ -16,7 +16,7 @@ from napari_retseg.cli.terminal import complain, echo, echo_json, make_printable
 from napari_retseg.events import Event, Message, Progress, Scored, StepDone, TrainingPlanned
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun, list_first, plural
-from napari_retseg.scores import format_table
+from napari_retseg.scoretable import format_table
 
 #: Without a terminal, a line is printed each time this share of the work is done, and after so
 #: many seconds.

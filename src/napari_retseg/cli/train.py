@@ -105,7 +105,7 @@ def merge_options(
 
 def _summarise(reporter: Reporter, result: dict[str, Any]) -> None:
     """Print the best scores, beside those of the starting model where there was one."""
-    from napari_retseg.scores import format_table
+    from napari_retseg.scoretable import format_table
 
     best = result.get("best")
     if best is not None:

@@ -18,7 +18,7 @@ from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import label_path, read_labels
 from napari_retseg.nets.bundle import Model
 from napari_retseg.scan import OctScan
-from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
+from napari_retseg.scores import ScoreCounter, Scores
 
 #: Gives label indices of some B-scans of a scan: ``(scan, [index, ...]) -> [indices, ...]``.
 #: One whose work was cancelled meanwhile may give fewer.
@@ -157,6 +157,7 @@ def count_scores(
         if not bscans:
             continue
         scan, reference = read_case(case, dataset)
+        axial = scan.spacing_um[-2]
         for start in range(0, len(bscans), batch_size):
             if cancel.is_cancelled():
                 return
@@ -166,9 +167,8 @@ def count_scores(
                 return
             for index, found in zip(batch, labelled, strict=True):
                 wanted = reference[index] if scan.is_volume else reference
-                matrix = confusion_matrix(wanted, found, len(dataset.labels))
                 name = f"{case.name}:{index}" if scan.is_volume else case.name
-                counter.add(matrix, name=name, group=case.group)
+                counter.compare(wanted, found, name=name, group=case.group, um_per_px=axial)
             done += len(batch)
             yield Progress(done, total)
     yield counter.scores()

@@ -7,11 +7,21 @@ from napari_retseg.layers.boundaries import (
     boundaries_of_labels,
     labels_of_boundaries,
 )
+from napari_retseg.layers.boundary_error import (
+    BoundaryCounter,
+    BoundaryError,
+    BoundaryErrors,
+    count_boundaries,
+)
 
 __all__ = [
     "HOLE",
+    "BoundaryCounter",
+    "BoundaryError",
+    "BoundaryErrors",
     "LayerMap",
     "boundaries_of_labels",
+    "count_boundaries",
     "labels_of_boundaries",
     "layer_order",
     "name_boundaries",

@@ -56,9 +56,31 @@ class LayerMap:
         """
         rows = self.annotated_rows()
         inner = rows[..., 1:-1, :]
-        hidden = _touches(inner, (self.rest != 0) & (self.rest != HOLE))
-        inner[hidden] = np.nan
+        inner[_touches(inner, self._is_pocket())] = np.nan
         return rows
+
+    def highest_rows(self) -> NDArray[np.float32]:
+        """Return `rows` with each inner boundary at the upper end of the pocket that hides it.
+
+        The place of such a boundary is anywhere from there to its place in `rows`.
+        """
+        rows = self.rows.copy()
+        is_pocket = self._is_pocket()
+        inner = rows[..., 1:-1, :]
+        hidden = _take(is_pocket, inner) & np.isfinite(inner)
+        chosen = hidden.any(axis=-2)
+        pockets = np.moveaxis(is_pocket, -2, 0)[:, chosen]
+        grid = np.arange(len(pockets), dtype=np.float32)[:, np.newaxis]
+        tops = np.maximum.accumulate(np.where(pockets, np.float32(-1), grid))
+        lifted = np.moveaxis(inner, -2, 0)[:, chosen]
+        lifted = np.where(_take(pockets, lifted), _take(tops, lifted), lifted)
+        np.moveaxis(inner, -2, 0)[:, chosen] = lifted
+        return rows
+
+    def _is_pocket(self) -> NDArray[np.bool_]:
+        """Whether a pixel is of a class that is not a layer; not annotated counts, too."""
+        is_pocket: NDArray[np.bool_] = (self.rest != 0) & (self.rest != HOLE)
+        return is_pocket
 
 
 def boundaries_of_labels(labels: NDArray[np.uint8], layers: Sequence[int]) -> LayerMap:
@@ -170,12 +192,15 @@ def _tabulate(layers: Sequence[int]) -> NDArray[np.uint8]:
 
 def _touches(rows: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether the pixel above or below each boundary is in a mask ``(..., depth, width)``."""
-    depth = mask.shape[-2]
-    above = np.nan_to_num(np.floor(rows), nan=-1).astype(np.int64)
-    found = np.zeros(rows.shape, bool)
-    for pixel in (above, above + 1):
-        found |= np.take_along_axis(mask, np.clip(pixel, 0, depth - 1), axis=-2)
-    return found
+    touched: NDArray[np.bool_] = _take(mask, rows) | _take(mask, rows + 1)
+    return touched
+
+
+def _take(values: NDArray[Any], rows: NDArray[np.float32]) -> NDArray[Any]:
+    """Values ``(..., depth, width)`` at the pixel above each boundary."""
+    depth = values.shape[-2]
+    pixel = np.clip(np.nan_to_num(np.floor(rows), nan=0), 0, depth - 1).astype(np.int64)
+    return np.take_along_axis(values, pixel, axis=-2)
 
 
 def _fit(

@@ -16,8 +16,12 @@ Phase = Literal["before", "after"]
 
 #: What stands in the place of a class for values of several.
 MEAN, WITH_BACKGROUND, ALL = "mean foreground", "mean with background", "all classes"
+BOUNDARIES = "mean of the boundaries"
 GENERALISED = "generalised dice"
 _OF_CLASS = ("dice", "iou", "precision", "recall")
+#: Of boundaries, see `napari_retseg.layers.boundary_error`; runs of older versions lack them.
+_OF_BOUNDARIES = ("mean_px", "p95_px", "mean_um", "p95_um")
+_OF_BOUNDARY = (*_OF_BOUNDARIES, "bias_px", "bias_um")
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,11 @@ def read_value(scores: dict[str, Any], name: str, metric: str) -> float | None:
         found = scores.get(f"mean_foreground_{metric}")
     elif name == WITH_BACKGROUND:
         found = scores.get(f"mean_{metric}_with_background")
+    elif name == BOUNDARIES:
+        measure, unit = metric.split("_")
+        found = scores.get(f"{measure}_boundary_error_{unit}")
+    elif metric in _OF_BOUNDARY:
+        found = (scores.get("boundaries") or {}).get(name, {}).get(metric)
     else:
         found = scores["classes"].get(name, {}).get(metric)
     return None if found is None else float(found)
@@ -186,4 +195,7 @@ def _describe(result: RunResult, factors: Sequence[str], phase: Phase) -> dict[s
 def _list_values(scores: dict[str, Any]) -> list[tuple[str, str]]:
     found = [(name, metric) for name in scores.get("classes", {}) for metric in _OF_CLASS]
     found += [(name, metric) for name in (MEAN, WITH_BACKGROUND) for metric in ("dice", "iou")]
+    boundaries = scores.get("boundaries") or {}
+    found += [(name, metric) for name in boundaries for metric in _OF_BOUNDARY]
+    found += [(BOUNDARIES, metric) for metric in _OF_BOUNDARIES]
     return [*found, (ALL, GENERALISED)]

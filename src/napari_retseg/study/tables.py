@@ -9,6 +9,7 @@ from napari_retseg.plaintext import make_markdown, make_visible
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import (
     ALL,
+    BOUNDARIES,
     GENERALISED,
     MEAN,
     WITH_BACKGROUND,
@@ -142,7 +143,16 @@ def _choose_columns(recipe: Recipe, results: Sequence[RunResult]) -> list[_Colum
         ]
     if recipe.generalised:
         found.append(_Column("generalised Dice", ALL, GENERALISED))
-    return found
+    return [*found, *_choose_boundaries(results)]
+
+
+def _choose_boundaries(results: Sequence[RunResult]) -> list[_Column]:
+    """The boundary error where any run has it: of layers, and in um where the scale is known."""
+    return [
+        _Column(f"boundary error, {unit}", BOUNDARIES, f"mean_{unit}")
+        for unit in ("px", "um")
+        if any(one.value(BOUNDARIES, f"mean_{unit}") is not None for one in results)
+    ]
 
 
 def _start_rows(
