@@ -278,7 +278,7 @@ class _PairCounter:
         self, reference: Labels, predicted: Labels
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the matrix ``(n, n)``, and ``(side, 256)`` pixels of each unknown value."""
-        pairs = count_pairs(_to_bytes(reference), _to_bytes(predicted)).ravel()
+        pairs = count_pairs(to_bytes(reference), to_bytes(predicted)).ravel()
         where = np.flatnonzero(pairs != 0)
         counts = pairs[where]
         rows, columns = np.divmod(where, 256)
@@ -290,7 +290,7 @@ class _PairCounter:
         return matrix, unknown
 
 
-def _to_bytes(labels: Labels) -> NDArray[np.uint8]:
+def to_bytes(labels: Labels) -> NDArray[np.uint8]:
     """Bring label values of any integer type to 8 bits."""
     if labels.dtype == np.uint8:
         return labels.astype(np.uint8, copy=False)

@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.layers import BoundaryErrors, count_boundaries
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
 from napari_retseg.ui.scores.rows import count_pixels
 from napari_retseg.ui.scores.table import ScoreTable
@@ -207,3 +208,64 @@ def test_a_stroke_changes_numbers_quickly(table: ScoreTable) -> None:
 )
 def test_pixels_are_shortened(pixels: int, text: str) -> None:
     assert count_pixels(pixels) == text
+
+
+def errors(predicted: list[int]) -> BoundaryErrors:
+    """Two A-scans; the second is not predicted."""
+    counter = count_boundaries(CLASSES)
+    assert counter is not None
+    reference = np.array([[0, 1, 1, 1, 2, 2, 0, 0]] * 2, np.uint8).T
+    found = np.array([predicted, [0] * 8], np.uint8).T
+    counter.add_labels(reference, found, (1, 2, 4))  # drusen lie below the RPE
+    return counter.errors()
+
+
+def boundary_cells(table: ScoreTable, row: int) -> list[str]:
+    model = table.boundaries
+    return [model.data(model.index(row, k), TEXT) for k in range(model.columnCount())]
+
+
+def test_boundaries_are_shown_instead_of_classes(table: ScoreTable, qtbot: QtBot) -> None:
+    assert not table.boundary_table.isVisible()
+    with qtbot.waitSignal(table.measure_changed) as changed:
+        qtbot.mouseClick(table.measure_buttons["boundaries"], LEFT)
+    assert changed.args == ["boundaries"]
+    assert table.boundary_table.isVisible()
+    assert not table.table.isVisible()
+    assert boundary_cells(table, 1) == ["inner NFL", "–", "–", "–"]
+    table.set_boundaries(errors([0, 1, 2, 2, 2, 2, 2, 0]), um_per_px=4)
+    assert boundary_cells(table, 0) == ["mean", "1.00", "1.00", ""]
+    assert boundary_cells(table, 2) == ["NFL / INL", "2.00", "2.00", "-2.00"]
+    assert str(table.boundaries.data(table.boundaries.index(2, 0), TIP)) == (
+        "NFL / INL: 1 A-scan\nError 8.0 µm, 95 % 8.0, bias -8.0\nNot predicted in 1 A-scan more"
+    )
+    qtbot.mouseClick(table.measure_buttons["classes"], LEFT)
+    assert table.table.isVisible()
+
+
+def test_without_layers_there_is_no_choice(table: ScoreTable, qtbot: QtBot) -> None:
+    qtbot.mouseClick(table.measure_buttons["boundaries"], LEFT)
+    table.set_classes(LabelSet.from_names(["vessel"]))
+    assert not table.measure_row.isVisible()
+    assert table.table.isVisible()
+    assert not table.boundary_table.isVisible()
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+def test_all_boundaries_are_seen_in_a_narrow_dock(
+    table: ScoreTable, theme: Theme, qtbot: QtBot, name: str
+) -> None:
+    theme(table, name)
+    qtbot.mouseClick(table.measure_buttons["boundaries"], LEFT)
+    table.set_boundaries(errors([0, 1, 2, 2, 2, 2, 2, 0]))
+    view = table.boundary_table
+    header, viewport, metrics = view.horizontalHeader(), view.viewport(), view.fontMetrics()
+    assert header is not None
+    assert viewport is not None
+    assert header.length() <= viewport.width()
+    assert view.visualRect(table.boundaries.index(4, 0)).bottom() <= viewport.height()
+    for column in range(1, 4):
+        text = table.boundaries.headerData(column, Qt.Orientation.Horizontal)
+        assert metrics.horizontalAdvance(text) + 4 <= header.sectionSize(column)
+    for name in ("GCL-IPL / INL", "outer OS-RPE"):
+        assert metrics.horizontalAdvance(name) + 4 <= header.sectionSize(0)

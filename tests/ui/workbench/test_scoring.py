@@ -10,6 +10,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.layers import count_boundaries, layer_order
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
 from napari_retseg.ui.scores.comparing import find_fault
 from napari_retseg.ui.scores.heldout_scores import name_models
@@ -101,6 +102,30 @@ def test_strokes_and_undo_are_counted(played: PlayedBench, scoring: Scoring) -> 
     played.opened.labels.undo()  # with the prediction that the stroke began with
     played.settle()
     check(played, scoring, [1])
+
+
+def test_boundaries_are_measured_when_they_are_shown(played: PlayedBench, scoring: Scoring) -> None:
+    played.predict(4)
+    played.show(1)
+    played.bench.correcting.accept_bscan()
+    played.paint(1, slice(20, 64), 5)
+    played.settle()
+    assert scoring.state.boundaries is None
+    scoring.choose_measure("boundaries")
+    played.settle()
+    loaded = played.opened.loaded
+    for again in (False, True):
+        if again:
+            played.paint(1, slice(40, 64), 6)
+            played.settle()
+        counter = count_boundaries(loaded.classes)
+        assert counter is not None
+        layers = [loaded.classes.classes[k].value for k in layer_order(loaded.classes)]
+        counter.add_labels(loaded.labels[1], loaded.prediction[1], layers)
+        assert scoring.state.boundaries == counter.errors()
+    assert scoring.state.um_per_px == loaded.scan.spacing_um[-2]
+    scoring.choose_measure("classes")
+    assert scoring.state.boundaries is None
 
 
 def test_strokes_count_while_the_volume_is_being_segmented(

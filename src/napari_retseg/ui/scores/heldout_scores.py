@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from napari_retseg.plural import count_noun
-from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
+from napari_retseg.scores import ScoreCounter, Scores
 from napari_retseg.ui.layers import plane
 from napari_retseg.workspace import PredictedBscan, ScanEntry, Workspace
 
@@ -14,7 +14,7 @@ from napari_retseg.workspace import PredictedBscan, ScanEntry, Workspace
 _ID = 6
 
 
-def count_heldout(workspace: Workspace) -> tuple[Overlap | None, str]:
+def count_heldout(workspace: Workspace) -> tuple[Scores | None, str]:
     """Score what models said of the held-out B-scans that are confirmed.
 
     Returns
@@ -79,10 +79,10 @@ def _count_scan(
     labels = workspace.read_labels(entry.name)
     predicted = [bscan for bscan in wanted if bscan in stored.bscans]
     for bscan in predicted:
-        matrix = confusion_matrix(
+        counter.compare(
             classes.to_indices(plane(labels, bscan)),
             classes.to_indices(plane(stored.labels, bscan)),
-            len(classes),
+            name=f"{entry.name} {bscan}",
+            group=entry.group,
         )
-        counter.add(matrix, name=f"{entry.name} {bscan}", group=entry.group)
     return len(wanted) - len(predicted)

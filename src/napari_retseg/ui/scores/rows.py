@@ -121,7 +121,7 @@ class ScoreModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return _TIPS[section]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _align(section)
+            return align_cell(section)
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -132,7 +132,7 @@ class ScoreModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and column == CLASS:
             return self._swatches[index.row()]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _align(column)
+            return align_cell(column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return make_tip(row.tip)
         if role == Qt.ItemDataRole.ForegroundRole:
@@ -180,7 +180,8 @@ def _show(row: Row, column: int) -> str:
     return DASH if value is None else f"{value:.3f}"
 
 
-def _align(column: int) -> int:
+def align_cell(column: int) -> int:
+    """Names to the left, numbers to the right."""
     side = Qt.AlignmentFlag.AlignLeft if column == CLASS else Qt.AlignmentFlag.AlignRight
     return int(side | Qt.AlignmentFlag.AlignVCenter)
 

@@ -29,7 +29,7 @@ _REFRESH_MS = 50
 
 
 class ScoresDock(QWidget):
-    """Dice and IoU of each class, between any two labels layers, while they are painted on.
+    """Scores of each class, or of each boundary, between two labels layers while one is painted on.
 
     Parameters
     ----------
@@ -62,6 +62,7 @@ class ScoresDock(QWidget):
         self.reference_box.activated.connect(self._on_chosen)
         self.predicted_box.activated.connect(self._on_chosen)
         self.table.scope_changed.connect(self.scoring.choose_scope)
+        self.table.measure_changed.connect(self.scoring.choose_measure)
         self.table.bscan_clicked.connect(self.scoring.go_to)
         self.scoring.state.events.connect(self._on_changed)
         start_timer(self, _REFRESH_MS, self._refresh)
@@ -96,5 +97,6 @@ class ScoresDock(QWidget):
             widget.setVisible(bool(state.model))
         self.table.set_classes(state.classes)
         self.table.set_scores(state.scores, before=state.before)
+        self.table.set_boundaries(state.boundaries, um_per_px=state.um_per_px)
         self.table.set_worst(state.worst)
         self.table.set_notice(state.notice)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
-from psygnal import SignalGroupDescriptor
-
-from napari_retseg.classes import LabelSet
 from napari_retseg.label_diff import Changes
-from napari_retseg.livescores import LiveScores
+from napari_retseg.layers import BoundaryErrors
+from napari_retseg.livescores import LiveScores, Side
 from napari_retseg.plural import count_noun
-from napari_retseg.scores import Overlap
+from napari_retseg.scores import Overlap, Scores
 from napari_retseg.ui.layers import find_bscan, plane, show_bscan
 from napari_retseg.ui.scores.comparing import classes_of, find_fault
 from napari_retseg.ui.scores.heldout_scores import count_heldout, name_models
+from napari_retseg.ui.scores.live_boundaries import LiveBoundaries
+from napari_retseg.ui.scores.scoring_state import Measure, Scope, ScoringState
 from napari_retseg.ui.workbench.control.open_scan import LABELS, PREDICTION
 from napari_retseg.ui.workbench.control.strokes import Strokes
 
@@ -27,45 +26,7 @@ if TYPE_CHECKING:
 
     from napari_retseg.ui.workbench.control.controller import Workbench
 
-Side = Literal["reference", "predicted"]
-Scope = Literal["bscan", "volume", "heldout"]
 _WORST = 20
-_NO_CLASSES = LabelSet.from_names([])
-
-
-@dataclass
-class ScoringState:
-    """What the Scores dock shows.
-
-    Attributes
-    ----------
-    layers
-        Names of the labels layers.
-    reference, predicted
-        Indices of the two that are compared; -1: none.
-    classes
-        Of the reference.
-    scores, before
-        Of the scope; `before`: with the prediction before this one.
-    worst
-        B-scans and mean foreground Dice, the lowest first.
-    model
-        Which model predicted; empty where it is not known.
-    notice
-        Why there are no scores, or what to know about them.
-    """
-
-    layers: tuple[str, ...] = ()
-    reference: int = -1
-    predicted: int = -1
-    classes: LabelSet = _NO_CLASSES
-    scope: Scope = "volume"
-    scores: Overlap | None = None
-    before: Overlap | None = None
-    worst: tuple[tuple[int, float], ...] = ()
-    model: str = ""
-    notice: str = ""
-    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
 
 class Scoring:
@@ -97,7 +58,8 @@ class Scoring:
         self._strokes: list[Strokes] = []
         self._live: LiveScores | None = None
         self._before: dict[Scope, Overlap | None] = {}
-        self._heldout: Overlap | None = None
+        self._boundaries: LiveBoundaries | None = None
+        self._heldout: Scores | None = None
         self._counter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-scores")
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self._on_layers)
@@ -163,6 +125,11 @@ class Scoring:
             self._count_heldout()
         self.update()
 
+    def choose_measure(self, measure: Measure) -> None:
+        """Show scores of the classes, or errors of the layers' boundaries."""
+        self.state.measure = measure
+        self.update()
+
     def go_to(self, bscan: int) -> None:
         """Show a B-scan of the reference."""
         if self._pair is not None:
@@ -174,6 +141,7 @@ class Scoring:
         """Show the scores of the scope; from counts, so it takes no time that one would notice."""
         state, live = self.state, self._live
         state.model = self._name_models()
+        state.boundaries, state.um_per_px = self._find_boundaries()
         if state.scope == "heldout":
             state.scores, state.before = self._heldout, self._before.get("heldout")
             state.worst = ()
@@ -193,6 +161,28 @@ class Scoring:
         worst = live.worst(_WORST + (0 if chosen is None else live.n_bscans))
         state.worst = tuple(w for w in worst if chosen is None or w[0] in chosen)[:_WORST]
         state.notice = self._describe(live, chosen)
+
+    def _find_boundaries(self) -> tuple[BoundaryErrors | None, float | None]:
+        """Errors of the scope that is shown, and the scale of the open scan."""
+        if self.state.measure != "boundaries":
+            return None, None
+        if self.state.scope == "heldout":
+            return None if self._heldout is None else self._heldout.boundaries, None
+        live, found = self._live, self._boundaries
+        if live is None or found is None:
+            return None, None
+        chosen = self._counting()
+        wanted = range(live.n_bscans) if chosen is None else sorted(chosen)
+        if self.state.scope == "bscan":
+            wanted = [bscan for bscan in (self._current(),) if bscan in wanted]
+        return found.errors(wanted), self._find_scale()
+
+    def _find_scale(self) -> float | None:
+        """Axial pixel size of the open scan, where its labels are compared."""
+        opened = None if self._bench is None else self._bench.session.opened
+        if opened is None or self._pair is None or opened.labels not in self._pair:
+            return None
+        return opened.loaded.scan.spacing_um[-2]
 
     def _name_models(self) -> str:
         """Name the models behind a workbench's prediction, of the scope that is shown."""
@@ -261,7 +251,9 @@ class Scoring:
             strokes.close()
         if self._live is not None:
             self._live.clear()  # ends the counting
-        self._strokes, self._pair, self._live = [], None, None
+        if self._boundaries is not None:
+            self._boundaries.close()
+        self._strokes, self._pair, self._live, self._boundaries = [], None, None, None
         self._before.clear()
         self._heldout = None
         self.update()
@@ -275,6 +267,12 @@ class Scoring:
         self._pair = (reference, predicted)
         self.state.classes = classes_of(reference)
         self._live = LiveScores(self.state.classes, reference.data.shape)
+        self._boundaries = LiveBoundaries.of(
+            self.state.classes,
+            lambda bscan: (plane(reference.data, bscan), plane(predicted.data, bscan)),
+            self._counter,
+            tell=lambda: self._post(self.update),
+        )
         self._show_layers()
         self._count_now(self._current())
         sides: tuple[tuple[Labels, Side], ...] = (
@@ -334,7 +332,12 @@ class Scoring:
             )
         except ValueError:  # not counted yet, or both sides have changed at once
             self._count_now(bscan)
+        self._measure_again((bscan,))
         self.update()
+
+    def _measure_again(self, bscans: Collection[int]) -> None:
+        if self._boundaries is not None:
+            self._boundaries.measure_again(bscans)
 
     def _on_changed(self, bscans: tuple[int, ...]) -> None:
         """Count again what the workbench itself has changed."""
@@ -342,6 +345,7 @@ class Scoring:
             return
         for strokes in self._strokes:
             strokes.forget(bscans)
+        self._measure_again(bscans)
         if len(bscans) == 1:
             self._count_now(bscans[0])
         else:
