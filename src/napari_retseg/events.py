@@ -34,6 +34,8 @@ from napari_retseg.scorerecord import Count, ScoresRecord, Share
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Extent = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
+#: Runs of A-scans, each from its first to the one behind its last.
+Runs = tuple[tuple[Count, Count], ...]
 
 #: Labels of one message; a B-scan has less than a thousandth of it.
 _LARGEST = 1 << 30
@@ -133,12 +135,20 @@ class BscanUncertainty:
 class BscanPredicted:
     """The labels of one B-scan: class values, ``(depth, width)``, uint8.
 
-    `uncertainty` is there where it was asked for.
+    `uncertainty` is there where it was asked for. `doubtful` lists the A-scans in which the
+    evidence for the layers is poor, as runs from the first A-scan to the one behind the last.
     """
 
     index: int
     labels: NDArray[np.uint8] = field(compare=False)
     uncertainty: BscanUncertainty | None = None
+    doubtful: Runs = ()
+
+    @property
+    def doubtful_share(self) -> float:
+        """Share of the A-scans that are doubtful, 0 to 1."""
+        ascans: int = self.labels.shape[-1]
+        return sum(stop - start for start, stop in self.doubtful) / ascans
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +247,8 @@ def encode(event: Event) -> dict[str, Any]:
     if isinstance(event, BscanPredicted):
         shape = list(event.labels.shape)
         data |= {"index": event.index, "shape": shape, "labels": _pack(event.labels)}
+        if event.doubtful:
+            data["doubtful"] = [list(run) for run in event.doubtful]
         if event.uncertainty is not None:
             data["score"] = event.uncertainty.score
             data["entropy"] = _pack(event.uncertainty.entropy)
@@ -293,6 +305,7 @@ class _BscanRecord(BaseModel):
     score: Share = 0.0
     entropy: StrictBytes | None = None
     descriptor: tuple[Real, ...] = ()
+    doubtful: Runs = ()
 
 
 class _SamplesRecord(BaseModel):
@@ -307,7 +320,8 @@ def _decode_bscan(values: dict[str, Any]) -> BscanPredicted:
     if record.entropy is not None:
         entropy = _unpack(record.entropy, record.shape)
         uncertainty = BscanUncertainty(record.score, entropy, record.descriptor)
-    return BscanPredicted(record.index, _unpack(record.labels, record.shape), uncertainty)
+    labels = _unpack(record.labels, record.shape)
+    return BscanPredicted(record.index, labels, uncertainty, record.doubtful)
 
 
 def _decode_samples(values: dict[str, Any]) -> SamplesDrawn:

@@ -316,7 +316,8 @@ def test_bscans_that_no_eye_can_have_are_told_and_ranked_first(
         for index in range(scan.n_bscans):
             is_odd = "odd" in str(scan.source) and index == 1
             found = BscanUncertainty(0.01 if is_odd else 0.9, possible, (float(index), 0.2))
-            yield BscanPredicted(index, doubled if is_odd else possible, found)
+            runs = ((0, WIDTH // 2),) if "odd" in str(scan.source) and index == 2 else ()
+            yield BscanPredicted(index, doubled if is_odd else possible, found, runs)
         yield Finished()
 
     pixels = np.zeros((3, DEPTH, WIDTH), np.uint8)
@@ -337,12 +338,19 @@ def test_bscans_that_no_eye_can_have_are_told_and_ranked_first(
         first, second, *_ = summary.ranking
         assert (Path(first.file).name, first.bscan) == ("odd.tif", 1)
         assert first.misplaced > 0.3
-        assert second.misplaced == 0
+        assert (Path(second.file).name, second.bscan) == ("odd.tif", 2)
+        assert (first.doubtful, second.doubtful, second.misplaced) == (0, 0.5, 0)
         assert [one.rank for one in summary.ranking] == [1, 2, 3, 4, 5, 6]
         if not resume:
             found = [[one["bscan"] for one in entry["impossible"]] for entry in summary.predicted]
             assert found == [[], [1]]
-            assert "odd.tif: check the labels of 1 of 3 B-scans (1): " in capsys.readouterr().err
+            told = capsys.readouterr().err
+            assert "odd.tif: check the labels of 1 of 3 B-scans (1): layers" in told
+            assert "odd.tif: check the labels of 1 of 3 B-scans (2): the evidence" in told
+            found = [[one["bscan"] for one in entry["doubtful"]] for entry in summary.predicted]
+            assert found == [[], [2]]
+            record = json.loads((tmp_path / "out" / ".retseg" / "odd.tif.json").read_text())
+            assert record["doubtful"] == {"2": [[0, WIDTH // 2]]}
         else:
             assert len(summary.skipped) == 2
 

@@ -21,6 +21,7 @@ from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.cli.running import stopping_cleanly
+from napari_retseg.config import PredictConfig
 from napari_retseg.events import BscanPredicted, Event, Finished
 from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.models import ModelInfo
@@ -308,24 +309,30 @@ def test_tta_changes_the_labels_as_in_python(
     assert (averaged == predict_labels(read_scan(study / "eye1.png"), tiny_bundle, config)).all()
 
 
-def test_repair_needs_layers(
+def test_surfaces_need_layers(
     run: Run, study: Path, tiny_bundle: Path, tiny_info: ModelInfo, tmp_path: Path
 ) -> None:
+    from napari_retseg.infer.predict import predict_labels
     from napari_retseg.nets.bundle import load_model, save_model
 
-    arguments = ("predict", study / "eye1.png", "--repair", "--output", tmp_path / "out", "--model")
+    arguments = (
+        *("predict", study / "eye1.png", "--decode", "surfaces"),
+        *("--output", tmp_path / "out", "--model"),
+    )
     result = run(*arguments, tiny_bundle)
     assert result.exit_code == 2
     assert "upper, lower, fluid" in only_error(result)
     assert not (tmp_path / "out").exists()
-    classes = LabelSet.from_names(["INL", "NFL", "fluid"])
+    classes = LabelSet.from_names(["INL", "GCL-IPL", "fluid"])
     info = tiny_info.model_copy(update={"classes": classes})
     save_model(tmp_path / "layers", load_model(tiny_bundle).network, info)
     assert run(*arguments, tmp_path / "layers").exit_code == 0
-    place = np.array([-1, 1, 0, -1])[read_labels(tmp_path / "out" / "eye1.png")]
-    assert (place >= 0).any()
-    for column in place.T:
-        assert (np.diff(column[column >= 0]) >= 0).all()
+    surfaces = PredictConfig(decode="surfaces")
+    found = read_labels(tmp_path / "out" / "eye1.png")
+    scan = read_scan(study / "eye1.png")
+    assert (found == predict_labels(scan, tmp_path / "layers", surfaces)).all()
+    plain = PredictConfig(decode="plain")
+    assert (found != predict_labels(scan, tmp_path / "layers", plain)).any()
 
 
 def test_a_nifti_volume_is_sliced_along_the_axis_asked_for(
@@ -349,7 +356,7 @@ def test_evaluate_takes_the_same_options(
     arguments = ("evaluate", tiny_dataset, "--model", tiny_bundle, "--json")
     plain, averaged = (json.loads(run(*arguments, *more).stdout) for more in ((), ("--tta",)))
     assert plain["classes"] != averaged["classes"]
-    result = run(*arguments, "--repair")
+    result = run(*arguments, "--decode", "surfaces")
     assert result.exit_code == 2
     assert "upper, lower, fluid" in only_error(result)
     result = run("evaluate", tiny_dataset, "--predictions", tmp_path, "--tta")

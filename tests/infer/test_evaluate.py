@@ -127,14 +127,14 @@ def test_slices_along_another_axis_are_scored_on_the_same_grid(volumes: Dataset)
     assert found["mean_dice_with_background"] == 1
 
 
-def test_tta_is_scored_and_repair_needs_layers(tiny_dataset: Path, tiny_bundle: Path) -> None:
+def test_tta_is_scored_and_surfaces_need_layers(tiny_dataset: Path, tiny_bundle: Path) -> None:
     dataset = load_dataset(tiny_dataset)
     config = PredictConfig(device="cpu", tta=True)
     plain = _result(list(evaluate(tiny_bundle, dataset, config=CPU)))
     assert _result(list(evaluate(tiny_bundle, dataset, config=config))) != plain
-    repair = PredictConfig(device="cpu", repair=True)
+    surfaces = PredictConfig(device="cpu", decode="surfaces")
     with pytest.raises(UsageError, match="upper, lower, fluid"):
-        list(evaluate(tiny_bundle, dataset, config=repair))
+        list(evaluate(tiny_bundle, dataset, config=surfaces))
 
 
 def test_patients_that_the_model_was_trained_on_are_named(

@@ -224,19 +224,25 @@ def test_thresholds_that_do_not_fit_are_refused() -> None:
             load_predictor(Model(info, plain.network), EXACT)
 
 
-def test_repair_puts_the_layers_in_order(tiny_bundle: Path, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("resize", [None, (20, 24), (60, 30)])
+def test_surfaces_put_the_layers_in_order(
+    tiny_bundle: Path, rng: np.random.Generator, resize: tuple[int, int] | None
+) -> None:
     tiny = load_model(tiny_bundle)
-    names = type(RETINA).from_names(["INL", "NFL", "fluid"])
-    model = Model(tiny.info.model_copy(update={"classes": names}), tiny.network)
+    names = type(RETINA).from_names(["INL", "GCL-IPL", "fluid"])
+    preprocess = tiny.info.preprocess.model_copy(update={"size": resize})
+    update = {"classes": names, "preprocess": preprocess}
+    model = Model(tiny.info.model_copy(update=update), tiny.network)
     scan = OctScan(rng.integers(0, 255, (2, 40, 48), dtype=np.uint8), OCT)
-    plain = predict_labels(scan, model, EXACT)
-    repaired = predict_labels(scan, model, exact(repair=True))
-    assert (plain != repaired).any()
-    place = np.array([-1, 1, 0, -1])[repaired]
+    plain = predict_labels(scan, model, exact(decode="plain"))
+    found = predict_labels(scan, model, EXACT)
+    assert (plain != found).any()
+    assert np.array_equal(found, predict_labels(scan, model, exact(decode="surfaces")))
+    place = np.array([-1, 1, 0, -1])[found]
     for column in np.moveaxis(place, 1, -1).reshape(-1, 40):
         assert (np.diff(column[column >= 0]) >= 0).all()
-    with pytest.raises(UsageError, match="upper, lower, fluid"):
-        load_predictor(tiny, exact(repair=True))
+    with pytest.raises(UsageError, match=r"upper, lower, fluid.*--decode plain"):
+        load_predictor(tiny, exact(decode="surfaces"))
 
 
 @pytest.mark.parametrize(("dims", "axis"), [(2, 0), (2, 2), (3, 0)])
@@ -269,9 +275,9 @@ def test_a_cancelled_scan_ends_early(pixels: NDArray[np.float32], dims: int, axi
     assert list(predictor.label_scan(scan, [0, 1], cancel=cancel)) == []
 
 
-def test_a_decision_without_options_is_the_most_probable_class(rng: np.random.Generator) -> None:
+def test_a_plain_decision_is_the_most_probable_class(rng: np.random.Generator) -> None:
     logits = torch.from_numpy(rng.normal(size=(2, 9, 5, 6)).astype(np.float32))
-    decided = Decision(RETINA, {}, PredictConfig()).decide(logits)
+    decided = Decision(RETINA, {}, PredictConfig(decode="plain")).decide(logits)
     assert np.array_equal([d.labels for d in decided], logits.argmax(1))
 
 

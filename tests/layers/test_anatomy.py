@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from napari_retseg.classes import RETINA, LabelSet
-from napari_retseg.layers import layer_order, name_boundaries
+from napari_retseg.layers import is_gapless, is_lesion, layer_order, name_boundaries
 
 
 def test_layers_of_known_names_are_ordered_from_the_vitreous() -> None:
@@ -26,3 +28,26 @@ def test_names_of_boundaries() -> None:
         "outer boundary of INL",
     ]
     assert name_boundaries(["RPE"]) == ["inner boundary of RPE", "outer boundary of RPE"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("NFL", "GCL-IPL", "INL", "OPL", "ONL-ISM", "ISE", "OS-RPE", "fluid"), True),
+        (("RNFL", "GCIPL", "INL", "OPL", "ONL", "EZ", "RPE", "choroid"), True),
+        (("GCC", "INL", "OPL", "HFL", "ONL", "ELM", "ISM", "ISE", "RPE", "BM"), True),
+        (("NFL", "INL"), False),
+        (("ONL", "RPE"), False),
+        (("RPE", "sclera"), False),
+        (("RPE", "fluid"), False),
+        (("drops",), False),
+    ],
+)
+def test_layers_without_gaps(names: tuple[str, ...], expected: bool) -> None:
+    classes = LabelSet.from_names(names)
+    assert is_gapless(classes, layer_order(classes)) is expected
+
+
+def test_lesions_lie_in_the_retina() -> None:
+    assert all(map(is_lesion, ("fluid", "IRF", "srf", "Intraretinal fluid", "cysts")))
+    assert not any(map(is_lesion, ("RPE", "vessel", "ERM", "choroid")))

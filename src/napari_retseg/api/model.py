@@ -92,8 +92,9 @@ class Model(bundle.Model):
         **options
             ``device`` ("auto", "cpu", "cuda", "mps"), ``precision`` ("auto", "fp32", "bf16",
             "fp16"), ``batch_size`` (B-scans at once), ``tta`` (average with the mirrored scan),
-            ``repair`` (keep the layers in anatomical order), ``overlap`` (of the windows of a 3D
-            network, 0 to 1), ``axis`` (along which a volume that is not OCT is sliced).
+            ``decode`` (how probabilities become labels: "auto", "surfaces", "plain"), ``overlap``
+            (of the windows of a 3D network, 0 to 1), ``axis`` (along which a volume that is not
+            OCT is sliced).
 
         Returns
         -------

@@ -23,13 +23,18 @@ from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, check_targets
 from napari_retseg.cli.outputs import make_folder, shared
 from napari_retseg.cli.reporting import Reporter, format_seconds
-from napari_retseg.cli.summary import Summary, describe_impossible
+from napari_retseg.cli.summary import (
+    DOUBTFUL_LAYERS,
+    IMPOSSIBLE_LAYERS,
+    Summary,
+    describe_check,
+)
 from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS
 from napari_retseg.cli.uncertainty_maps import Ranking
 from napari_retseg.errors import InputError, JobError
-from napari_retseg.events import BscanPredicted, Finished
+from napari_retseg.events import BscanPredicted, Finished, Runs
 from napari_retseg.failures import release_memory
-from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
+from napari_retseg.infer.anatomy import IMPOSSIBLE, POOR, Anatomy
 from napari_retseg.io import LabelWriter, label_path, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of
@@ -150,17 +155,20 @@ class Batch:
         for note in scan.notes:
             self.reporter.say(f"{path}: {note}")
         began = time.monotonic()
-        misplaced = self._write(place, scan, target, (origin, found.digest))
+        misplaced, doubtful = self._write(place, scan, target, (origin, found.digest))
         seconds = time.monotonic() - began
         self.reporter.end_progress()
         size = count_noun(scan.n_bscans, "B-scan")
         self.reporter.say(f"{path} -> {target} ({size}, {format_seconds(seconds)})")
         impossible = {k: share for k, share in sorted(misplaced.items()) if share > IMPOSSIBLE}
-        if impossible:
-            self.reporter.say(f"{path}: {describe_impossible(impossible, scan.n_bscans)}")
+        poor = {k: share for k, share in sorted(doubtful.items()) if share > POOR}
+        for bscans, what in ((impossible, IMPOSSIBLE_LAYERS), (poor, DOUBTFUL_LAYERS)):
+            if bscans:
+                self.reporter.say(f"{path}: {describe_check(what, bscans, scan.n_bscans)}")
         entry["impossible"] = [
             {"bscan": k, "misplaced": round(share, 4)} for k, share in impossible.items()
         ]
+        entry["doubtful"] = [{"bscan": k, "share": round(v, 4)} for k, v in poor.items()]
         entry |= {"bscans": scan.n_bscans, "seconds": round(seconds, 3)}
         self._summary.predicted.append(entry)
 
@@ -191,16 +199,18 @@ class Batch:
 
     def _write(
         self, place: Place, scan: OctScan, target: Path, known: tuple[Origin, str | None]
-    ) -> dict[int, float]:
+    ) -> tuple[dict[int, float], dict[int, float]]:
         """Predict and write B-scan by B-scan; the file appears when it is whole.
 
         Returns
         -------
-        dict
-            Which share of each B-scan is misplaced.
+        dict, dict
+            Which share of each B-scan's foreground is misplaced, and of its A-scans doubtful.
         """
         path = place.path
         misplaced: dict[int, float] = {}
+        doubtful: dict[int, Runs] = {}
+        shares: dict[int, float] = {}
         planes: dict[int, str] = {}
         with (
             LabelWriter(target, scan=scan) as writer,
@@ -211,6 +221,9 @@ class Batch:
                 if isinstance(event, BscanPredicted):
                     writer.write(event.index, event.labels)
                     misplaced[event.index] = self._measure(event)
+                    shares[event.index] = event.doubtful_share
+                    if event.doubtful:
+                        doubtful[event.index] = event.doubtful
                     write_map(event, misplaced[event.index])
                     self._draw(scan, target, event)
                     planes[event.index] = hash_plane(event.labels)
@@ -226,9 +239,10 @@ class Batch:
                 before=known[1],
                 uncertainty=self._ranking is not None,
                 overlay=self.overlay,
+                doubtful=doubtful,
             )
             self._records.write(target, record)
-        return misplaced
+        return misplaced, shares
 
     def _measure(self, event: BscanPredicted) -> float:
         classes = self.labeller.info.classes

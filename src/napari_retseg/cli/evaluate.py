@@ -10,7 +10,7 @@ import typer
 
 from napari_retseg.cli.group import INTERRUPTED
 from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
-from napari_retseg.cli.predict import AxisOption, RepairOption, TtaOption
+from napari_retseg.cli.predict import AxisOption, DecodeOption, TtaOption
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.plural import count_noun
 
@@ -29,7 +29,7 @@ def evaluate(
     split: Annotated[Split, typer.Option(help="Part of the dataset to score.")] = "val",
     output: Annotated[Path | None, typer.Option(help="JSON file for the scores.")] = None,
     tta: TtaOption = False,
-    repair: RepairOption = False,
+    decode: DecodeOption = "auto",
     axis: AxisOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -48,9 +48,9 @@ def evaluate(
         raise UsageError("give either --model or --predictions")
     if predictions is not None and scheduler is not None:
         raise UsageError("--scheduler cannot be used with --predictions")
-    if predictions is not None and (tta or repair or axis is not None):
-        raise UsageError("--tta, --repair and --axis can only be used with --model")
-    config = PredictConfig(device=device, precision=precision, tta=tta, repair=repair, axis=axis)
+    if predictions is not None and (tta or decode != "auto" or axis is not None):
+        raise UsageError("--tta, --decode and --axis can only be used with --model")
+    config = PredictConfig(device=device, precision=precision, tta=tta, decode=decode, axis=axis)
     with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
         if predictions is not None:
             events = _score_files(predictions, dataset, split, cancel)

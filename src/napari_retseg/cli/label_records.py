@@ -7,14 +7,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from napari_retseg import __version__
 from napari_retseg.config import Frozen, PredictConfig
 from napari_retseg.errors import InputError
+from napari_retseg.events import Runs
 from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.devices import is_device_file
@@ -73,6 +75,8 @@ class Record(Frozen):
         take their place: whenever the program dies, the file is one of the two.
     uncertainty, overlay
         Whether these were written, too.
+    doubtful
+        By B-scan, the runs of A-scans in which the evidence for the layers is poor.
     """
 
     schema_version: Literal[1] = 1
@@ -81,6 +85,7 @@ class Record(Frozen):
     before: str | None = None
     uncertainty: bool = False
     overlay: bool = False
+    doubtful: dict[Annotated[int, Field(ge=0)], Runs] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

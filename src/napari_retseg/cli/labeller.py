@@ -9,9 +9,9 @@ from pathlib import Path
 
 from napari_retseg.cli.label_records import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
+from napari_retseg.decode.choice import choose_layers
 from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.events import Cancel, Event
-from napari_retseg.infer.layer_order import repair_order
 from napari_retseg.models import ModelInfo, find_model, read_info
 from napari_retseg.scan import OctScan
 
@@ -49,12 +49,11 @@ def open_labeller(
     ModelError
         Where there is no such model, or its weights do not fit.
     UsageError
-        Where layers shall be put in order and the model has none.
+        Where surfaces are asked for and the model's classes are no layers.
     """
     folder = find_model(model)
     info = read_info(folder)
-    if config.repair:
-        repair_order(info.classes)  # refused before any work, also where a worker does it
+    choose_layers(info.classes, config.decode)  # refused before any work, also on a worker
     origin = ModelOrigin(folder, info, config).of_scan
     if scheduler is None:
         from napari_retseg.infer.predict import load_predictor, predict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,8 +15,12 @@ TtaOption = Annotated[
         "--tta", help="Average with the prediction of the mirrored scan (test-time augmentation)."
     ),
 ]
-RepairOption = Annotated[
-    bool, typer.Option("--repair", help="Keep the layers of each A-scan in anatomical order.")
+DecodeOption = Annotated[
+    Literal["auto", "surfaces", "plain"],
+    typer.Option(
+        help="How probabilities become labels. surfaces: layers in order and smooth; plain: the "
+        "most probable class of each pixel; auto: surfaces where the classes are layers."
+    ),
 ]
 AxisOption = Annotated[
     int | None,
@@ -66,7 +70,7 @@ def predict(
         ),
     ] = False,
     tta: TtaOption = False,
-    repair: RepairOption = False,
+    decode: DecodeOption = "auto",
     uncertainty: Annotated[
         bool,
         typer.Option(
@@ -112,7 +116,7 @@ def predict(
         precision=precision,
         batch_size=batch_size,
         tta=tta,
-        repair=repair,
+        decode=decode,
         uncertainty=uncertainty,
         overlap=overlap,
         axis=axis,

@@ -79,9 +79,14 @@ class Summary:
         return data
 
 
-def describe_impossible(bscans: Iterable[int], n_bscans: int) -> str:
-    """Name the B-scans whose labels no eye can have."""
-    what = "layers are out of order, doubled or scattered"
+#: What is wrong with labels that no eye can have.
+IMPOSSIBLE_LAYERS = "layers are out of order, doubled or scattered"
+#: What is wrong with B-scans of many doubtful A-scans.
+DOUBTFUL_LAYERS = "the evidence for the layers is poor in more than 20 % of the A-scans"
+
+
+def describe_check(what: str, bscans: Iterable[int], n_bscans: int) -> str:
+    """Name the B-scans whose labels are to be checked, and why."""
     if n_bscans == 1:
         return f"check the labels: {what}"
     found = list(bscans)

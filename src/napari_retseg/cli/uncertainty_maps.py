@@ -15,7 +15,7 @@ from pydantic import Field
 from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, JobError, UsageError
 from napari_retseg.events import BscanPredicted
-from napari_retseg.infer.anatomy import IMPOSSIBLE
+from napari_retseg.infer.anatomy import IMPOSSIBLE, POOR
 from napari_retseg.io import LabelWriter
 from napari_retseg.io.atomic import write_json, write_text
 from napari_retseg.plaintext import make_cell
@@ -34,7 +34,8 @@ _NAMED = 5
 class RankedBscan:
     """One line of the table; `bscan` counts from 0, `rank` from 1.
 
-    `misplaced` is the share that :class:`napari_retseg.infer.anatomy.Anatomy` measures.
+    `misplaced` is the share that :class:`napari_retseg.infer.anatomy.Anatomy` measures,
+    `doubtful` that of the A-scans with poor evidence for their layers.
     """
 
     file: str
@@ -42,6 +43,7 @@ class RankedBscan:
     score: float
     rank: int
     misplaced: float
+    doubtful: float
 
 
 class _Measured(Frozen):
@@ -51,6 +53,12 @@ class _Measured(Frozen):
     score: Annotated[float, Field(ge=0, le=1)]
     descriptor: tuple[float, ...]
     misplaced: Annotated[float, Field(ge=0, le=1)] = 0.0
+    doubtful: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether the labels are to be checked before any others."""
+        return self.misplaced > IMPOSSIBLE or self.doubtful > POOR
 
 
 class _Scan(Frozen):
@@ -120,6 +128,7 @@ class Ranking:
                     score=found.score,
                     descriptor=descriptor,
                     misplaced=round(misplaced, 6),
+                    doubtful=round(event.doubtful_share, 6),
                 )
             )
 
@@ -144,11 +153,11 @@ class Ranking:
         return True
 
     def rank(self) -> list[RankedBscan]:
-        """Rank all B-scans: impossible ones come first, then those to label next."""
+        """Rank all B-scans: faulty ones come first, then those to label next."""
         measured = [one for _, one in self._bscans]
-        first = [k for k, one in enumerate(measured) if one.misplaced > IMPOSSIBLE]
-        first.sort(key=lambda k: (-measured[k].misplaced, k))
-        others = [k for k, one in enumerate(measured) if one.misplaced <= IMPOSSIBLE]
+        first = [k for k, one in enumerate(measured) if one.is_faulty]
+        first.sort(key=lambda k: (-measured[k].misplaced, -measured[k].doubtful, k))
+        others = [k for k, one in enumerate(measured) if not one.is_faulty]
         chosen = rank_bscans(
             [measured[k].score for k in others],
             [measured[k].descriptor for k in others],
@@ -165,6 +174,7 @@ class Ranking:
                 score=round(measured[k].score, 6),
                 rank=rank,
                 misplaced=measured[k].misplaced,
+                doubtful=measured[k].doubtful,
             )
             for rank, k in enumerate(order, start=1)
         ]
@@ -174,9 +184,12 @@ class Ranking:
         ranked = self.rank()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", "bscan", "score", "rank", "misplaced"])
+        writer.writerow(["file", "bscan", "score", "rank", "misplaced", "doubtful"])
         writer.writerows(
-            [make_cell(one.file), one.bscan, f"{one.score:.6f}", one.rank, f"{one.misplaced:.4f}"]
+            [
+                *(make_cell(one.file), one.bscan, f"{one.score:.6f}", one.rank),
+                *(f"{one.misplaced:.4f}", f"{one.doubtful:.4f}"),
+            ]
             for one in ranked
         )
         write_text(self.table, text.getvalue())

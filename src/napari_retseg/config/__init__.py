@@ -14,7 +14,7 @@ from napari_retseg.config.network import (
     NormaliseOver,
     PreprocessConfig,
 )
-from napari_retseg.config.predict import Device, Precision, PredictConfig
+from napari_retseg.config.predict import Decoding, Device, Precision, PredictConfig
 from napari_retseg.config.texts import (
     LossTerm,
     SplitPlan,
@@ -38,6 +38,7 @@ __all__ = [
     "MOST_PIXELS",
     "OPTIONS",
     "AugmentConfig",
+    "Decoding",
     "Device",
     "Dims",
     "Frozen",

@@ -10,6 +10,7 @@ from napari_retseg.config.frozen import Frozen
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Decoding = Literal["auto", "surfaces", "plain"]
 
 
 class PredictConfig(Frozen):
@@ -24,8 +25,11 @@ class PredictConfig(Frozen):
         default=False,
         description="Average with the prediction of the mirrored B-scan (test-time augmentation).",
     )
-    repair: bool = Field(
-        default=False, description="Most probable labels that keep the layers in anatomical order."
+    decode: Decoding = Field(
+        "auto",
+        description="How probabilities become labels. surfaces: the most probable layers that are "
+        "in order and smooth; plain: the most probable class of each pixel; auto: surfaces where "
+        "the classes are layers without gaps.",
     )
     uncertainty: bool = Field(default=False, description="Also the entropy of each pixel.")
     overlap: Annotated[float, Field(ge=0, lt=1)] = Field(

@@ -6,10 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_retseg.config import PredictConfig
 from napari_retseg.errors import InputError
-from napari_retseg.events import BscanPredicted, Cancel, CancelToken, Event, Finished, Progress
+from napari_retseg.events import (
+    BscanPredicted,
+    Cancel,
+    CancelToken,
+    Event,
+    Finished,
+    Progress,
+    Runs,
+)
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.nets.bundle import Model, load_model
 from napari_retseg.plural import count_noun
@@ -55,7 +64,7 @@ def predict(
     ModelError
         Where the model cannot be loaded or takes another number of channels.
     UsageError
-        Where layers shall be put in order and the model has none.
+        Where surfaces are asked for and the model's classes are no layers.
     """
     cancel = cancel or CancelToken()
     predictor = load_predictor(model, config or PredictConfig())
@@ -71,7 +80,9 @@ def predict(
     try:
         for index, found in predictor.label_scan(scan, chosen, cancel=cancel):
             done += 1
-            yield BscanPredicted(index, values[found.labels], found.uncertainty)
+            yield BscanPredicted(
+                index, values[found.labels], found.uncertainty, list_runs(found.doubtful)
+            )
             yield Progress(done, len(chosen))
             if cancel.is_cancelled():
                 break
@@ -81,6 +92,14 @@ def predict(
         yield Finished(cancelled=True)
         return
     yield Finished(result={"bscans": len(chosen), "model": predictor.info.name})
+
+
+def list_runs(marks: NDArray[np.bool_] | None) -> Runs:
+    """List the runs of marked A-scans ``(width,)``: the first of each, and the one behind it."""
+    if marks is None or not marks.any():
+        return ()
+    edges = np.flatnonzero(np.diff(marks, prepend=False, append=False))
+    return tuple((int(a), int(b)) for a, b in edges.reshape(-1, 2))
 
 
 def predict_labels(

@@ -116,8 +116,10 @@ class Predictor:
             Where the network gives values that are not finite.
         """
         if self._streams(scan):
-            for indices, logits in self.predict_logits(scan, bscans, cancel=cancel):
-                yield from zip(indices, self._decision.decide(logits), strict=True)
+            for batch in self._split(bscans, cancel):
+                opened = self._open(scan)
+                logits = self._predict_inputs(opened, batch)
+                yield from zip(batch, self._decision.decide(logits, opened.grid), strict=True)
             return
         opened = self._open(scan)
         if opened.results is None:
@@ -146,14 +148,18 @@ class Predictor:
             volume = self._predict_volume(scan, cancel)
             if volume is None:
                 return
-        for start in range(0, len(bscans), self.batch_size):
-            if cancel is not None and cancel.is_cancelled():
-                return
-            batch = bscans[start : start + self.batch_size]
+        for batch in self._split(bscans, cancel):
             if volume is None:
                 yield batch, self._predict_slices(self._open(scan), batch)
             else:
                 yield batch, volume[:, list(batch)].transpose(0, 1)
+
+    def _split(self, bscans: Sequence[int], cancel: Cancel | None) -> Iterator[Sequence[int]]:
+        """Batches of B-scans, until the work is cancelled."""
+        for start in range(0, len(bscans), self.batch_size):
+            if cancel is not None and cancel.is_cancelled():
+                return
+            yield bscans[start : start + self.batch_size]
 
     def _streams(self, scan: OctScan) -> bool:
         """Whether the network's slices are the scan's B-scans."""
@@ -179,12 +185,17 @@ class Predictor:
 
     @torch.inference_mode()
     def _predict_slices(self, opened: _Opened, indices: Sequence[int]) -> torch.Tensor:
-        """Logits of some slices, ``(n, class, depth, width)``."""
+        """Logits of some slices on the scan's own grid, ``(n, class, depth, width)``."""
+        return opened.grid.restore(self._predict_inputs(opened, indices))
+
+    @torch.inference_mode()
+    def _predict_inputs(self, opened: _Opened, indices: Sequence[int]) -> torch.Tensor:
+        """Logits of some slices on the network's grid, ``(n, class, ...)``."""
         slices = [torch.from_numpy(opened.source.read_slice(i)) for i in indices]
         images = torch.stack(slices).to(self.compute.device)
         logits = self._average(opened.grid.to_input(images), self._run_slices)
         assert logits is not None
-        return opened.grid.restore(logits)
+        return logits
 
     def _predict_volume(self, scan: OctScan, cancel: Cancel | None) -> torch.Tensor | None:
         """Logits of a whole volume, ``(class, z, y, x)`` on the CPU; None where cancelled."""

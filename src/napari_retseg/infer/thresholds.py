@@ -38,7 +38,7 @@ def choose_thresholds(
     Parameters
     ----------
     predictor
-        With any operating point; its own is not looked at, nor is `repair`.
+        With any operating point; its own is not looked at, nor is `decode`.
     split
         Not ``test``: what is chosen on scans cannot be judged on them.
     cancel
@@ -113,7 +113,7 @@ def _compare(
 ) -> tuple[float, float]:
     """Mean foreground Dice without and with the thresholds."""
     points: tuple[dict[str, float], ...] = ({}, thresholds)
-    decisions = [Decision(dataset.labels, point, PredictConfig()) for point in points]
+    decisions = [Decision(dataset.labels, point, PredictConfig(decode="plain")) for point in points]
     counters = [ScoreCounter(dataset.labels) for _ in decisions]
     for logits, reference in _walk(predictor, dataset, split, cancel):
         for decision, counter in zip(decisions, counters, strict=True):

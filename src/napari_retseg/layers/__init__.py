@@ -1,6 +1,6 @@
 """Layers of the retina: their order, and their boundaries in a label map."""
 
-from napari_retseg.layers.anatomy import layer_order, name_boundaries
+from napari_retseg.layers.anatomy import is_gapless, is_lesion, layer_order, name_boundaries
 from napari_retseg.layers.boundaries import (
     HOLE,
     LayerMap,
@@ -22,6 +22,8 @@ __all__ = [
     "LayerMap",
     "boundaries_of_labels",
     "count_boundaries",
+    "is_gapless",
+    "is_lesion",
     "labels_of_boundaries",
     "layer_order",
     "name_boundaries",

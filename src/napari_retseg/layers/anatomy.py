@@ -13,8 +13,7 @@ ANATOMY: tuple[tuple[str, ...], ...] = (
     ("vitreous",),
     ("ilm",),
     ("nfl", "rnfl", "retinalnervefibrelayer", "retinalnervefiberlayer", "nervefibrelayer"),
-    ("gcl", "ganglioncelllayer", "gcc", "ganglioncellcomplex"),
-    ("gcipl", "gclipl"),
+    ("gcl", "ganglioncelllayer"),
     ("ipl", "innerplexiformlayer"),
     ("inl", "innernuclearlayer"),
     ("opl", "outerplexiformlayer"),
@@ -32,6 +31,15 @@ ANATOMY: tuple[tuple[str, ...], ...] = (
     ("choroid", "chor"),
     ("sclera",),
 )
+#: Names of several layers together.
+_TOGETHER = dict.fromkeys(("gcipl", "gclipl", "gcc", "ganglioncellcomplex"), ("gcl", "ipl"))
+#: Places that a dataset may leave out without a gap: none lies there, or it is part of another.
+_OPTIONAL = {"vitreous", "ilm", "hfl", "elm", "ism", "os", "iz", "ped", "bm", "cc"}
+#: Classes that lie in the retina but are no layers.
+LESIONS = {
+    *("fluid", "irf", "srf", "intraretinalfluid", "subretinalfluid", "cyst", "cysts", "edema"),
+    *("oedema", "lesion", "hrf", "hyperreflectivefoci", "shrm", "exudate", "exudates"),
+}
 _RANK = {name: rank for rank, names in enumerate(ANATOMY) for name in names}
 _JOINED = re.compile(r"[^A-Za-z]+")
 
@@ -47,20 +55,37 @@ def layer_order(classes: LabelSet) -> list[int]:
     list of int
         Class *indices* from the vitreous to the sclera; empty where no class is a layer.
     """
-    ranks = {k: _rank(c.name) for k, c in enumerate(classes.classes) if k != BACKGROUND}
-    found = {k: rank for k, rank in ranks.items() if rank is not None}
+    ranks = {k: _ranks(c.name) for k, c in enumerate(classes.classes) if k != BACKGROUND}
+    found = {k: sum(places) / len(places) for k, places in ranks.items() if places}
     return sorted(found, key=lambda k: (found[k], k))
 
 
-def _rank(name: str) -> float | None:
-    """Place of a layer from above; None for what is not a layer."""
+def is_gapless(classes: LabelSet, order: Sequence[int]) -> bool:
+    """Say whether layers follow each other without a layer between them that is no class.
+
+    Parameters
+    ----------
+    order
+        Of :func:`layer_order`.
+    """
+    spans = [_ranks(classes.classes[k].name) for k in order]
+    between = (ANATOMY[a[-1] + 1 : b[0]] for a, b in itertools.pairwise(spans))
+    return len(order) > 1 and all(names[0] in _OPTIONAL for places in between for names in places)
+
+
+def is_lesion(name: str) -> bool:
+    """Whether a class of this name, such as fluid, lies in the retina and is no layer."""
+    return "".join(_JOINED.split(name.lower())) in LESIONS
+
+
+def _ranks(name: str) -> list[int]:
+    """Places of a layer from above; none for what is not a layer."""
     parts = [part.lower() for part in _JOINED.split(name) if part]
     whole = "".join(parts)
-    if whole in _RANK:
-        return _RANK[whole]
-    if parts and all(part in _RANK for part in parts):
-        return sum(_RANK[part] for part in parts) / len(parts)
-    return None
+    if whole in _RANK or whole in _TOGETHER:
+        parts = list(_TOGETHER.get(whole, (whole,)))
+    known = [_RANK[part] for part in parts if part in _RANK]
+    return sorted(known) if len(known) == len(parts) else []
 
 
 def name_boundaries(names: Sequence[str]) -> list[str]:

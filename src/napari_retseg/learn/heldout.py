@@ -49,7 +49,9 @@ def score_on(
     Classes are taken by name: one that the dataset does not know counts as background, one
     that the network does not know is never predicted.
     """
-    config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
+    config = PredictConfig(
+        device=setup.config.device, precision=setup.config.precision, decode="plain"
+    )
     predictor = Predictor(network, info, config)
     names = dataset.labels.names
     table = np.array([names.index(n) if n in names else 0 for n in info.classes.names], np.uint8)

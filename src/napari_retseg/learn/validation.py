@@ -99,7 +99,9 @@ def _describe(state: TrainingState, scores: dict[str, Any]) -> ModelInfo:
 def choose_operating_point(setup: Setup, run: RunFolder) -> Iterator[Event]:
     """Choose thresholds on the held-out scans, and store them with the best model."""
     model = load_model(run.model)
-    config = PredictConfig(device=setup.config.device, precision=setup.config.precision)
+    config = PredictConfig(
+        device=setup.config.device, precision=setup.config.precision, decode="plain"
+    )
     thresholds = choose_thresholds(Predictor(model.network, model.info, config), setup.dataset)
     if not thresholds:
         yield Message("no operating point is saved: thresholds do not improve the held-out scores")

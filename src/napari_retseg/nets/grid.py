@@ -83,7 +83,7 @@ class Grid:
         elif self.resampled != self.shape:
             images = _resize(images, self.resampled)
         cut, padding = [], []
-        for before, n, size in self._fits():
+        for before, n, size in self.fits():
             start, stop = max(0, -before), min(n, size - before)
             cut.append(slice(start, stop))
             padding.append((max(0, before), size - max(0, before) - (stop - start)))
@@ -94,7 +94,7 @@ class Grid:
 
         Padding is 255, not annotated. Nothing is copied where nothing is to do.
         """
-        fits = zip(self.shape, self._fits(), strict=True)
+        fits = zip(self.shape, self.fits(), strict=True)
         for axis, (n, (before, m, size)) in enumerate(fits, start=1):
             if (n, before) == (size, 0) and n == m:
                 continue
@@ -124,7 +124,7 @@ class Grid:
             float32. Where a crop has cut the scan it is background.
         """
         kept, padding = [], []
-        for before, n, size in self._fits():
+        for before, n, size in self.fits():
             start, stop = max(0, before), min(size, before + n)
             kept.append(slice(start, stop))
             padding.append((max(0, -before), n - max(0, -before) - (stop - start)))
@@ -146,8 +146,11 @@ class Grid:
         shape = tuple(n + extra for n, extra in zip(wanted, padding, strict=True))
         return replace(self, input_shape=shape)
 
-    def _fits(self) -> list[tuple[int, int, int]]:
-        """Pixels before the resampled image (negative: cut off), its size, the input's size."""
+    def fits(self) -> list[tuple[int, int, int]]:
+        """Of each axis: pixels before the resampled image, its size, and the input's size.
+
+        Pixels before it are negative where it is cut off.
+        """
         pairs = zip(self.resampled, self.input_shape, strict=True)
         return [((t - m) // 2 if t >= m else -((m - t) // 2), m, t) for m, t in pairs]
 
@@ -165,7 +168,7 @@ class Grid:
     def _clear_cut(self, logits: torch.Tensor) -> torch.Tensor:
         """Make background of all pixels whose nearest one on the resampled grid was cut off."""
         for axis, (n, (before, m, size)) in enumerate(
-            zip(self.shape, self._fits(), strict=True), start=2
+            zip(self.shape, self.fits(), strict=True), start=2
         ):
             if before >= 0 and size >= m:
                 continue

@@ -41,7 +41,9 @@ def score_model(
         The scores' JSON with each B-scan's; None where it was cancelled.
     """
     bundle = load_model(model)
-    config = PredictConfig(device=spec.config.device, precision=spec.config.precision)
+    config = PredictConfig(
+        device=spec.config.device, precision=spec.config.precision, decode="plain"
+    )
     predictor = Predictor(bundle.network, bundle.info, config)
     names = dataset.labels.names
     table = np.array(

@@ -1,0 +1,188 @@
+"""The surfaces between layers: ordered, smooth, sub-pixel, and how well founded each A-scan is.
+
+In one A-scan the best ordered labelling (background, layers from inside out, background) is found
+with running maxima alone, and so is, for every boundary and row, the best total with that boundary
+there (max-marginals: Viterbi forwards plus backwards). Each boundary is then the best path across
+the A-scans over its max-marginals, where steep steps cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import BACKGROUND
+from napari_retseg.decode.paths import find_paths
+
+#: No pixel says more against a class than this probability.
+_LEAST_PROBABILITY = 1e-3
+#: What it costs to say that the retina begins or ends at an A-scan, in units of log-probability.
+_EDGE_COST = 20.0
+#: What an A-scan of a retina gains at least over background alone; one without thickness: nothing.
+_LEAST_GAIN = 5.0
+#: An A-scan is doubtful where a larger share of its retina is expected to be wrong: on S01 and
+#: S02 of Chiu et al. 2015 the largest share is 0.28, with a mean boundary error of 7 px.
+DOUBTFUL = 0.35
+#: A-scans over which that share is averaged.
+_DOUBTFUL_WIDTH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Surfaces:
+    """Boundaries of the layers of a B-scan.
+
+    Attributes
+    ----------
+    rows
+        ``(boundary, width)``, float32, counted from 0: a pixel lies below a boundary when its row
+        is greater. Ascending in every A-scan; NaN where there is no retina.
+    doubtful
+        A-scans in which the evidence is poor, ``(width,)``.
+    """
+
+    rows: NDArray[np.float32]
+    doubtful: NDArray[np.bool_]
+
+
+def find_surfaces(probabilities: NDArray[np.float32], order: Sequence[int]) -> Surfaces:
+    """Find the most probable surfaces of one B-scan.
+
+    Parameters
+    ----------
+    probabilities
+        Of the classes, ``(class, depth, width)``, 0 to 1, summing to 1.
+    order
+        Class indices of the layers, from the vitreous to the sclera. Every other class but the
+        background (fluid) has no say where it is the most probable.
+
+    Returns
+    -------
+    Surfaces
+        One boundary more than there are layers.
+    """
+    _, depth, width = probabilities.shape
+    top, bottom = _find_rows(probabilities[BACKGROUND])
+    if top == bottom:
+        return Surfaces(np.full((len(order) + 1, width), np.nan, np.float32), np.zeros(width, bool))
+    shown = probabilities[:, top:bottom]
+    sums = _sum_evidence(shown, order)
+    totals = _find_max_marginals(sums)
+    is_retina = _find_retina(totals[0].max(axis=0) - sums[0, -1])
+    cuts = find_paths(totals - totals.max(axis=1, keepdims=True))
+    np.maximum.accumulate(cuts, axis=0, out=cuts)
+    rows = _refine(cuts, shown, order)
+    doubtful = is_retina & (_expect_errors(cuts, shown, order) > DOUBTFUL)
+    rows[:, ~is_retina] = np.nan
+    return Surfaces(np.clip(rows + top, -0.5, depth - 0.5), doubtful)
+
+
+def _find_rows(background: NDArray[np.float32]) -> tuple[int, int]:
+    """Rows outside which there is background only, with some to spare."""
+    found = np.flatnonzero((background < 0.5).any(axis=1))
+    if not found.size:
+        return 0, 0
+    return max(0, int(found[0]) - 4), min(len(background), int(found[-1]) + 5)
+
+
+def _sum_evidence(probabilities: NDArray[np.float32], order: Sequence[int]) -> NDArray[np.float32]:
+    """Log-probability of each state summed over the rows above, ``(state, depth + 1, width)``.
+
+    States: background above, the layers, background below. A pixel counts less, the more probable
+    a class is that is no layer, and not at all where that class wins.
+    """
+    states = probabilities[[BACKGROUND, *order]]
+    strongest = np.maximum(states.max(axis=0), 1e-6)
+    weight = np.clip(1 - (1 - states.sum(axis=0)) / strongest, 0, 1)
+    evidence = np.log(np.maximum(states, _LEAST_PROBABILITY)) * weight
+    n, depth, width = evidence.shape
+    sums = np.zeros((n + 1, depth + 1, width), np.float32)
+    for row in range(depth):  # ten times faster than np.cumsum along this axis
+        np.add(sums[:n, row], evidence[:, row], out=sums[:n, row + 1])
+    sums[n] = sums[0]
+    return sums
+
+
+def _find_max_marginals(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Best total of each A-scan with a boundary at each row, ``(boundary, depth + 1, width)``.
+
+    Boundary j at row r: all pixels above row r lie above the boundary.
+    """
+    n = len(sums) - 1
+    totals = np.empty((n, *sums.shape[1:]), np.float32)
+    totals[0] = above = sums[0]
+    for j in range(1, n):
+        above = sums[j] + _run_maximum(above - sums[j])
+        totals[j] = above
+    below = sums[n, -1] - sums[n]
+    totals[n - 1] += below
+    for j in range(n - 1, 0, -1):
+        below = _run_maximum((below + sums[j])[::-1])[::-1] - sums[j]
+        totals[j - 1] += below
+    return totals
+
+
+def _run_maximum(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maximum over the rows so far, in place; ten times faster than np.maximum.accumulate."""
+    for row in range(1, len(values)):
+        np.maximum(values[row], values[row - 1], out=values[row])
+    return values
+
+
+def _find_retina(gain: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """A-scans that hold a retina, from what it gains there against background alone.
+
+    The best labelling of the A-scans as with and without, where each change costs.
+    """
+    states = np.stack([np.full_like(gain, _LEAST_GAIN), gain])
+    is_retina: NDArray[np.bool_] = find_paths(states, (_EDGE_COST,)) == 1
+    return is_retina
+
+
+def _refine(
+    cuts: NDArray[np.int64], probabilities: NDArray[np.float32], order: Sequence[int]
+) -> NDArray[np.float32]:
+    """Sub-pixel rows of boundaries from the probabilities of the two pixels beside each.
+
+    What lies above a boundary fills that share of the two pixels: exact where probabilities are the
+    parts of a pixel that its classes cover.
+    """
+    depth, width = probabilities.shape[1:]
+    columns = np.arange(width)
+    middle = (cuts[0] + cuts[-1]) // 2
+    rows = np.empty(cuts.shape, np.float32)
+    beside = np.stack([cuts - 1, cuts])  # (2, boundary, width)
+    near = probabilities[:, beside.clip(0, depth - 1), columns]
+    layers = near[list(order)]
+    vitreous = np.where(beside < middle, near[BACKGROUND], 0)
+    every = np.maximum(near[BACKGROUND] + layers.sum(axis=0), 1e-6)
+    above = vitreous
+    share = np.empty_like(every)
+    for j in range(len(cuts)):
+        if j:
+            above = above + layers[j - 1]
+        share[:, j] = above[:, j] / every[:, j]
+    share[beside < 0], share[beside >= depth] = 1, 0
+    rows = (cuts - 1.5 + share.sum(axis=0)).astype(np.float32)
+    return np.maximum.accumulate(rows, axis=0)
+
+
+def _expect_errors(
+    cuts: NDArray[np.int64], probabilities: NDArray[np.float32], order: Sequence[int]
+) -> NDArray[np.float64]:
+    """Share of the retina's pixels that are expected to be of another class, ``(width,)``."""
+    states = probabilities[list(order)].copy()
+    others = [k for k in range(1, len(probabilities)) if k not in order]
+    rows = np.arange(probabilities.shape[1])[:, None]
+    drawn = np.zeros(probabilities.shape[1:], np.float32)
+    for j, layer in enumerate(states):
+        drawn += np.where((rows >= cuts[j]) & (rows < cuts[j + 1]), layer, 0)
+    inside = (rows >= cuts[0]) & (rows < cuts[-1])
+    for k in others:
+        drawn = np.where(inside, np.maximum(drawn, probabilities[k]), drawn)
+    thickness = np.maximum(cuts[-1] - cuts[0], 1)
+    share = 1 - drawn.sum(axis=0) / thickness
+    kernel = np.ones(_DOUBTFUL_WIDTH)
+    return np.convolve(share, kernel, "same") / np.convolve(np.ones(len(share)), kernel, "same")
