@@ -16,6 +16,7 @@ from napari_retseg.events import (
     BscanUncertainty,
     CheckpointSaved,
     Event,
+    EvidenceFound,
     Finished,
     Message,
     Progress,
@@ -37,6 +38,8 @@ EVENTS: list[Event] = [
     Progress(1, 4),
     BscanPredicted(2, PLANE),
     BscanPredicted(2, PLANE, BscanUncertainty(0.5, PLANE, (0.1, 0.2))),
+    BscanPredicted(2, PLANE, None, ((0, 2), (3, 4))),
+    EvidenceFound(1, np.full((2, 3, 4), 0.5, np.float16), (1.5, 0.25), (2.0, -3.0)),
     SamplesDrawn(PLANE[np.newaxis], PLANE[np.newaxis]),
     TrainingPlanned("cpu", "fp32", 9, 1, ("P1",), 8, ("P3",), 4, 10, 0, 0.0),
     StepDone(3, 0.5, 0.1, 2.0, 0.3),
@@ -102,7 +105,7 @@ def test_a_wrong_value_anywhere_is_one_line_or_a_right_event(
 
 
 def _is_json(event: Event) -> bool:
-    return not isinstance(event, BscanPredicted | SamplesDrawn)
+    return not isinstance(event, BscanPredicted | EvidenceFound | SamplesDrawn)
 
 
 def test_values_of_later_versions_are_left_out() -> None:

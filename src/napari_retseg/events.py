@@ -33,6 +33,7 @@ from napari_retseg.scorerecord import Count, ScoresRecord, Share
 
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Scale = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Extent = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
 #: Runs of A-scans, each from its first to the one behind its last.
 Runs = tuple[tuple[Count, Count], ...]
@@ -152,6 +153,20 @@ class BscanPredicted:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceFound:
+    """Class probabilities of one B-scan on the network's grid, for editing.
+
+    `probabilities` is ``(class, rows, columns)``, float16. `rows` and `columns` say where it lies:
+    pixel i at ``scale * i + offset`` of the scan.
+    """
+
+    index: int
+    probabilities: NDArray[np.float16] = field(compare=False)
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class SamplesDrawn:
     """Samples as a training would see them: grey and class values, ``(n, depth, width)``, uint8."""
 
@@ -230,6 +245,7 @@ Event = (
     Message
     | Progress
     | BscanPredicted
+    | EvidenceFound
     | SamplesDrawn
     | TrainingPlanned
     | StepDone
@@ -254,6 +270,10 @@ def encode(event: Event) -> dict[str, Any]:
             data["entropy"] = _pack(event.uncertainty.entropy)
             data["descriptor"] = list(event.uncertainty.descriptor)
         return data
+    if isinstance(event, EvidenceFound):
+        shape = list(event.probabilities.shape)
+        data |= {"index": event.index, "shape": shape, "packed": _pack(event.probabilities)}
+        return {**data, "rows": list(event.rows), "columns": list(event.columns)}
     if isinstance(event, SamplesDrawn):
         shape = list(event.images.shape)
         packed = {"images": _pack(event.images), "labels": _pack(event.labels)}
@@ -279,6 +299,8 @@ def decode(data: Mapping[str, Any]) -> Event:
     try:
         if kind is BscanPredicted:
             return _decode_bscan(values)
+        if kind is EvidenceFound:
+            return _decode_evidence(values)
         if kind is SamplesDrawn:
             return _decode_samples(values)
         event: Event = _adapter(name).validate_python(values)
@@ -308,6 +330,14 @@ class _BscanRecord(BaseModel):
     doubtful: Runs = ()
 
 
+class _EvidenceRecord(BaseModel):
+    index: Count
+    shape: tuple[Extent, Extent, Extent]
+    packed: StrictBytes
+    rows: tuple[Scale, Real]
+    columns: tuple[Scale, Real]
+
+
 class _SamplesRecord(BaseModel):
     shape: tuple[Extent, ...]
     images: StrictBytes
@@ -324,13 +354,22 @@ def _decode_bscan(values: dict[str, Any]) -> BscanPredicted:
     return BscanPredicted(record.index, labels, uncertainty, record.doubtful)
 
 
+def _decode_evidence(values: dict[str, Any]) -> EvidenceFound:
+    record = _EvidenceRecord.model_validate(values)
+    *outer, last = record.shape
+    found = _unpack(record.packed, (*outer, 2 * last)).view(np.float16)
+    if not np.isfinite(found).all():
+        raise InputError("probabilities of a message are not finite")
+    return EvidenceFound(record.index, found, record.rows, record.columns)
+
+
 def _decode_samples(values: dict[str, Any]) -> SamplesDrawn:
     record = _SamplesRecord.model_validate(values)
     images, labels = (_unpack(one, record.shape) for one in (record.images, record.labels))
     return SamplesDrawn(images, labels)
 
 
-def _pack(plane: NDArray[np.uint8]) -> bytes:
+def _pack(plane: NDArray[Any]) -> bytes:
     return zlib.compress(np.ascontiguousarray(plane).tobytes(), 1)
 
 

@@ -10,6 +10,7 @@ from napari_retseg.engine.handle import JobHandle
 from napari_retseg.engine.jobs import (
     WORKER_DIED,
     EvaluateJob,
+    EvidenceJob,
     Job,
     JobOutcome,
     LoadJob,
@@ -23,6 +24,7 @@ __all__ = [
     "WORKER_DIED",
     "Engine",
     "EvaluateJob",
+    "EvidenceJob",
     "Job",
     "JobHandle",
     "JobOutcome",

@@ -89,6 +89,24 @@ class PredictJob:
 
 
 @dataclass(frozen=True)
+class EvidenceJob:
+    """Find what a 2D model says of some B-scans, for editing their boundaries and pockets."""
+
+    scan: OctScan
+    model: str | Path
+    config: PredictConfig = field(default_factory=PredictConfig)
+    bscans: tuple[int, ...] | None = None
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.infer.evidence.find_evidence`."""
+        from napari_retseg.infer.evidence import find_evidence
+
+        predictor = _ready_predictor(self.model, self.config)
+        yield from find_evidence(self.scan, predictor, cancel, bscans=self.bscans)
+
+
+@dataclass(frozen=True)
 class LoadJob:
     """Load a model in the worker, so that the first prediction with it does not wait for that."""
 

@@ -80,7 +80,7 @@ class Decision:
         Parameters
         ----------
         logits
-            ``(n, class, depth, width)`` of any precision.
+            ``(n, class, depth, width)`` of any precision, without padding at the end.
         grid
             On which they are; None where it is the scan's own.
         """
@@ -107,7 +107,7 @@ class Decision:
     def _draw_surfaces(self, logits: torch.Tensor, grid: Grid | None) -> list[BscanResult]:
         """Surfaces on the network's grid, drawn on the scan's own with what lies between them."""
         logits = logits.float()
-        probabilities = _crop(logits.softmax(dim=1), grid).cpu().numpy()
+        probabilities = logits.softmax(dim=1).cpu().numpy()
         others = self._win_others(logits, grid)
         results = []
         for one, winners in zip(probabilities, others, strict=True):
@@ -151,14 +151,6 @@ def _win(planes: torch.Tensor) -> torch.Tensor:
         winner.masked_fill_(planes[:, k] > largest, k)
         torch.maximum(largest, planes[:, k], out=largest)
     return winner
-
-
-def _crop(planes: torch.Tensor, grid: Grid | None) -> torch.Tensor:
-    """Leave out padding at the end."""
-    if grid is None:
-        return planes
-    depth, width = grid.input_shape
-    return planes[..., :depth, :width]
 
 
 def _offsets(classes: LabelSet, thresholds: dict[str, float]) -> torch.Tensor | None:

@@ -116,10 +116,8 @@ class Predictor:
             Where the network gives values that are not finite.
         """
         if self._streams(scan):
-            for batch in self._split(bscans, cancel):
-                opened = self._open(scan)
-                logits = self._predict_inputs(opened, batch)
-                yield from zip(batch, self._decision.decide(logits, opened.grid), strict=True)
+            for indices, logits, grid in self.predict_inputs(scan, bscans, cancel=cancel):
+                yield from zip(indices, self._decision.decide(logits, grid), strict=True)
             return
         opened = self._open(scan)
         if opened.results is None:
@@ -131,6 +129,27 @@ class Predictor:
             opened.results = results
         for index in bscans:
             yield index, opened.results[index]
+
+    def predict_inputs(
+        self, scan: OctScan, bscans: Sequence[int], *, cancel: Cancel | None = None
+    ) -> Iterator[tuple[Sequence[int], torch.Tensor, Grid | None]]:
+        """Predict B-scans of a scan on the network's own grid.
+
+        Yields
+        ------
+        sequence of int, Tensor, Grid or None
+            Some of the indices, in order; their logits ``(n, class, rows, columns)``; how these
+            lie on the scan. None where the network does not see the B-scans as they are (3D, or
+            sliced along another axis): the logits are on the scan's own grid then.
+        """
+        if not self._streams(scan):
+            for indices, logits in self.predict_logits(scan, bscans, cancel=cancel):
+                yield indices, logits, None
+            return
+        for batch in self._split(bscans, cancel):
+            opened = self._open(scan)
+            depth, width = opened.grid.input_shape
+            yield batch, self._predict_inputs(opened, batch)[..., :depth, :width], opened.grid
 
     def predict_logits(
         self, scan: OctScan, bscans: Sequence[int], *, cancel: Cancel | None = None

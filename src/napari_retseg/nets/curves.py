@@ -48,6 +48,20 @@ def restore_columns(marks: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     return found
 
 
+def place_axes(grid: Grid) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Say where the network's rows and columns lie on the scan: scale and offset of each.
+
+    Pixel i of the network's input lies at ``scale * i + offset`` of the scan.
+    """
+    found = []
+    for n, (before, size, _) in zip(grid.shape, grid.fits(), strict=True):
+        scale = float(grid.every) if grid.every > 1 else n / size
+        first = 0.0 if grid.every > 1 else 0.5 * scale - 0.5
+        found.append((scale, first - before * scale))
+    rows, columns = found
+    return rows, columns
+
+
 def _place_columns(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Place of the scan's A-scans on the network's input, and which of them a crop has cut."""
     width, (before, size, inputs) = grid.shape[1], grid.fits()[1]

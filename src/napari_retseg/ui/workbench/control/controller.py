@@ -19,10 +19,11 @@ from napari_retseg.ui.workbench.control.addresses import (
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.from_device import FromDevice
 from napari_retseg.ui.workbench.control.navigation import Navigation
-from napari_retseg.ui.workbench.control.predicting import Predicting
+from napari_retseg.ui.workbench.control.predicting import CONFIG, Predicting
 from napari_retseg.ui.workbench.control.retraining import Retraining
 from napari_retseg.ui.workbench.control.scan_import import ScanImport
 from napari_retseg.ui.workbench.control.session import Session
+from napari_retseg.ui.workbench.control.weighing import Weighing
 from napari_retseg.workspace import (
     Autosaver,
     RestorePoints,
@@ -73,6 +74,7 @@ class Workbench:
         self.state = self.session.state
         self.correcting = Correcting(self.session)
         self.predicting = Predicting(self.session, self.correcting)
+        self.weighing = Weighing(self.session, CONFIG)
         self.from_device = FromDevice(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)

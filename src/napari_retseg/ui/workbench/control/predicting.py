@@ -20,9 +20,9 @@ from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session
 
-_CONFIG = PredictConfig(uncertainty=True)
+CONFIG = PredictConfig(uncertainty=True)
 #: As it is kept with what was predicted.
-_OPTIONS = _CONFIG.model_dump_json(exclude_defaults=True)
+_OPTIONS = CONFIG.model_dump_json(exclude_defaults=True)
 
 
 @dataclass(eq=False)
@@ -44,7 +44,7 @@ class Predicting(ModelRunner[ScanRun]):
 
     def __init__(self, session: Session, correcting: Correcting) -> None:
         super().__init__(
-            session.state, engine=lambda: session.engine, post=session.post, config=_CONFIG
+            session.state, engine=lambda: session.engine, post=session.post, config=CONFIG
         )
         self._session = session
         self._correcting = correcting
