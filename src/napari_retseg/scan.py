@@ -27,10 +27,12 @@ LATERAL_UM = (2.0, 40.0)
 WIDTH_MM = (2.0, 20.0)
 
 #: Keys of `OctScan.metadata`: rows of the device's boundaries by name, each (bscan, width), counted
-#: from 0, NaN where there is none (a pixel lies below a boundary when its row is greater); and the
-#: pixel size of the fundus image in um, (down, across).
+#: from 0, NaN where there is none (a pixel lies below a boundary when its row is greater); the
+#: pixel size of the fundus image in um, (down, across); and what kind of image that is: "SLO",
+#: "fundus" (a photograph) or, where it is not known, "en face".
 BOUNDARIES = "boundaries"
 FUNDUS_UM = "fundus_spacing_um"
+FUNDUS_KIND = "fundus_kind"
 
 _SPATIAL: tuple[tuple[Axis, ...], ...] = (
     ("bscan", "depth", "width"),

@@ -22,7 +22,7 @@ from napari_retseg.io.dicom import read_identifiers
 from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.io.volumes import SeveralVolumesError
-from napari_retseg.scan import FUNDUS_UM, OctScan
+from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, OctScan
 from tests.io.dicomfiles import (
     OP,
     PERSON,
@@ -84,10 +84,15 @@ def test_every_order_comes_out_as_one(
     assert scan.acquisition.reversed_axes == tuple(names)
 
 
-def save_with_slo(folder: Path, **changed: Any) -> NDArray[np.uint8]:
-    """A folder with B-scans and the SLO that they lie on."""
-    slo = np.random.default_rng(3).integers(0, 256, (1, 60, 70), dtype=np.uint8)
+def save_with_slo(
+    folder: Path, *, maker: str = "", channels: int = 1, **changed: Any
+) -> NDArray[np.uint8]:
+    """A folder with B-scans and the SLO, or photograph, that they lie on."""
+    shape = (1, 60, 70) if channels == 1 else (1, 60, 70, channels)
+    slo = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
     header = make_header(OP)
+    if maker:
+        header.Manufacturer = maker
     header.PixelSpacing = [SLO_MM, 2 * SLO_MM]
     set_pixels(header, slo)
     save(folder / "slo.dcm", header)
@@ -110,6 +115,23 @@ def test_the_reference_image_gives_places_and_fundus(tmp_path: Path, same: Same)
     assert alone.acquisition == scan.acquisition
     assert alone.fundus is not None
     np.testing.assert_array_equal(alone.fundus, slo)
+
+
+@pytest.mark.parametrize(
+    ("maker", "channels", "kind"),
+    [
+        ("Heidelberg Engineering", 1, "SLO"),
+        ("Acme", 3, "fundus"),
+        ("Acme", 1, "en face"),
+    ],
+)
+def test_the_reference_image_is_called_what_it_is(
+    tmp_path: Path, maker: str, channels: int, kind: str
+) -> None:
+    save_with_slo(tmp_path, maker=maker, channels=channels)
+    scan = read_scan(tmp_path)
+    assert scan.fundus is not None
+    assert scan.metadata[FUNDUS_KIND] == kind
 
 
 def test_the_distance_of_bscans_comes_from_their_places(tmp_path: Path) -> None:

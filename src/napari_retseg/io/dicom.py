@@ -6,10 +6,12 @@ Names, dates, numbers of patients and private elements are not read, but for the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_retseg.acquisition import Acquisition
 from napari_retseg.errors import InputError
@@ -20,14 +22,21 @@ from napari_retseg.io.dicom_header import (
     read_identifiers_of,
     reading_dicom,
 )
-from napari_retseg.io.dicom_pixels import DicomPixels, Frame, find_decoder, find_frames, read_layout
+from napari_retseg.io.dicom_pixels import (
+    DicomPixels,
+    Frame,
+    Layout,
+    find_decoder,
+    find_frames,
+    read_layout,
+)
 from napari_retseg.io.dicom_volumes import Volume, find_volumes
 from napari_retseg.io.file_errors import is_folder
 from napari_retseg.io.grey import colour_note
 from napari_retseg.io.patient import make_patient_key
 from napari_retseg.io.suffixes import list_dicom
 from napari_retseg.io.volumes import choose_volume
-from napari_retseg.scan import FUNDUS_UM, Axis, Laterality, OctScan
+from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, Axis, Laterality, OctScan
 
 _EYES: dict[str, Laterality] = {"R": "OD", "L": "OS"}
 _AXES: dict[tuple[bool, bool], tuple[Axis, ...]] = {
@@ -36,6 +45,14 @@ _AXES: dict[tuple[bool, bool], tuple[Axis, ...]] = {
     (False, True): ("z", "y", "x"),
     (False, False): ("y", "x"),
 }
+
+
+@dataclass(frozen=True)
+class _Fundus:
+    """The reference image, and what the scan's `metadata` say of it."""
+
+    pixels: NDArray[Any] | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def read(path: Path, volume: int | None = None) -> OctScan:
@@ -97,7 +114,7 @@ def _make_scan(path: Path, volume: Volume) -> OctScan:
         find_decoder(first.path, volume.layout.syntax)
     pixels, contradictions = _open_pixels(path, volume)
     fundus = _open_fundus(volume.fundus)
-    geometry = measure(volume.planes, fundus.get(FUNDUS_UM, ()))
+    geometry = measure(volume.planes, fundus.metadata.get(FUNDUS_UM, ()))
     laterality, laterality_from, differing = _find_laterality(volume.planes)
     is_volume = len(volume.planes) > 1
     spacing = geometry.spacing_um if is_volume else geometry.spacing_um[1:]
@@ -111,7 +128,7 @@ def _make_scan(path: Path, volume: Volume) -> OctScan:
         laterality=laterality,
         device=_find_device(first),
         patient_key=key,
-        fundus=fundus.get("pixels"),
+        fundus=fundus.pixels,
         bscans_declared=len(volume.planes) if is_volume else None,
         notes=(*volume.notes, *_list_notes(volume), *geometry.notes, *key_notes),
         acquisition=Acquisition(
@@ -124,7 +141,7 @@ def _make_scan(path: Path, volume: Volume) -> OctScan:
                 *volume.contradictions, *contradictions, *geometry.contradictions, *differing,
             ),
         ),
-        metadata={FUNDUS_UM: fundus[FUNDUS_UM]} if FUNDUS_UM in fundus else {},
+        metadata=fundus.metadata,
     )  # fmt: skip
 
 
@@ -153,18 +170,26 @@ def _find_scale(plane: Plane) -> tuple[float, float] | None:
     return None if scale == (1.0, 0.0) or slope[0] == 0 else scale
 
 
-def _open_fundus(instance: Instance | None) -> dict[str, Any]:
-    """Pixels and pixel size of the reference image; empty where there is none that is read."""
+def _open_fundus(instance: Instance | None) -> _Fundus:
+    """The reference image; empty where there is none that is read."""
     if instance is None:
-        return {}
+        return _Fundus()
     try:
         layout = read_layout(instance)
         frames, _ = find_frames(instance, layout)
         pixels = np.asarray(DicomPixels(instance.path, layout, [Frame(instance.path, frames[0])]))
     except InputError:
-        return {}
+        return _Fundus()
     spacing = measure([Plane(instance, 0)]).spacing_um[1:]
-    return {"pixels": pixels, FUNDUS_UM: spacing} if all(spacing) else {"pixels": pixels}
+    scale = {FUNDUS_UM: spacing} if all(spacing) else {}
+    return _Fundus(pixels, {FUNDUS_KIND: _name_fundus(instance, layout), **scale})
+
+
+def _name_fundus(instance: Instance, layout: Layout) -> str:
+    """What the reference image is, as far as it is sure."""
+    if instance.text("Manufacturer").startswith("Heidelberg"):
+        return "SLO"
+    return "fundus" if layout.samples > 1 else "en face"
 
 
 def _find_device(instance: Instance) -> str | None:

@@ -37,7 +37,7 @@ from napari_retseg.io.limits import MOST_PLANES, check_shape, held_bytes
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.volumes import choose_volume, describe_volume
 from napari_retseg.plural import count_noun
-from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
+from napari_retseg.scan import BOUNDARIES, FUNDUS_KIND, FUNDUS_UM, Laterality, OctScan
 
 _KIND = "a Heidelberg .E2E file"
 #: Length on the fundus of one degree, in mm, of an eye of usual length.
@@ -198,6 +198,7 @@ def _make_scan(
         metadata={
             BOUNDARIES: boundaries,
             FUNDUS_UM: _fundus_um(fundus),
+            FUNDUS_KIND: "SLO",
         },
     )
 

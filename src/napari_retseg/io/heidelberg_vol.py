@@ -31,7 +31,7 @@ from napari_retseg.io.lazy import PagedPixels
 from napari_retseg.io.limits import LARGEST_PLANE
 from napari_retseg.io.scale import to_um
 from napari_retseg.io.volumes import choose_volume
-from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
+from napari_retseg.scan import BOUNDARIES, FUNDUS_KIND, FUNDUS_UM, Laterality, OctScan
 
 _KIND = "a Heidelberg .vol file"
 _HEADER_BYTES = 2048
@@ -161,6 +161,7 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         metadata={
             BOUNDARIES: boundaries,
             FUNDUS_UM: (to_um(header.scale_y_slo, "mm"), to_um(header.scale_x_slo, "mm")),
+            FUNDUS_KIND: "SLO",
         },
     )
 

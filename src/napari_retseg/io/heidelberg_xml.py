@@ -39,7 +39,7 @@ from napari_retseg.io.limits import MOST_PLANES, check_shape, held_bytes
 from napari_retseg.io.volumes import choose_volume, describe_volume
 from napari_retseg.io.xmltree import parse_xml, text_of, walk_texts
 from napari_retseg.plural import count_noun
-from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
+from napari_retseg.scan import BOUNDARIES, FUNDUS_KIND, FUNDUS_UM, Laterality, OctScan
 
 #: Key of `OctScan.metadata`: the device's own ETDRS grid, see `heyex_series.read_grid`.
 ETDRS = "etdrs"
@@ -180,6 +180,7 @@ def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]
         metadata={
             BOUNDARIES: _join_boundaries(found, shape[1]),
             FUNDUS_UM: fundus_um,
+            FUNDUS_KIND: "SLO",
             **({} if series.etdrs is None else {ETDRS: series.etdrs}),
         },
     )

@@ -41,7 +41,7 @@ from napari_retseg.io.topcon_images import (
 )
 from napari_retseg.io.volumes import choose_volume
 from napari_retseg.plural import count_noun
-from napari_retseg.scan import BOUNDARIES, FUNDUS_UM, Laterality, OctScan
+from napari_retseg.scan import BOUNDARIES, FUNDUS_KIND, FUNDUS_UM, Laterality, OctScan
 
 _VOLUME = 2
 _CIRCLE = 1
@@ -144,7 +144,7 @@ def read(path: Path, volume: int | None = None) -> OctScan:
         bscans_declared=count,
         notes=notes,
         acquisition=acquisition,
-        metadata={BOUNDARIES: boundaries, **_fundus_scale(field, en_face)},
+        metadata={BOUNDARIES: boundaries, **_describe_en_face(field, en_face)},
     )
 
 
@@ -248,13 +248,16 @@ def _place(stored: StoredScan, field: _Field, en_face: EnFace | None) -> tuple[P
     return tuple((left, y, left + field.width, y) for y in rows)
 
 
-def _fundus_scale(field: _Field, en_face: EnFace | None) -> dict[str, tuple[float, float]]:
-    """Pixel size of the en-face image (down, across)."""
-    if en_face is None or field.width is None or field.height is None:
+def _describe_en_face(field: _Field, en_face: EnFace | None) -> dict[str, Any]:
+    """What the en-face image is, and its pixel size (down, across)."""
+    if en_face is None:
         return {}
+    kind = {FUNDUS_KIND: "fundus" if "fundus" in en_face.name else "en face"}
+    if field.width is None or field.height is None:
+        return kind
     x0, y0, x1, y1 = en_face.region
     down, across = to_um(field.height / (y1 - y0), "mm"), to_um(field.width / (x1 - x0), "mm")
-    return {} if down is None or across is None else {FUNDUS_UM: (down, across)}
+    return kind if down is None or across is None else {**kind, FUNDUS_UM: (down, across)}
 
 
 def _read_laterality(file: TopconFile) -> tuple[Laterality | None, str]:
