@@ -14,14 +14,14 @@ from napari_retseg.scan import BOUNDARIES, OctScan
 #: boundary of a layer (of the vitreous: ILM), by ours. A boundary of which it is not sure which
 #: layers it parts is in none of them.
 _NAMES: dict[str, tuple[str, ...]] = {
-    "ILM": ("ILM", "inner boundary of NFL"),
+    "ILM": ("ILM", "inner boundary of NFL", "inner boundary of retina"),
     "RNFL": ("RNFL", "RNFL-GCL", "NFL / GCL-IPL"),
     "IPL": ("IPL", "IPL-INL", "GCL-IPL / INL"),
     "INL": ("INL", "INL-OPL", "INL / OPL"),
     "OPL": ("OPL", "OPL-HFL", "OPL / ONL-ISM"),
     "ISM": ("ISM", "BMEIS", "ONL-ISM / ISE"),
     "ISE": ("ISE", "IOS", "IS/OSJ", "ISE / OS-RPE"),
-    "BM": ("BM", "OB_RPE", "outer boundary of OS-RPE"),
+    "BM": ("BM", "OB_RPE", "outer boundary of OS-RPE", "outer boundary of retina"),
 }
 #: Boundaries above and below each class that can be told.
 _BOUNDS: dict[str, tuple[str, str]] = {

@@ -20,6 +20,7 @@ from napari_retseg.ui.layers import make_labels_layer, scan_of_layer
 from napari_retseg.ui.readers import read_layers
 from napari_retseg.ui.save_window import SaveWindow, open_save_window
 from napari_retseg.ui.saving import (
+    BOUNDARIES,
     NIFTI,
     ONE_PNG,
     PNG,
@@ -118,7 +119,7 @@ def test_a_scan_is_never_written_over(viewer: ViewerModel, scan_file: Path) -> N
 
 
 def test_formats_fit_the_layer(viewer: ViewerModel) -> None:
-    assert list_formats(viewer.layers[1]) == [NIFTI, TIFF, ONE_PNG, PNG_FOLDER]
+    assert list_formats(viewer.layers[1]) == [NIFTI, TIFF, ONE_PNG, PNG_FOLDER, *BOUNDARIES]
     assert list_formats(Labels(np.zeros((4, 5), int)))[0] == PNG
     assert not can_be_saved(Image(np.zeros((4, 5, 3), np.uint8), rgb=True))
 

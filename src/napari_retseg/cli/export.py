@@ -101,33 +101,23 @@ def _name_classes(labels: Path, model: str | None) -> LabelSet:
     return name_classes(labels.parent, [labels])
 
 
-def _order_layers(classes: LabelSet) -> list[int]:
-    """Values of the classes that are layers, from the vitreous to the sclera."""
-    from napari_retseg.layers import layer_order
-
-    return [classes.classes[index].value for index in layer_order(classes)]
-
-
 def _write_boundaries(
     output: Path | None, values: Any, scan: Any, classes: LabelSet
 ) -> dict[str, Any]:
     from napari_retseg.io.boundary_csv import write_boundaries
     from napari_retseg.io.octexplorer_xml import write_surfaces
     from napari_retseg.io.surfaces_beside import check_replaceable, write_beside
-    from napari_retseg.layers import boundaries_of_labels, name_boundaries
+    from napari_retseg.layers.named import find_named_boundaries
     from napari_retseg.plural import count_noun
 
-    layers = _order_layers(classes)
-    if not layers or not scan.is_oct:
+    found = find_named_boundaries(values, classes)
+    if not found.rows or not scan.is_oct:
         names = ", ".join(classes.names[1:])
         raise InputError(
             f"{output or scan.source}: boundaries need labels of retinal layers, but the classes "
             f"are {names}; give the right --model"
         )
-    found = boundaries_of_labels(values, layers)
-    rows = found.annotated_rows().reshape(scan.n_bscans, len(layers) + 1, -1).swapaxes(0, 1)
-    called = {c.value: c.name for c in classes.classes}
-    boundaries = dict(zip(name_boundaries([called[k] for k in layers]), rows, strict=True))
+    boundaries = found.rows
     if output is None:
         output = write_beside(boundaries, scan)
     elif output.suffix.lower() == ".csv":
@@ -136,21 +126,15 @@ def _write_boundaries(
         check_replaceable(output, scan)
         write_surfaces(output, boundaries, scan)
     what = f"{len(boundaries)} boundaries of {count_noun(scan.n_bscans, 'B-scan')}"
-    wrong = int((~found.is_ordered).sum())
-    notes = []
-    if wrong:
-        notes.append(
-            f"the layers of {wrong} of {count_noun(found.is_ordered.size, 'A-scan')} are out of "
-            "order; their boundaries are those that fit the labels best"
-        )
-    about = {"boundaries": list(boundaries), "ascans_out_of_order": wrong}
-    return {"output": str(output), "what": what, "notes": notes, **about}
+    about = {"boundaries": list(boundaries), "ascans_out_of_order": found.n_out_of_order}
+    return {"output": str(output), "what": what, "notes": found.list_notes(), **about}
 
 
 def _write_dicom(
     output: Path, values: Any, scan: Any, classes: LabelSet, keep_identifiers: bool
 ) -> dict[str, Any]:
     from napari_retseg.io.dicom_seg import check_replaceable, write_segmentation
+    from napari_retseg.layers.named import list_layers
     from napari_retseg.plural import count_noun
 
     check_replaceable(output)
@@ -159,7 +143,7 @@ def _write_dicom(
         values,
         scan,
         classes=classes,
-        layers=_order_layers(classes),
+        layers=list_layers(classes),
         keep_identifiers=keep_identifiers,
     )
     names = list(classes.names[1:])

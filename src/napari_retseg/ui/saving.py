@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io.suffixes import suffix_of
-from napari_retseg.ui.layers import is_scan_layer, scan_of_layer
+from napari_retseg.layers.named import has_boundaries
+from napari_retseg.ui.layers import CLASSES, is_scan_layer, scan_of_layer
 from napari_retseg.ui.provenance import (
-    PROVENANCE,
     attributes_of,
     describe_grid,
     find_grid,
@@ -24,7 +25,7 @@ from napari_retseg.ui.provenance import (
     is_placed,
     place_of,
 )
-from napari_retseg.ui.writers import write_image, write_labels
+from napari_retseg.ui.writers import keep_source, write_boundaries, write_image, write_labels
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -52,6 +53,10 @@ NIFTI = Format("NIfTI", ".nii.gz")
 PNG = Format("PNG", ".png")
 ONE_PNG = Format("PNG of the B-scan in view", ".png", is_one_bscan=True)
 PNG_FOLDER = Format("PNG of each B-scan, in a folder", "")
+BOUNDARY_CSV = Format("Boundaries as CSV", ".csv")
+BOUNDARY_XML = Format("Boundaries as OCTExplorer XML", ".xml")
+#: What labels of retinal layers can be saved as.
+BOUNDARIES = (BOUNDARY_CSV, BOUNDARY_XML)
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,20 @@ def can_be_saved(layer: Layer) -> bool:
 
 def list_formats(layer: Layer) -> list[Format]:
     """Return the formats that a layer can be saved as, the one that fits its scan best first."""
-    if layer.ndim == 2:
-        return [PNG, TIFF, NIFTI]
     if layer.ndim == 4:  # with channels
         return [TIFF, NIFTI]
+    return [*_list_pictures(layer), *(BOUNDARIES if _are_layers(layer) else ())]
+
+
+def _are_layers(layer: Layer) -> bool:
+    """Whether a layer is labels of retinal layers."""
+    classes = layer.metadata.get(CLASSES)
+    return isinstance(classes, dict) and has_boundaries(LabelSet.from_names(classes))
+
+
+def _list_pictures(layer: Layer) -> list[Format]:
+    if layer.ndim == 2:
+        return [PNG, TIFF, NIFTI]
     known = find_grid(layer.data, attributes_of(layer)) or {}
     source = known.get("source")
     is_nifti = source is not None and suffix_of(source).startswith(".nii")
@@ -121,8 +136,10 @@ def save_snapshot(snapshot: Snapshot, path: Path, what: Format, *, bscan: int = 
         Where the format cannot hold it, `path` is the scan itself, or the system refuses.
     """
     path = complete_path(path, what)
-    _keep_source(path, snapshot.attributes)
-    if what == PNG_FOLDER:
+    keep_source(path, snapshot.attributes)
+    if what in BOUNDARIES:
+        write_boundaries(str(path), snapshot.data, snapshot.attributes)
+    elif what == PNG_FOLDER:
         _make_folder(path)
         for number in range(len(snapshot.data)):
             _write(path / f"{number:04d}.png", _take_bscan(snapshot, number))
@@ -153,17 +170,6 @@ def complete_path(path: Path, what: Format) -> Path:
     if what == NIFTI and suffix_of(path) == ".nii":
         return path
     return path.with_name(path.name + what.suffix)
-
-
-def _keep_source(path: Path, attributes: dict[str, Any]) -> None:
-    """Refuse to write over the scan, or into the folder that is the scan."""
-    known = attributes.get("metadata", {}).get(PROVENANCE, {})
-    source = known.get("source")
-    if source is None:
-        return
-    own, target = source.resolve(), path.resolve()
-    if own == target or (own.is_dir() and own in target.parents):
-        raise InputError(f"{path}: this file is the scan itself; choose another name")
 
 
 def _make_folder(path: Path) -> None:
