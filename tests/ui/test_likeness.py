@@ -12,7 +12,9 @@ from npe2 import PluginManifest
 from PIL import Image
 
 import napari_retseg
-from napari_retseg.ui.readers import get_reader
+from napari_retseg.errors import InputError
+from napari_retseg.ui.opening import get_reader
+from tests.conftest import check_line
 from tests.io.heyex_export import PLAIN, write_export
 
 RNG = np.random.default_rng(0)
@@ -104,18 +106,21 @@ def test_napari_preselects_its_own_reader() -> None:
     assert not any("zarr" in pattern or pattern in ("*", "*.*") for pattern in patterns)
 
 
-def test_an_export_of_a_device_is_a_scan_and_other_xml_is_not(tmp_path: Path) -> None:
+def test_an_export_of_a_device_is_a_scan(tmp_path: Path) -> None:
     file = write_export(tmp_path / "export", PLAIN)
-    (tmp_path / "notes.xml").write_text("<notes/>")
     # pictures of two sizes are no volume by themselves
     assert get_reader(str(tmp_path / "export")) is not None
     assert get_reader(str(file)) is not None
-    assert get_reader(str(tmp_path / "notes.xml")) is None
     file.unlink()
     assert get_reader(str(tmp_path / "export")) is None
 
 
-def test_an_img_file_is_ours_by_its_name(tmp_path: Path) -> None:
-    for name, is_ours in (("P1_Macular Cube 20x4_OD_sn1_cube_z.img", True), ("brain.img", False)):
-        (tmp_path / name).write_bytes(bytes(4 * 1024 * 20))
-        assert (get_reader(str(tmp_path / name)) is not None) == is_ours
+@pytest.mark.parametrize("name", ["notes.xml", "brain.img"])
+def test_what_no_other_reader_takes_is_refused_with_a_reason(tmp_path: Path, name: str) -> None:
+    """For napari they are ours by their suffix: without a reader it shows a traceback."""
+    (tmp_path / name).write_text("<notes/>")
+    reader = get_reader(str(tmp_path / name))
+    assert reader is not None
+    with pytest.raises(InputError) as caught:
+        reader(str(tmp_path / name))
+    check_line(caught.value, str(tmp_path / name))

@@ -10,16 +10,16 @@ from PIL import Image as PillowImage
 import napari_retseg
 from napari_retseg.errors import InputError
 from napari_retseg.io import SCAN_SUFFIXES
-from napari_retseg.scan import OctScan
+from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, OctScan
 from napari_retseg.ui.layers import FUNDUS
+from napari_retseg.ui.opening import get_reader
 from napari_retseg.ui.provenance import PROVENANCE
-from napari_retseg.ui.readers import get_reader, layers_of_scan, read_layers
+from napari_retseg.ui.readers import layers_of_scan, read_layers
 
 
 def test_volume_comes_with_scale_and_provenance(volume: Path) -> None:
-    reader = get_reader(str(volume))
-    assert reader is not None
-    ((pixels, arguments, kind),) = reader(str(volume))
+    assert get_reader(str(volume)) is not None
+    ((pixels, arguments, kind),) = read_layers(str(volume))
     assert kind == "image"
     assert pixels.shape == (5, 64, 96)
     assert arguments["name"] == "eye"
@@ -79,12 +79,12 @@ def test_enface_image_is_a_hidden_second_layer() -> None:
         axes=("bscan", "depth", "width"),
         source=Path("eye.vol"),
         fundus=np.zeros((7, 8), np.uint8),
-        metadata={"fundus_spacing_um": (11.0, 12.0)},
+        metadata={FUNDUS_UM: (11.0, 12.0), FUNDUS_KIND: "fundus"},
     )
     (fundus, arguments, kind), (_, scan_arguments, _) = layers_of_scan(scan)
     assert fundus is scan.fundus
     assert kind == "image"
-    assert (arguments["name"], arguments["visible"]) == ("eye SLO", False)
+    assert (arguments["name"], arguments["visible"]) == ("eye fundus", False)
     assert arguments["metadata"][FUNDUS] == "eye"
     # within the B-scan of 4 x 5 pixels, in its own proportions
     high, wide = (n * scale for n, scale in zip((7, 8), arguments["scale"], strict=True))

@@ -9,8 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QInputDialog
 
-from napari_retseg.io.volumes import SeveralVolumesError
-from napari_retseg.ui.readers import read_layers
+from napari_retseg.ui.readers import NothingChosenError, read_layers
 from tests.io.e2e_file import PLAIN, MadeVolume, make_raw, write_e2e
 from tests.ui.workbench.playedbench import PlayedBench
 
@@ -45,7 +44,7 @@ def test_a_choice_that_is_cancelled_opens_nothing(
     file: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QInputDialog, "getItem", lambda *_: ("", False))
-    with pytest.raises(SeveralVolumesError, match="contains 2 volumes"):
+    with pytest.raises(NothingChosenError, match="contains 2 volumes"):
         read_layers(str(file))
 
 

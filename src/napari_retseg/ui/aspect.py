@@ -87,10 +87,15 @@ class Aspect:
             self._left = None
 
     def _on_inserted(self, event: Any) -> None:
-        """Show a scan that comes as the others are seen."""
-        viewer = self._viewer()
-        if viewer is not None and self.view != "true" and _is_ours(event.value):
-            place_layers(viewer, self.view, [event.value])
+        """Show a scan that comes as the others are seen, the first volume in its middle."""
+        viewer, layer = self._viewer(), event.value
+        if viewer is None or not _is_ours(layer):
+            return
+        if self.view != "true":
+            place_layers(viewer, self.view, [layer])
+        # napari goes to the middle of the first layer, which may be an en-face image
+        if not any(_count_bscans(one) > 1 for one in viewer.layers if one is not layer):
+            show_bscan(layer, viewer, (_count_bscans(layer) - 1) // 2)
 
     def _place_all(self) -> None:
         viewer = self._viewer()
@@ -120,6 +125,10 @@ def place_layers(viewer: ViewerModel, view: View, own: Sequence[Layer]) -> None:
             _place(layer, place_fundus(**layer.metadata[FUNDUS_PLACE], view=view))
     if bscan is not None:
         _show_bscan(viewer, bscan)
+
+
+def _count_bscans(layer: Layer) -> int:
+    return int(layer.data.shape[-3]) if layer.ndim >= 3 else 1
 
 
 def _find_volume(viewer: ViewerModel) -> Layer | None:

@@ -22,10 +22,11 @@ from napari_retseg.io.suffixes import (
     list_bscans,
     suffix_of,
 )
-from napari_retseg.io.zeiss import is_cube_name
 
 #: Folders that are one image in the format of others.
 _FOREIGN_FOLDERS = (".zarr", ".n5", ".app")
+#: Taken by their suffix: few others read them, and it is said why where they are something else.
+_OURS = (".xml", ".img")
 _TIFF = (".tif", ".tiff")
 #: A B-scan may be drawn on: lines, numbers, an arrow. More coloured pixels make a photograph.
 _MOST_COLOUR = 0.2
@@ -37,14 +38,13 @@ _MOST_PIXELS = 64_000_000
 
 def may_be_oct(path: Path) -> bool:
     """Whether a path may be a scan; what cannot be read may be, so that its reader says why."""
+    if suffix_of(path) in _OURS:
+        return True
     if not is_scan_path(path):
         return False
     try:
         if path.is_dir():
             return holds_export(path) or holds_dicom(path) or _is_folder_of_bscans(path)
-        if suffix_of(path) == ".img":
-            # pairs of .hdr and .img are images of other kinds
-            return is_cube_name(path.name)
         return suffix_of(path) not in BSCAN_SUFFIXES or not _is_colourful(path)
     except Exception:  # noqa: BLE001 - libraries raise anything on broken files
         return True

@@ -1,8 +1,8 @@
-"""napari's readers: all that :mod:`napari_retseg.io` reads, with its scale and provenance."""
+"""Scans as layers: all that :mod:`napari_retseg.io` reads, with its scale and provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_retseg.io.suffixes import stem_of
 from napari_retseg.io.volumes import SeveralVolumesError
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun
-from napari_retseg.scan import FUNDUS_UM, OctScan
+from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, OctScan
 from napari_retseg.ui.layers import (
     FUNDUS,
     FUNDUS_IMAGE,
@@ -26,19 +26,15 @@ from napari_retseg.ui.layers import (
     make_name,
     place_scan,
 )
-from napari_retseg.ui.likeness import may_be_oct
 from napari_retseg.ui.placing import place_fundus
 from napari_retseg.ui.provenance import describe_origin
 from napari_retseg.volume_path import name_volume
 
 LayerData = tuple[Any, dict[str, Any], str]
-Reader = Callable[[str | list[str]], list[LayerData]]
 
 
-def get_reader(path: str | list[str]) -> Reader | None:
-    """Return :func:`read_layers` where every path may be a scan, else None: see `likeness`."""
-    paths = [path] if isinstance(path, str) else path
-    return read_layers if paths and all(may_be_oct(Path(p)) for p in paths) else None
+class NothingChosenError(InputError):
+    """A file has several volumes, and the user has chosen none."""
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
@@ -49,12 +45,14 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 
     Raises
     ------
+    NothingChosenError
+        Where the user cancels the choice of a volume.
     InputError
         Where a scan cannot be read, or several do not make a stack.
     """
     if isinstance(path, str):
         return _show_scan(_read_chosen(Path(path)))
-    scans = [read_scan(Path(p)) for p in path]
+    scans = [_read_chosen(Path(p)) for p in path]
     return _show_scan(scans[0] if len(scans) == 1 else stack_bscans(scans))
 
 
@@ -63,24 +61,31 @@ def _read_chosen(path: Path) -> OctScan:
     try:
         return read_scan(path)
     except SeveralVolumesError as several:
-        chosen = ask_for_volume(several)
-        if chosen is None:
-            raise
-        return read_scan(name_volume(path, chosen))
+        return read_scan(name_volume(path, ask_for_volume(several)))
 
 
-def ask_for_volume(several: SeveralVolumesError) -> int | None:
-    """Let the user choose a volume of a file; None where nobody can be asked, or cancels."""
+def ask_for_volume(several: SeveralVolumesError) -> int:
+    """Let the user choose a volume of a file.
+
+    Raises
+    ------
+    NothingChosenError
+        Where the user cancels.
+    SeveralVolumesError
+        Where nobody can be asked.
+    """
     from qtpy.QtWidgets import QApplication, QInputDialog
 
     if not isinstance(QApplication.instance(), QApplication):
-        return None
+        raise several
     lines = [make_visible(f"{number}: {text}") for number, text in enumerate(several.volumes)]
     question = f"{make_visible(several.path.name)} contains {count_noun(len(lines), 'volume')}."
     line, is_chosen = QInputDialog.getItem(
         QApplication.activeWindow(), "Choose a volume", question, lines, 0, False
     )
-    return lines.index(line) if is_chosen else None
+    if not is_chosen:
+        raise NothingChosenError(str(several)) from several
+    return lines.index(line)
 
 
 def _show_scan(scan: OctScan) -> list[LayerData]:
@@ -157,7 +162,7 @@ def _describe_fundus(scan: OctScan, name: str) -> dict[str, Any]:
         "plane_um": scan.spacing_um[-2:],
     }
     return {
-        "name": f"{name} SLO",
+        "name": f"{name} {scan.metadata.get(FUNDUS_KIND, 'en face')}",
         "visible": False,
         "metadata": {FUNDUS: name, FUNDUS_PLACE: place},
         **place_fundus(**place),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
 
-from napari_retseg.ui.details.details_dock import DetailsDock, choose_color
+from napari_retseg.ui.details.details_dock import DetailsDock, SheetTable, choose_color
 from napari_retseg.ui.plain import PlainLabel
 from tests.volfile import write_vol
 
@@ -50,6 +50,15 @@ def test_a_click_on_the_fundus_shows_the_bscan(
     assert all(label.isHidden() for label in before)  # Qt deletes them later
     viewer.layers.clear()
     qtbot.waitUntil(lambda: not dock.view.isVisible())
+
+
+def test_identifiers_of_a_file_wrap(qtbot: QtBot) -> None:
+    sheet = SheetTable()
+    qtbot.addWidget(sheet)
+    sheet.show_rows((("laterality", "OD"),))
+    narrow = sheet.minimumSizeHint().width()
+    sheet.show_rows((("laterality", "@CAPTURE_INFO_02_AND_MANY_MORE"),))
+    assert sheet.minimumSizeHint().width() < 2 * narrow
 
 
 def test_what_is_derived_or_doubtful_stands_out() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QGridLayout, QScrollArea, QWidget
+from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
 
 from napari_retseg.ui.details.following import Following
 from napari_retseg.ui.details.fundus_view import FundusView
@@ -105,7 +105,7 @@ class SheetTable(ThemedWidget):
         top = Qt.AlignmentFlag.AlignTop
         for number, (name, text) in enumerate(rows):
             self._grid.addWidget(PlainLabel(name), number, 0, top)
-            self._grid.addWidget(make_text(text), number, 1, top)
+            self._grid.addWidget(_make_value(text), number, 1, top)
         self._grid.setRowStretch(len(rows), 1)
         self._color()
 
@@ -119,6 +119,14 @@ class SheetTable(ThemedWidget):
             if own is not None and other is not None:
                 own.setStyleSheet(f"color: {look.faint}")
                 other.setStyleSheet(f"color: {choose_color(name, text, look.text, look.warning)}")
+
+
+def _make_value(text: str) -> PlainLabel:
+    label = make_text(text)
+    # identifiers of a file wrap, too: else the sheet is wider than the dock
+    QLabel.setText(label, label.text().replace("_", "_\u200b"))
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    return label
 
 
 def choose_color(name: str, text: str, plain: str, warning: str) -> str:
