@@ -1,7 +1,9 @@
 """Score a second grader's labels against the dataset's own: what two people agree on.
 
-Run ``python benchmarks/second_grader.py DATASET --labels DIR [--patients S07 S08 ...]``. ``DIR``
-holds a label file of the same name for each B-scan. Pixels that either left out do not count.
+Run ``python benchmarks/second_grader.py DATASET --labels DIR [--curves FILE] [--patients S07 ...]``.
+``DIR`` holds a label file of the same name for each B-scan. Pixels that either left out do not
+count. With ``--curves``, layers are drawn between the second grader's own curves (NPZ: ``names``,
+``grader2`` with rows ``(bscan, boundary, width)``), and the label files give the rest.
 """
 
 from __future__ import annotations
@@ -10,14 +12,34 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.io import read_labels
+from napari_retseg.layers import labels_of_boundaries
 from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
 
 
-def compare(dataset: Dataset, folder: Path, patients: list[str]) -> tuple[Scores, int]:
+Curves = dict[str, NDArray[np.float32]]
+
+
+def read_curves(path: Path) -> Curves:
+    """Boundaries ``(boundary, width)`` of each B-scan, by its name."""
+    with np.load(path) as found:
+        return dict(zip(map(str, found["names"]), found["grader2"], strict=True))
+
+
+def draw(labels: NDArray[np.uint8], rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Layers between curves; what else the label file says stays."""
+    layers = labels_of_boundaries(rows, range(1, len(rows)), depth=len(labels))
+    is_rest = (labels >= len(rows)) | (labels == IGNORE)
+    return np.where(is_rest, labels, layers)
+
+
+def compare(
+    dataset: Dataset, folder: Path, patients: list[str], curves: Curves | None = None
+) -> tuple[Scores, int]:
     """Scores of the second labels, pooled over these patients' B-scans, and their number."""
     counter, n_bscans = ScoreCounter(dataset.labels), 0
     for case in dataset.cases:
@@ -25,6 +47,8 @@ def compare(dataset: Dataset, folder: Path, patients: list[str]) -> tuple[Scores
             continue
         first = dataset.labels.to_indices(read_labels(case.label))
         second = dataset.labels.to_indices(read_labels(folder / case.label.name))
+        if curves is not None:
+            second = draw(second, curves[case.label.stem])
         first = np.where(second == IGNORE, IGNORE, first)
         second = np.where(first == IGNORE, 0, second)
         matrix = confusion_matrix(first, second, len(dataset.labels))
@@ -38,11 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--curves", type=Path)
     parser.add_argument("--patients", nargs="*", default=[])
     arguments = parser.parse_args()
-    scores, n_bscans = compare(
-        load_dataset(arguments.dataset), arguments.labels, arguments.patients
-    )
+    curves = None if arguments.curves is None else read_curves(arguments.curves)
+    dataset = load_dataset(arguments.dataset)
+    scores, n_bscans = compare(dataset, arguments.labels, arguments.patients, curves)
     print(f"{n_bscans} B-scans, mean foreground Dice {scores.mean_foreground_dice:.3f}")
     for name, row in scores.to_json()["classes"].items():
         print(f"{name}: {row['dice']:.3f}")
