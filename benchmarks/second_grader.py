@@ -1,7 +1,7 @@
 """Score a second grader's labels against the dataset's own: what two people agree on.
 
-Run ``python benchmarks/second_grader.py DATASET --labels DIR [--curves FILE] [--patients S07 ...]``.
-``DIR`` holds a label file of the same name for each B-scan. Pixels that either left out do not
+Run ``python benchmarks/second_grader.py DATASET --labels DIR``, with ``--patients S07 ...`` and
+``--curves FILE`` where wanted. ``DIR`` holds a label file of the same name for each B-scan. Pixels that either left out do not
 count. With ``--curves``, layers are drawn between the second grader's own curves (NPZ: ``names``,
 ``grader2`` with rows ``(bscan, boundary, width)``), and the label files give the rest.
 """
@@ -19,7 +19,6 @@ from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.io import read_labels
 from napari_retseg.layers import labels_of_boundaries
 from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
-
 
 Curves = dict[str, NDArray[np.float32]]
 
