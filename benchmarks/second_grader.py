@@ -1,9 +1,10 @@
 """Score a second grader's labels against the dataset's own: what two people agree on.
 
 Run ``python benchmarks/second_grader.py DATASET --labels DIR``, with ``--patients S07 ...`` and
-``--curves FILE`` where wanted. ``DIR`` holds a label file of the same name for each B-scan. Pixels that either left out do not
-count. With ``--curves``, layers are drawn between the second grader's own curves (NPZ: ``names``,
-``grader2`` with rows ``(bscan, boundary, width)``), and the label files give the rest.
+``--curves FILE`` where wanted. ``DIR`` holds a label file of the same name for each B-scan. Pixels
+that either left out do not count. With ``--curves``, layers are drawn between the second grader's
+own curves (NPZ: ``names``, ``grader2`` with rows ``(bscan, boundary, width)``), and the label files
+give the rest.
 """
 
 from __future__ import annotations
