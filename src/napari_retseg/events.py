@@ -35,11 +35,32 @@ Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Scale = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Extent = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
-#: Runs of A-scans, each from its first to the one behind its last.
-Runs = tuple[tuple[Count, Count], ...]
+#: In a B-scan with a larger share of doubtful A-scans the layers are to be checked.
+POOR = 0.2
 
 #: Labels of one message; a B-scan has less than a thousandth of it.
 _LARGEST = 1 << 30
+
+
+def _check_runs(runs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    last = -1
+    for start, stop in runs:
+        if not last < start < stop:
+            raise ValueError("runs of A-scans overlap, or are out of order")
+        last = stop
+    return runs
+
+
+#: Runs of A-scans in order, each from its first to the one behind its last.
+Runs = Annotated[
+    tuple[tuple[Count, Count], ...], Field(max_length=1 << 16), AfterValidator(_check_runs)
+]
+
+
+def measure_share(runs: Runs, n_ascans: int) -> float:
+    """Return the share of a B-scan's A-scans that lie in runs, 0 to 1."""
+    inside = sum(max(0, min(stop, n_ascans) - start) for start, stop in runs)
+    return inside / n_ascans if n_ascans else 0.0
 
 
 class Cancel(Protocol):
@@ -148,8 +169,7 @@ class BscanPredicted:
     @property
     def doubtful_share(self) -> float:
         """Share of the A-scans that are doubtful, 0 to 1."""
-        ascans: int = self.labels.shape[-1]
-        return sum(stop - start for start, stop in self.doubtful) / ascans
+        return measure_share(self.doubtful, self.labels.shape[-1])
 
 
 @dataclass(frozen=True, slots=True)

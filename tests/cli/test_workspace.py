@@ -91,6 +91,8 @@ def test_info_says_what_is_labelled(run: Run, folder: Path, tmp_path: Path) -> N
     with Workspace.open(folder) as workspace:
         (workspace.new_round() / "events.jsonl").write_text(json.dumps(encode(finished)))
         workspace.new_round()
+        (confirmed,) = (b for b, s in workspace.states("P1_OD").items() if s == "confirmed")
+        workspace.add_cost("P1_OD", confirmed, seconds=41.3, edits=6)
     text = run("workspace", "info", folder).stdout
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == f"Fluid: {folder}"
@@ -99,6 +101,7 @@ def test_info_says_what_is_labelled(run: Run, folder: Path, tmp_path: Path) -> N
     assert lines[3].startswith("P2_OS patient P2_OS: nothing of 5 B-scans; missing: ")
     assert lines[4].startswith("round 0001 Stopped after 7 iterations. ")
     assert lines[5] == "round 0002 not finished"
+    assert lines[6] == "cost median 41 s and 6 edits a B-scan"
     about = json.loads(run("workspace", "info", folder, "--json").stdout)
     first, second = about["scans"]
     assert (first["confirmed"], first["corrected"], first["predicted"]) == (1, 1, 0)

@@ -122,6 +122,7 @@ def _read_workspace(folder: Path) -> None:
                 lambda name=name: workspace.read_labels(name),  # type: ignore[misc]
                 lambda name=name: workspace.states(name),  # type: ignore[misc]
                 lambda name=name: workspace.predictions(name),  # type: ignore[misc]
+                workspace.describe_cost,
                 lambda name=name: workspace.read_prediction(name),  # type: ignore[misc]
             )
         _each(RestorePoints(workspace).list, lambda: workspace.settings)

@@ -209,7 +209,8 @@ def _workspace(folder: Path) -> None:
         name = workspace.add_scan(SCAN, name="eye").name
         workspace.write_labels(name, 1, STACK[1], state="confirmed")
         model = describe_model().model_copy(update={"weights_id": "0" * 64})
-        workspace.write_prediction(name, 0, STACK[0], model=model)
+        workspace.write_prediction(name, 0, STACK[0], model=model, doubtful=((0, 2), (3, 4)))
+        workspace.add_cost(name, 1, seconds=41.5, edits=6)
         RestorePoints(workspace).make("a reason", name=name)
 
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
 
+from napari_retseg.workspace.cost import BscanCost
 from napari_retseg.workspace.entry import PredictedBscan, State
 from napari_retseg.workspace.review import (
     BscanStatus,
@@ -263,3 +265,23 @@ def test_a_large_workspace_is_chosen_from_at_once(
         assert "of 2440" in choose(*scans).why
         seconds.append(time.process_time() - began)
     assert min(seconds) < 0.3
+
+
+def test_seconds_that_were_measured_order_what_is_left() -> None:
+    # the model is least sure of 4, but B-scans like 3 took longest
+    points = {0: (0.0, 0.0), 1: (0.0, 0.0), 2: (0.0, 0.0), 3: (0.0, 5.0), 4: (0.0, -5.0)}
+    said = say({0: 0.1, 1: 0.5, 2: 0.9, 3: 0.45, 4: 0.95}, points)
+    scan = ScanReview("A", "P1", 5, confirm(0, 1, 2), said)
+    costs = [
+        BscanCost("A", bscan, seconds, 3, 0, said[bscan].score, "w1")
+        for bscan, seconds in ((0, 20.0), (1, 200.0), (2, 10.0))
+    ]
+    assert choose(scan).bscan == 4
+    found = choose_next([scan], costs=costs)
+    assert found is not None
+    assert found.bscan == 3
+    assert " to correct, most of 2, unlike the 3 confirmed B-scans" in found.why
+    # what another model was unsure of says nothing of this one
+    others = [replace(one, weights_id="w0") for one in costs]
+    assert choose_next([scan], costs=others) == choose(scan)
+    assert choose_next([scan], costs=costs[:2]) == choose(scan)

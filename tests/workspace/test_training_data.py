@@ -126,7 +126,8 @@ def test_predictions_are_kept_apart_from_labels(workspace: Workspace) -> None:
     entropy = np.full(SHAPE[1:], 200, np.uint8)
     sure = BscanUncertainty(0.25, entropy, (1.0, 2.5))
     model = Model("mine", "id-1")
-    workspace.write_prediction("P1", 2, draw_plane(2), model=model, uncertainty=sure)
+    runs = ((0, 3), (9, 16))
+    workspace.write_prediction("P1", 2, draw_plane(2), model=model, uncertainty=sure, doubtful=runs)
     workspace.write_prediction("P1", 0, draw_plane(0), model=model, uncertainty=None)
     for _ in range(2):
         found = workspace.read_prediction("P1")
@@ -136,6 +137,7 @@ def test_predictions_are_kept_apart_from_labels(workspace: Workspace) -> None:
         assert (found.model, found.weights_id) == ("mine", "id-1")
         assert {i: b.score for i, b in found.bscans.items()} == {0: None, 2: 0.25}
         assert found.bscans[2].descriptor == (1.0, 2.5)
+        assert {i: b.doubtful for i, b in found.bscans.items()} == {0: (), 2: runs}
         uncertain = workspace.read_uncertainty("P1")
         assert uncertain is not None
         assert (uncertain[2] == 200).all()
@@ -148,7 +150,10 @@ def test_predictions_are_kept_apart_from_labels(workspace: Workspace) -> None:
     assert about == {
         "weights_id": "id-1",
         "model": "mine",
-        "bscans": {"0": scan, "2": {"score": 0.25, "descriptor": [1.0, 2.5], **scan}},
+        "bscans": {
+            "0": scan,
+            "2": {"score": 0.25, "descriptor": [1.0, 2.5], "doubtful": [[0, 3], [9, 16]], **scan},
+        },
     }
     workspace.close()
 
@@ -210,3 +215,18 @@ def test_bscans_of_the_only_patient_can_be_held_out(workspace: Workspace) -> Non
     (side,) = (side for side in workspace.sides() if side.group == "P1")
     assert (side.use, side.training, side.heldout, side.is_chosen) == ("both", 1, 1, True)
     assert workspace.heldout("P1") == {0}
+
+
+@pytest.mark.parametrize("runs", [[[3, 3]], [[4, 2]], [[-1, 2]], [[0, 5], [4, 8]], [[0]], "0-3"])
+def test_doubtful_ascans_that_cannot_be_are_no_prediction(
+    workspace: Workspace, runs: object
+) -> None:
+    workspace.write_prediction("P1", 1, draw_plane(), model=Model("m", "id"))
+    folder = workspace.folder
+    about = folder / "predictions" / "P1" / "about.json"
+    content = json.loads(about.read_text())
+    content["bscans"]["1"]["doubtful"] = runs
+    about.write_text(json.dumps(content))
+    workspace.close()
+    with Workspace.open(folder) as opened:
+        assert opened.read_prediction("P1") is None

@@ -32,9 +32,9 @@ from napari_retseg.cli.summary import (
 from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS
 from napari_retseg.cli.uncertainty_maps import Ranking
 from napari_retseg.errors import InputError, JobError
-from napari_retseg.events import BscanPredicted, Finished, Runs
+from napari_retseg.events import POOR, BscanPredicted, Finished, Runs
 from napari_retseg.failures import release_memory
-from napari_retseg.infer.anatomy import IMPOSSIBLE, POOR, Anatomy
+from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
 from napari_retseg.io import LabelWriter, label_path, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of

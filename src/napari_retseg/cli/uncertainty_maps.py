@@ -14,8 +14,8 @@ from pydantic import Field
 
 from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, JobError, UsageError
-from napari_retseg.events import BscanPredicted
-from napari_retseg.infer.anatomy import IMPOSSIBLE, POOR
+from napari_retseg.events import POOR, BscanPredicted
+from napari_retseg.infer.anatomy import IMPOSSIBLE
 from napari_retseg.io import LabelWriter
 from napari_retseg.io.atomic import write_json, write_text
 from napari_retseg.plaintext import make_cell

@@ -107,6 +107,7 @@ def _describe(workspace: Workspace) -> dict[str, Any]:
         "classes": list(workspace.classes.names),
         "scans": [_describe_scan(workspace, entry) for entry in workspace.scans],
         "rounds": [_describe_round(run) for run in workspace.rounds],
+        "cost": workspace.describe_cost() or None,
         "notes": list(workspace.notes),
     }
 
@@ -162,4 +163,6 @@ def _write(about: dict[str, Any]) -> list[str]:
         f"  round {one['round']}  {one['verdict'] or one.get('unreadable', 'not finished')}"
         for one in about["rounds"]
     ]
+    if about["cost"]:
+        lines.append(f"  cost      {about['cost']}")
     return [*lines, *(f"  note      {note}" for note in about["notes"])]

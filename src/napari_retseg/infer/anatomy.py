@@ -17,9 +17,6 @@ from napari_retseg.layers import (
 #: simulated eyes nearly none is; docs/prediction.md has the numbers.
 IMPOSSIBLE = 0.02
 
-#: In a B-scan with a larger share of doubtful A-scans the layers are to be checked.
-POOR = 0.2
-
 #: Every fourth A-scan tells as much, and four times as fast.
 _STEP = 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_retseg.workspace.autosave import Autosaver
+from napari_retseg.workspace.cost import BscanCost
 from napari_retseg.workspace.entry import (
     PredictedBscan,
     PredictingModel,
@@ -17,6 +18,7 @@ from napari_retseg.workspace.workspace import Workspace
 
 __all__ = [
     "Autosaver",
+    "BscanCost",
     "NextBscan",
     "PredictedBscan",
     "PredictingModel",

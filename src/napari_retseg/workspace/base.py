@@ -18,6 +18,7 @@ from napari_retseg.dataset.content import HASH
 from napari_retseg.errors import InputError
 from napari_retseg.workspace import layout
 from napari_retseg.workspace.cases import CaseBook
+from napari_retseg.workspace.cost import Costs
 from napari_retseg.workspace.entry import shape_of
 from napari_retseg.workspace.predictions import Predictions
 
@@ -45,6 +46,7 @@ class OpenedWorkspace:
         #: Every path of the workspace that is read or written goes through it.
         self.anchor = Anchor(folder)
         self._predictions = Predictions(self.anchor)
+        self._costs = Costs(self.anchor)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

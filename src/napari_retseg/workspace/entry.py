@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.dataset import Case, Split
+from napari_retseg.events import Runs
 from napari_retseg.scan import Laterality, SpacingSource
 
 #: Class values of one B-scan, ``(depth, width)``.
@@ -87,6 +88,8 @@ class PredictedBscan:
         With what options it was asked, as one text.
     scan
         SHA-256 of the scan that it was shown; empty where that was not noted.
+    doubtful
+        Runs of A-scans in which the evidence for the layers is poor.
     """
 
     score: float | None = None
@@ -95,6 +98,7 @@ class PredictedBscan:
     model: str = ""
     options: str = ""
     scan: str = ""
+    doubtful: Runs = ()
 
 
 @dataclass(frozen=True)

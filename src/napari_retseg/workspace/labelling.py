@@ -13,7 +13,7 @@ from napari_retseg.classes import BACKGROUND
 from napari_retseg.dataset import BscanState, Case
 from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
 from napari_retseg.errors import InputError
-from napari_retseg.events import BscanUncertainty
+from napari_retseg.events import BscanUncertainty, Runs
 from napari_retseg.plural import count_noun
 from napari_retseg.workspace.base import OpenedWorkspace
 from napari_retseg.workspace.entry import (
@@ -151,6 +151,7 @@ class Labelling(OpenedWorkspace):
         model: PredictingModel,
         uncertainty: BscanUncertainty | None = None,
         options: str = "",
+        doubtful: Runs = (),
     ) -> None:
         """Write what a model said of one B-scan.
 
@@ -159,7 +160,8 @@ class Labelling(OpenedWorkspace):
         InputError
             Where it does not fit, or cannot be written.
         """
-        self.write_predictions(name, {bscan: (plane, uncertainty)}, model=model, options=options)
+        said, poor = {bscan: (plane, uncertainty)}, {bscan: doubtful}
+        self.write_predictions(name, said, model=model, options=options, doubtful=poor)
 
     def write_predictions(
         self,
@@ -168,10 +170,22 @@ class Labelling(OpenedWorkspace):
         *,
         model: PredictingModel,
         options: str = "",
+        doubtful: Mapping[int, Runs] | None = None,
     ) -> None:
-        """Write what a model said of several B-scans: labels, and uncertainty or None.
+        """Write what a model said of several B-scans.
 
-        `options` tells with what options it was asked, as one text.
+        Parameters
+        ----------
+        name
+            Which scan.
+        planes
+            Labels, and uncertainty or None.
+        model
+            Which model it was.
+        options
+            With what options it was asked, as one text.
+        doubtful
+            The runs of A-scans with poor evidence, by B-scan.
 
         Raises
         ------
@@ -183,7 +197,9 @@ class Labelling(OpenedWorkspace):
             for bscan, (plane, _) in planes.items():
                 self._check_plane(case, bscan, plane)
             scan = self.content_of(name)
-            self._predictions.write(name, planes, model, scan=scan, options=options)
+            self._predictions.write(
+                name, planes, model, scan=scan, options=options, doubtful=doubtful or {}
+            )
 
     def _check_plane(self, case: Case, bscan: int, plane: Plane) -> None:
         shape = self._shape(case)

@@ -16,7 +16,7 @@ from napari_retseg.anchor import Anchor
 from napari_retseg.classes import BACKGROUND
 from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
 from napari_retseg.errors import InputError, NotThereError
-from napari_retseg.events import BscanUncertainty
+from napari_retseg.events import BscanUncertainty, Runs
 from napari_retseg.io.atomic import write_json
 from napari_retseg.records import read_record
 from napari_retseg.workspace.entry import PredictedBscan, PredictingModel, StoredPrediction
@@ -38,6 +38,7 @@ class _Bscan(BaseModel):
     model: str | None = None
     options: str = ""
     scan: str = ""
+    doubtful: Runs = ()
 
 
 class _About(BaseModel):
@@ -120,6 +121,7 @@ class Predictions:
         *,
         scan: str | None,
         options: str,
+        doubtful: Mapping[int, Runs],
     ) -> None:
         """Write the labels of B-scans, then what is known of them.
 
@@ -139,14 +141,15 @@ class Predictions:
         for bscan, (plane, uncertainty) in planes.items():
             write_plane(plane_path(folder, bscan), plane)
             entropy = plane_path(folder / _UNCERTAINTY, bscan)
+            own = replace(made, doubtful=doubtful.get(bscan, ()))
             if uncertainty is None:
-                bscans[bscan] = made
+                bscans[bscan] = own
                 self._anchor.remove(entropy)
                 continue
             write_plane(entropy, uncertainty.entropy)
             descriptor = tuple(float(value) for value in uncertainty.descriptor)
             score = float(uncertainty.score)
-            bscans[bscan] = replace(made, score=score, descriptor=descriptor)
+            bscans[bscan] = replace(own, score=score, descriptor=descriptor)
         self._write_about(name, folder, _Stored(model.weights_id, model.name, bscans))
 
     def forget(self, name: str) -> None:
@@ -197,6 +200,8 @@ def _encode(stored: _Stored) -> dict[str, Any]:
         for key in ("options", "scan"):
             if value := getattr(found, key):
                 values[key] = value
+        if found.doubtful:
+            values["doubtful"] = [list(run) for run in found.doubtful]
         bscans[str(bscan)] = values
     return {"weights_id": stored.weights_id, "model": stored.model, "bscans": bscans}
 

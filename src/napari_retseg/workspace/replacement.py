@@ -83,6 +83,7 @@ class Replacement(OpenedWorkspace, ABC):
         if not self.is_read_only:
             self.anchor.remove(self.anchor.folder(Path(PREDICTIONS, name)))
         self._predictions.forget(name)
+        self._costs.forget(name)
         if not case.bscans:
             return ""
         counted = (

@@ -9,6 +9,7 @@ from typing import Literal
 
 from napari_retseg.plural import agree, count_noun, plural
 from napari_retseg.ranking import rank_bscans
+from napari_retseg.workspace.cost import BscanCost, describe_seconds, expect_seconds
 from napari_retseg.workspace.entry import PredictedBscan, State
 
 BscanStatus = Literal["untouched", "predicted", "corrected", "confirmed"]
@@ -23,13 +24,15 @@ ENOUGH = 3
 class StripCell:
     """What one cell of the strip below the slider shows.
 
-    `uncertainty` is the prediction's score, 0 (sure) to 1; None where there is none.
+    `uncertainty` is the prediction's score, 0 (sure) to 1; None where there is none. `doubtful` is
+    the share of its A-scans with poor evidence, 0 to 1.
     """
 
     bscan: int
     status: BscanStatus
     is_heldout: bool
     uncertainty: float | None
+    doubtful: float = 0.0
 
 
 def make_strip(
@@ -38,6 +41,7 @@ def make_strip(
     states: Mapping[int, State],
     predicted: Mapping[int, float | None],
     heldout: Collection[int],
+    doubtful: Mapping[int, float] | None = None,
 ) -> tuple[StripCell, ...]:
     """Tell how far each B-scan of a scan is.
 
@@ -51,13 +55,17 @@ def make_strip(
         The score of each B-scan that a model predicted; None where it was not asked.
     heldout
         B-scans that are never trained on.
+    doubtful
+        The share of doubtful A-scans of those that have any.
     """
+    poor = doubtful or {}
     return tuple(
         StripCell(
             bscan=i,
             status=states.get(i, "predicted" if i in predicted else "untouched"),
             is_heldout=i in heldout,
             uncertainty=predicted.get(i),
+            doubtful=poor.get(i, 0.0),
         )
         for i in range(n_bscans)
     )
@@ -101,12 +109,18 @@ class NextBscan:
 
 
 def choose_next(
-    scans: Sequence[ScanReview], *, current: Place | None = None, seen: Collection[Place] = ()
+    scans: Sequence[ScanReview],
+    *,
+    current: Place | None = None,
+    seen: Collection[Place] = (),
+    costs: Collection[BscanCost] = (),
 ) -> NextBscan | None:
     """Choose the B-scan that is most worth labelling.
 
     Of the B-scans to train on, it is the one with the greatest product of uncertainty and
-    distance to all that are confirmed (:func:`napari_retseg.ranking.rank_bscans`). Without any
+    distance to all that are confirmed (:func:`napari_retseg.ranking.rank_bscans`). Once it was
+    measured how long B-scans of this model take, the seconds that each is expected to take stand
+    in place of its uncertainty: what is learnt there saves most of them elsewhere. Without any
     prediction it is the middle of the scan, then what lies farthest from the confirmed ones,
     in the scan whose patient has the fewest of them.
 
@@ -123,6 +137,8 @@ def choose_next(
         The B-scan in view, which is never the answer.
     seen
         B-scans that were offered before and left; they come again when no other is left.
+    costs
+        What B-scans have cost so far.
 
     Returns
     -------
@@ -131,8 +147,8 @@ def choose_next(
     """
     here = frozenset() if current is None else frozenset({current})
     passed = here.union(seen)
-    found = _choose(scans, passed, current)
-    return found if found is not None or passed == here else _choose(scans, here, current)
+    found = _choose(scans, passed, current, costs)
+    return found if found is not None or passed == here else _choose(scans, here, current, costs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +175,10 @@ class _Part:
 
 
 def _choose(
-    scans: Sequence[ScanReview], passed: Collection[Place], current: Place | None
+    scans: Sequence[ScanReview],
+    passed: Collection[Place],
+    current: Place | None,
+    costs: Collection[BscanCost],
 ) -> NextBscan | None:
     training, heldout = [], []
     for scan in scans:
@@ -175,7 +194,7 @@ def _choose(
         group = part.scan.group
         why = f"held out: {group} has {counts[group]} confirmed, scores need {ENOUGH}; {place}"
         return NextBscan(part.scan.name, bscan, why)
-    return _most_uncertain(training) or _spread(training, current)
+    return _most_worth(training, costs) or _spread(training, current)
 
 
 def _find_due(training: Sequence[_Part], heldout: Sequence[_Part]) -> list[_Part]:
@@ -196,8 +215,8 @@ def _count_groups(parts: Sequence[_Part]) -> Counter[str]:
     return counts
 
 
-def _most_uncertain(parts: Sequence[_Part]) -> NextBscan | None:
-    """Choose by score and descriptor among the B-scans that the same model predicted."""
+def _most_worth(parts: Sequence[_Part], costs: Collection[BscanCost]) -> NextBscan | None:
+    """Choose by seconds or score, and descriptor, among what the same model predicted."""
     left = [(part.scan, i) for part in parts for i in part.left]
     models: defaultdict[object, list[tuple[ScanReview, int]]] = defaultdict(list)
     for scan, i in left:
@@ -212,9 +231,11 @@ def _most_uncertain(parts: Sequence[_Part]) -> NextBscan | None:
     known = [(part.scan, i) for part in parts for i in part.known if i in part.scan.predicted]
     known = [(scan, i) for scan, i in known if _kind(scan.predicted[i]) == kind]
     points = [scan.predicted[i].descriptor for scan, i in known if scan.predicted[i].descriptor]
-    best = rank_bscans(scores, [one.descriptor or (0.0,) for one in said], known=points, n=1)[0]
+    seconds = expect_seconds(scores, costs, weights_id=said[0].weights_id)
+    worth = scores if seconds is None else seconds
+    best = rank_bscans(worth, [one.descriptor or (0.0,) for one in said], known=points, n=1)[0]
     scan, bscan = compared[best]
-    why = _say_uncertain(scores, best)
+    why = _say_uncertain(scores, best) if seconds is None else _say_seconds(seconds, best)
     if points and said[best].descriptor not in points:
         why += f", unlike {_say_known(known)}"
     if scan.states.get(bscan) == "corrected":
@@ -235,6 +256,14 @@ def _say_uncertain(scores: Sequence[float], best: int) -> str:
     if rank == 1:
         return f"most uncertain of {len(scores)} (uncertainty {scores[best]:.2f})"
     return f"number {rank} of {len(scores)} in uncertainty ({scores[best]:.2f})"
+
+
+def _say_seconds(seconds: Sequence[float], best: int) -> str:
+    text = f"about {describe_seconds(seconds[best])} to correct"
+    rank = 1 + sum(round(one) > round(seconds[best]) for one in seconds)
+    if len(seconds) == 1:
+        return f"the last one with a prediction ({text})"
+    return f"{text}, {'most' if rank == 1 else f'number {rank}'} of {len(seconds)}"
 
 
 def _say_known(known: Sequence[tuple[ScanReview, int]]) -> str:

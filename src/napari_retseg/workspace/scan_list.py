@@ -150,6 +150,7 @@ class ScanList(Replacement):
             self._book.change(drop=name)
             move_away(self.anchor, name, kept)
             self._predictions.forget(name)
+            self._costs.forget(name)
 
     def describe_scan(
         self,

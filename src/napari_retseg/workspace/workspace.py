@@ -12,6 +12,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.workspace import layout
 from napari_retseg.workspace.cases import CaseBook
 from napari_retseg.workspace.contents import check_trust, read_contents
+from napari_retseg.workspace.cost import BscanCost, describe_costs
 from napari_retseg.workspace.labelling import Labelling
 from napari_retseg.workspace.leftovers import clean
 from napari_retseg.workspace.removal import finish_removals
@@ -135,6 +136,41 @@ class Workspace(ScanList, Labelling, TrainingData):
         run = self.new_round()
         self.save_snapshot(run / layout.SNAPSHOT)
         return run
+
+    def costs(self) -> tuple[BscanCost, ...]:
+        """Return what each B-scan has cost on which work was measured."""
+        return self._costs.list()
+
+    def add_cost(self, name: str, bscan: int, *, seconds: float, edits: int) -> None:
+        """Add what a B-scan has cost since the last time.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be written.
+        """
+        said = self.predictions(name).get(bscan)
+        more = BscanCost(
+            scan=name,
+            bscan=bscan,
+            seconds=round(seconds, 1),
+            edits=edits,
+            round=len(self.rounds),
+            score=None if said is None else said.score,
+            weights_id="" if said is None else said.weights_id,
+        )
+        with self._changing():
+            self._costs.add(more)
+
+    def describe_cost(self) -> str:
+        """Say what a confirmed B-scan has cost, or why that is not known; empty: not measured."""
+        there = self._book.cases
+        confirmed = [
+            one
+            for one in self.costs()
+            if one.scan in there and self.states(one.scan).get(one.bscan) == "confirmed"
+        ]
+        return self._costs.problem or describe_costs(confirmed, n_rounds=len(self.rounds))
 
     def _keep_labels(self, why: str, name: str) -> None:
         RestorePoints(self).make(why, name=name)

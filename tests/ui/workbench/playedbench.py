@@ -27,8 +27,13 @@ class PlayedBench:
         self.viewer = ViewerModel()
         self.engine = PlayedEngine()
         self._posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        #: The time that the work is measured by.
+        self.seconds = 0.0
         self.bench = Workbench(
-            cast("Any", self.viewer), engine=cast("Engine", self.engine), post=self._posted.put
+            cast("Any", self.viewer),
+            engine=cast("Engine", self.engine),
+            post=self._posted.put,
+            now=lambda: self.seconds,
         )
         self.state = self.bench.state
         #: Checked as their docks do.

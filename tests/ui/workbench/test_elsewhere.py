@@ -26,7 +26,7 @@ def test_a_round_on_workers_elsewhere(
 ) -> None:
     address = remote.address
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (address, True))
-    clicker.click(clicker.dock.address_button)
+    clicker.dock.settings_button.address_wanted.emit()
     assert clicker.state.address == address
     clicker.wait(lambda: not workers("predict"))
     clicker.segment_all()

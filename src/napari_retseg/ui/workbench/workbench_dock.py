@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
+from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtGui import QCursor, QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_retseg.engine import Engine
@@ -35,14 +35,19 @@ from napari_retseg.ui.workbench.control.holding import name_heldout
 from napari_retseg.ui.workbench.dialogs.bench_dialogs import BenchDialogs
 from napari_retseg.ui.workbench.dialogs.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
-from napari_retseg.ui.workbench.focus import FocusKeeper
+from napari_retseg.ui.workbench.focus import FocusKeeper, find_canvas
+from napari_retseg.ui.workbench.panels.doubt_bar import DoubtBar
 from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
 from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
 from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
+from napari_retseg.ui.workbench.panels.settings_button import SettingsButton
 from napari_retseg.ui.workbench.panels.train_panels import ProgressPanel, RetrainPanel
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from napari_retseg.events import Runs
+    from napari_retseg.ui.workbench.control.labels_layer import Labels
 
 _REFRESH_MS = 100
 
@@ -72,7 +77,8 @@ class WorkbenchDock(QWidget):
         self.progress_panel = ProgressPanel(state)
         self.notice = make_text()
         self.dialogs = BenchDialogs(self, self.bench)
-        self._drawn = -1
+        self.doubt_bar: DoubtBar | None = None
+        self._drawn, self._pointer = -1, QPoint()
         self._lay_out()
         self._connect()
         self._connect_rounds()
@@ -96,11 +102,9 @@ class WorkbenchDock(QWidget):
             section.add(panel)
             self.sections[title] = section
         self.keys_button = make_button("Keys…", "Show the keyboard shortcuts")
-        self.address_button = make_button(
-            "Run on…", "Choose the computer for segmentation and training"
-        )
+        self.settings_button = SettingsButton()
         self.save_button = make_save_button()
-        buttons = make_row(self.save_button, self.keys_button, self.address_button)
+        buttons = make_row(self.save_button, self.keys_button, self.settings_button)
         lay_out_column(sections, *self.sections.values(), buttons, None, spacing=2)
         self._scroll = scroll = QScrollArea()
         scroll.setWidget(sections)
@@ -152,7 +156,9 @@ class WorkbenchDock(QWidget):
         self.save_button.clicked.connect(self._save)
         connect_square_button(scan.square_button, self._viewer)
         self.keys_button.clicked.connect(self.dialogs.show_keys)
-        self.address_button.clicked.connect(self.dialogs.ask_for_address)
+        self.settings_button.address_wanted.connect(self.dialogs.ask_for_address)
+        self.settings_button.measuring_switched.connect(bench.costing.switch)
+        bench.costing.switch(self.settings_button.is_measuring)
         bench.state.events.notice.connect(self._show_notice)
         bench.session.shown.connect(self._on_shown)
         bench.session.asked.connect(self.dialogs.ask_for_trust)
@@ -183,6 +189,9 @@ class WorkbenchDock(QWidget):
             events.sides,
         ):
             event.connect(self._show_summaries)
+        for event in (events.bscan, events.strip):
+            event.connect(self._show_doubtful)
+        self.bench.session.changed.connect(self._show_doubtful)
         self._timer = start_timer(self, _REFRESH_MS, self._refresh)
 
     def _bind_keys(self) -> Callable[[], None]:
@@ -267,6 +276,7 @@ class WorkbenchDock(QWidget):
     def _refresh(self) -> None:
         """Draw what has come since the last time; ten times a second at most."""
         self.bench.correcting.check()
+        self._note_pointer()
         state = self.bench.state
         saver = self.bench.session.saver
         state.unsaved = 0 if saver is None else saver.pending
@@ -276,6 +286,13 @@ class WorkbenchDock(QWidget):
                 self._drawn = progress
 
     # What the user does.
+
+    def _note_pointer(self) -> None:
+        """Know that the user is at work: the pointer moves in the viewer."""
+        before, self._pointer = self._pointer, QCursor.pos()
+        window = self.window()
+        if before != self._pointer and window is not None and window.isActiveWindow():
+            self.bench.costing.touch()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
         """Take files."""
@@ -332,10 +349,26 @@ class WorkbenchDock(QWidget):
         self.bench.predicting.refresh_models()
         self.closing.watch_window()
         self.focus.learn()
+        canvas = find_canvas(self)
+        if canvas is not None and self.doubt_bar is None:
+            self.doubt_bar = DoubtBar(canvas, self._viewer, self._find_doubtful)
+
+    def _find_doubtful(self) -> tuple[Labels, Runs] | None:
+        """Return the labels layer, and the doubtful A-scans of the B-scan in view."""
+        opened = self.bench.session.opened
+        if opened is None:
+            return None
+        return opened.labels, opened.loaded.doubtful.get(self.bench.state.bscan, ())
+
+    def _show_doubtful(self) -> None:
+        if self.doubt_bar is not None:
+            self.doubt_bar.follow()
 
     def _end(self) -> None:
         """Leave the viewer as it was without the workbench."""
         self._timer.stop()
+        if self.doubt_bar is not None:
+            self.doubt_bar.end()
         self._unbind()
         forget_dock(self._viewer, self)
 

@@ -174,14 +174,25 @@ def test_heldout_uncertainty_and_current_are_marked(strip: BscanStrip) -> None:
     look = read_look(strip)
     assert color_at(strip, 3, 8) == look.text
     assert color_at(strip, 4, 8) != look.text
-    assert color_at(strip, 5, 36) == look.uncertain
-    assert color_at(strip, 6, 36) != look.uncertain
-    assert color_at(strip, 6, 42) == look.uncertain
+    assert color_at(strip, 5, 39) == look.uncertain
+    assert color_at(strip, 6, 39) != look.uncertain
+    assert color_at(strip, 6, 45) == look.uncertain
     strip.set_current(10)
     image = strip.cells.grab().toImage()
     assert image.pixelColor(place(strip, 10, 1)) == QColor(look.text)
     strip.set_current(11)
     assert strip.cells.grab().toImage() != image
+
+
+def test_bscans_with_many_doubtful_ascans_are_marked(strip: BscanStrip) -> None:
+    few, many = replace(cell_of(1), doubtful=0.2), replace(cell_of(3), doubtful=0.21)
+    strip.set_cells(volume(28, a=few, b=many))
+    look = read_look(strip)
+    assert color_at(strip, 3, 34) == look.error
+    assert color_at(strip, 1, 34) != look.error
+    assert "1 doubtful" in strip.legend.text().replace("&nbsp;", " ")
+    told = strip.cells.describe(place(strip, 3))
+    assert told == "B-scan 3 of 0–27: untouched, 21% of the A-scans doubtful"
 
 
 def test_legend_counts_in_words(strip: BscanStrip) -> None:

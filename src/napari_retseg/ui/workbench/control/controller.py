@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from napari_retseg.ui.workbench.control.addresses import (
     remember_address,
 )
 from napari_retseg.ui.workbench.control.correcting import Correcting
+from napari_retseg.ui.workbench.control.costing import Costing
 from napari_retseg.ui.workbench.control.from_device import FromDevice
 from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.predicting import CONFIG, Predicting
@@ -65,10 +67,17 @@ class Workbench:
         Runs the jobs; closed with this.
     post
         Runs a function on the GUI's thread, soon; called on any thread.
+    now
+        Gives the time in seconds, to measure what correcting costs.
     """
 
     def __init__(
-        self, viewer: ViewerModel, *, engine: Engine, post: Callable[[Callable[[], None]], None]
+        self,
+        viewer: ViewerModel,
+        *,
+        engine: Engine,
+        post: Callable[[Callable[[], None]], None],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.session = Session(viewer, engine=engine, post=post)
         self.state = self.session.state
@@ -79,6 +88,7 @@ class Workbench:
         self.training = Retraining(self.session, self.predicting)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
+        self.costing = Costing(self.session, now=now)
         self._is_closed = False
         self.state.recent = tuple(recent())
         self.predicting.refresh_models()
@@ -107,6 +117,8 @@ class Workbench:
 
     def leave(self) -> None:
         """Close the open workspace, with all that is painted on disk."""
+        self.correcting.check()  # the last stroke is an edit, too
+        self.costing.leave()
         self.navigation.close_scan()
         self.correcting.forget()
         saver, workspace = self.session.saver, self.session.workspace
@@ -147,7 +159,7 @@ class Workbench:
         elif self.offered_address != self.state.address:
             session.notify(
                 f"This workspace was last run on {self.offered_address}. It now runs on this "
-                "computer. Press Run on to change that.",
+                "computer. Press Settings to change that.",
                 "warning",
             )
         else:
@@ -199,6 +211,8 @@ class Workbench:
         if self._is_closed:
             return
         self._is_closed = True
+        self.correcting.check()
+        self.costing.leave()
         self.navigation.close()
         self.scan_import.close()
         saver, workspace = self.session.saver, self.session.workspace

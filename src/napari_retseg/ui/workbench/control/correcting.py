@@ -162,7 +162,9 @@ class Correcting:
         if self._tracking.states.get(bscan) == "confirmed":
             return
         is_labelled = bscan in self._tracking.states
-        self._tracking.note(f"confirming B-scan {bscan}", [bscan], are_painted=not is_labelled)
+        self._tracking.note(
+            f"confirming B-scan {bscan}", [bscan], are_painted=not is_labelled, is_edit=False
+        )
         if not is_labelled:
             self._tracking.keep([bscan], f"confirm B-scan {bscan}")
             self._fill(opened, bscan)

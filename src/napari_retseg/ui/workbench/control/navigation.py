@@ -128,7 +128,8 @@ class Navigation:
         current = None if opened is None else (opened.name, self._state.bscan)
 
         def work() -> NextBscan | None:
-            return choose_next(self._review(workspace), current=current, seen=self._seen)
+            scans, costs = self._review(workspace), workspace.costs()
+            return choose_next(scans, current=current, seen=self._seen, costs=costs)
 
         self._correcting.flush_then(work, self._on_next)
 

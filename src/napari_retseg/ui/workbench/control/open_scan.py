@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.events import Runs, measure_share
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.aspect import aspect_of
 from napari_retseg.ui.layers import (
@@ -54,6 +55,8 @@ class Loaded:
         The uncertainty of each B-scan that a model has labelled; None where it was not measured.
     models
         ``weights_id`` of the model that has labelled each of these.
+    doubtful
+        Of those that have any, the runs of A-scans in which the evidence for the layers is poor.
     """
 
     name: str
@@ -63,6 +66,12 @@ class Loaded:
     prediction: NDArray[np.uint8]
     predicted: dict[int, float | None]
     models: dict[int, str] = field(default_factory=dict)
+    doubtful: dict[int, Runs] = field(default_factory=dict)
+
+    def doubtful_shares(self) -> dict[int, float]:
+        """Return the share of doubtful A-scans of each B-scan that has any, 0 to 1."""
+        width = self.labels.shape[-1]
+        return {bscan: measure_share(runs, width) for bscan, runs in self.doubtful.items()}
 
     def name_of(self, value: int) -> str:
         """Name a label value."""
@@ -92,6 +101,9 @@ def load(workspace: Workspace, name: str) -> Loaded:
         prediction=prediction,
         predicted={} if stored is None else {b: p.score for b, p in stored.bscans.items()},
         models={} if stored is None else {b: p.weights_id for b, p in stored.bscans.items()},
+        doubtful={}
+        if stored is None
+        else {b: p.doubtful for b, p in stored.bscans.items() if p.doubtful},
     )
 
 

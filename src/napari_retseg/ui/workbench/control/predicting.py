@@ -96,6 +96,7 @@ class Predicting(ModelRunner[ScanRun]):
                     model=run.choice.info,
                     uncertainty=event.uncertainty,
                     options=_OPTIONS,
+                    doubtful=event.doubtful,
                 ),
                 lambda _: self._session.written.emit(),
             )
@@ -108,6 +109,9 @@ class Predicting(ModelRunner[ScanRun]):
         plane(opened.loaded.prediction, bscan)[...] = event.labels
         opened.loaded.predicted[bscan] = None if found is None else found.score
         opened.loaded.models[bscan] = run.choice.info.weights_id
+        opened.loaded.doubtful.pop(bscan, None)
+        if event.doubtful:
+            opened.loaded.doubtful[bscan] = event.doubtful
         if opened.uncertainty is not None and found is not None:
             plane(opened.uncertainty.data, bscan)[...] = found.entropy
         if bscan == self._state.bscan:

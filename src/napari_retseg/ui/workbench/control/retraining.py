@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -331,7 +332,7 @@ class Retraining:
             self._session.notify("Training stopped. Press Resume to continue.")
             self.find_resumable()
         else:
-            self._session.submit(partial(read_verdict, run), partial(self._show_verdict, run))
+            self._session.submit(partial(self._judge, run), partial(self._show_verdict, run))
             self._session.notify("Training finished.")
 
     def _end(self) -> None:
@@ -347,6 +348,14 @@ class Retraining:
         self._predicting.choose_by_name(name)
         self._predicting.load_chosen()
         self._session.notify(f"Now using {name}. Segment again to see its predictions.")
+
+    def _judge(self, run: Path) -> Verdict:
+        """Read a run's verdict, and add what the labels have cost."""
+        verdict, workspace = read_verdict(run), self._session.workspace
+        cost = "" if workspace is None else workspace.describe_cost()
+        if not cost:
+            return verdict
+        return replace(verdict, remarks=(*verdict.remarks, f"Cost of the labels: {cost}."))
 
     def _show_verdict(self, run: Path, verdict: Verdict) -> None:
         self._session.state.judged, self._session.state.verdict = run, verdict

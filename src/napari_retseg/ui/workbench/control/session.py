@@ -64,6 +64,8 @@ class Session:
     changed = Signal(tuple)
     #: What the disk holds of labels or predictions has changed, and nothing waits to be written.
     written = Signal()
+    #: The user has changed labels: a stroke, an acceptance, a step back.
+    edited = Signal()
     #: Another scan is open, or none.
     shown = Signal()
     #: A :class:`TrustQuestion` is to be asked.

@@ -67,7 +67,7 @@ class Stepping:
             self._session.notify("Nothing to redo.")
 
     def _take(self, opened: OpenScan, step: Step, way: Way) -> Iterator[None]:
-        tracking, back, gone = self._tracking, Step(step.what), []
+        tracking, back, gone = self._tracking, Step(step.what, is_edit=step.is_edit), []
         unkept = tracking.unkept(step.patches)
         if unkept and way == "undo":
             tracking.keep(unkept, f"undo of {step.what}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -111,10 +111,14 @@ def keep_stroke(bscan: int, state: State | None, model: str, changes: Changes) -
 
 @dataclass
 class Step:
-    """One thing that was done, as a person counts: a stroke, an acceptance, a confirmation."""
+    """One thing that was done, as a person counts: a stroke, an acceptance, a confirmation.
+
+    `is_edit` tells whether it changes labels, which a confirmation does not.
+    """
 
     what: str
     patches: dict[int, Patch] = field(default_factory=dict)
+    is_edit: bool = True
 
     def add(self, patch: Patch) -> None:
         """Take in what a B-scan was; what was there before the step counts."""
@@ -128,10 +132,19 @@ class Step:
 
 
 class Steps:
-    """The steps of one scan that can be taken back, and those that can be taken again."""
+    """The steps of one scan that can be taken back, and those that can be taken again.
 
-    def __init__(self, *, budget: int = BUDGET) -> None:
+    Parameters
+    ----------
+    budget
+        Bytes that they may keep.
+    on_edit
+        Called when labels were changed, or a change was taken back or again.
+    """
+
+    def __init__(self, *, budget: int = BUDGET, on_edit: Callable[[], None] = lambda: None) -> None:
         self._budget = budget
+        self._on_edit = on_edit
         self._back: deque[Step] = deque()
         self._forth: deque[Step] = deque()
         #: How often it was gone back to what is on disk, further than these steps go.
@@ -143,6 +156,7 @@ class Steps:
         self.n_on_disk = 0
         self._back.append(step)
         self._trim()
+        self._tell(step)
 
     def take(self, way: Way) -> Step | None:
         """Give the next step in a direction; None where there is none."""
@@ -153,6 +167,11 @@ class Steps:
         """Take the step that undoes the one that was taken in a direction."""
         (self._forth if way == "undo" else self._back).append(step)
         self._trim()
+        self._tell(step)
+
+    def _tell(self, step: Step) -> None:
+        if step.is_edit:
+            self._on_edit()
 
     def _trim(self) -> None:
         """Forget the oldest steps where they take too much memory; never the last one."""

@@ -118,7 +118,10 @@ class Tracking:
         """The steps of the open scan."""
         opened = self._session.opened
         assert opened is not None
-        return self._steps.setdefault((opened.name, opened.loaded.labels.shape), Steps())
+        key = opened.name, opened.loaded.labels.shape
+        if key not in self._steps:
+            self._steps[key] = Steps(on_edit=self._session.edited.emit)
+        return self._steps[key]
 
     def show_strip(self) -> None:
         """Make the strip anew."""
@@ -130,6 +133,7 @@ class Tracking:
             states=self.states,
             predicted=opened.loaded.predicted,
             heldout=workspace.heldout(opened.name),
+            doubtful=opened.loaded.doubtful_shares(),
         )
 
     # Strokes.
@@ -265,15 +269,19 @@ class Tracking:
 
     # Changes that this program makes.
 
-    def note(self, what: str, bscans: Iterable[int], *, are_painted: bool = True) -> None:
+    def note(
+        self, what: str, bscans: Iterable[int], *, are_painted: bool = True, is_edit: bool = True
+    ) -> None:
         """Keep a step before it is done.
 
         Parameters
         ----------
         are_painted
             Whether pixels change, or states only.
+        is_edit
+            Whether it changes what the labels say.
         """
-        step = Step(what)
+        step = Step(what, is_edit=is_edit)
         for bscan in bscans:
             if are_painted:
                 self.add_bscan(step, bscan)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_retseg.events import POOR
 from napari_retseg.ui.numbering import name_bscan
 from napari_retseg.ui.plain import make_rich_text, make_tip
 from napari_retseg.ui.widgets.pieces import lay_out_column
@@ -23,9 +24,10 @@ from napari_retseg.ui.widgets.theme import (
 from napari_retseg.workspace import StripCell
 
 # rows of the strip from the top, in pixels
-_MARKER, _HELDOUT, _CELL, _UNCERTAIN = 7, 3, 20, 10
+_MARKER, _HELDOUT, _CELL, _DOUBT, _UNCERTAIN = 7, 3, 20, 3, 10
 _CELL_TOP = _MARKER + _HELDOUT + 2
-_UNCERTAIN_TOP = _CELL_TOP + _CELL + 2
+_DOUBT_TOP = _CELL_TOP + _CELL + 1
+_UNCERTAIN_TOP = _DOUBT_TOP + _DOUBT + 1
 _HEIGHT = _UNCERTAIN_TOP + _UNCERTAIN
 
 #: From this width on, cells are separated by a pixel.
@@ -199,6 +201,8 @@ def _paint(painter: QPainter, strip: StripCells, columns: list[Column], look: Lo
         height = _CELL * (level + 1) // len(STATUSES)
         color = QColor(look.status(STATUSES[level]))
         painter.fillRect(left, _CELL_TOP + _CELL - height, width, height, color)
+        if any(cell.doubtful > POOR for cell in cells):
+            painter.fillRect(left, _DOUBT_TOP, width, _DOUBT, QColor(look.error))
         worst = max((c.uncertainty for c in cells if c.uncertainty is not None), default=None)
         if worst is not None and most > 0:
             high = max(1, round(_UNCERTAIN * worst / most))
@@ -235,6 +239,8 @@ def _describe_cell(cell: StripCell, n_bscans: int) -> str:
         parts.append("held out")
     if cell.uncertainty is not None:
         parts.append(f"uncertainty {cell.uncertainty:.2f}")
+    if cell.doubtful:
+        parts.append(f"{cell.doubtful:.0%} of the A-scans doubtful")
     return ", ".join(parts)
 
 
@@ -249,6 +255,9 @@ def _describe_cells(cells: Sequence[StripCell], look: Look) -> str:
     n_heldout = sum(cell.is_heldout for cell in cells)
     if n_heldout:
         parts.append(f"━&nbsp;{n_heldout}&nbsp;held&nbsp;out")
+    n_doubtful = sum(cell.doubtful > POOR for cell in cells)
+    if n_doubtful:
+        parts.append(f'<span style="color:{look.error}">━</span>&nbsp;{n_doubtful}&nbsp;doubtful')
     if any(cell.uncertainty is not None for cell in cells):
         parts.append(f'<span style="color:{look.uncertain}">■</span>&nbsp;uncertainty')
     return "&ensp; ".join(parts)
