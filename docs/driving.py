@@ -6,15 +6,70 @@ typed into.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QComboBox, QScrollArea, QWidget
 
 TIMEOUT_S = 300.0
+
+
+@dataclass
+class Effort:
+    """What a hand has done since the script began.
+
+    Attributes
+    ----------
+    clicks, keys
+        Of the mouse, and keys pressed; a typed text is one.
+    scrolls
+        How often something had to be scrolled into view before it could be clicked.
+    travel_px
+        How far the pointer has gone, in pixels of the screen.
+    """
+
+    clicks: int = 0
+    keys: int = 0
+    scrolls: int = 0
+    travel_px: float = 0.0
+    _pointer: tuple[int, int] | None = None
+
+    def note(self, steps: Sequence[str]) -> None:
+        """Count what steps of xdotool do."""
+        words = list(steps)
+        while words:
+            word = words.pop(0)
+            if word == "mousemove":
+                place = (int(words.pop(0)), int(words.pop(0)))
+                if self._pointer is not None:
+                    self.travel_px += math.dist(self._pointer, place)
+                self._pointer = place
+            elif word == "click":
+                self.clicks += 1
+            elif word in ("key", "type"):
+                self.keys += 1
+
+    def since(self, before: Effort) -> dict[str, int]:
+        """Return what was done since then."""
+        return {
+            "clicks": self.clicks - before.clicks,
+            "keys": self.keys - before.keys,
+            "scrolls": self.scrolls - before.scrolls,
+            "travel_px": round(self.travel_px - before.travel_px),
+        }
+
+    def copy(self) -> Effort:
+        """Return what was done so far."""
+        return replace(self)
+
+
+#: Of the hand that drives this process.
+EFFORT = Effort()
 
 
 def click(widget: QWidget) -> None:
@@ -63,6 +118,8 @@ def show(widget: QWidget) -> None:
     while area is not None and not isinstance(area, QScrollArea):
         area = area.parentWidget()
     if isinstance(area, QScrollArea):
+        if widget.visibleRegion().boundingRect() != widget.rect():
+            EFFORT.scrolls += 1
         area.ensureWidgetVisible(widget)
     pause(0.1)
 
@@ -77,7 +134,9 @@ def take_picture(path: Path) -> None:
     """Save the whole screen, with the pointer out of the way."""
     screen = QApplication.primaryScreen()
     assert screen is not None
+    before = EFFORT.copy()
     run("xdotool", "mousemove", "700", str(screen.size().height() - 4))
+    EFFORT.__dict__.update(before.__dict__)  # no user does that
     pause(0.5)
     path.parent.mkdir(parents=True, exist_ok=True)
     # 256 colours are enough for a screen, and make a third of the file
@@ -86,6 +145,8 @@ def take_picture(path: Path) -> None:
 
 def run(*command: str) -> None:
     """Run a program while Qt works, and wait for its end."""
+    if command[0] == "xdotool":
+        EFFORT.note(command[1:])
     process = subprocess.Popen(command)  # noqa: S603 - fixed programs
     while process.poll() is None:
         QApplication.processEvents()

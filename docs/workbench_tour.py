@@ -2,7 +2,8 @@
 
 A workspace is made, a scan added and segmented; the three B-scans that Next proposes are outlined
 with the polygon tool along the labels that are known, and confirmed; a model is retrained and
-kept, and segments the rest. What is printed is how good the other B-scans were before and after.
+kept, and segments the rest. What is printed is how good the other B-scans were before and after,
+and what each part took of a user's hand.
 Needs an X display, xdotool, a window manager and ImageMagick's ``import``::
 
     xvfb-run -a -s "-screen 0 1366x768x24" sh -c "openbox & python docs/workbench_tour.py"
@@ -18,12 +19,16 @@ import argparse
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
 from driving import (
+    EFFORT,
     choose,
     click,
     click_places,
@@ -58,6 +63,7 @@ class Tour:
         self._work = work
         self._truth = read_labels(options.labels)
         self.frames: list[tuple[Path, float]] = []
+        self.effort: dict[str, Any] = {}
         self.viewer = napari.Viewer(show=False)
         self.viewer.theme = options.theme
         self.viewer.window._qt_window.showMaximized()
@@ -69,6 +75,14 @@ class Tour:
         pause(1.5)
         place.raise_()
         pause(0.5)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Note what a part of the round takes: clicks, keys, way of the pointer, seconds."""
+        before, began = EFFORT.copy(), time.monotonic()
+        yield
+        seconds = round(time.monotonic() - began, 1)
+        self.effort[name] = {**EFFORT.since(before), "seconds": seconds}
 
     def picture(self, name: str, seconds: float = 2.0) -> None:
         """Take a picture, which is also a frame of the film."""
@@ -215,18 +229,24 @@ def main() -> None:
         os.environ["NAPARI_RETSEG_STATE"] = str(Path(name) / "state")
         os.environ["NAPARI_RETSEG_MODELS"] = str(Path(name) / "models")
         tour = Tour(options, Path(name))
-        tour.start()
-        before = tour.segment()
+        with tour.part("open"):
+            tour.start()
+        with tour.part("segment"):
+            before = tour.segment()
         tour.picture("segmented")
-        done = tour.correct(options.bscans)
-        tour.retrain()
-        after = tour.segment()
+        with tour.part("correct and confirm"):
+            done = tour.correct(options.bscans)
+        with tour.part("retrain and keep"):
+            tour.retrain()
+        with tour.part("segment again"):
+            after = tour.segment()
         press("h")
         others = [bscan for bscan in before if bscan not in done]
         tour.dock.bench.navigation.go_to(others[len(others) // 2])
         tour.picture("after", 3.0)
         save_film(options.output / f"{options.prefix}.gif", tour.frames)
         found = {
+            "effort": tour.effort,
             "corrected": done,
             "others": others,
             "mean foreground Dice before": tour.describe(before, others),
