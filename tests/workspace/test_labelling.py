@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -286,3 +287,31 @@ def test_states_of_other_programs_are_kept_where_they_say_something(workspace: W
         assert opened.states("P1") == {1: "confirmed"}
         opened.write_labels("P1", 2, draw_plane(1), state="confirmed")
     assert json.loads(path.read_text())["modality"] == {"0": "OCT"}
+
+
+def test_a_changed_prediction_stays_that_of_its_model(workspace: Workspace) -> None:
+    model = PlayedModel()
+    said = {b: (draw_plane(b), None) for b in (0, 1)}
+    workspace.write_predictions("P1", said, model=model, options="o", doubtful={1: ((2, 5),)})
+    before = workspace.predictions("P1")
+    workspace.change_predictions("P1", {1: (draw_plane(7), (0,)), 2: (draw_plane(8), (0,))})
+    reopened = reopen(workspace)
+    known, found = reopened.predictions("P1"), reopened.read_prediction("P1")
+    assert found is not None
+    np.testing.assert_array_equal(found.labels[1], draw_plane(7))
+    assert known == {0: before[0], 1: replace(before[1], propagated=(0,))}
+    assert (known[1].model, known[1].options, known[1].doubtful) == (model.name, "o", ((2, 5),))
+    reopened.change_predictions("P1", {1: (draw_plane(1), ())})
+    assert reopened.predictions("P1") == before
+    reopened.close()
+
+
+@dataclass(frozen=True)
+class PlayedModel:
+    name: str = "tiny"
+    weights_id: str = "b" * 64
+
+
+def reopen(workspace: Workspace) -> Workspace:
+    workspace.close()
+    return Workspace.open(workspace.folder)

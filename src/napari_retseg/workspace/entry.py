@@ -90,6 +90,9 @@ class PredictedBscan:
         SHA-256 of the scan that it was shown; empty where that was not noted.
     doubtful
         Runs of A-scans in which the evidence for the layers is poor.
+    propagated
+        Confirmed B-scans whose corrections were carried over into these labels; empty where the
+        labels are the model's own.
     """
 
     score: float | None = None
@@ -99,6 +102,7 @@ class PredictedBscan:
     options: str = ""
     scan: str = ""
     doubtful: Runs = ()
+    propagated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

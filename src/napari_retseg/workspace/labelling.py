@@ -25,7 +25,7 @@ from napari_retseg.workspace.entry import (
     count_bscans,
 )
 from napari_retseg.workspace.layout import LABELS
-from napari_retseg.workspace.predictions import Predicted
+from napari_retseg.workspace.predictions import Changed, Predicted
 
 
 class Labelling(OpenedWorkspace):
@@ -200,6 +200,22 @@ class Labelling(OpenedWorkspace):
             self._predictions.write(
                 name, planes, model, scan=scan, options=options, doubtful=doubtful or {}
             )
+
+    def change_predictions(self, name: str, planes: Mapping[int, Changed]) -> None:
+        """Write other labels for predicted B-scans, each with those that it was corrected by.
+
+        The model, its options and its uncertainty stay as they are.
+
+        Raises
+        ------
+        InputError
+            Where they do not fit, or cannot be written.
+        """
+        with self._changing():
+            case = self._book.get(name)
+            for bscan, (plane, _) in planes.items():
+                self._check_plane(case, bscan, plane)
+            self._predictions.change(name, planes, scan=self.content_of(name))
 
     def _check_plane(self, case: Case, bscan: int, plane: Plane) -> None:
         shape = self._shape(case)

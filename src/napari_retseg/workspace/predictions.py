@@ -27,6 +27,8 @@ _UNCERTAINTY = "uncertainty"
 
 #: Labels of a B-scan, and how unsure the model is of them.
 Predicted = tuple[NDArray[np.uint8], BscanUncertainty | None]
+#: Other labels of a predicted B-scan, and the B-scans whose corrections were carried into them.
+Changed = tuple[NDArray[np.uint8], tuple[int, ...]]
 
 
 class _Bscan(BaseModel):
@@ -39,6 +41,7 @@ class _Bscan(BaseModel):
     options: str = ""
     scan: str = ""
     doubtful: Runs = ()
+    propagated: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=64)] = ()
 
 
 class _About(BaseModel):
@@ -152,6 +155,26 @@ class Predictions:
             bscans[bscan] = replace(own, score=score, descriptor=descriptor)
         self._write_about(name, folder, _Stored(model.weights_id, model.name, bscans))
 
+    def change(self, name: str, planes: Mapping[int, Changed], *, scan: str | None) -> None:
+        """Write other labels for B-scans that are predicted; what else is known of them stays.
+
+        B-scans of which nothing is known are left out.
+
+        Raises
+        ------
+        InputError
+            Where a file cannot be written.
+        """
+        folder, stored = self._anchor.folder(Path(PREDICTIONS, name)), self._stored(name)
+        known = self.bscans(name, scan)
+        chosen = {b: changed for b, changed in planes.items() if b in known}
+        others = {b: p for b, p in stored.bscans.items() if b not in chosen}
+        self._write_about(name, folder, replace(stored, bscans=others))
+        for bscan, (plane, _) in chosen.items():
+            write_plane(plane_path(folder, bscan), plane)
+        changed = {b: replace(known[b], propagated=sources) for b, (_, sources) in chosen.items()}
+        self._write_about(name, folder, replace(stored, bscans={**others, **changed}))
+
     def forget(self, name: str) -> None:
         """Read a scan's files again when they are asked for."""
         with self._lock:
@@ -202,6 +225,8 @@ def _encode(stored: _Stored) -> dict[str, Any]:
                 values[key] = value
         if found.doubtful:
             values["doubtful"] = [list(run) for run in found.doubtful]
+        if found.propagated:
+            values["propagated"] = list(found.propagated)
         bscans[str(bscan)] = values
     return {"weights_id": stored.weights_id, "model": stored.model, "bscans": bscans}
 

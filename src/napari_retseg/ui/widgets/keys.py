@@ -18,6 +18,7 @@ KEYS = {
     "undo": "U",
     "redo": "Shift+U",
     "ignore": "Q",
+    "propagate": "Shift+G",
 }
 #: What the card of keys says of each.
 MEANINGS = {
@@ -29,6 +30,7 @@ MEANINGS = {
     "undo": "undo one step, on any B-scan",
     "redo": "redo one step",
     "ignore": 'paint "not annotated"',
+    "propagate": "carry corrections to other predictions",
 }
 #: Keys that pick the classes, in their order. With Alt down, napari resizes the brush.
 CLASS_KEYS = tuple(f"Ctrl+{digit}" for digit in range(1, 10))

@@ -150,6 +150,8 @@ class WorkbenchDock(QWidget):
         review.toggle_button.clicked.connect(correcting.toggle_prediction)
         review.uncertainty_button.toggled.connect(bench.navigation.show_uncertainty)
         review.restore_button.clicked.connect(self.dialogs.show_points)
+        review.propagate_button.clicked.connect(bench.propagating.look)
+        bench.propagating.offered.connect(self.dialogs.show_offer)
         review.legend.class_picked.connect(correcting.paint_class)
         review.legend.hiding_toggled.connect(correcting.hide_class)
         review.legend.solo_toggled.connect(correcting.show_class_alone)
@@ -207,6 +209,7 @@ class WorkbenchDock(QWidget):
                 "undo": correcting.undo,
                 "redo": correcting.redo,
                 "ignore": correcting.paint_not_annotated,
+                "propagate": bench.propagating.look,
             },
             correcting.pick_class,
         )

@@ -22,6 +22,7 @@ from napari_retseg.ui.workbench.control.costing import Costing
 from napari_retseg.ui.workbench.control.from_device import FromDevice
 from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.predicting import CONFIG, Predicting
+from napari_retseg.ui.workbench.control.propagating import Propagating
 from napari_retseg.ui.workbench.control.retraining import Retraining
 from napari_retseg.ui.workbench.control.scan_import import ScanImport
 from napari_retseg.ui.workbench.control.session import Session
@@ -85,6 +86,7 @@ class Workbench:
         self.predicting = Predicting(self.session, self.correcting)
         self.weighing = Weighing(self.session, CONFIG)
         self.from_device = FromDevice(self.session, self.correcting)
+        self.propagating = Propagating(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
@@ -215,6 +217,7 @@ class Workbench:
         self.costing.leave()
         self.navigation.close()
         self.scan_import.close()
+        self.propagating.close()
         saver, workspace = self.session.saver, self.session.workspace
         grace = _GRACE_SECONDS if self.training.is_running else 0.0
         self.correcting.close()

@@ -16,7 +16,7 @@ from napari_retseg.ui.workbench.control.labels_layer import Hand
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session, T
 from napari_retseg.ui.workbench.control.stepping import Stepping
-from napari_retseg.ui.workbench.control.steps import Step
+from napari_retseg.ui.workbench.control.steps import PredictionPatch, Step
 from napari_retseg.ui.workbench.control.tracking import Tracking
 from napari_retseg.workspace import State
 
@@ -280,6 +280,12 @@ class Correcting:
             tracking.steps.push(step)
             tracking.store(opened, changed, "corrected")
         tell(len(changed))
+
+    def note_predictions(self, what: str, patches: Sequence[PredictionPatch]) -> None:
+        """Keep a step that has changed predictions, and no labels."""
+        self._tracking.settle()
+        step = Step(what, predictions=tuple(patches), is_edit=False)
+        self._tracking.steps.push(step)
 
     # Back and forth.
 

@@ -63,6 +63,7 @@ class FromDevice:
             plane(opened.loaded.prediction, bscan)[...] = labels
             opened.loaded.predicted[bscan] = None
             opened.loaded.models[bscan] = Device().weights_id
+            opened.loaded.propagated.pop(bscan, None)
             opened.loaded.doubtful.pop(bscan, None)
         opened.prediction.refresh()
         self._session.changed.emit(tuple(planes))

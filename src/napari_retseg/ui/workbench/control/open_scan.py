@@ -57,6 +57,8 @@ class Loaded:
         ``weights_id`` of the model that has labelled each of these.
     doubtful
         Of those that have any, the runs of A-scans in which the evidence for the layers is poor.
+    propagated
+        Of predictions that were corrected by other B-scans: by which.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Loaded:
     predicted: dict[int, float | None]
     models: dict[int, str] = field(default_factory=dict)
     doubtful: dict[int, Runs] = field(default_factory=dict)
+    propagated: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def doubtful_shares(self) -> dict[int, float]:
         """Return the share of doubtful A-scans of each B-scan that has any, 0 to 1."""
@@ -104,6 +107,9 @@ def load(workspace: Workspace, name: str) -> Loaded:
         doubtful={}
         if stored is None
         else {b: p.doubtful for b, p in stored.bscans.items() if p.doubtful},
+        propagated={}
+        if stored is None
+        else {b: p.propagated for b, p in stored.bscans.items() if p.propagated},
     )
 
 

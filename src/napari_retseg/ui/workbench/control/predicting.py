@@ -110,6 +110,7 @@ class Predicting(ModelRunner[ScanRun]):
         opened.loaded.predicted[bscan] = None if found is None else found.score
         opened.loaded.models[bscan] = run.choice.info.weights_id
         opened.loaded.doubtful.pop(bscan, None)
+        opened.loaded.propagated.pop(bscan, None)
         if event.doubtful:
             opened.loaded.doubtful[bscan] = event.doubtful
         if opened.uncertainty is not None and found is not None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from napari_retseg.ui.layers import plane
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
+from napari_retseg.ui.workbench.control.repredicting import note_propagated, write_predictions
 from napari_retseg.ui.workbench.control.session import Session
-from napari_retseg.ui.workbench.control.steps import Step, Way
+from napari_retseg.ui.workbench.control.steps import PredictionPatch, Step, Way
 from napari_retseg.ui.workbench.control.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -83,14 +84,28 @@ class Stepping:
                 tracking.put(opened, bscan, patch.state)
 
         yield from tracking.in_slices(list(step.patches), swap)
+        if step.predictions:
+            back.predictions = self._swap_predictions(opened, step)
         tracking.steps.give(way, back)
         self._session.flush_then(lambda: None)
         tracking.clear_on_disk(opened, gone)
         tracking.show(opened, list(step.patches))
         self._show_step(opened, step, way)
 
+    def _swap_predictions(self, opened: OpenScan, step: Step) -> tuple[PredictionPatch, ...]:
+        """Put predictions back as they were, but for those that were made anew since."""
+        found: list[PredictionPatch] = []
+        for patch in step.predictions:
+            known = opened.loaded.propagated.get(patch.bscan, ())
+            back = patch.swap(opened.prediction_of(patch.bscan), known)
+            if back is not None:
+                note_propagated(opened, patch.bscan, patch.propagated)
+                found.append(back)
+        write_predictions(self._session, opened, [patch.bscan for patch in found])
+        return tuple(found)
+
     def _show_step(self, opened: OpenScan, step: Step, way: Way) -> None:
-        bscans = sorted(step.patches)
+        bscans = sorted({*step.patches, *(patch.bscan for patch in step.predictions)})
         if bscans and opened.current_bscan() not in bscans:
             opened.go_to(bscans[0])
         done = "Undone" if way == "undo" else "Redone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -103,6 +104,61 @@ class Patch:
         return Patch(self.bscan, state, model, self.flat, values)
 
 
+@dataclass(frozen=True)
+class PredictionPatch:
+    """What the prediction of a B-scan was before a step.
+
+    Attributes
+    ----------
+    flat, values
+        Places of the pixels in C order, and their values.
+    propagated
+        The B-scans that it had been corrected by.
+    then
+        CRC-32 of the prediction as the step left it: another one is not touched.
+    """
+
+    bscan: int
+    flat: NDArray[np.int32]
+    values: NDArray[np.uint8]
+    propagated: tuple[int, ...]
+    then: int
+
+    @classmethod
+    def of_planes(
+        cls,
+        bscan: int,
+        before: NDArray[np.uint8],
+        after: NDArray[np.uint8],
+        propagated: tuple[int, ...],
+    ) -> PredictionPatch:
+        """Keep what differs between two planes."""
+        flat = np.flatnonzero(before != after).astype(np.int32)
+        places = np.unravel_index(flat, before.shape)
+        return cls(bscan, flat, before[places], propagated, _sum_up(after))
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes in memory."""
+        return self.flat.nbytes + self.values.nbytes
+
+    def swap(self, plane: NDArray[np.uint8], propagated: tuple[int, ...]) -> PredictionPatch | None:
+        """Put what was there back, in place; return the patch that undoes this.
+
+        None where the B-scan has another prediction by now, which stays.
+        """
+        if _sum_up(plane) != self.then:
+            return None
+        places = np.unravel_index(self.flat, plane.shape)
+        values = plane[places]
+        plane[places] = self.values
+        return PredictionPatch(self.bscan, self.flat, values, propagated, _sum_up(plane))
+
+
+def _sum_up(plane: NDArray[np.uint8]) -> int:
+    return zlib.crc32(plane.tobytes())
+
+
 def keep_stroke(bscan: int, state: State | None, model: str, changes: Changes) -> Patch:
     """Keep what a stroke has painted over."""
     flat = changes.flat.astype(np.int32)
@@ -113,11 +169,13 @@ def keep_stroke(bscan: int, state: State | None, model: str, changes: Changes) -
 class Step:
     """One thing that was done, as a person counts: a stroke, an acceptance, a confirmation.
 
-    `is_edit` tells whether it changes labels, which a confirmation does not.
+    `is_edit` tells whether it changes labels, which a confirmation does not. `predictions` is what
+    it has changed of the predictions.
     """
 
     what: str
     patches: dict[int, Patch] = field(default_factory=dict)
+    predictions: tuple[PredictionPatch, ...] = ()
     is_edit: bool = True
 
     def add(self, patch: Patch) -> None:
@@ -128,7 +186,8 @@ class Step:
     @property
     def n_bytes(self) -> int:
         """What it takes in memory."""
-        return sum(patch.n_bytes for patch in self.patches.values())
+        labels = sum(patch.n_bytes for patch in self.patches.values())
+        return labels + sum(patch.n_bytes for patch in self.predictions)
 
 
 class Steps:

@@ -21,10 +21,12 @@ from napari_retseg.ui.widgets.pieces import ask
 from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import Holding
+from napari_retseg.ui.workbench.control.propagating import Offer
 from napari_retseg.ui.workbench.control.session import TrustQuestion
 from napari_retseg.ui.workbench.dialogs.augmentations import AugmentPreview
 from napari_retseg.ui.workbench.dialogs.choice_window import PointsWindow, VersionsWindow
 from napari_retseg.ui.workbench.dialogs.heldout_window import HeldoutWindow
+from napari_retseg.ui.workbench.dialogs.propagation_window import PropagationWindow
 from napari_retseg.workspace import RestorePoint
 
 
@@ -95,6 +97,13 @@ class BenchDialogs:
         points, unreadable = found
         window = PointsWindow(points, unreadable, parent=self._dock)
         window.chosen.connect(self._bench.correcting.restore)
+        self._show(window)
+
+    def show_offer(self, offer: Offer) -> None:
+        """Show what Propagate would change, and take the user's choice."""
+        window = PropagationWindow(offer.proposals, offer.layers, parent=self._dock)
+        window.chosen.connect(partial(self._bench.propagating.apply, offer))
+        window.bscan_picked.connect(self._bench.navigation.go_to)
         self._show(window)
 
     def show_models(self) -> None:

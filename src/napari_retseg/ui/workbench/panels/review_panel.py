@@ -40,6 +40,7 @@ class ReviewPanel(QWidget):
             self._make_accept_row(),
             self.next_text,
             make_row(self.toggle_button, self.uncertainty_button),
+            self.propagate_button,
             make_row(self.ignore_button, self.clear_button),
             make_row(self.undo_button, self.redo_button, self.restore_button),
             self.saved_text,
@@ -86,6 +87,11 @@ class ReviewPanel(QWidget):
         self.undo_button = make_button("Undo", "Undo one step, on any B-scan", key=KEYS["undo"])
         self.redo_button = make_button("Redo", "Redo one step", key=KEYS["redo"])
         self.restore_button = make_button("History…", "Restore an earlier state of the labels")
+        self.propagate_button = make_button(
+            "Propagate…",
+            "Correct the predictions of other B-scans as the confirmed ones were corrected",
+            key=KEYS["propagate"],
+        )
         self.next_text = make_text()
         self.saved_text = make_text()
 
@@ -143,6 +149,7 @@ class ReviewPanel(QWidget):
             self.undo_button,
             self.redo_button,
             self.restore_button,
+            self.propagate_button,
         ):
             button.setEnabled(self._state.can_edit)
         for button in (self.toggle_button, self.uncertainty_button):
