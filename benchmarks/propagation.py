@@ -96,10 +96,15 @@ def _count(tally: Tally, planted: Planted, bscan: int, after: NDArray[np.uint8])
 
 
 def _measure_rows(labels: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Rows by which each boundary lies too deep, NaN where the truth does not show it."""
+    """Rows by which each boundary lies too deep, NaN where the truth does not show it.
+
+    In a pocket a boundary counts at the place that is nearest to the truth, as in scores.
+    """
     reference = boundaries_of_labels(truth, LAYERS)
     seen = np.where(reference.is_ordered, reference.visible_rows(), np.nan)
-    return boundaries_of_labels(labels, LAYERS).rows - seen
+    found = boundaries_of_labels(labels, LAYERS)
+    nearest = np.clip(seen, found.highest_rows(), found.rows)
+    return np.where(np.isfinite(found.rows), nearest, found.rows) - seen
 
 
 def _measure_dice(labels: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.repredicting import note_propagated, write_predictions
 from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.steps import PredictionPatch
+
+
+#: Seconds between two lines about how far it is: each has the dock laid out anew.
+_TELL_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +163,17 @@ class Propagating:
         self, propagation: Propagation, targets: list[int], cancel: CancelToken
     ) -> tuple[dict[int, Proposal], dict[int, NDArray[np.uint8]]]:
         """Compare B-scan by B-scan, on the thread of this."""
-        proposals, before = {}, {}
+        proposals, before, told = {}, {}, time.monotonic()
         for done, (bscan, proposal) in enumerate(propagation.propose(targets), start=1):
             if cancel.is_cancelled():
                 break
             if proposal is not None:
                 proposals[bscan] = proposal
                 before[bscan] = propagation.prediction(bscan).copy()
-            text = f"Comparing B-scans… {done} of {len(targets)}"
-            self._session.post(partial(self._tell, cancel, text))
+            if time.monotonic() - told > _TELL_S:
+                told = time.monotonic()
+                text = f"Comparing B-scans… {done} of {len(targets)}"
+                self._session.post(partial(self._tell, cancel, text))
         return proposals, before
 
     def _tell(self, cancel: CancelToken, text: str) -> None:

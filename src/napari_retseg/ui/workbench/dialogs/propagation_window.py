@@ -51,6 +51,7 @@ class PropagationWindow(QDialog):
         names = name_boundaries(layers)
         self.tree = QTreeWidget()
         self.tree.setRootIsDecorated(False)
+        self.tree.setAlternatingRowColors(True)
         self.tree.setHeaderLabels(list(_COLUMNS))
         self.tree.setAccessibleName("B-scans that would change")
         for bscan, proposal in sorted(proposals.items()):
@@ -107,7 +108,7 @@ def describe_proposal(proposal: Proposal, names: Sequence[str]) -> str:
 
 
 def _make_row(bscan: int, proposal: Proposal, names: Sequence[str]) -> QTreeWidgetItem:
-    sources = ", ".join(str(source) for source in proposal.sources)
+    sources = ", ".join(str(source) for source in sorted(proposal.sources))
     row = QTreeWidgetItem(
         [str(bscan), make_visible(describe_proposal(proposal, names), keep="\n"), sources]
     )
