@@ -27,7 +27,6 @@ from napari_retseg.ui.workbench.control.repredicting import note_propagated, wri
 from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.steps import PredictionPatch
 
-
 #: Seconds between two lines about how far it is: each has the dock laid out anew.
 _TELL_S = 1.0
 
