@@ -36,6 +36,15 @@ def test_curves_are_nearer_to_the_truth_than_the_steps(rng: np.random.Generator)
     assert np.abs(curves - true).mean() < 0.7 * np.abs(found.rows + 0.5 - true).mean()
 
 
+def test_a_boundary_goes_straight_on_behind_fluid() -> None:
+    rows = np.repeat(np.array([[10], [40], [70], [80], [90]], np.float32), 200, axis=1)
+    labels = labels_of_boundaries(rows, ORDER, depth=DEPTH)
+    labels[30:60, 80:120] = 9
+    found = boundaries_of_labels(labels, ORDER)
+    assert (found.rows[1, 80:120] == 59).all()
+    np.testing.assert_allclose(make_curves(found, depth=DEPTH)[1], 40.5, atol=0.02)
+
+
 def make_labels(rows: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
     labels = labels_of_boundaries(rows, ORDER, depth=DEPTH)
     labels[40:60, 30:50], labels[:, 100:104], labels[70:80, 60:70] = 9, 255, 0

@@ -13,10 +13,14 @@ from napari_retseg.layers import LayerMap, labels_of_boundaries
 #: A-scans over which the steps of a label map are smoothed, and rows by which a curve may then
 #: lie beside the middle of its step: it draws the same labels.
 _SIGMA, _MOST = 3.0, 0.49
+#: Parts of a pixel that are told apart: half a pixel more or less is exactly that.
+_PARTS = np.float32(64)
 
 
 def make_curves(found: LayerMap, *, depth: int) -> NDArray[np.float32]:
     """Make smooth curves of the boundaries of a label map.
+
+    Where a pocket of fluid hides a boundary, it goes straight on as far as that is in the pocket.
 
     Returns
     -------
@@ -25,15 +29,32 @@ def make_curves(found: LayerMap, *, depth: int) -> NDArray[np.float32]:
         as `found`. Equal where a layer is absent, NaN in an A-scan without layers.
     """
     known = np.isfinite(found.rows[0])
-    steps = np.where(known, found.rows + np.float32(0.5), 0).astype(np.float32)
+    lowest = np.where(known, found.rows + np.float32(0.5), 0).astype(np.float32)
+    highest = np.where(known, found.highest_rows() + np.float32(0.5), 0).astype(np.float32)
+    steps = _go_straight(lowest, highest, known)
     weight = ndimage.gaussian_filter1d(known.astype(np.float32), _SIGMA, mode="nearest")
     smooth = ndimage.gaussian_filter1d(steps, _SIGMA, axis=-1, mode="nearest")
     smooth /= np.maximum(weight, np.float32(1e-6))
-    curves = np.clip(smooth, steps - np.float32(_MOST), steps + np.float32(_MOST))
+    curves: NDArray[np.float32] = np.clip(
+        smooth, highest - np.float32(_MOST), lowest + np.float32(_MOST)
+    )
+    np.maximum.accumulate(curves, axis=0, out=curves)
     for k in range(1, len(curves)):
-        curves[k] = np.where(steps[k] == steps[k - 1], curves[k - 1], curves[k])
-    curves = np.clip(curves, -0.5, depth - 0.5)
-    return np.where(known, curves, np.float32(np.nan))
+        curves[k] = np.where(lowest[k] == lowest[k - 1], curves[k - 1], curves[k])
+    np.clip(curves, -0.5, depth - 0.5, out=curves)
+    return np.where(known, np.round(curves * _PARTS) / _PARTS, np.float32(np.nan))
+
+
+def _go_straight(
+    lowest: NDArray[np.float32], highest: NDArray[np.float32], known: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Rows that are known, and straight lines between them where a pocket hides a boundary."""
+    steps, at = lowest.copy(), np.arange(len(known))
+    for row, low, high in zip(steps, lowest, highest, strict=True):
+        seen = known & (low == high)
+        if seen.any() and not seen.all():
+            row[:] = np.clip(np.interp(at, at[seen], low[seen]), high, low)
+    return steps
 
 
 def redraw(

@@ -39,7 +39,7 @@ FUNDUS_PLACE = "retseg_fundus_place"
 
 #: The axes of a B-scan and of a volume.
 AXES: dict[int, tuple[Axis, ...]] = {2: ("depth", "width"), 3: ("bscan", "depth", "width")}
-_IGNORE_RGBA = (0.5, 0.5, 0.5, 1.0)
+_IGNORE_RGB = (0.5, 0.5, 0.5)
 
 
 def make_name(text: str) -> str:
@@ -140,10 +140,12 @@ def are_turned(one: Layer, other: Layer) -> bool:
     return not np.allclose(directions[0], directions[1], atol=0.1)
 
 
-def make_colormap(classes: LabelSet, *, hidden: Container[int] = ()) -> DirectLabelColormap:
+def make_colormap(
+    classes: LabelSet, *, hidden: Container[int] = (), alpha: float = 1.0
+) -> DirectLabelColormap:
     """Return the classes' colours; background and unknown values are transparent, 255 is grey.
 
-    Classes whose value is `hidden` are transparent, too.
+    Classes whose value is `hidden` are transparent, too. The others have this `alpha`.
     """
     from napari.utils.colormaps import DirectLabelColormap
 
@@ -153,9 +155,11 @@ def make_colormap(classes: LabelSet, *, hidden: Container[int] = ()) -> DirectLa
     colors[0] = clear
     for label_class in classes.foreground:
         rgb = np.array(label_class.rgb, dtype=np.float32) / 255
-        seen = clear if label_class.value in hidden else np.append(rgb, np.float32(1))
+        seen = clear if label_class.value in hidden else np.append(rgb, np.float32(alpha))
         colors[label_class.value] = seen
-    colors[IGNORE] = clear if IGNORE in hidden else np.array(_IGNORE_RGBA, dtype=np.float32)
+    colors[IGNORE] = (
+        clear if IGNORE in hidden else np.array((*_IGNORE_RGB, alpha), dtype=np.float32)
+    )
     return DirectLabelColormap(color_dict=colors)
 
 

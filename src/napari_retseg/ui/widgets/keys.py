@@ -32,6 +32,36 @@ MEANINGS = {
     "ignore": 'paint "not annotated"',
     "propagate": "carry corrections to other predictions",
 }
+#: The same of the boundaries, once they are shown.
+CURVE_KEYS = {
+    "curves": "W",
+    "lift": "Up",
+    "lower": "Down",
+    "above": "Shift+Up",
+    "below": "Shift+Down",
+    "wider": "Shift+Right",
+    "narrower": "Shift+Left",
+    "remove": "Shift+D",
+    "restore": "Shift+B",
+}
+CURVE_MEANINGS = {
+    "curves": "edit the boundaries, or paint again",
+    "lift": "lift the chosen boundary by half a pixel",
+    "lower": "lower it by half a pixel",
+    "above": "choose the boundary above",
+    "below": "choose the boundary below",
+    "wider": "let a drag reach further",
+    "narrower": "let a drag reach less far",
+    "remove": "take the layer at the pointer away",
+    "restore": "bring back a layer that is absent there",
+}
+#: What the mouse does with a boundary.
+CURVE_MOUSE = (
+    ("drag", "move a boundary; it snaps beside the pointer"),
+    ("Shift+drag", "move it without snapping"),
+    ("Ctrl+drag", "draw along it; with Shift without snapping"),
+    ("wheel", "near a boundary: how far a drag reaches"),
+)
 #: Keys that pick the classes, in their order. With Alt down, napari resizes the brush.
 CLASS_KEYS = tuple(f"Ctrl+{digit}" for digit in range(1, 10))
 
@@ -46,7 +76,7 @@ def bind_keys(
     Parameters
     ----------
     actions
-        What each name of :data:`KEYS` does.
+        What each name of :data:`KEYS` and :data:`CURVE_KEYS` does.
     pick_class
         Called with the index of a foreground class.
 
@@ -55,7 +85,8 @@ def bind_keys(
     callable
         Takes them away again.
     """
-    bound = {KEYS[name]: _ignore_viewer(action) for name, action in actions.items()}
+    keys = KEYS | CURVE_KEYS
+    bound = {keys[name]: _ignore_viewer(action) for name, action in actions.items()}
     for index, key in enumerate(CLASS_KEYS):
         bound[key] = _ignore_viewer(lambda k=index: pick_class(k))  # type: ignore[misc]
     for key, function in bound.items():

@@ -32,6 +32,7 @@ from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.widgets.theme import color_text, read_look
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import name_heldout
+from napari_retseg.ui.workbench.curve_view import CurveView
 from napari_retseg.ui.workbench.dialogs.bench_dialogs import BenchDialogs
 from napari_retseg.ui.workbench.dialogs.closing import Closing
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
@@ -83,6 +84,7 @@ class WorkbenchDock(QWidget):
         self._connect()
         self._connect_rounds()
         self._unbind = self._bind_keys()
+        self.curve_view = CurveView(self, self._viewer, self.bench)
         self.closing = Closing(self, self.bench, self._viewer, end=self._end)
         self.focus = FocusKeeper(self)
         self._show_notice()
@@ -145,6 +147,8 @@ class WorkbenchDock(QWidget):
         review.next_button.clicked.connect(bench.navigation.go_next)
         review.ignore_button.clicked.connect(correcting.paint_not_annotated)
         review.clear_button.clicked.connect(correcting.clear)
+        review.curves_button.clicked.connect(bench.curves.toggle)
+        review.curves_button.clicked.connect(review.show_curves)
         review.undo_button.clicked.connect(correcting.undo)
         review.redo_button.clicked.connect(correcting.redo)
         review.toggle_button.clicked.connect(correcting.toggle_prediction)
@@ -197,7 +201,7 @@ class WorkbenchDock(QWidget):
         self._timer = start_timer(self, _REFRESH_MS, self._refresh)
 
     def _bind_keys(self) -> Callable[[], None]:
-        correcting, bench = self.bench.correcting, self.bench
+        correcting, bench, curves = self.bench.correcting, self.bench, self.bench.curves
         return bind_keys(
             self._viewer,
             {
@@ -210,6 +214,7 @@ class WorkbenchDock(QWidget):
                 "redo": correcting.redo,
                 "ignore": correcting.paint_not_annotated,
                 "propagate": bench.propagating.look,
+                **curves.actions(),
             },
             correcting.pick_class,
         )
@@ -280,6 +285,7 @@ class WorkbenchDock(QWidget):
         """Draw what has come since the last time; ten times a second at most."""
         self.bench.correcting.check()
         self._note_pointer()
+        self.bench.curves.check()
         state = self.bench.state
         saver = self.bench.session.saver
         state.unsaved = 0 if saver is None else saver.pending
@@ -373,6 +379,7 @@ class WorkbenchDock(QWidget):
         if self.doubt_bar is not None:
             self.doubt_bar.end()
         self._unbind()
+        self.curve_view.close()
         forget_dock(self._viewer, self)
 
 

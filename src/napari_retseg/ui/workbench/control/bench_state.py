@@ -35,6 +35,8 @@ class BenchState(PredictState):
         Of the open scan; None: none is open.
     picked, hidden
         The class value that is painted with (-1: none), and those that are not shown.
+    shows_curves
+        Whether the boundaries of the B-scan in view are shown, to be edited.
     next_text
         Why the B-scan in view was chosen as the next one to label.
     has_device_layers
@@ -69,6 +71,7 @@ class BenchState(PredictState):
     classes: LabelSet | None = None
     picked: int = -1
     hidden: frozenset[int] = frozenset()
+    shows_curves: bool = False
     next_text: str = ""
     has_device_layers: bool = False
     unsaved: int = 0

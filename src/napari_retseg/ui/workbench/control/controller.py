@@ -19,6 +19,8 @@ from napari_retseg.ui.workbench.control.addresses import (
 )
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.costing import Costing
+from napari_retseg.ui.workbench.control.curve_editing import CurveEditing
+from napari_retseg.ui.workbench.control.curve_mouse import CurveMouse
 from napari_retseg.ui.workbench.control.from_device import FromDevice
 from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.predicting import CONFIG, Predicting
@@ -83,6 +85,8 @@ class Workbench:
         self.session = Session(viewer, engine=engine, post=post)
         self.state = self.session.state
         self.correcting = Correcting(self.session)
+        self.curves = CurveEditing(self.session, self.correcting.drawing)
+        self.curve_mouse = CurveMouse(self.session, self.curves)
         self.predicting = Predicting(self.session, self.correcting)
         self.weighing = Weighing(self.session, CONFIG)
         self.from_device = FromDevice(self.session, self.correcting)
@@ -215,6 +219,8 @@ class Workbench:
         self._is_closed = True
         self.correcting.check()
         self.costing.leave()
+        self.curve_mouse.close()
+        self.curves.close()
         self.navigation.close()
         self.scan_import.close()
         self.propagating.close()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.layers import plane
+from napari_retseg.ui.workbench.control.drawing import Drawing
 from napari_retseg.ui.workbench.control.labels_layer import Hand
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.session import Session, T
@@ -36,6 +37,7 @@ class Correcting:
         self._session = session
         self._tracking = Tracking(session)
         self._stepping = Stepping(session, self._tracking)
+        self.drawing = Drawing(session, self._tracking)
 
     # The open scan.
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: Of the prediction where there are no labels, and of its outlines where there are some.
 _OPACITY = {False: 0.35, True: 0.9}
 _OUTLINE = 2
+#: Of the classes' colours while boundaries are edited.
+_FAINT = 0.3
 
 
 class Showing:
@@ -37,6 +39,7 @@ class Showing:
         self._opened: OpenScan | None = None
         session.viewer.dims.events.ndisplay.connect(self.settle)
         session.state.events.hidden.connect(self.color)
+        session.state.events.shows_curves.connect(self.color)
 
     def begin(self, opened: OpenScan) -> None:
         """Look after a scan that was opened."""
@@ -55,6 +58,7 @@ class Showing:
         self.end()
         self._session.viewer.dims.events.ndisplay.disconnect(self.settle)
         self._session.state.events.hidden.disconnect(self.color)
+        self._session.state.events.shows_curves.disconnect(self.color)
 
     def is_seen(self, bscan: int) -> bool:
         """Whether a B-scan shows its prediction in place of labels."""
@@ -101,9 +105,12 @@ class Showing:
         """Give the layers the colours of the classes that are not hidden."""
         opened = self._opened
         if opened is not None:
-            hidden = self._session.state.hidden
+            state = self._session.state
+            alpha = _FAINT if state.shows_curves else 1.0
             for layer in (opened.prediction, opened.labels):
-                layer.colormap = make_colormap(opened.loaded.classes, hidden=hidden)
+                layer.colormap = make_colormap(
+                    opened.loaded.classes, hidden=state.hidden, alpha=alpha
+                )
 
     def _has_labels(self) -> bool:
         """Whether the B-scan in view has labels; a view in 3D shows all predictions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class Tracking:
         self._strokes: Strokes | None = None
         self._steps: dict[tuple[str, tuple[int, ...]], Steps] = {}
         self._stroke: Step | None = None
+        self._stroke_name = ""
         self._is_drawing, self._is_ended, self._changed_at = False, False, 0.0
         #: Pixels that were erased by hand since the scan was opened: nothing fills them.
         self._erased: dict[int, NDArray[np.bool_]] = {}
@@ -152,6 +154,17 @@ class Tracking:
         self.check()
         self._end_stroke()
 
+    @contextmanager
+    def naming(self, what: str) -> Iterator[None]:
+        """Take what changes in the labels meanwhile for one stroke of this name."""
+        self.settle()
+        self._stroke_name = what
+        try:
+            yield
+            self.settle()
+        finally:
+            self._stroke_name = ""
+
     def before_edit(self, bscans: Collection[int]) -> None:
         """Let B-scans that show a prediction begin with it: they are about to be painted on."""
         opened = self._session.opened
@@ -211,7 +224,7 @@ class Tracking:
         if bscan not in self._kept:
             self.keep([bscan], f"paint on B-scan {bscan}")
         if self._stroke is None:
-            self._stroke = Step(f"painting on B-scan {bscan}")
+            self._stroke = Step(self._stroke_name or f"painting on B-scan {bscan}")
         if bscan not in self.states:
             self._stroke.add(Patch(bscan, None, "", None, None))
         return self._stroke

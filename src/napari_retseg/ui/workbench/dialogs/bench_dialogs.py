@@ -16,7 +16,14 @@ from napari_retseg.models import CARD, ModelInfo, Version
 from napari_retseg.models.archive import LARGEST_CARD
 from napari_retseg.models.description import check_links
 from napari_retseg.regular import read_limited
-from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.ui.widgets.keys import (
+    CLASS_KEYS,
+    CURVE_KEYS,
+    CURVE_MEANINGS,
+    CURVE_MOUSE,
+    KEYS,
+    MEANINGS,
+)
 from napari_retseg.ui.widgets.pieces import ask
 from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
 from napari_retseg.ui.workbench.control.controller import Workbench
@@ -56,7 +63,9 @@ class BenchDialogs:
         """Show the card of the keys."""
         rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
         rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint class 1 to 9"))
-        self._show(KeysCard({"In the viewer": rows}, parent=self._dock))
+        curves = [(CURVE_KEYS[name], CURVE_MEANINGS[name]) for name in CURVE_KEYS]
+        groups = {"In the viewer": rows, "Boundaries": [*curves, *CURVE_MOUSE]}
+        self._show(KeysCard(groups, parent=self._dock))
 
     def show_card(self) -> None:
         """Show the card of the chosen model."""

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QMenu, QWidget
 from napari_retseg.classes import LabelSet
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.widgets.keys import KEYS
+from napari_retseg.ui.widgets.keys import CURVE_KEYS, KEYS
 from napari_retseg.ui.widgets.pieces import (
     add_action,
     lay_out_column,
@@ -39,7 +39,7 @@ class ReviewPanel(QWidget):
             self.legend,
             self._make_accept_row(),
             self.next_text,
-            make_row(self.toggle_button, self.uncertainty_button),
+            make_row(self.curves_button, self.toggle_button, self.uncertainty_button),
             self.propagate_button,
             make_row(self.ignore_button, self.clear_button),
             make_row(self.undo_button, self.redo_button, self.restore_button),
@@ -74,6 +74,10 @@ class ReviewPanel(QWidget):
         self.toggle_button = make_button(
             "Prediction", "Show or hide the prediction", key=KEYS["toggle"]
         )
+        self.curves_button = make_button(
+            "Boundaries", "Drag the boundaries of the layers", key=CURVE_KEYS["curves"]
+        )
+        self.curves_button.setCheckable(True)
         self.uncertainty_button = make_button(
             "Uncertainty", "Show where the model is uncertain, as a layer"
         )
@@ -108,6 +112,7 @@ class ReviewPanel(QWidget):
         events.bscan.connect(self._show_current)
         events.next_text.connect(self._show_next)
         events.unsaved.connect(self._show_saved)
+        events.shows_curves.connect(self.show_curves)
         for event in (events.n_bscans, events.is_read_only, events.strip):
             event.connect(self._show_buttons)
 
@@ -131,6 +136,10 @@ class ReviewPanel(QWidget):
     def _show_current(self) -> None:
         self.strip.set_current(self._state.bscan)
 
+    def show_curves(self, _is_on: bool = False) -> None:
+        """Show whether boundaries are edited, also where that was asked for in vain."""
+        self.curves_button.setChecked(self._state.shows_curves)
+
     def _show_next(self) -> None:
         show_text(self.next_text, self._state.next_text)
 
@@ -152,7 +161,7 @@ class ReviewPanel(QWidget):
             self.propagate_button,
         ):
             button.setEnabled(self._state.can_edit)
-        for button in (self.toggle_button, self.uncertainty_button):
+        for button in (self.curves_button, self.toggle_button, self.uncertainty_button):
             button.setEnabled(self._state.n_bscans > 0)
         if not self._state.n_bscans:
             self.uncertainty_button.setChecked(False)
