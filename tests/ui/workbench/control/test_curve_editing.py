@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from napari_retseg.engine import EvidenceJob
+from napari_retseg.events import EvidenceFound
 from napari_retseg.layers import boundaries_of_labels
 from napari_retseg.ui.camera import camera_of
 from napari_retseg.ui.workbench.control.curve_editing import CurveEditing
@@ -242,23 +244,29 @@ def test_labels_are_faint_while_boundaries_are_edited(played: PlayedBench) -> No
     assert all(layer.get_color(1)[3] == 1 for layer in layers)
 
 
-def test_evidence_that_comes_later_counts(played: PlayedBench, mouse: Mouse) -> None:
-    class Sure:
-        """Says that each boundary lies two rows higher than it does."""
-
-        def gain(self, layers: Sequence[str], shape: tuple[int, int]) -> NDArray[np.float32]:
-            cuts = np.arange(shape[0] + 1)[:, None] - np.array(STARTS)[:, None, None] + 2
-            return np.broadcast_to(
-                -20.0 * np.abs(cuts), (len(layers) + 1, shape[0] + 1, shape[1])
-            ).astype(np.float32)
-
-    curves, sure = played.bench.curves, Sure()
-    curves.evidence_of = lambda bscan: sure if bscan == BSCAN else None
-    curves.refresh()
-    played.settle()
-    mouse.drag((40, 45.5), (40, 44.5), (40, 43.5))
-    assert curves.rows is not None
-    np.testing.assert_allclose(curves.rows[6, 28:53], 43.5, atol=0.3)
+def test_evidence_counts_once_it_has_come(
+    played: PlayedBench, mouse: Mouse, curves: CurveEditing
+) -> None:
+    job = played.job
+    assert isinstance(job.job, EvidenceJob)
+    # the model knows NFL and INL: NFL begins in row 6, not in row 10
+    probabilities = np.full((4, 64, 96), 0.01, np.float16)
+    for k, part in enumerate((slice(0, 6), slice(6, 16), slice(22, 28))):
+        probabilities[k, part] = 0.97
+    probabilities[0, 28:] = 0.97
+    job.on_event(EvidenceFound(0, probabilities, (1.0, 0.0), (1.0, 0.0)))
+    job.end()
+    curves.width = 60
+    found = []
+    for _ in range(2):
+        mouse.drag((40, 9.5), (40, 7.5), (40, 5.5))
+        assert curves.rows is not None
+        found.append(np.abs(curves.rows[0, 10:71] - 5.5).mean())
+        played.bench.correcting.undo()
+        played.settle()
+    without, with_it = found
+    assert with_it < 0.3
+    assert without > 3 * with_it
 
 
 def test_nothing_is_changed_where_labels_are_only_read(

@@ -85,10 +85,10 @@ class Workbench:
         self.session = Session(viewer, engine=engine, post=post)
         self.state = self.session.state
         self.correcting = Correcting(self.session)
-        self.curves = CurveEditing(self.session, self.correcting.drawing)
-        self.curve_mouse = CurveMouse(self.session, self.curves)
         self.predicting = Predicting(self.session, self.correcting)
         self.weighing = Weighing(self.session, CONFIG)
+        self.curves = CurveEditing(self.session, self.correcting.drawing, evidence=self.weighing)
+        self.curve_mouse = CurveMouse(self.session, self.curves)
         self.from_device = FromDevice(self.session, self.correcting)
         self.propagating = Propagating(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)

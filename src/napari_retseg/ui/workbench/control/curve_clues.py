@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.decode.edges import find_edges
+from napari_retseg.decode.evidence import Evidence
 from napari_retseg.decode.snapping import Clues
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
-from napari_retseg.ui.workbench.control.session import Session
+from napari_retseg.ui.workbench.control.session import Session, T
 
 #: B-scans whose edges and gains are kept: 1.5 and 14 MB each at 496 x 768 with nine boundaries.
 _MEMORY = 6
-
-
-class Evidence(Protocol):
-    """What a model says of a B-scan: see :class:`napari_retseg.decode.evidence.Evidence`."""
-
-    def gain(self, layers: Sequence[str], shape: tuple[int, int]) -> NDArray[np.float32]:
-        """Log-odds of each boundary at each cut row, ``(K + 1, depth + 1, width)``."""
-        ...
 
 
 class CurveClues:
@@ -52,17 +44,21 @@ class CurveClues:
 
     def fetch(self, bscan: int, evidence: Evidence | None) -> None:
         """Prepare what is known of a B-scan, on another thread."""
-        scan = self._opened.loaded.scan
+        scan, layers, shape = self._opened.loaded.scan, self._layers, self._shape
         if bscan not in self._edges:
-            self._ask(bscan, lambda: find_edges(scan.read_bscan(bscan).mean(axis=0)), self._edges)
+            self._ask(
+                bscan,
+                lambda: find_edges(scan.read_bscan(bscan).mean(axis=0)),
+                partial(_keep, self._edges, bscan),
+            )
         known = self._gains.get(bscan)
-        if evidence is not None and (known is None or known[0] is not evidence):
-            layers, shape = self._layers, self._shape
+        if evidence is None:
+            self._gains.pop(bscan, None)  # of a model that is not chosen any more
+        elif known is None or known[0] is not evidence:
             self._ask(
                 (bscan, id(evidence)),
                 lambda: (evidence, evidence.gain(layers, shape)),
-                self._gains,
-                bscan,
+                partial(_keep, self._gains, bscan),
             )
 
     def of(self, bscan: int, boundary: int) -> Clues | None:
@@ -72,20 +68,21 @@ class CurveClues:
             return None
         return Clues(gain=None if known is None else known[1][boundary], edges=edges)
 
-    def _ask(
-        self,
-        key: object,
-        work: Callable[[], object],
-        into: OrderedDict[int, object] | OrderedDict,  # type: ignore[type-arg]
-        bscan: int | None = None,
-    ) -> None:
-        if key not in self._asked:
-            self._asked.add(key)
-            place = key if bscan is None else bscan
-            self._session.submit(work, partial(self._take, into, place, key))
+    def _ask(self, key: object, work: Callable[[], T], keep: Callable[[T], None]) -> None:
+        """Have something made, unless that is under way."""
+        if key in self._asked:
+            return
+        self._asked.add(key)
 
-    def _take(self, into: OrderedDict, place: object, key: object, found: object) -> None:  # type: ignore[type-arg]
-        self._asked.discard(key)
-        into[place] = found
-        while len(into) > _MEMORY:
-            into.popitem(last=False)
+        def take(found: T) -> None:
+            self._asked.discard(key)
+            keep(found)
+
+        self._session.submit(work, take, failed=lambda _: self._asked.discard(key))
+
+
+def _keep(kept: OrderedDict[int, T], bscan: int, found: T) -> None:
+    kept[bscan] = found
+    kept.move_to_end(bscan)
+    while len(kept) > _MEMORY:
+        kept.popitem(last=False)

@@ -20,10 +20,11 @@ from napari_retseg.decode.editing import (
     restore_layer,
 )
 from napari_retseg.decode.snapping import Clues
-from napari_retseg.ui.workbench.control.curve_clues import CurveClues, Evidence
+from napari_retseg.ui.workbench.control.curve_clues import CurveClues
 from napari_retseg.ui.workbench.control.curve_sheet import Sheet, Sheets
 from napari_retseg.ui.workbench.control.drawing import Drawing
 from napari_retseg.ui.workbench.control.session import Session
+from napari_retseg.ui.workbench.control.weighing import Weighing
 
 #: A-scans on either side of a dragged place that go with it: at first, and at the limits.
 _WIDTH, _NARROWEST, _WIDEST = 64, 4, 2048
@@ -66,23 +67,17 @@ class CurveEditing:
     ----------
     drawing
         Takes new labels.
-    evidence_of
-        Gives what a model says of a B-scan, as soon as that is known.
+    evidence
+        What the chosen model says of B-scans, once it has said so.
     """
 
     #: The curves, or what is said of them, are to be drawn again.
     changed = Signal()
 
-    def __init__(
-        self,
-        session: Session,
-        drawing: Drawing,
-        *,
-        evidence_of: Callable[[int], Evidence | None] = lambda _: None,
-    ) -> None:
+    def __init__(self, session: Session, drawing: Drawing, *, evidence: Weighing) -> None:
         self._session = session
         self._drawing = drawing
-        self.evidence_of = evidence_of
+        self._evidence = evidence
         self._sheets: Sheets | None = None
         self._clues: CurveClues | None = None
         self._sheet: Sheet | None = None
@@ -97,17 +92,21 @@ class CurveEditing:
         #: A-scan and row of the pointer.
         self.pointer = (0.0, 0.0)
         self.width = _WIDTH
+        evidence.arrived.connect(self._on_evidence)
         session.shown.connect(self._on_shown)
         session.changed.connect(self._on_changed)
         session.state.events.bscan.connect(self._on_bscan)
         session.state.events.n_bscans.connect(self._on_count)
+        session.state.events.model.connect(self.refresh)
 
     def close(self) -> None:
         """Follow the scan no longer."""
+        self._evidence.arrived.disconnect(self._on_evidence)
         self._session.shown.disconnect(self._on_shown)
         self._session.changed.disconnect(self._on_changed)
         self._session.state.events.bscan.disconnect(self._on_bscan)
         self._session.state.events.n_bscans.disconnect(self._on_count)
+        self._session.state.events.model.disconnect(self.refresh)
 
     # What is shown.
 
@@ -205,8 +204,13 @@ class CurveEditing:
             self._sheet = self._hand = None
         elif self._clues is not None:
             self._sheet = self._sheets.make(self._drawing.see(bscan))
-            self._clues.fetch(bscan, self.evidence_of(bscan))
+            self._clues.fetch(bscan, self._evidence.of(bscan))
+            self._evidence.want(bscan)
         self.changed.emit()
+
+    def _on_evidence(self, bscan: int) -> None:
+        if self._clues is not None and self.is_on:
+            self._clues.fetch(bscan, self._evidence.of(bscan))
 
     # The pointer.
 
