@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from napari_retseg.cli import app
-from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS
+from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS, POCKET_HAND
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "docs" / "notebooks"
@@ -41,6 +41,8 @@ _LEFT_OUT = re.compile(r"\]\((?![a-z]+:)([^)\s#]+\.(?:zip|csv|jsonl|py|ipynb))\)
 _NAMES = re.compile(r"(.+?)(?: (<.+>|[A-Z][A-Z=,]*))?")
 #: What the help calls a type, for readers who do not know Python.
 _TYPES = {"str": "text", "int": "integer", "float": "number", "list[Path]": "paths"}
+#: Of a table of keys.
+_KEY_HEADER = ("| key | what it does |", "|---|---|")
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
 
 
@@ -158,12 +160,20 @@ def write_keys() -> str:
     rows = [f"| {_write_key(key)} | {MEANINGS[name]} |" for name, key in KEYS.items()]
     first, last = (_write_key(CLASS_KEYS[index]) for index in (0, -1))
     rows.append(f"| {first} to {last} | paint with the first to the ninth class |")
-    table = "\n".join(["| key | what it does |", "|---|---|", *rows])
+    table = "\n".join([*_KEY_HEADER, *rows])
+    hand = [f"| {_write_hand(what)} | {meaning} |" for what, meaning in POCKET_HAND]
+    pockets = "\n".join([*_KEY_HEADER, *hand])
     return (
         f"# Keys\n\nKeys of the [workbench](../workbench.md).\n\n{table}\n\n"
+        f"While [pockets](workbench.md#pockets-of-fluid) are clicked:\n\n{pockets}\n\n"
         "The keys work after everything that you do in the dock: a click there leaves the focus "
         "on the canvas. Only a text field keeps it, until Enter.\n"
     )
+
+
+def _write_hand(what: str) -> str:
+    """What a hand does: keys begin with a capital, the mouse does not."""
+    return ", ".join(_write_key(one) if one[0].isupper() else one for one in what.split(", "))
 
 
 def _write_key(key: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from qtpy.QtCore import Qt
 
-from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
+from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard, split_groups
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -25,6 +25,19 @@ def test_keys_are_listed_in_their_groups(qtbot: QtBot) -> None:
     lines = [line for line in card.text.split("\n") if line.strip()]
     assert lines == ["Review", "Shift+A", "accept", "<", "previous", "Paint", "Alt+1", "class 1"]
     assert not card.isModal()
+
+
+def test_many_keys_stand_in_two_columns(qtbot: QtBot) -> None:
+    many = {f"group {k}": [(f"F{k}", f"action {k} {n}") for n in range(6)] for k in range(4)}
+    high, low = KeysCard(KEYS), KeysCard(many)
+    for card in (high, low):
+        qtbot.addWidget(card)
+        card.show()
+    assert low.width() == 2 * high.width()
+    assert all(f"action {k} {n}" in low.text for k in range(4) for n in range(6))
+    assert low.height() < 500
+    single = {"all": [("A", "action")] * 30}
+    assert split_groups(single) == [single]
 
 
 def test_escape_and_the_button_close(qtbot: QtBot) -> None:

@@ -19,7 +19,17 @@ KEYS = {
     "redo": "Shift+U",
     "ignore": "Q",
     "propagate": "Shift+G",
+    "pocket": "Shift+F",
 }
+#: What mouse and keys do while pockets are clicked.
+POCKET_HAND = (
+    ("click", "propose a pocket; inside its outline: take it"),
+    ("wheel, Up, Down", "make the proposal larger or smaller"),
+    ("Enter", "take the proposal"),
+    ("Escape", "drop it; without one, paint again"),
+    ("click", "on a labelled pocket: remove it"),
+    ("drag", "across a labelled pocket: cut it in two"),
+)
 #: What the card of keys says of each.
 MEANINGS = {
     "segment": "segment the B-scan in view",
@@ -31,6 +41,7 @@ MEANINGS = {
     "redo": "redo one step",
     "ignore": 'paint "not annotated"',
     "propagate": "carry corrections to other predictions",
+    "pocket": "click pockets of fluid, or paint again",
 }
 #: The same of the boundaries, once they are shown.
 CURVE_KEYS = {

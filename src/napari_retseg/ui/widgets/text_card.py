@@ -16,6 +16,8 @@ from napari_retseg.ui.widgets.theme import MARGIN
 
 #: Titles of groups, each with pairs of a key and what it does.
 KeyGroups = Mapping[str, Sequence[tuple[str, str]]]
+#: Lines of keys and titles that fit into one column.
+_HIGHEST = 20
 
 
 class CardView(QTextBrowser):
@@ -72,8 +74,9 @@ class KeysCard(TextCard):
 
     def __init__(self, groups: KeyGroups, parent: QWidget | None = None) -> None:
         super().__init__("Keys", parent)
-        self.view.setHtml(lay_out_keys(groups))
-        self.resize(440, 420)
+        columns = split_groups(groups)
+        self.view.setHtml(lay_out_keys(columns))
+        self.resize(440 * len(columns), 420)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """Be as high as the keys."""
@@ -84,8 +87,24 @@ class KeysCard(TextCard):
             self.resize(self.width(), round(document.size().height()) + around)
 
 
-def lay_out_keys(groups: KeyGroups) -> str:
-    """Write one table of all keys as HTML."""
+def split_groups(groups: KeyGroups) -> list[KeyGroups]:
+    """Split groups that are too high for a small screen into two columns of about one height."""
+    heights = [len(keys) + 1 for keys in groups.values()]
+    if sum(heights) <= _HIGHEST:
+        return [groups]
+    ends = range(1, len(groups))
+    end = min(ends, key=lambda k: max(sum(heights[:k]), sum(heights[k:])), default=1)
+    items = list(groups.items())
+    return [dict(part) for part in (items[:end], items[end:]) if part]
+
+
+def lay_out_keys(columns: Sequence[KeyGroups]) -> str:
+    """Write all keys as HTML: a table for each column."""
+    cells = [f'<td valign="top">{_lay_out_column(groups)}</td>' for groups in columns]
+    return f"<table><tr>{''.join(cells)}</tr></table>"
+
+
+def _lay_out_column(groups: KeyGroups) -> str:
     parts = []
     for title, keys in groups.items():
         parts.append(f'<tr><td colspan="2" style="padding:8px 0 2px 0">{escape(title)}</td></tr>')

@@ -1,23 +1,19 @@
-"""The boundaries over the canvas: crisp at any zoom, and drawn without drawing the scan again.
-
-Napari would draw its whole scene for each move of the mouse; this is a widget of its own above
-the canvas, so that a drag costs half of that where no GPU helps.
-"""
+"""The boundaries over the canvas."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent, QObject, QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF, QTransform
+from qtpy.QtCore import QObject, QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QFont, QPainter, QPaintEvent, QPolygonF
 from qtpy.QtWidgets import QWidget
 
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.camera import camera_of
+from napari_retseg.ui.workbench.canvas_sheet import DARK, CanvasSheet, make_pen
 from napari_retseg.ui.workbench.focus import find_canvas
 
 if TYPE_CHECKING:
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 
 #: Widths on the screen: of a boundary, of the part that a drag reaches, and of the dark below it.
 _THIN, _THICK, _SHADOW = 1.4, 2.6, 4.6
-_DARK = QColor(0, 0, 0, 150)
 _FAR = 14  # pixels from the pointer to what is said of a boundary
 
 
@@ -62,46 +57,15 @@ class CurveView(QObject):
             sheet.end()
 
 
-class CurveOverlay(QWidget):
+class CurveOverlay(CanvasSheet):
     """The boundaries of the B-scan in view, where its pixels are on the canvas."""
 
     def __init__(
         self, canvas: QWidget, viewer: Viewer, editing: CurveEditing, session: Session
     ) -> None:
-        super().__init__(canvas)
-        self._viewer = viewer
+        super().__init__(canvas, viewer, session, editing.changed)
         self._editing = editing
-        self._session = session
         self._lines: list[tuple[NDArray[np.float32], list[QPolygonF]]] = []
-        for attribute in ("WA_TransparentForMouseEvents", "WA_NoSystemBackground"):
-            self.setAttribute(getattr(Qt.WidgetAttribute, attribute))
-        self.setGeometry(canvas.rect())
-        canvas.installEventFilter(self)
-        editing.changed.connect(self._repaint)
-        for event in self._view_events():
-            event.connect(self._repaint)
-
-    def end(self) -> None:
-        """Follow the curves no longer, and go."""
-        self._editing.changed.disconnect(self._repaint)
-        for event in self._view_events():
-            event.disconnect(self._repaint)
-        self.hide()
-        self.setParent(None)
-        self.deleteLater()
-
-    def _view_events(self) -> tuple[Any, ...]:
-        camera, dims = camera_of(self._viewer).events, self._viewer.dims.events
-        return camera.zoom, camera.center, dims.ndisplay, dims.order
-
-    def _repaint(self, _event: object = None) -> None:
-        self.update()
-
-    def eventFilter(self, canvas: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Be as large as the canvas."""
-        if event is not None and event.type() == QEvent.Type.Resize and isinstance(canvas, QWidget):
-            self.setGeometry(canvas.rect())
-        return False
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802
         """Draw all boundaries, and what is said of the chosen one."""
@@ -132,7 +96,7 @@ class CurveOverlay(QWidget):
         editing = self._editing
         row, at = rows[editing.chosen], round(editing.pointer[0])
         reach = 0 if editing.stroke else editing.width
-        for width, color in ((_SHADOW, _DARK), (_THICK, QColor(editing.colors[editing.chosen]))):
+        for width, color in ((_SHADOW, DARK), (_THICK, QColor(editing.colors[editing.chosen]))):
             painter.setPen(make_pen(color, width))
             for run in list_runs(row, at - reach, at + reach):
                 painter.drawPolyline(run)
@@ -164,32 +128,6 @@ class CurveOverlay(QWidget):
             line if not is_new and np.array_equal(line[0], row, equal_nan=True) else make_line(row)
             for line, row in zip(known, rows, strict=True)
         ]
-
-    def find_transform(self) -> QTransform | None:
-        """Return the way from pixels of the labels to the canvas; None where they are not seen."""
-        opened, dims = self._session.opened, self._viewer.dims
-        front = tuple(range(dims.ndim))[-2:]
-        if opened is None or tuple(dims.displayed) != front:
-            return None
-        (scale_y, scale_x), (shift_y, shift_x) = (
-            opened.labels.scale[-2:],
-            opened.labels.translate[-2:],
-        )
-        camera = camera_of(self._viewer)
-        zoom = float(camera.zoom)
-        middle_y, middle_x = camera.center[-2:]
-        across = self.width() / 2 + zoom * (shift_x - middle_x)
-        down = self.height() / 2 + zoom * (shift_y - middle_y)
-        return QTransform(zoom * scale_x, 0, 0, zoom * scale_y, across, down)
-
-
-def make_pen(color: QColor, width: float) -> QPen:
-    """Return a pen as wide as said on the screen, at any zoom."""
-    pen = QPen(color, width)
-    pen.setCosmetic(True)
-    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-    return pen
 
 
 def make_line(row: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[QPolygonF]]:

@@ -43,6 +43,7 @@ from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
 from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
 from napari_retseg.ui.workbench.panels.settings_button import SettingsButton
 from napari_retseg.ui.workbench.panels.train_panels import ProgressPanel, RetrainPanel
+from napari_retseg.ui.workbench.pocket_view import PocketView
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -85,6 +86,7 @@ class WorkbenchDock(QWidget):
         self._connect_rounds()
         self._unbind = self._bind_keys()
         self.curve_view = CurveView(self, self._viewer, self.bench)
+        self.pocket_view = PocketView(self, self._viewer, self.bench)
         self.closing = Closing(self, self.bench, self._viewer, end=self._end)
         self.focus = FocusKeeper(self)
         self._show_notice()
@@ -146,6 +148,7 @@ class WorkbenchDock(QWidget):
         review.confirm_button.clicked.connect(correcting.confirm)
         review.next_button.clicked.connect(bench.navigation.go_next)
         review.ignore_button.clicked.connect(correcting.paint_not_annotated)
+        review.pocket_button.clicked.connect(bench.pockets.toggle)
         review.clear_button.clicked.connect(correcting.clear)
         review.curves_button.clicked.connect(bench.curves.toggle)
         review.curves_button.clicked.connect(review.show_curves)
@@ -215,6 +218,7 @@ class WorkbenchDock(QWidget):
                 "ignore": correcting.paint_not_annotated,
                 "propagate": bench.propagating.look,
                 **curves.actions(),
+                "pocket": bench.pockets.toggle,
             },
             correcting.pick_class,
         )
@@ -380,6 +384,7 @@ class WorkbenchDock(QWidget):
             self.doubt_bar.end()
         self._unbind()
         self.curve_view.close()
+        self.pocket_view.close()
         forget_dock(self._viewer, self)
 
 

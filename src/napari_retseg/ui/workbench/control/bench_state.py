@@ -37,6 +37,8 @@ class BenchState(PredictState):
         The class value that is painted with (-1: none), and those that are not shown.
     shows_curves
         Whether the boundaries of the B-scan in view are shown, to be edited.
+    takes_pockets
+        Whether clicks make pockets of fluid.
     next_text
         Why the B-scan in view was chosen as the next one to label.
     has_device_layers
@@ -72,6 +74,7 @@ class BenchState(PredictState):
     picked: int = -1
     hidden: frozenset[int] = frozenset()
     shows_curves: bool = False
+    takes_pockets: bool = False
     next_text: str = ""
     has_device_layers: bool = False
     unsaved: int = 0

@@ -23,6 +23,8 @@ from napari_retseg.ui.workbench.control.curve_editing import CurveEditing
 from napari_retseg.ui.workbench.control.curve_mouse import CurveMouse
 from napari_retseg.ui.workbench.control.from_device import FromDevice
 from napari_retseg.ui.workbench.control.navigation import Navigation
+from napari_retseg.ui.workbench.control.pocket_clicking import PocketClicking
+from napari_retseg.ui.workbench.control.pocket_mouse import PocketMouse
 from napari_retseg.ui.workbench.control.predicting import CONFIG, Predicting
 from napari_retseg.ui.workbench.control.propagating import Propagating
 from napari_retseg.ui.workbench.control.retraining import Retraining
@@ -89,6 +91,9 @@ class Workbench:
         self.weighing = Weighing(self.session, CONFIG)
         self.curves = CurveEditing(self.session, self.correcting.drawing, evidence=self.weighing)
         self.curve_mouse = CurveMouse(self.session, self.curves)
+        self.pockets = PocketClicking(self.session, self.correcting.drawing, self.weighing)
+        self.pocket_mouse = PocketMouse(self.session, self.pockets)
+        self.correcting.keeps_tool = self.pockets.can_be
         self.from_device = FromDevice(self.session, self.correcting)
         self.propagating = Propagating(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
@@ -221,6 +226,8 @@ class Workbench:
         self.costing.leave()
         self.curve_mouse.close()
         self.curves.close()
+        self.pocket_mouse.close()
+        self.pockets.close()
         self.navigation.close()
         self.scan_import.close()
         self.propagating.close()

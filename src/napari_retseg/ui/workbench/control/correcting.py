@@ -38,6 +38,8 @@ class Correcting:
         self._tracking = Tracking(session)
         self._stepping = Stepping(session, self._tracking)
         self.drawing = Drawing(session, self._tracking)
+        #: Whether the tool in hand stays when a class is picked.
+        self.keeps_tool: Callable[[int], bool] = lambda _value: False
 
     # The open scan.
 
@@ -320,7 +322,7 @@ class Correcting:
             return
         opened.labels.selected_label = value
         self._session.state.hidden -= {value}  # nobody paints what is not seen
-        if opened.labels.mode not in _DRAWING:
+        if opened.labels.mode not in _DRAWING and not self.keeps_tool(value):
             opened.labels.mode = "paint"
         self._session.viewer.layers.selection.active = opened.labels
 

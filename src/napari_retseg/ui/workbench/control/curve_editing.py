@@ -94,6 +94,7 @@ class CurveEditing:
         self.width = _WIDTH
         evidence.arrived.connect(self._on_evidence)
         session.shown.connect(self._on_shown)
+        session.tool_taken.connect(self._on_tool_taken)
         session.changed.connect(self._on_changed)
         session.state.events.bscan.connect(self._on_bscan)
         session.state.events.n_bscans.connect(self._on_count)
@@ -103,6 +104,7 @@ class CurveEditing:
         """Follow the scan no longer."""
         self._evidence.arrived.disconnect(self._on_evidence)
         self._session.shown.disconnect(self._on_shown)
+        self._session.tool_taken.disconnect(self._on_tool_taken)
         self._session.changed.disconnect(self._on_changed)
         self._session.state.events.bscan.disconnect(self._on_bscan)
         self._session.state.events.n_bscans.disconnect(self._on_count)
@@ -151,6 +153,8 @@ class CurveEditing:
         if not self.is_on and not (self._sheets and self._sheets.layers):
             session.notify("None of the classes is a layer of the retina; paint instead.")
             return
+        if not self.is_on:
+            session.tool_taken.emit("curves")
         session.state.shows_curves = self._is_wanted = not self.is_on
         self._hand = None
         self.refresh()
@@ -168,6 +172,10 @@ class CurveEditing:
             self._clues = CurveClues(self._session, opened, names, shape)
             self._session.state.shows_curves = self._is_wanted and bool(names)
         self.refresh()
+
+    def _on_tool_taken(self, name: str) -> None:
+        if self.is_on and name != "curves":
+            self.toggle()
 
     def _on_count(self, n_bscans: int) -> None:
         if not n_bscans:  # the scan is about to be closed

@@ -68,6 +68,8 @@ class Session:
     edited = Signal()
     #: Another scan is open, or none.
     shown = Signal()
+    #: A tool for the canvas is about to be taken in hand; any other is put down.
+    tool_taken = Signal(str)
     #: A :class:`TrustQuestion` is to be asked.
     asked = Signal(TrustQuestion)
 

@@ -23,6 +23,7 @@ from napari_retseg.ui.widgets.keys import (
     CURVE_MOUSE,
     KEYS,
     MEANINGS,
+    POCKET_HAND,
 )
 from napari_retseg.ui.widgets.pieces import ask
 from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
@@ -64,7 +65,11 @@ class BenchDialogs:
         rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
         rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint class 1 to 9"))
         curves = [(CURVE_KEYS[name], CURVE_MEANINGS[name]) for name in CURVE_KEYS]
-        groups = {"In the viewer": rows, "Boundaries": [*curves, *CURVE_MOUSE]}
+        groups = {
+            "In the viewer": rows,
+            "Pockets of fluid": POCKET_HAND,
+            "Boundaries": [*curves, *CURVE_MOUSE],
+        }
         self._show(KeysCard(groups, parent=self._dock))
 
     def show_card(self) -> None:

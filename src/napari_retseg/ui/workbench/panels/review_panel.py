@@ -41,7 +41,7 @@ class ReviewPanel(QWidget):
             self.next_text,
             make_row(self.curves_button, self.toggle_button, self.uncertainty_button),
             self.propagate_button,
-            make_row(self.ignore_button, self.clear_button),
+            make_row(self.pocket_button, self.ignore_button, self.clear_button),
             make_row(self.undo_button, self.redo_button, self.restore_button),
             self.saved_text,
         )
@@ -87,6 +87,12 @@ class ReviewPanel(QWidget):
             'Paint "not annotated": not used for training or scores',
             key=KEYS["ignore"],
         )
+        self.pocket_button = make_button(
+            "Pocket",
+            "Click a pocket of fluid to label it; click a labelled one to remove it",
+            key=KEYS["pocket"],
+        )
+        self.pocket_button.setCheckable(True)
         self.clear_button = make_button("Clear", "Remove the labels of this B-scan")
         self.undo_button = make_button("Undo", "Undo one step, on any B-scan", key=KEYS["undo"])
         self.redo_button = make_button("Redo", "Redo one step", key=KEYS["redo"])
@@ -113,6 +119,7 @@ class ReviewPanel(QWidget):
         events.next_text.connect(self._show_next)
         events.unsaved.connect(self._show_saved)
         events.shows_curves.connect(self.show_curves)
+        events.takes_pockets.connect(self._show_buttons)
         for event in (events.n_bscans, events.is_read_only, events.strip):
             event.connect(self._show_buttons)
 
@@ -153,6 +160,7 @@ class ReviewPanel(QWidget):
             self.accept_button,
             self.more_button,
             self.confirm_button,
+            self.pocket_button,
             self.ignore_button,
             self.clear_button,
             self.undo_button,
@@ -165,5 +173,6 @@ class ReviewPanel(QWidget):
             button.setEnabled(self._state.n_bscans > 0)
         if not self._state.n_bscans:
             self.uncertainty_button.setChecked(False)
+        self.pocket_button.setChecked(self._state.takes_pockets)
         self.next_button.setEnabled(bool(self._state.scans))
         self._show_saved()
