@@ -103,6 +103,33 @@ def test_a_drag_moves_what_is_drawn_and_does_not_pan(clicker: Clicker, hand: Han
     assert curves.width == 25
 
 
+@pytest.mark.parametrize(
+    ("keys", "is_drawing", "is_free"),
+    [
+        (Qt.KeyboardModifier.NoModifier, False, False),
+        (SHIFT, False, True),
+        (Qt.KeyboardModifier.ControlModifier, True, False),
+        (SHIFT | Qt.KeyboardModifier.ControlModifier, True, True),
+    ],
+)
+def test_keys_that_are_held_say_what_the_mouse_does(
+    clicker: Clicker,
+    hand: Hand,
+    keys: Qt.KeyboardModifier,
+    is_drawing: bool,
+    is_free: bool,
+) -> None:
+    curves = clicker.dock.bench.curves
+    hand.move(40, 17.5)
+    hand.qtbot.mousePress(hand.canvas, LEFT, keys, hand.at(40, 17.5))
+    hand.move(46, 14)
+    assert curves.is_held
+    assert bool(curves.stroke) == is_drawing
+    assert curves.is_free == is_free
+    hand.qtbot.mouseRelease(hand.canvas, LEFT, keys, hand.at(46, 14))
+    assert not curves.is_held
+
+
 def test_curves_are_drawn_where_the_pixels_are(clicker: Clicker, hand: Hand) -> None:
     curves = clicker.dock.bench.curves
     picture = hand.sheet.grab().toImage()

@@ -144,6 +144,11 @@ class CurveEditing:
         """Whether a boundary is held with the mouse."""
         return self._hand is not None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether what is held does not snap."""
+        return self._hand is not None and self._hand.is_free
+
     def toggle(self) -> None:
         """Show the boundaries to edit them, or go back to painting."""
         session = self._session

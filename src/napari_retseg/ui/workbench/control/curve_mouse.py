@@ -114,7 +114,8 @@ class CurveMouse:
             return
         editing = self._editing
         editing.point(*place, self._measure_reach())
-        keys = set(map(str, event.modifiers))
+        # the keys of vispy are equal to their names, but do not hash like them
+        keys = list(event.modifiers)
         if not editing.press(is_drawing=_ALONG in keys, is_free=_FREE in keys):
             return
         event.handled = True
