@@ -2,7 +2,7 @@
 
 Needs an X display and xdotool::
 
-    xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/boundaries.py
+    xvfb-run -a -s "-screen 0 1600x1200x24" python -m benchmarks.boundaries
 
 On simulated volumes of 61 and 244 B-scans of 496 x 768 with nine boundaries, xdotool moves the
 mouse over the canvas with its button down, and each move is timed until Qt has drawn what it
@@ -36,8 +36,8 @@ import tifffile
 from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, QPointF
 from qtpy.QtWidgets import QApplication, QWidget
-from viewer import DEPTH, SIZES, WIDTH, make_volume, open_bench, run_for, wait
 
+from benchmarks.viewer import DEPTH, SIZES, WIDTH, make_volume, open_bench, run_for, wait
 from napari_retseg.ui.workbench.curve_view import CurveOverlay
 from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
@@ -235,7 +235,7 @@ def _listen(sheet: CurveOverlay, drawn: Drawn) -> None:
         paint(event)
         drawn.note()
 
-    sheet.paintEvent = count  # type: ignore[method-assign]
+    sheet.paintEvent = count  # type: ignore[method-assign, assignment]
 
 
 def main() -> None:
