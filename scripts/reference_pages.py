@@ -18,7 +18,15 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from napari_retseg.cli import app
-from napari_retseg.ui.widgets.keys import CLASS_KEYS, KEYS, MEANINGS, POCKET_HAND
+from napari_retseg.ui.widgets.keys import (
+    CLASS_KEYS,
+    CURVE_KEYS,
+    CURVE_MEANINGS,
+    CURVE_MOUSE,
+    KEYS,
+    MEANINGS,
+    POCKET_HAND,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "docs" / "notebooks"
@@ -42,6 +50,8 @@ _NAMES = re.compile(r"(.+?)(?: (<.+>|[A-Z][A-Z=,]*))?")
 #: What the help calls a type, for readers who do not know Python.
 _TYPES = {"str": "text", "int": "integer", "float": "number", "list[Path]": "paths"}
 #: Of a table of keys.
+#: What the mouse does is no key.
+_MOUSE = ("drag", "wheel", "click")
 _KEY_HEADER = ("| key | what it does |", "|---|---|")
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code>)")
 
@@ -165,10 +175,18 @@ def write_keys() -> str:
     pockets = "\n".join([*_KEY_HEADER, *hand])
     return (
         f"# Keys\n\nKeys of the [workbench](../workbench.md).\n\n{table}\n\n"
+        "While [boundaries](workbench.md#boundaries-as-curves) are shown:\n\n"
+        f"{_write_curve_keys()}\n\n"
         f"While [pockets](workbench.md#pockets-of-fluid) are clicked:\n\n{pockets}\n\n"
         "The keys work after everything that you do in the dock: a click there leaves the focus "
         "on the canvas. Only a text field keeps it, until Enter.\n"
     )
+
+
+def _write_curve_keys() -> str:
+    rows = [f"| {_write_key(key)} | {CURVE_MEANINGS[name]} |" for name, key in CURVE_KEYS.items()]
+    rows += [f"| {_write_hand(what)} | {meaning} |" for what, meaning in CURVE_MOUSE]
+    return "\n".join([*_KEY_HEADER, *rows])
 
 
 def _write_hand(what: str) -> str:
@@ -177,4 +195,5 @@ def _write_hand(what: str) -> str:
 
 
 def _write_key(key: str) -> str:
-    return "+".join(f"<kbd>{part}</kbd>" for part in key.split("+"))
+    parts = key.split("+")
+    return "+".join(part if part in _MOUSE else f"<kbd>{part}</kbd>" for part in parts)
