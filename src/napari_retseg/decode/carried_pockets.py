@@ -127,10 +127,11 @@ def find_added(
     """
     contrast = _measure_own(pocket, source)
     shape = carry_shape(pocket, source.confirmed.rows[[0, -1]], ground.rows[[0, -1]])
-    if contrast < _LEAST_CONTRAST or shape.sum() < SMALLEST_POCKET or (shape & taken).any():
-        return None
+    near = ndimage.binary_dilation(shape, iterations=_SEARCH)
+    if contrast < _LEAST_CONTRAST or shape.sum() < SMALLEST_POCKET or (near & taken).any():
+        return None  # a pocket that is there already may be this one
     drawn = ground.draw()
-    search = ndimage.binary_dilation(shape, iterations=_SEARCH) & (drawn > 0)
+    search = near & (drawn > 0)
     related = ground.relate(search | taken)
     around = _find_around(shape, drawn, search | taken)
     if around.sum() < SMALLEST_POCKET:

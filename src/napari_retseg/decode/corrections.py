@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_retseg.classes import IGNORE
 from napari_retseg.layers import LayerMap, boundaries_of_labels
 
 #: A-scans over which offsets are smoothed, as a standard deviation.
 _SMOOTHING = 2.0
-#: A pocket was added, or taken out, where less than this share of it was there before, or is left.
-_SHARED = 0.5
+#: A pocket was added where less than this share of it was there before, and taken out where less
+#: than this share is left.
+_THERE_BEFORE, _LEFT = 0.5, 0.1
 #: Pockets with fewer pixels are not carried over.
 SMALLEST_POCKET = 20
 
@@ -64,12 +66,12 @@ class Correction:
 
     def pockets_added(self, value: int) -> list[NDArray[np.bool_]]:
         """Pockets of a class that the prediction did not have."""
-        return _find_unshared(self.labels == value, self.prediction == value)
+        return _find_unshared(self.labels == value, self.prediction == value, _THERE_BEFORE)
 
     def pockets_removed(self, value: int) -> list[NDArray[np.bool_]]:
         """Pockets of a class that are there no longer; where nothing is annotated none is."""
         return _find_unshared(
-            self.prediction == value, (self.labels == value) | (self.labels == 255)
+            self.prediction == value, (self.labels == value) | (self.labels == IGNORE), _LEFT
         )
 
 
@@ -88,6 +90,8 @@ def split_pockets(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     return [parts == k for k in range(1, n + 1) if sizes[k] >= SMALLEST_POCKET]
 
 
-def _find_unshared(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+def _find_unshared(
+    mask: NDArray[np.bool_], other: NDArray[np.bool_], most: float
+) -> list[NDArray[np.bool_]]:
     found = split_pockets(mask)
-    return [pocket for pocket in found if other[pocket].mean() < _SHARED]
+    return [pocket for pocket in found if other[pocket].mean() < most]

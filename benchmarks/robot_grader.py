@@ -1,0 +1,179 @@
+"""Measure what correcting costs with each tool, by a robot that corrects towards a reference.
+
+Run ``python -m benchmarks.robot_grader simulated`` (dense simulated volumes with errors that
+neighbours share) or ``python -m benchmarks.robot_grader DATASET`` (predictions of a model that has
+not seen the patients: the starter has seen none). A B-scan is right where every boundary is within
+one row on average and fluid has a Dice of 0.9. Seconds are those of ``benchmarks/hand.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.grading import Bscan, Tools, correct
+from benchmarks.hand import Hand
+from benchmarks.shared_errors import BETWEEN_UM, FLUID, LAYERS, Planted, plant
+from napari_retseg.config import PredictConfig
+from napari_retseg.dataset import load_dataset
+from napari_retseg.decode.distances import REACH_UM
+from napari_retseg.decode.evidence import Evidence, Placement
+from napari_retseg.decode.propagation import Propagation
+from napari_retseg.engine import EvidenceJob, PredictJob
+from napari_retseg.events import BscanPredicted, CancelToken, EvidenceFound
+from napari_retseg.layers import layer_order
+from napari_retseg.models import find_model, read_info
+
+TOOLS = {
+    "brush": Tools(),
+    "curves": Tools(curves=True),
+    "curves that snap": Tools(curves=True, snapping=True),
+    "and pockets by click": Tools(curves=True, snapping=True, clicks=True),
+}
+#: On dense volumes each sixth B-scan is corrected before Propagate is pressed.
+EVERY = 6
+
+
+def report(name: str, hand: Hand, n: int) -> None:
+    """Print what a B-scan took on average."""
+    print(
+        f"{name:22} {hand.actions / n:7.1f} actions ({hand.drags / n:.1f} drags, "
+        f"{hand.clicks / n:.1f} clicks), {hand.seconds / n:7.1f} s a B-scan",
+        flush=True,
+    )
+
+
+def grade_all(bscans: Callable[[], Iterator[Bscan]], n: int) -> None:
+    """Correct B-scans with each set of tools."""
+    for name, tools in TOOLS.items():
+        hand, n_left, actions, seconds = Hand(np.random.default_rng(0)), 0, [0], [0.0]
+        for bscan in bscans():
+            n_left += not correct(bscan, tools, hand)
+            actions.append(hand.actions)
+            seconds.append(hand.seconds)
+        report(name, hand, n)
+        middle = np.median(np.diff(actions)), np.median(np.diff(seconds))
+        print(f"  median {middle[0]:.1f} actions, {middle[1]:.1f} s")
+        if n_left:
+            print(f"  {n_left} B-scans were given up")
+
+
+def open_planted(planted: Planted, number: int) -> Bscan:
+    """One B-scan of a simulated volume; no model has looked at it."""
+    return Bscan(
+        planted.pixels[number].astype(np.float32),
+        planted.prediction[number],
+        planted.truth[number],
+        LAYERS,
+        FLUID,
+    )
+
+
+def grade_with_propagation(planted: Planted, hand: Hand) -> None:
+    """Correct each sixth B-scan, propagate, then correct what is left."""
+    n, tools = len(planted.truth), TOOLS["and pockets by click"]
+    confirmed = {}
+    for number in range(EVERY // 2, n, EVERY):
+        bscan = open_planted(planted, number)
+        correct(bscan, tools, hand)
+        confirmed[number] = bscan.draw()
+    numbers = np.arange(n)
+    propagation = Propagation(
+        grey=lambda b: planted.pixels[b].astype(np.float32),
+        prediction=lambda b: planted.prediction[b],
+        labels=confirmed,
+        layers=LAYERS,
+        lesions=(FLUID,),
+        distances=np.abs(np.subtract.outer(numbers, numbers)) * BETWEEN_UM / REACH_UM,
+    )
+    hand.click(0, 0, 20)
+    hand.click(0, 0, 20)
+    prediction = planted.prediction.copy()
+    for number, proposal in propagation.propose([b for b in range(n) if b not in confirmed]):
+        if proposal is not None:
+            prediction[number] = proposal.labels
+    mended = replace(planted, prediction=prediction)
+    for number in set(range(n)).difference(confirmed):
+        correct(open_planted(mended, number), tools, hand)
+
+
+def grade_simulated(first_seed: int, volumes: int) -> None:
+    """Correct dense simulated volumes with each set of tools."""
+    planted = [plant(first_seed + k, device="AB"[k % 2]) for k in range(volumes)]  # type: ignore[arg-type]
+    n = sum(len(one.truth) for one in planted)
+    print(f"{volumes} volumes, {n} B-scans, {sum(p.is_wrong.sum() for p in planted)} with errors")
+    grade_all(lambda: (open_planted(p, b) for p in planted for b in range(len(p.truth))), n)
+    hand = Hand(np.random.default_rng(0))
+    for one in planted:
+        grade_with_propagation(one, hand)
+    report("and propagation", hand, n)
+
+
+def predict_dataset(folder: Path, patients: list[str], model: str) -> list[Bscan]:
+    """Predict the annotated B-scans of patients of a dataset."""
+    dataset, place = load_dataset(folder), find_model(model)
+    info, config, never = read_info(place), PredictConfig(), CancelToken()
+    classes, found = dataset.labels, []
+    order = layer_order(classes)
+    names = [classes.classes[k].name for k in order]
+    layers = [classes.classes[k].value for k in order]
+    fluid = next(c.value for c in classes.foreground if c.name == "fluid")
+    table = classes.translation_from(info.classes)
+    for case in (case for case in dataset.cases if case.group in patients):
+        scan, reference = case.read_scan(), case.read_labels(classes)
+        labels = {
+            e.index: table[e.labels]
+            for e in PredictJob(scan, place, config).run(never)
+            if isinstance(e, BscanPredicted)
+        }
+        for event in EvidenceJob(scan, place, config).run(never):
+            if not isinstance(event, EvidenceFound):
+                continue
+            plane = reference if reference.ndim == 2 else reference[event.index]
+            if (plane == 255).all():
+                continue
+            evidence = Evidence(
+                info.classes,
+                event.probabilities,
+                Placement(*event.rows),
+                Placement(*event.columns),
+            )
+            grey = scan.read_bscan(event.index).astype(np.float32).mean(axis=0)
+            gains = evidence.gain(names, grey.shape)
+            probability = evidence.probability("fluid", grey.shape)
+            bscan = Bscan(
+                grey,
+                labels[event.index],
+                plane,
+                layers,
+                fluid,
+                gains.astype(np.float32),
+                probability,
+            )
+            found.append(bscan)
+    return found
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", help="folder of a dataset, or 'simulated'")
+    parser.add_argument("--patients", nargs="*", default=["S03", "S04", "S05", "S06", "S07", "S08"])
+    parser.add_argument("--model", default="starter")
+    parser.add_argument("--first-seed", type=int, default=2000)
+    parser.add_argument("--volumes", type=int, default=4)
+    arguments = parser.parse_args()
+    if arguments.data == "simulated":
+        grade_simulated(arguments.first_seed, arguments.volumes)
+        return
+    bscans = predict_dataset(Path(arguments.data), arguments.patients, arguments.model)
+    print(f"{len(bscans)} B-scans of {', '.join(arguments.patients)}, model {arguments.model}")
+    grade_all(lambda: (replace(bscan) for bscan in bscans), len(bscans))
+
+
+if __name__ == "__main__":
+    main()
