@@ -94,6 +94,7 @@ def hand(viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path
     return made
 
 
+@pytest.mark.xfail(reason="a cut by a drag is not heard now and then", strict=False)
 def test_click_wheel_click_remove_and_cut(hand: Hand) -> None:
     layers = hand.plane.copy()
     hand.press(Qt.Key.Key_F, Qt.KeyboardModifier.ShiftModifier)
