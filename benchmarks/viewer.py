@@ -123,7 +123,7 @@ def open_bench(folder: Path, volume: Path) -> Iterator[WorkbenchDock]:
     wait(lambda: state.folder is not None)
     dock.bench.scan_import.add_files([volume])
     wait(lambda: state.n_bscans > 0)
-    dock.sections["Progress"].set_open(True)
+    dock.tabs.show_tab("Training")
     run_for(1.0, lambda: None, 1.0)
     try:
         yield dock

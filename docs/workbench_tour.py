@@ -90,9 +90,23 @@ class Tour:
         take_picture(path)
         self.frames.append((path, seconds))
 
+    def show_tab(self, title: str) -> None:
+        """Click on a tab, where it is not in front."""
+        tabs = self.dock.tabs
+        if tabs.title == title:
+            return
+        bar = tabs.tabBar()
+        assert bar is not None
+        centre = bar.tabRect(tabs.titles.index(title)).center()
+        place = bar.mapToGlobal(centre)
+        click_places([(place.x(), place.y())])
+        wait_until(lambda: tabs.title == title)
+        pause(0.4)
+
     def start(self) -> None:
         """Make a workspace, add the scan, choose the model."""
         panel = self.dock.scan_panel
+        self.show_tab("Scan")
         click(panel.new_button)
         pause(0.5)
         panel.new_window.name_edit.value = "first-round"
@@ -103,12 +117,14 @@ class Tour:
         answer = ("sleep", "1", "key", "Down", "Return", "sleep", "1.5", "type", "--args", "1")
         click_then(panel.add_button, (*answer, str(self._options.scan), "key", "Return"))
         wait_until(lambda: self.state.n_bscans > 0)
+        self.show_tab("Model")
         choose(self.dock.model_panel.model_box, self._options.model)
         pause(1.0)
         self.picture("opened")
 
     def segment(self) -> dict[int, NDArray[np.uint8]]:
         """Segment the volume; return the predictions of the B-scans."""
+        self.show_tab("Model")
         click(self.dock.model_panel.volume_button)
         wait_until(lambda: self.state.work is not None)
         wait_until(lambda: self.state.work is None)
@@ -136,12 +152,10 @@ class Tour:
     def retrain(self) -> None:
         """Set the number of iterations, press Retrain, watch, keep the new model."""
         dock, options = self.dock, self._options
+        self.show_tab("Training")
         dock.retrain_panel.form.set_values({"iterations": options.iterations, "score_every": 20})
         dock.retrain_panel.form.changed.emit()
         wait_until(lambda: bool(self.state.round_text) and not self.state.round_problem)
-        for title in ("Scan", "Model"):
-            dock.sections[title].set_open(False)
-        pause(0.5)
         click(dock.retrain_panel.retrain_button)
         curves = dock.bench.training
         took = wait_until(lambda: len(curves.curves.iterations) > 0)
@@ -153,8 +167,6 @@ class Tour:
         self.picture("verdict", 3.0)
         click(dock.progress_panel.new_button)
         wait_until(lambda: self.state.verdict is None)
-        for title in ("Scan", "Model"):
-            dock.sections[title].set_open(True)
         pause(1.0)
 
     def describe(self, predicted: dict[int, NDArray[np.uint8]], bscans: list[int]) -> str:

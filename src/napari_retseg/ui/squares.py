@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
-def make_square_button() -> QPushButton:
-    """Return a button that stays down while pixels are squares."""
+def make_square_button(key: str = "") -> QPushButton:
+    """Return a button that stays down while pixels are squares; its tooltip names a key."""
     button = QPushButton("Square pixels")
     button.setCheckable(True)
     button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     button.setToolTip(
         make_tip(
             "Show pixels as squares. Otherwise a B-scan has its true shape, if the pixel size is "
-            "known."
+            f"known.{f' [{key}]' if key else ''}"
         )
     )
     return button

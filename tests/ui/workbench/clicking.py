@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_retseg.ui.widgets.section import CollapsibleSection
+from napari_retseg.ui.workbench.panels.bench_tabs import BenchTabs
 from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
 from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
@@ -74,7 +75,7 @@ class Clicker:
 
     def confirm(self, *bscans: int) -> None:
         for bscan in bscans:
-            self.dock.review_panel.strip.bscan_clicked.emit(bscan)
+            self.dock.strip_panel.strip.bscan_clicked.emit(bscan)
             opened = self.dock.bench.session.opened
             assert opened is not None
             rows, columns = np.mgrid[20:40, :96].reshape(2, -1)
@@ -102,11 +103,15 @@ class Clicker:
 
 
 def show_section(widget: QWidget) -> None:
-    """Open the sections that a widget lies in, as one has to before one can click it."""
+    """Open the tab and the sections that a widget lies in, as one has to before one can click."""
     parent = widget.parentWidget()
     while parent is not None:
         if isinstance(parent, CollapsibleSection):
             parent.set_open(True)
+        elif isinstance(parent, BenchTabs):
+            for title in parent.titles:
+                if parent.area(title).isAncestorOf(widget):
+                    parent.show_tab(title)
         parent = parent.parentWidget()
 
 

@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.workbench.focus import find_canvas
 from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
-from tests.ui.workbench.clicking import Clicker
+from tests.ui.workbench.clicking import Clicker, show_section
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -43,6 +43,7 @@ def dock(clicker: Clicker, qtbot: QtBot) -> WorkbenchDock:
     qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
     for section in clicker.dock.findChildren(CollapsibleSection):
         section.set_open(True)
+    clicker.dock.tabs.show_tab("Correct")
     return clicker.dock
 
 
@@ -54,7 +55,11 @@ def canvas_of(dock: WorkbenchDock) -> QWidget:
 
 def usable(dock: WorkbenchDock) -> list[QWidget]:
     """Return what can be used in the dock and opens no window."""
-    found = [w for w in dock.findChildren(QWidget) if w.isVisible() and w.isEnabled()]
+    found = []
+    for title in ("Scan", "Model", "Training", "Correct"):
+        dock.tabs.show_tab(title)
+        QApplication.processEvents()
+        found += [w for w in dock.findChildren(QWidget) if w.isVisible() and w.isEnabled()]
     kept = []
     for widget in found:
         if isinstance(widget, QPushButton) and (widget.text().endswith("…") or widget.menu()):
@@ -70,7 +75,8 @@ def use(qtbot: QtBot, widget: QWidget) -> None:
     """Click it, or use it with the keyboard once Tab has come to it."""
     if isinstance(widget, QComboBox):
         widget.setFocus(Qt.FocusReason.TabFocusReason)
-        qtbot.keyClick(widget, Qt.Key.Key_Down)
+        # of a single entry none can be chosen
+        qtbot.keyClick(widget, Qt.Key.Key_Down if widget.count() > 1 else Qt.Key.Key_Escape)
     elif isinstance(widget, _TYPED):
         widget.setFocus(Qt.FocusReason.MouseFocusReason)
         qtbot.keyClick(widget, Qt.Key.Key_Return)
@@ -87,12 +93,12 @@ def test_the_focus_comes_back_from_every_widget(
     assert len(widgets) > 25
     for widget in widgets:
         try:
+            show_section(widget)
             if not widget.isVisible() or not widget.isEnabled():
                 continue
         except RuntimeError:  # the list of models, say, was made anew
             continue
-        dock._scroll.ensureWidgetVisible(widget)
-        name = f"{type(widget).__name__} {getattr(widget, 'text', str)()!r}"
+        name = f"{type(widget).__name__} {getattr(widget, 'text', str)()!r} {widget.toolTip()}"
         use(qtbot, widget)
         with suppress(QtBotTimeoutError):
             qtbot.waitUntil(canvas.hasFocus, timeout=5000)
@@ -128,7 +134,6 @@ def test_a_text_keeps_the_focus_until_it_is_done(dock: WorkbenchDock, qtbot: QtB
     assert layout is not None
     layout.addWidget(field)
     qtbot.waitUntil(field.isVisible)
-    dock._scroll.ensureWidgetVisible(field)
     field.setFocus(Qt.FocusReason.MouseFocusReason)
     qtbot.wait(50)
     assert field.hasFocus()
@@ -166,7 +171,6 @@ def test_what_comes_into_the_dock_later_is_looked_after(
         dialog.reject()
         dialog.deleteLater()
     else:
-        dock._scroll.ensureWidgetVisible(button)
         qtbot.mouseClick(button, LEFT)
     qtbot.waitUntil(canvas.hasFocus, timeout=5000)
 

@@ -99,7 +99,7 @@ def test_click_wheel_click_remove_and_cut(hand: Hand) -> None:
     layers = hand.plane.copy()
     hand.press(Qt.Key.Key_F, Qt.KeyboardModifier.ShiftModifier)
     assert hand.clicker.state.takes_pockets
-    assert hand.clicker.dock.review_panel.pocket_button.isChecked()
+    assert hand.clicker.dock.review_panel.tool_row.buttons["pocket"].isChecked()
     hand.click(*CENTRE)
     hand.wait(lambda: hand.pockets.proposal is not None)
     first = hand.pockets.proposal.region
@@ -127,7 +127,7 @@ def test_click_wheel_click_remove_and_cut(hand: Hand) -> None:
 
 
 def test_keys_take_and_drop(hand: Hand) -> None:
-    hand.clicker.click(hand.clicker.dock.review_panel.pocket_button)
+    hand.clicker.click(hand.clicker.dock.review_panel.tool_row.buttons["pocket"])
     hand.click(*CENTRE)
     hand.wait(lambda: hand.pockets.proposal is not None)
     hand.canvas.setFocus()
@@ -142,7 +142,7 @@ def test_keys_take_and_drop(hand: Hand) -> None:
     assert hand.pockets.proposal is None
     hand.press(Qt.Key.Key_Escape)
     assert not hand.clicker.state.takes_pockets
-    assert not hand.clicker.dock.review_panel.pocket_button.isChecked()
+    assert not hand.clicker.dock.review_panel.tool_row.buttons["pocket"].isChecked()
 
 
 def test_the_outline_lies_where_the_pixels_are(hand: Hand) -> None:

@@ -24,7 +24,7 @@ def test_a_round_by_clicks(clicker: Clicker, models: Path) -> None:
     clicker.retrain()
     clicker.wait(lambda: clicker.state.verdict is not None)
     progress = clicker.dock.progress_panel
-    assert clicker.dock.sections["Progress"].is_open
+    assert clicker.dock.tabs.title == "Training"
     assert clicker.iterations == [1, 2, 3, 4]
     assert "mean foreground Dice" in progress.verdict_text.text()
     for widget in (progress.verdict_text, progress.new_button, progress.old_button):

@@ -20,6 +20,21 @@ KEYS = {
     "ignore": "Q",
     "propagate": "Shift+G",
     "pocket": "Shift+F",
+    "square": "Shift+S",
+    "layers": "Ctrl+L",
+    "tab correct": "F1",
+    "tab scan": "F2",
+    "tab model": "F3",
+    "tab training": "F4",
+}
+#: Of napari's own tools.
+TOOL_KEYS = {"erase": "1", "paint": "2", "polygon": "3", "fill": "4", "pan_zoom": "6"}
+TOOL_MEANINGS = {
+    "erase": "eraser",
+    "paint": "brush",
+    "polygon": "polygon",
+    "fill": "fill",
+    "pan_zoom": "move and zoom",
 }
 #: What mouse and keys do while pockets are clicked.
 POCKET_HAND = (
@@ -42,6 +57,12 @@ MEANINGS = {
     "ignore": 'paint "not annotated"',
     "propagate": "carry corrections to other predictions",
     "pocket": "click pockets of fluid, or paint again",
+    "square": "square pixels, or the true shape",
+    "layers": "show or hide napari's layers",
+    "tab correct": "correct",
+    "tab scan": "choose workspace and scan",
+    "tab model": "choose a model and segment",
+    "tab training": "train, and read the verdict",
 }
 #: The same of the boundaries, once they are shown.
 CURVE_KEYS = {

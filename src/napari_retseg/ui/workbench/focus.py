@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtGui import QGuiApplication
+from qtpy.QtGui import QGuiApplication, QKeyEvent
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -45,7 +45,7 @@ class FocusKeeper(QObject):
     """Gives the focus back to the canvas when something in a dock was used.
 
     A click takes it from there only for text, until Enter or Escape. With Tab each widget can be
-    reached, and after it was used the focus goes back, too.
+    reached, and after it was used the focus goes back, too; Escape leaves it unused.
 
     Parameters
     ----------
@@ -102,8 +102,9 @@ class FocusKeeper(QObject):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def eventFilter(self, _watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Notice a click, also on widgets that are painted here and have no signal for it."""
-        if event is not None and event.type() == QEvent.Type.MouseButtonRelease:
+        """Notice Escape, and a click, also on widgets that are painted here without a signal."""
+        is_left = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if event is not None and (is_left or event.type() == QEvent.Type.MouseButtonRelease):
             self.give_back()
         return False
 

@@ -1,61 +1,61 @@
-"""The workbench's dock: panels, keys and timer around the controller."""
+"""The workbench's dock: tabs, keys and timer around the controller."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtCore import QPoint, QTimer
 from qtpy.QtGui import QCursor, QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_retseg.engine import Engine
 from napari_retseg.rounds import Verdict
 from napari_retseg.ui.layers import is_scan_layer
 from napari_retseg.ui.leaving import close_with
-from napari_retseg.ui.numbering import describe_bscan, list_bscan_files
+from napari_retseg.ui.numbering import list_bscan_files
 from napari_retseg.ui.plain import make_text
 from napari_retseg.ui.postbox import Postbox
-from napari_retseg.ui.squares import connect_square_button
-from napari_retseg.ui.widgets.keys import bind_keys
+from napari_retseg.ui.widgets.keys import KEYS, bind_keys
 from napari_retseg.ui.widgets.pieces import (
     lay_out_column,
     make_button,
-    make_row,
     make_save_button,
     show_text,
     start_timer,
 )
-from napari_retseg.ui.widgets.section import CollapsibleSection
 from napari_retseg.ui.widgets.theme import color_text, read_look
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import name_heldout
 from napari_retseg.ui.workbench.curve_view import CurveView
 from napari_retseg.ui.workbench.dialogs.bench_dialogs import BenchDialogs
-from napari_retseg.ui.workbench.dialogs.closing import Closing
+from napari_retseg.ui.workbench.dialogs.closing import Closing, find_window
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
-from napari_retseg.ui.workbench.focus import FocusKeeper, find_canvas
-from napari_retseg.ui.workbench.panels.doubt_bar import DoubtBar
+from napari_retseg.ui.workbench.dropping import list_files
+from napari_retseg.ui.workbench.focus import FocusKeeper
+from napari_retseg.ui.workbench.panels.bench_tabs import BenchTabs
 from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
 from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
 from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
 from napari_retseg.ui.workbench.panels.settings_button import SettingsButton
+from napari_retseg.ui.workbench.panels.strip_panel import StripPanel
 from napari_retseg.ui.workbench.panels.train_panels import ProgressPanel, RetrainPanel
 from napari_retseg.ui.workbench.pocket_view import PocketView
+from napari_retseg.ui.workbench.surroundings import Surroundings
+from napari_retseg.ui.workbench.wiring import connect_panels
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_retseg.events import Runs
-    from napari_retseg.ui.workbench.control.labels_layer import Labels
-
 _REFRESH_MS = 100
+#: As wide as the panels need, so that the canvas has the rest.
+_WIDTH, _HEIGHT = 310, 300
+CORRECT, SCAN, MODEL, TRAINING = "Correct", "Scan", "Model", "Training"
 
 
 class WorkbenchDock(QWidget):
-    """Correct and retrain: scan, model, review, retrain, progress.
+    """Correct and retrain: a tab for each thing to do, and the volume along the bottom.
 
     Parameters
     ----------
@@ -67,146 +67,87 @@ class WorkbenchDock(QWidget):
 
     def __init__(self, napari_viewer: Viewer, *, engine: Engine | None = None) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self.viewer = napari_viewer
         self.bench = Workbench(napari_viewer, engine=engine or Engine(), post=Postbox().post)
         close_with(self, self.bench)
-        remember_dock(self._viewer, self)
+        remember_dock(self.viewer, self)
+        self._make_panels()
+        self.dialogs = BenchDialogs(self, self.bench)
+        self.surroundings: Surroundings | None = None
+        self._drawn, self._pointer, self._shown = -1, QPoint(), ""
+        self._lay_out()
+        connect_panels(self)
+        self._connect()
+        self._unbind = self._bind_keys()
+        self.curve_view = CurveView(self, self.viewer, self.bench)
+        self.pocket_view = PocketView(self, self.viewer, self.bench)
+        self.closing = Closing(self, self.bench, self.viewer, end=self._end)
+        self.focus = FocusKeeper(self)
+        self._show_notice()
+        self._show_summaries()
+
+    def _make_panels(self) -> None:
         state = self.bench.state
         self.scan_panel = ScanPanel(state)
         self.model_panel = ModelPanel(state)
         self.review_panel = ReviewPanel(state)
         self.retrain_panel = RetrainPanel(state)
         self.progress_panel = ProgressPanel(state)
-        self.notice = make_text()
-        self.dialogs = BenchDialogs(self, self.bench)
-        self.doubt_bar: DoubtBar | None = None
-        self._drawn, self._pointer = -1, QPoint()
-        self._lay_out()
-        self._connect()
-        self._connect_rounds()
-        self._unbind = self._bind_keys()
-        self.curve_view = CurveView(self, self._viewer, self.bench)
-        self.pocket_view = PocketView(self, self._viewer, self.bench)
-        self.closing = Closing(self, self.bench, self._viewer, end=self._end)
-        self.focus = FocusKeeper(self)
-        self._show_notice()
-        self._show_summaries()
-
-    def _lay_out(self) -> None:
-        sections = QWidget()
-        self.sections = {}
-        for title, panel in (
-            ("Scan", self.scan_panel),
-            ("Model", self.model_panel),
-            ("Review", self.review_panel),
-            ("Retrain", self.retrain_panel),
-            ("Progress", self.progress_panel),
-        ):
-            section = CollapsibleSection(title, is_open=title in ("Scan", "Model"))
-            section.add(panel)
-            self.sections[title] = section
         self.keys_button = make_button("Keys…", "Show the keyboard shortcuts")
         self.settings_button = SettingsButton()
         self.save_button = make_save_button()
-        buttons = make_row(self.save_button, self.keys_button, self.settings_button)
-        lay_out_column(sections, *self.sections.values(), buttons, None, spacing=2)
-        self._scroll = scroll = QScrollArea()
-        scroll.setWidget(sections)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        lay_out_column(self, scroll, self.notice, margin=4)
+        buttons = (self.save_button, self.keys_button, self.settings_button)
+        self.strip_panel = StripPanel(state, buttons)
+        # until the viewer's window is there, it goes with this
+        self.strip_panel.setParent(self)
+        self.strip_panel.hide()
+        self.notice = make_text()
+
+    def _lay_out(self) -> None:
+        self.tabs = BenchTabs()
+        self.tabs.add(CORRECT, self.review_panel, key=KEYS["tab correct"])
+        self.tabs.add(SCAN, self.scan_panel, key=KEYS["tab scan"])
+        self.tabs.add(MODEL, self.model_panel, key=KEYS["tab model"])
+        progress = self.progress_panel
+        training = (progress, self.retrain_panel)
+        self.tabs.add(TRAINING, *training, key=KEYS["tab training"], grows=progress)
+        self.tabs.show_tab(SCAN)
+        column = lay_out_column(self, self.tabs, self.notice, margin=4)
+        column.setStretchFactor(self.tabs, 1)
         # other docks below or above leave it this much
-        self.setMinimumSize(330, 300)
+        self.setMinimumSize(_WIDTH, _HEIGHT)
         self.setAcceptDrops(True)
 
     def _connect(self) -> None:
-        bench, scan, model = self.bench, self.scan_panel, self.model_panel
-        scan.created.connect(bench.create)
-        scan.opened.connect(bench.open)
-        scan.located.connect(bench.scan_import.locate)
-        scan.files_added.connect(bench.scan_import.add_files)
+        bench, scan, retrain = self.bench, self.scan_panel, self.retrain_panel
         scan.layers_wanted.connect(self._offer_layers)
         scan.layer_added.connect(self._on_layer_added)
-        scan.scan_chosen.connect(bench.navigation.choose_scan)
-        scan.dataset_added.connect(bench.scan_import.add_dataset)
         scan.classes_button.clicked.connect(self._ask_for_classes)
-        scan.classes_given.connect(bench.scan_import.set_classes)
-        scan.described.connect(lambda what: bench.scan_import.describe(**what))
-        model.model_chosen.connect(bench.predicting.choose_model)
-        model.model_browsed.connect(bench.predicting.add_model)
-        model.card_button.clicked.connect(self.dialogs.show_card)
-        model.bscan_button.clicked.connect(bench.predicting.segment_bscan)
-        model.volume_button.clicked.connect(bench.predicting.segment_volume)
-        model.device_button.clicked.connect(bench.from_device.take)
-        model.cancel_button.clicked.connect(bench.predicting.cancel)
-        review, correcting = self.review_panel, bench.correcting
-        review.strip.bscan_clicked.connect(bench.navigation.go_to)
-        review.accept_button.clicked.connect(correcting.accept_bscan)
-        review.accept_volume_pressed.connect(correcting.accept_volume)
-        review.accept_class_chosen.connect(correcting.accept_class)
-        review.confirm_button.clicked.connect(correcting.confirm)
-        review.next_button.clicked.connect(bench.navigation.go_next)
-        review.ignore_button.clicked.connect(correcting.paint_not_annotated)
-        review.pocket_button.clicked.connect(bench.pockets.toggle)
-        review.clear_button.clicked.connect(correcting.clear)
-        review.curves_button.clicked.connect(bench.curves.toggle)
-        review.curves_button.clicked.connect(review.show_curves)
-        review.undo_button.clicked.connect(correcting.undo)
-        review.redo_button.clicked.connect(correcting.redo)
-        review.toggle_button.clicked.connect(correcting.toggle_prediction)
-        review.uncertainty_button.toggled.connect(bench.navigation.show_uncertainty)
-        review.restore_button.clicked.connect(self.dialogs.show_points)
-        review.propagate_button.clicked.connect(bench.propagating.look)
-        bench.propagating.offered.connect(self.dialogs.show_offer)
-        review.legend.class_picked.connect(correcting.paint_class)
-        review.legend.hiding_toggled.connect(correcting.hide_class)
-        review.legend.solo_toggled.connect(correcting.show_class_alone)
+        retrain.form.changed.connect(self._on_form_changed)
+        retrain.command_button.clicked.connect(self._copy_command)
+        self.progress_panel.new_button.clicked.connect(partial(self.tabs.show_tab, MODEL))
+        self.review_panel.layers_button.clicked.connect(self._toggle_layers)
         self.save_button.clicked.connect(self._save)
-        connect_square_button(scan.square_button, self._viewer)
         self.keys_button.clicked.connect(self.dialogs.show_keys)
         self.settings_button.address_wanted.connect(self.dialogs.ask_for_address)
         self.settings_button.measuring_switched.connect(bench.costing.switch)
         bench.costing.switch(self.settings_button.is_measuring)
-        bench.state.events.notice.connect(self._show_notice)
         bench.session.shown.connect(self._on_shown)
         bench.session.asked.connect(self.dialogs.ask_for_trust)
-
-    def _connect_rounds(self) -> None:
-        retrain, progress, training = self.retrain_panel, self.progress_panel, self.bench.training
-        retrain.form.changed.connect(self._on_form_changed)
-        retrain.retrain_button.clicked.connect(training.retrain)
-        retrain.stop_button.clicked.connect(training.stop)
-        retrain.resume_button.clicked.connect(training.resume)
-        retrain.command_button.clicked.connect(self._copy_command)
-        retrain.preview_button.clicked.connect(self.dialogs.show_preview)
-        retrain.heldout_button.clicked.connect(self.dialogs.show_heldout)
-        progress.new_button.clicked.connect(training.keep_new)
-        progress.old_button.clicked.connect(training.keep_old)
-        progress.history_button.clicked.connect(self.dialogs.show_models)
-        events = self.bench.state.events
+        events = bench.state.events
+        events.notice.connect(self._show_notice)
+        events.work.connect(self._on_work)
         events.is_training.connect(self._on_training)
         events.verdict.connect(self._on_verdict)
-        events.n_bscans.connect(self._on_scan_opened)
         events.round_text.connect(self._on_round_text)
-        for event in (
-            events.scan,
-            events.bscan,
-            events.model,
-            events.models,
-            events.strip,
-            events.sides,
-        ):
+        for event in (events.model, events.models, events.sides):
             event.connect(self._show_summaries)
-        for event in (events.bscan, events.strip):
-            event.connect(self._show_doubtful)
-        self.bench.session.changed.connect(self._show_doubtful)
         self._timer = start_timer(self, _REFRESH_MS, self._refresh)
 
     def _bind_keys(self) -> Callable[[], None]:
-        correcting, bench, curves = self.bench.correcting, self.bench, self.bench.curves
+        correcting, bench, review = self.bench.correcting, self.bench, self.review_panel
         return bind_keys(
-            self._viewer,
+            self.viewer,
             {
                 "segment": bench.predicting.segment_bscan,
                 "accept": correcting.accept_bscan,
@@ -217,8 +158,14 @@ class WorkbenchDock(QWidget):
                 "redo": correcting.redo,
                 "ignore": correcting.paint_not_annotated,
                 "propagate": bench.propagating.look,
-                **curves.actions(),
+                **bench.curves.actions(),
                 "pocket": bench.pockets.toggle,
+                "square": review.square_button.toggle,
+                "layers": self._toggle_layers,
+                "tab correct": partial(self._go_to_tab, CORRECT),
+                "tab scan": partial(self._go_to_tab, SCAN),
+                "tab model": partial(self._go_to_tab, MODEL),
+                "tab training": partial(self._go_to_tab, TRAINING),
             },
             correcting.pick_class,
         )
@@ -234,56 +181,52 @@ class WorkbenchDock(QWidget):
 
     def _on_shown(self) -> None:
         opened = self.bench.session.opened
-        if opened is not None:
-            self.review_panel.offer_classes(opened.loaded.classes)
-            self.progress_panel.set_classes(opened.loaded.classes)
-            self._drawn = -1
-            scan = opened.loaded.scan
-            self.bench.session.submit(partial(list_bscan_files, scan), self.scan_panel.set_files)
+        if opened is None:
+            return
+        self.review_panel.offer_classes(opened.loaded.classes)
+        self.progress_panel.set_classes(opened.loaded.classes)
+        self._drawn = -1
+        scan = opened.loaded.scan
+        self.bench.session.submit(partial(list_bscan_files, scan), self.strip_panel.set_files)
+        if opened.name != self._shown:
+            self._shown = opened.name
+            self._go_on_from_scan()
+        if self.surroundings is not None:
+            self.surroundings.layer_docks.settle()
 
-    # Sections open as the work goes on, so that a small screen shows what is needed now.
+    # A tab opens as the work goes on, but only from that in which the step before was done.
 
-    def _on_scan_opened(self, n_bscans: int) -> None:
-        self.sections["Scan"].suggest_open(not n_bscans or len(self.bench.state.scans) > 1)
-        self.sections["Review"].suggest_open(bool(n_bscans))
+    def _go_on_from_scan(self) -> None:
+        opened, entry = self.bench.session.opened, self.bench.state.open_scan
+        if opened is None or entry is None or self.tabs.title != SCAN:
+            return
+        if entry.spacing_source == "unknown" and not self.bench.state.is_read_only:
+            return  # it can be entered here
+        is_begun = bool(opened.loaded.predicted or self.bench.correcting.states)
+        self.tabs.show_tab(CORRECT if is_begun else MODEL)
+
+    def _on_work(self, work: object) -> None:
+        opened = self.bench.session.opened
+        is_predicted = opened is not None and bool(opened.loaded.predicted)
+        if work is None and is_predicted and self.tabs.title == MODEL:
+            self.tabs.show_tab(CORRECT)
 
     def _on_round_text(self, text: str) -> None:
-        if text:
-            self.sections["Retrain"].suggest_open(True)
+        self.tabs.mark(TRAINING, is_marked=bool(text))
 
     def _on_training(self, is_training: bool) -> None:
-        has_scan = self.bench.state.n_bscans > 0
-        self.sections["Model"].suggest_open(not is_training)
-        self.sections["Review"].suggest_open(not is_training and has_scan)
         if is_training:
-            self.sections["Progress"].set_open(True)
-            QTimer.singleShot(_REFRESH_MS, self._scroll_to_progress)  # once it is laid out
+            self.tabs.area(TRAINING).ensureVisible(0, 0)
 
     def _on_verdict(self, verdict: Verdict | None) -> None:
-        if verdict is not None:
-            self.sections["Progress"].set_open(True)
-            # the sections above have opened again
-            QTimer.singleShot(_REFRESH_MS, self._scroll_to_verdict)
-
-    def _scroll_to_progress(self) -> None:
-        self._scroll.ensureWidgetVisible(self.sections["Progress"], 0, 0)
-
-    def _scroll_to_verdict(self) -> None:
-        bar = self._scroll.verticalScrollBar()
-        assert bar is not None
-        bar.setValue(self.sections["Progress"].y())
+        self.tabs.mark(TRAINING, is_marked=verdict is not None)
+        self.tabs.area(TRAINING).ensureVisible(0, 0)
 
     def _show_summaries(self) -> None:
-        """Say in the titles what one would look for in a section that is closed."""
-        state = self.bench.state
-        scan, model = state.open_scan, state.chosen_model
-        confirmed = sum(cell.status == "confirmed" for cell in state.strip)
-        place = describe_bscan(state.bscan, state.n_bscans)
-        names = [] if scan is None else [scan.name, place]
-        self.sections["Scan"].set_summary(", ".join(name for name in names if name))
-        self.sections["Model"].set_summary("" if model is None else model.name)
-        self.sections["Retrain"].set_summary(name_heldout(state.sides))
-        self.sections["Review"].set_summary(f"{confirmed} confirmed" if state.strip else "")
+        """Say in the tooltips of the tabs what one would look for in them."""
+        model = self.bench.state.chosen_model
+        self.tabs.set_summary(MODEL, "" if model is None else model.name)
+        self.tabs.set_summary(TRAINING, name_heldout(self.bench.state.sides))
 
     def _refresh(self) -> None:
         """Draw what has come since the last time; ten times a second at most."""
@@ -307,6 +250,16 @@ class WorkbenchDock(QWidget):
         if before != self._pointer and window is not None and window.isActiveWindow():
             self.bench.costing.touch()
 
+    def _go_to_tab(self, title: str) -> None:
+        """Show a tab, and give it the keyboard, but for that in which one corrects."""
+        self.tabs.show_tab(title)
+        if title != CORRECT:
+            self.tabs.focus_first()
+
+    def _toggle_layers(self) -> None:
+        if self.surroundings is not None:
+            self.surroundings.layer_docks.toggle()
+
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
         """Take files."""
         if event is not None and list_files(event):
@@ -324,7 +277,7 @@ class WorkbenchDock(QWidget):
 
         opened = self.bench.session.opened
         best = None if opened is None else opened.labels
-        open_save_window(self._viewer, parent=self, notify=self.bench.session.notify, best=best)
+        open_save_window(self.viewer, parent=self, notify=self.bench.session.notify, best=best)
 
     def _ask_for_classes(self) -> None:
         self.scan_panel.ask_for_classes(self.dialogs.classes.names[1:])
@@ -338,7 +291,7 @@ class WorkbenchDock(QWidget):
     def _foreign_layers(self) -> list:  # type: ignore[type-arg]
         opened = self.bench.session.opened
         own = () if opened is None else opened.layers
-        return [layer for layer in self._viewer.layers if is_scan_layer(layer) and layer not in own]
+        return [layer for layer in self.viewer.layers if is_scan_layer(layer) and layer not in own]
 
     def _on_form_changed(self) -> None:
         form = self.retrain_panel.form
@@ -354,7 +307,7 @@ class WorkbenchDock(QWidget):
             clipboard.setText(command)
             self.bench.session.notify("Command copied to the clipboard.")
 
-    # The end.
+    # Beginning and end.
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """List the models again, and notice when the window is about to close."""
@@ -362,34 +315,21 @@ class WorkbenchDock(QWidget):
         self.bench.predicting.refresh_models()
         self.closing.watch_window()
         self.focus.learn()
-        canvas = find_canvas(self)
-        if canvas is not None and self.doubt_bar is None:
-            self.doubt_bar = DoubtBar(canvas, self._viewer, self._find_doubtful)
+        # the viewer adds a dock to its window only after it is shown
+        QTimer.singleShot(0, self._settle_in)
 
-    def _find_doubtful(self) -> tuple[Labels, Runs] | None:
-        """Return the labels layer, and the doubtful A-scans of the B-scan in view."""
-        opened = self.bench.session.opened
-        if opened is None:
-            return None
-        return opened.labels, opened.loaded.doubtful.get(self.bench.state.bscan, ())
-
-    def _show_doubtful(self) -> None:
-        if self.doubt_bar is not None:
-            self.doubt_bar.follow()
+    def _settle_in(self) -> None:
+        window = find_window(self)
+        if window is not None and self.surroundings is None:
+            self.surroundings = Surroundings(self, window)
 
     def _end(self) -> None:
         """Leave the viewer as it was without the workbench."""
         self._timer.stop()
-        if self.doubt_bar is not None:
-            self.doubt_bar.end()
         self._unbind()
         self.curve_view.close()
         self.pocket_view.close()
-        forget_dock(self._viewer, self)
-
-
-def list_files(event: QDropEvent) -> list[Path]:
-    """Return the files and folders of this computer that are dropped."""
-    data = event.mimeData()
-    urls = [] if data is None else data.urls()
-    return [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+        if self.surroundings is not None:
+            self.surroundings.end()
+            self.surroundings = None
+        forget_dock(self.viewer, self)

@@ -36,7 +36,8 @@ from tests.ui.playing import PlayedEngine
 from tests.ui.workbench.playedbench import PlayedBench
 
 #: A dock at the right of a small screen has about so much room.
-NARROW, HIGH = 330, 640
+NARROW, HIGH = 310, 640
+TABS = ("Correct", "Scan", "Model", "Training")
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_the_keys_are_all_on_their_card_which_is_no_higher_than_they_are(
     bar = card.view.verticalScrollBar()
     assert bar is not None
     assert bar.maximum() == 0
-    assert card.height() < 600
+    assert card.height() < 640
 
 
 def test_histories_are_listed_and_gone_back_in(
@@ -314,7 +315,8 @@ def test_a_wrong_form_cannot_be_trained_with_and_a_scan_can_be_previewed(
 
 def test_the_verdict_lies_above_the_plots(dock: WorkbenchDock, qapp: QApplication) -> None:
     panel = dock.progress_panel
-    dock.sections["Progress"].set_open(True)
+    dock.tabs.show_tab("Training")
+    panel.plot.show()
     for widget in (panel.verdict_text, panel.new_button):
         widget.show()
     qapp.processEvents()
@@ -326,11 +328,11 @@ def shown(dock: WorkbenchDock, kind: type[Any]) -> list[Any]:
     return [w for w in dock.findChildren(kind) if w.isVisibleTo(dock) and w.width() > 0]
 
 
+@pytest.mark.parametrize("title", TABS)
 def test_nothing_is_cut_at_the_side_of_a_narrow_dock(
-    dock: WorkbenchDock, qapp: QApplication
+    dock: WorkbenchDock, qapp: QApplication, title: str
 ) -> None:
-    for section in dock.sections.values():
-        section.set_open(True)
+    dock.tabs.show_tab(title)
     dock.retrain_panel.form.more.set_open(True)
     dock.retrain_panel.stop_button.show()
     dock.retrain_panel.resume_button.show()
@@ -346,12 +348,15 @@ def test_nothing_is_cut_at_the_side_of_a_narrow_dock(
             assert widget.width() >= least, widget.text()
 
 
-def test_tab_goes_down_the_dock(dock: WorkbenchDock, qapp: QApplication) -> None:
-    for section in dock.sections.values():
-        section.set_open(True)
+@pytest.mark.parametrize("title", TABS)
+def test_tab_goes_down_the_dock(dock: WorkbenchDock, qapp: QApplication, title: str) -> None:
+    dock.tabs.show_tab(title)
     qapp.processEvents()
+    dock.tabs.focus_first()
+    first = dock.focusWidget()
+    assert first is not None
     places: list[QPoint] = []
-    widget: QWidget | None = dock.scan_panel.new_button
+    widget: QWidget | None = first
     while widget is not None:
         if dock.isAncestorOf(widget) and widget.isVisibleTo(dock) and widget.isEnabled():
             takes = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
@@ -359,7 +364,7 @@ def test_tab_goes_down_the_dock(dock: WorkbenchDock, qapp: QApplication) -> None
             if takes and buttons:
                 places.append(widget.mapTo(dock, QPoint(0, 0)))
         widget = widget.nextInFocusChain()
-        if widget is dock.scan_panel.new_button:
+        if widget is first:
             break
     tops = [place.y() for place in places]
     wrapped = sum(b < a - 5 for a, b in pairwise(tops))
@@ -368,6 +373,7 @@ def test_tab_goes_down_the_dock(dock: WorkbenchDock, qapp: QApplication) -> None
 
 def test_the_tooltips_of_buttons_show_their_keys(dock: WorkbenchDock) -> None:
     tips = " ".join(button.toolTip() for button in dock.findChildren(QAbstractButton))
+    tips += " ".join(dock.tabs.tabToolTip(k) for k in range(dock.tabs.count()))
     for key in KEYS.values():
         assert f"[{key}]" in tips, key
 

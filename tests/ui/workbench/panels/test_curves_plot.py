@@ -253,3 +253,15 @@ def test_a_long_training_is_shown_without_blocking(plot: CurvesPlot) -> None:
 )
 def test_rates_are_written_briefly(rate: float, text: str) -> None:
     assert write_rate(rate) == text
+
+
+def test_the_learning_rate_is_shown_where_there_is_height_for_it(
+    plot: CurvesPlot, qtbot: QtBot
+) -> None:
+    plot.show_steps(make_curves(3, {}))
+    for height, is_shown in ((330, False), (800, True), (330, False)):
+        plot.resize(320, height)
+        qtbot.waitUntil(lambda shown=is_shown: drawn(plot).rate.isVisible() is shown)  # type: ignore[misc]
+        axis = drawn(plot).loss.getAxis("bottom")
+        assert axis.style["showValues"] is not is_shown
+        assert drawn(plot).scores.size().height() > drawn(plot).loss.size().height()

@@ -25,7 +25,8 @@ def bar(clicker: Clicker, qtbot: QtBot) -> DoubtBar:
     opened = clicker.dock.bench.session.opened
     assert opened is not None
     opened.loaded.doubtful[clicker.state.bscan] = RUNS
-    found = clicker.dock.doubt_bar
+    assert clicker.dock.surroundings is not None
+    found = clicker.dock.surroundings.doubt_bar
     assert found is not None
     clicker.viewer.reset_view()
     clicker.dock.bench.correcting.show_strip()
@@ -83,7 +84,8 @@ def test_it_shows_nothing_where_ascans_are_no_columns(clicker: Clicker, bar: Dou
         change()
         assert place_runs(RUNS, opened.labels, viewer, 500) == []
         back()
-    assert len(place_runs(RUNS, opened.labels, viewer, 500)) == 3
+        viewer.reset_view()
+        assert len(place_runs(RUNS, opened.labels, viewer, bar.width())) == 3
 
 
 def test_clicks_go_through_it_to_the_canvas(clicker: Clicker, bar: DoubtBar) -> None:

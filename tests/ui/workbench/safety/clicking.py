@@ -107,7 +107,7 @@ class User(Clicker):
         self.dock.review_panel.accept_menu.actions()[0].trigger()
 
     def go_to(self, bscan: int) -> None:
-        self.dock.review_panel.strip.bscan_clicked.emit(bscan)
+        self.dock.strip_panel.strip.bscan_clicked.emit(bscan)
         self.wait(lambda: self.state.bscan == bscan)
 
     def paint(self, bscan: int, rows: slice, value: int) -> None:

@@ -55,7 +55,7 @@ class Painter:
         elif self._rng.random() < self._confirms:
             self._confirm()
         elif self._rng.random() < self._leaves:
-            self._dock.review_panel.strip.bscan_clicked.emit(int(self._rng.integers(SHAPE[0])))
+            self._dock.strip_panel.strip.bscan_clicked.emit(int(self._rng.integers(SHAPE[0])))
         else:
             self._begin()
         for bscan in sorted(self._waiting):

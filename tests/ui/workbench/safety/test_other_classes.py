@@ -102,7 +102,7 @@ def test_a_round_from_other_classes_and_the_way_back_by_clicks(
     at_work.segment()
     np.testing.assert_array_equal(prediction(at_work), _REORDERED[said])
 
-    at_work.click(progress.history_button)
+    at_work.click(at_work.dock.model_panel.history_button)
     window = at_work.find_window(VersionsWindow)
     at_work.click_row(window.list, 0)
     assert not window.take_button.isEnabled()

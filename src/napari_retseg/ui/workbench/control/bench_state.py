@@ -39,6 +39,9 @@ class BenchState(PredictState):
         Whether the boundaries of the B-scan in view are shown, to be edited.
     takes_pockets
         Whether clicks make pockets of fluid.
+    mode, brush
+        What the mouse does on the labels, as napari names it (empty: no scan is open), and the
+        diameter of the brush in pixels.
     next_text
         Why the B-scan in view was chosen as the next one to label.
     has_device_layers
@@ -75,6 +78,8 @@ class BenchState(PredictState):
     hidden: frozenset[int] = frozenset()
     shows_curves: bool = False
     takes_pockets: bool = False
+    mode: str = ""
+    brush: int = 8
     next_text: str = ""
     has_device_layers: bool = False
     unsaved: int = 0

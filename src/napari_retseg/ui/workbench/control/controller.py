@@ -30,6 +30,7 @@ from napari_retseg.ui.workbench.control.propagating import Propagating
 from napari_retseg.ui.workbench.control.retraining import Retraining
 from napari_retseg.ui.workbench.control.scan_import import ScanImport
 from napari_retseg.ui.workbench.control.session import Session
+from napari_retseg.ui.workbench.control.tools import Tools
 from napari_retseg.ui.workbench.control.weighing import Weighing
 from napari_retseg.workspace import (
     Autosaver,
@@ -99,6 +100,7 @@ class Workbench:
         self.training = Retraining(self.session, self.predicting)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
+        self.tools = Tools(self.session)
         self.costing = Costing(self.session, now=now)
         self._is_closed = False
         self.state.recent = tuple(recent())

@@ -23,7 +23,7 @@ from napari_retseg.workspace import State
 
 _NONE_YET = "No prediction of this B-scan yet; press Segment first."
 #: Modes of the labels layer that a class is used with.
-_DRAWING = ("paint", "fill", "polygon")
+DRAWING = ("paint", "fill", "polygon")
 
 
 class Correcting:
@@ -322,7 +322,7 @@ class Correcting:
             return
         opened.labels.selected_label = value
         self._session.state.hidden -= {value}  # nobody paints what is not seen
-        if opened.labels.mode not in _DRAWING and not self.keeps_tool(value):
+        if opened.labels.mode not in DRAWING and not self.keeps_tool(value):
             opened.labels.mode = "paint"
         self._session.viewer.layers.selection.active = opened.labels
 

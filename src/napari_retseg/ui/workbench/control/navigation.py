@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.scan import BOUNDARIES
+from napari_retseg.ui.camera import Sight, keep_sight, read_sight
 from napari_retseg.ui.dock_state import describe_scan
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import Loaded, OpenScan, load
@@ -33,6 +34,8 @@ class Navigation:
         self._seen: list[tuple[str, int]] = []
         #: Counts what was asked to be read: an answer to an earlier question is dropped.
         self._request = 0
+        #: Where the scan before was looked at.
+        self._sight: Sight | None = None
         session.viewer.layers.events.removed.connect(self._on_layer_removed)
         self._state.events.bscan.connect(self._on_bscan)
 
@@ -116,6 +119,8 @@ class Navigation:
         self._state.scan, self._state.scan_text, self._state.next_text = -1, "", ""
         self._state.has_device_layers = False
         if opened is not None:
+            if self._session.viewer.dims.ndisplay == 2:
+                self._sight = read_sight(self._session.viewer, opened.labels)
             opened.close()
 
     def go_next(self) -> None:
@@ -193,6 +198,7 @@ class Navigation:
     def _on_loaded(self, bscan: int | None, loaded: Loaded) -> None:
         opened = OpenScan.show(self._session.viewer, loaded)
         self._session.opened = opened
+        keep_sight(self._session.viewer, opened.labels, self._sight)
         self._describe(loaded)
         if opened.n_bscans > 1:
             opened.go_to(opened.n_bscans // 2 if bscan is None else bscan)

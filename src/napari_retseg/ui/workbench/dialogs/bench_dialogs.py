@@ -24,6 +24,8 @@ from napari_retseg.ui.widgets.keys import (
     KEYS,
     MEANINGS,
     POCKET_HAND,
+    TOOL_KEYS,
+    TOOL_MEANINGS,
 )
 from napari_retseg.ui.widgets.pieces import ask
 from napari_retseg.ui.widgets.text_card import KeysCard, ModelCard
@@ -64,9 +66,12 @@ class BenchDialogs:
         """Show the card of the keys."""
         rows = [(KEYS[name], MEANINGS[name]) for name in KEYS]
         rows.append((f"{CLASS_KEYS[0]} … {CLASS_KEYS[-1]}", "paint class 1 to 9"))
+        tools = [(TOOL_KEYS[name], TOOL_MEANINGS[name]) for name in TOOL_KEYS]
+        tools.append(("[ and ]", "smaller or larger brush"))
         curves = [(CURVE_KEYS[name], CURVE_MEANINGS[name]) for name in CURVE_KEYS]
         groups = {
             "In the viewer": rows,
+            "Tools": tools,
             "Pockets of fluid": POCKET_HAND,
             "Boundaries": [*curves, *CURVE_MOUSE],
         }

@@ -13,8 +13,9 @@ from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 from napari_retseg.events import POOR
 from napari_retseg.ui.numbering import name_bscan
 from napari_retseg.ui.plain import make_rich_text, make_tip
-from napari_retseg.ui.widgets.pieces import lay_out_column
+from napari_retseg.ui.widgets.pieces import lay_out_column, make_row
 from napari_retseg.ui.widgets.theme import (
+    GAP,
     STATUSES,
     TIGHT,
     Look,
@@ -58,16 +59,27 @@ def lay_out_columns(n_bscans: int, width: int) -> list[Column]:
 
 
 class BscanStrip(ThemedWidget):
-    """Cells to click, and below them how many B-scans there are of each state."""
+    """Cells to click, and below them how many B-scans there are of each state.
+
+    Parameters
+    ----------
+    before, behind
+        Stand beside the states; without these, they wrap.
+    """
 
     bscan_clicked = Signal(int)
 
-    def __init__(self) -> None:
+    def __init__(self, before: Sequence[QWidget] = (), behind: Sequence[QWidget] = ()) -> None:
         super().__init__()
         self.theme_changed.connect(self.follow_theme)
         self.cells = StripCells()
         self.legend = make_rich_text()
-        lay_out_column(self, self.cells, self.legend, spacing=TIGHT)
+        row = make_row(*behind)
+        below = make_row(*before, self.legend, spacing=3 * GAP)
+        below.addLayout(row)
+        below.setStretchFactor(self.legend, 1)
+        self.legend.setWordWrap(not before)
+        lay_out_column(self, self.cells, below, spacing=TIGHT)
         self.cells.bscan_clicked.connect(self.bscan_clicked)
 
     def set_cells(self, cells: Sequence[StripCell]) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
     QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QToolButton,
     QToolTip,
@@ -34,7 +35,8 @@ from napari_retseg.ui.workbench.panels.measures import MEAN, MEASURES
 if TYPE_CHECKING:
     from napari_retseg.ui.workbench.panels.plots import Plots
 
-_HEIGHT = 300
+#: Lower, the curves could not be told apart.
+_HEIGHT = 200
 
 
 class CurvesPlot(ThemedWidget):
@@ -78,10 +80,13 @@ class CurvesPlot(ThemedWidget):
         self._fill_legend()
 
     def _lay_out(self) -> None:
-        buttons = self.measure_buttons.values()
-        switch = make_row(PlainLabel("Held-out scores"), None, *buttons, spacing=TIGHT)
+        self.larger_button = make_button("Larger…", "Show the curves in a window of their own")
+        buttons = (*self.measure_buttons.values(), self.larger_button)
+        switch = make_row(PlainLabel("Held-out"), None, *buttons, spacing=TIGHT)
         self.canvas = QWidget()
         self.canvas.setMinimumHeight(_HEIGHT)
+        # as high as there is room: what pyqtgraph would like to have is more than a small screen
+        self.canvas.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self.stack = QStackedLayout(self.canvas)
         self.stack.setContentsMargins(0, 0, 0, 0)
         self.stack.addWidget(self.empty)

@@ -1,4 +1,4 @@
-"""Section "Model": choose one, see what it is worth, segment with it."""
+"""Tab "Model": choose one, see what it is worth, segment with it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class ModelPanel(SegmentControls):
         self.card_button = make_button(
             "Card", "Show the model card: network, training data and scores"
         )
+        self.history_button = make_button("Models…", "Go back to an earlier model")
         self.score_text = make_text()
         self.device_button = make_button(
             "Use device layers",
@@ -27,9 +28,11 @@ class ModelPanel(SegmentControls):
         )
         lay_out_column(
             self,
-            make_row(self.model_box, self.browse_button, self.card_button),
+            self.model_box,
             self.score_text,
-            make_row(self.bscan_button, self.volume_button, self.device_button),
+            make_row(self.browse_button, self.card_button, self.history_button),
+            make_row(self.bscan_button, self.volume_button),
+            self.device_button,
             make_row(self.bar, self.cancel_button),
             self.work_text,
         )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QPoint, Qt, Signal
-from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtGui import QMouseEvent, QResizeEvent, QWheelEvent
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.rounds import Curves, Measure
@@ -22,6 +22,10 @@ from napari_retseg.ui.workbench.panels.measures import MEAN, MEASURES
 _AXIS_WIDTH = 54
 #: Of the plots' heights: scores, loss, learning rate.
 _STRETCH = (5, 3, 2)
+#: In less height the learning rate gives its room to the scores.
+_LOW = 300
+#: No limit, to Qt.
+_MOST_HEIGHT = 16_777_215
 #: More points than there are pixels only cost time.
 _MOST_POINTS = 400
 
@@ -30,12 +34,18 @@ class PlotView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """The canvas: the wheel scrolls the dock instead, and the pointer asks for numbers."""
 
     pointed = Signal(float, QPoint)
+    height_changed = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.scores: pg.PlotItem | None = None
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Tell how much height there is."""
+        super().resizeEvent(event)
+        self.height_changed.emit(self.height())
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Leave the wheel to the dock."""
@@ -101,6 +111,8 @@ class Plots:
         self.curves: dict[str, pg.PlotDataItem] = {}
         self.starts: dict[str, pg.PlotDataItem] = {}
         self.set_classes(classes)
+        self.view.height_changed.connect(self._share_height)
+        self._share_height(self.view.height())
 
     def _add_plot(self, row: int) -> Any:
         axes = {"left": RateAxis("left")} if row == len(_STRETCH) - 1 else None
@@ -121,6 +133,13 @@ class Plots:
             plot.setXLink(self.view.getItem(0, 0))
         self.view.ci.layout.setRowStretchFactor(row, _STRETCH[row])
         return plot
+
+    def _share_height(self, height: int) -> None:
+        """Show the learning rate only where the other two have enough height beside it."""
+        is_low = height < _LOW
+        self.rate.setVisible(not is_low)
+        self.view.ci.layout.setRowMaximumHeight(2, 0 if is_low else _MOST_HEIGHT)
+        self.loss.getAxis("bottom").setStyle(showValues=is_low)
 
     def set_classes(self, classes: LabelSet) -> None:
         """Make a curve and a dashed line for each class."""

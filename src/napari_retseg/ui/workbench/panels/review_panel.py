@@ -1,4 +1,4 @@
-"""Section "Review": accept, correct, confirm, and go to the next B-scan."""
+"""Tab "Correct": tools and classes, accept, confirm, and go to the next B-scan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QHBoxLayout, QMenu, QWidget
 from napari_retseg.classes import LabelSet
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.plain import make_text
-from napari_retseg.ui.widgets.keys import CURVE_KEYS, KEYS
+from napari_retseg.ui.squares import make_square_button
+from napari_retseg.ui.widgets.keys import KEYS
 from napari_retseg.ui.widgets.pieces import (
     add_action,
     lay_out_column,
@@ -19,12 +20,12 @@ from napari_retseg.ui.widgets.pieces import (
     show_text,
 )
 from napari_retseg.ui.workbench.control.bench_state import BenchState
-from napari_retseg.ui.workbench.panels.bscan_strip import BscanStrip
 from napari_retseg.ui.workbench.panels.legend import ClassLegend
+from napari_retseg.ui.workbench.panels.tool_row import ToolRow
 
 
 class ReviewPanel(QWidget):
-    """The strip of B-scans, and what can be done with the labels of the one in view."""
+    """What can be done with the labels of the B-scan in view."""
 
     accept_volume_pressed = Signal()
     accept_class_chosen = Signal(int)
@@ -35,23 +36,21 @@ class ReviewPanel(QWidget):
         self._make_widgets()
         lay_out_column(
             self,
-            self.strip,
+            self.tool_row,
             self.legend,
             self._make_accept_row(),
             self.next_text,
-            make_row(self.curves_button, self.toggle_button, self.uncertainty_button),
-            self.propagate_button,
-            make_row(self.pocket_button, self.ignore_button, self.clear_button),
-            make_row(self.undo_button, self.redo_button, self.restore_button),
+            make_row(self.undo_button, self.redo_button, self.propagate_button),
+            make_row(self.toggle_button, self.uncertainty_button, self.restore_button),
+            make_row(self.square_button, self.layers_button, self.clear_button),
             self.saved_text,
         )
         self._connect()
-        self._show_strip()
         self._show_next()
         self._show_buttons()
 
     def _make_widgets(self) -> None:
-        self.strip = BscanStrip()
+        self.tool_row = ToolRow(self._state)
         self.legend = ClassLegend(self._state)
         self.accept_button = make_button(
             "Accept", "Use the prediction as labels of this B-scan", key=KEYS["accept"]
@@ -74,25 +73,10 @@ class ReviewPanel(QWidget):
         self.toggle_button = make_button(
             "Prediction", "Show or hide the prediction", key=KEYS["toggle"]
         )
-        self.curves_button = make_button(
-            "Boundaries", "Drag the boundaries of the layers", key=CURVE_KEYS["curves"]
-        )
-        self.curves_button.setCheckable(True)
         self.uncertainty_button = make_button(
             "Uncertainty", "Show where the model is uncertain, as a layer"
         )
         self.uncertainty_button.setCheckable(True)
-        self.ignore_button = make_button(
-            "Leave out",
-            'Paint "not annotated": not used for training or scores',
-            key=KEYS["ignore"],
-        )
-        self.pocket_button = make_button(
-            "Pocket",
-            "Click a pocket of fluid to label it; click a labelled one to remove it",
-            key=KEYS["pocket"],
-        )
-        self.pocket_button.setCheckable(True)
         self.clear_button = make_button("Clear", "Remove the labels of this B-scan")
         self.undo_button = make_button("Undo", "Undo one step, on any B-scan", key=KEYS["undo"])
         self.redo_button = make_button("Redo", "Redo one step", key=KEYS["redo"])
@@ -102,6 +86,11 @@ class ReviewPanel(QWidget):
             "Correct the predictions of other B-scans as the confirmed ones were corrected",
             key=KEYS["propagate"],
         )
+        self.square_button = make_square_button(KEYS["square"])
+        self.layers_button = make_button(
+            "Layers", "Show or hide napari's list of layers and their controls", key=KEYS["layers"]
+        )
+        self.layers_button.setCheckable(True)
         self.next_text = make_text()
         self.saved_text = make_text()
 
@@ -113,13 +102,9 @@ class ReviewPanel(QWidget):
 
     def _connect(self) -> None:
         events = self._state.events
-        events.strip.connect(self._show_strip)
-        events.classes.connect(lambda: self.legend.follow(self.strip.cells))
-        events.bscan.connect(self._show_current)
+        events.classes.connect(lambda: self.legend.follow(self.tool_row.brush_slider))
         events.next_text.connect(self._show_next)
         events.unsaved.connect(self._show_saved)
-        events.shows_curves.connect(self.show_curves)
-        events.takes_pockets.connect(self._show_buttons)
         for event in (events.n_bscans, events.is_read_only, events.strip):
             event.connect(self._show_buttons)
 
@@ -135,18 +120,6 @@ class ReviewPanel(QWidget):
                 partial(self.accept_class_chosen.emit, label_class.value),
             )
 
-    def _show_strip(self) -> None:
-        self.strip.set_cells(self._state.strip)
-        self.strip.setVisible(bool(self._state.strip))
-        self._show_current()
-
-    def _show_current(self) -> None:
-        self.strip.set_current(self._state.bscan)
-
-    def show_curves(self, _is_on: bool = False) -> None:
-        """Show whether boundaries are edited, also where that was asked for in vain."""
-        self.curves_button.setChecked(self._state.shows_curves)
-
     def _show_next(self) -> None:
         show_text(self.next_text, self._state.next_text)
 
@@ -160,8 +133,6 @@ class ReviewPanel(QWidget):
             self.accept_button,
             self.more_button,
             self.confirm_button,
-            self.pocket_button,
-            self.ignore_button,
             self.clear_button,
             self.undo_button,
             self.redo_button,
@@ -169,10 +140,9 @@ class ReviewPanel(QWidget):
             self.propagate_button,
         ):
             button.setEnabled(self._state.can_edit)
-        for button in (self.curves_button, self.toggle_button, self.uncertainty_button):
+        for button in (self.toggle_button, self.uncertainty_button):
             button.setEnabled(self._state.n_bscans > 0)
         if not self._state.n_bscans:
             self.uncertainty_button.setChecked(False)
-        self.pocket_button.setChecked(self._state.takes_pockets)
         self.next_button.setEnabled(bool(self._state.scans))
         self._show_saved()

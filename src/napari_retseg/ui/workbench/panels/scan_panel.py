@@ -1,4 +1,4 @@
-"""Section "Scan": the workspace, its scans, and what the open one is."""
+"""Tab "Scan": the workspace, its scans, and what the open one is."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_retseg.ui.numbering import describe_bscan
 from napari_retseg.ui.plain import make_text, make_tip
-from napari_retseg.ui.squares import make_square_button
 from napari_retseg.ui.widgets.pieces import (
     add_action,
     choose_folder,
@@ -52,7 +50,6 @@ class ScanPanel(QWidget):
     def __init__(self, state: BenchState) -> None:
         super().__init__()
         self._state = state
-        self._files: tuple[str, ...] = ()
         self._make_widgets()
         lay_out_column(
             self,
@@ -60,7 +57,6 @@ class ScanPanel(QWidget):
             self.folder_text,
             make_row(self.scan_box, self.add_button),
             self.scan_text,
-            make_row(self.place_text, self.square_button),
             make_row(
                 self.spacing_button, self.side_button, self.locate_button, self.classes_button
             ),
@@ -69,7 +65,6 @@ class ScanPanel(QWidget):
         self._show_workspace()
         self._show_scans()
         self._show_scan_text()
-        self._show_place()
 
     def _make_widgets(self) -> None:
         self.new_button = make_button("New…", "Create a workspace: a folder for labels and models")
@@ -83,8 +78,6 @@ class ScanPanel(QWidget):
         self.add_menu = QMenu(self.add_button)
         self.add_button.setMenu(self.add_menu)
         self.scan_text = make_text()
-        self.place_text = make_text()
-        self.square_button = make_square_button()
         self.spacing_button = make_button("Set scale…", "Set pixel size")
         self.side_button = make_button(
             "Set laterality…", "Set the laterality: right eye (OD) or left eye (OS)"
@@ -111,8 +104,6 @@ class ScanPanel(QWidget):
         for event in (events.scans, events.scan, events.sides):
             event.connect(self._show_scans)
         events.scan_text.connect(self._show_scan_text)
-        for event in (events.bscan, events.n_bscans):
-            event.connect(self._show_place)
 
     # What the state says.
 
@@ -144,17 +135,6 @@ class ScanPanel(QWidget):
     def _show_scan_text(self) -> None:
         show_text(self.scan_text, self._state.scan_text)
         self._show_unknowns()
-
-    def set_files(self, files: Sequence[str]) -> None:
-        """Take the names of the B-scans' files, where each has one."""
-        self._files = tuple(files)
-        self._show_place()
-
-    def _show_place(self) -> None:
-        state = self._state
-        self.place_text.setText(describe_bscan(state.bscan, state.n_bscans, self._files))
-        self.place_text.setVisible(state.n_bscans > 1)
-        self.square_button.setVisible(state.n_bscans > 0)
 
     def _show_unknowns(self) -> None:
         """Offer to enter what the file does not say."""

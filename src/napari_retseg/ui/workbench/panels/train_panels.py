@@ -1,10 +1,10 @@
-"""Sections "Retrain" and "Progress": launch a training, follow it, and judge what came out."""
+"""Tab "Training": launch a training, follow it, and judge what came out."""
 
 from __future__ import annotations
 
 import time
 
-from qtpy.QtWidgets import QProgressBar, QWidget
+from qtpy.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.rounds import Curves, Verdict, describe_duration
@@ -19,6 +19,7 @@ from napari_retseg.ui.widgets.pieces import (
 from napari_retseg.ui.widgets.theme import color_text, read_look
 from napari_retseg.ui.workbench.control.bench_state import BenchState
 from napari_retseg.ui.workbench.panels.curves_plot import CurvesPlot
+from napari_retseg.ui.workbench.panels.curves_window import CurvesWindow
 from napari_retseg.ui.workbench.panels.train_form import TrainForm
 
 #: Seconds between two drawings of a training's curves.
@@ -63,7 +64,12 @@ class RetrainPanel(QWidget):
     def _connect(self) -> None:
         self.form.changed.connect(self._show_buttons)
         events = self._state.events
-        for event in (events.round_text, events.round_problem, events.round_warning):
+        for event in (
+            events.round_text,
+            events.round_problem,
+            events.round_warning,
+            events.is_training,
+        ):
             event.connect(self._show_text)
         for event in (
             events.is_training,
@@ -77,9 +83,11 @@ class RetrainPanel(QWidget):
             event.connect(self._show_buttons)
 
     def _show_text(self) -> None:
-        show_text(self.text, self._state.round_text)
-        show_text(self.problem, self._state.round_problem)
-        show_text(self.warning, self._state.round_warning)
+        """Say what the next training would do; while one runs, its curves have the room."""
+        state, is_free = self._state, not self._state.is_training
+        show_text(self.text, state.round_text if is_free else "")
+        show_text(self.problem, state.round_problem if is_free else "")
+        show_text(self.warning, state.round_warning if is_free else "")
         for label in (self.problem, self.warning):
             color_text(label, read_look(self).warning)
 
@@ -90,7 +98,13 @@ class RetrainPanel(QWidget):
             is_free and not state.round_problem and not self.form.error()
         )
         # the running training has its own: what is chosen here is for the next one
-        for widget in (self.form, self.preview_button, self.command_button, self.retrain_button):
+        for widget in (
+            self.form,
+            self.preview_button,
+            self.heldout_button,
+            self.command_button,
+            self.retrain_button,
+        ):
             widget.setVisible(not state.is_training)
         self.stop_button.setVisible(state.is_training)
         self.stop_button.setEnabled(not state.is_stopping)
@@ -118,16 +132,19 @@ class ProgressPanel(QWidget):
         self.verdict_text = make_rich_text()
         self.new_button = make_button("Keep new", "Use the new model from now on")
         self.old_button = make_button("Keep old", "Keep using the old model")
-        self.history_button = make_button("Models…", "Go back to an earlier model")
-        lay_out_column(
+        self._column = column = lay_out_column(
             self,
             self.bar,
             self.text,
             # above the plots, which fill the rest of a small screen
             self.verdict_text,
-            make_row(self.new_button, self.old_button, self.history_button),
+            make_row(self.new_button, self.old_button),
             self.plot,
         )
+        column.setStretchFactor(self.plot, 1)
+        self.window_of_curves: CurvesWindow | None = None
+        self.plot.larger_button.clicked.connect(self._enlarge)
+        self._show_plot(False)
         self._state.events.verdict.connect(self._show_verdict)
         self._state.events.is_training.connect(self._show_bar)
         self._show_verdict()
@@ -145,6 +162,7 @@ class ProgressPanel(QWidget):
             Whether all is shown; False where curves are left for the next time.
         """
         shown = curves.snapshot()
+        self._show_plot(bool(len(shown.iterations) or len(shown.scored_iterations)))
         show_progress(self.bar, round(1000 * shown.position), 1000)
         show_text(self.text, describe_progress(shown))
         now = time.monotonic()
@@ -157,6 +175,25 @@ class ProgressPanel(QWidget):
             self._scored = scored
             self.plot.show_scores(shown)
         return True
+
+    def _enlarge(self) -> None:
+        """Show the curves in a window of their own, until it is closed."""
+        window = CurvesWindow(self.plot, self._column, self.window())
+        self.plot.larger_button.hide()
+        window.finished.connect(self._on_window_closed)
+        self.window_of_curves = window
+        window.show()
+
+    def _on_window_closed(self) -> None:
+        self.window_of_curves = None
+        self.plot.larger_button.show()
+
+    def _show_plot(self, is_shown: bool) -> None:
+        """Give the curves all the room there is, and none where there are no curves."""
+        if self.plot.isHidden() is is_shown or not is_shown:
+            vertical = QSizePolicy.Policy.Expanding if is_shown else QSizePolicy.Policy.Maximum
+            self.setSizePolicy(QSizePolicy.Policy.Preferred, vertical)
+            self.plot.setVisible(is_shown)
 
     def set_classes(self, classes: LabelSet) -> None:
         """Have curves for other classes; those of the same classes stay."""
