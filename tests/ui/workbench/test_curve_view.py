@@ -70,6 +70,9 @@ class Hand:
 
 @pytest.fixture
 def hand(clicker: Clicker, qtbot: QtBot) -> Hand:
+    clicker.viewer.window._qt_window.resize(1500, 1000)  # larger pixels than those of the screen
+    qtbot.wait(100)
+    clicker.viewer.reset_view()
     opened = clicker.dock.bench.session.opened
     assert opened is not None
     labels = np.zeros((64, 96), np.uint8)

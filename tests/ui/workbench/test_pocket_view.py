@@ -82,6 +82,7 @@ class Hand:
 
 @pytest.fixture
 def hand(viewer: Viewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hand:
+    viewer.window._qt_window.resize(1500, 1000)  # pixels of the B-scan larger than the screen's
     clicker = Clicker(viewer, qtbot, monkeypatch)
     clicker.start(tmp_path / "work", write_eye(tmp_path))
     made = Hand(clicker, qtbot)

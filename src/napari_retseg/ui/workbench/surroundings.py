@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow
 
 from napari_retseg.ui.workbench.dropping import Dropping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from napari_retseg.events import Runs
     from napari_retseg.ui.workbench.control.labels_layer import Labels
     from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
+
+_LAID_OUT_MS = 30
 
 
 class Surroundings:
@@ -36,6 +39,8 @@ class Surroundings:
             window, dock.review_panel.layers_button.setChecked, dock.viewer.reset_view
         )
         self.dropping = Dropping(window, dock.bench.scan_import.add_files, self._can_add)
+        # once the window has laid out what has just come into it
+        QTimer.singleShot(_LAID_OUT_MS, self.layer_docks.settle)
         canvas = find_canvas(dock)
         self.doubt_bar = (
             None if canvas is None else DoubtBar(canvas, dock.viewer, self._find_doubtful)

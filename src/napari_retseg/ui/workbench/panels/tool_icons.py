@@ -106,8 +106,10 @@ def draw_curves(painter: QPainter) -> None:
 
 
 def draw_pocket(painter: QPainter) -> None:
-    """A pocket, and the place of a click."""
-    painter.drawEllipse(QRectF(2.5, 5.5, 15, 9.5))
-    painter.setBrush(painter.pen().color())
-    painter.drawEllipse(QPointF(10, 10.2), 1.8, 1.8)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    """A pocket that is added."""
+    path = QPainterPath(QPointF(2.5, 15))
+    path.cubicTo(QPointF(4, 6), QPointF(16, 6), QPointF(17.5, 15))
+    path.closeSubpath()
+    painter.drawPath(path)
+    painter.drawLine(QPointF(10, 2), QPointF(10, 6.5))
+    painter.drawLine(QPointF(7.8, 4.2), QPointF(12.2, 4.2))
