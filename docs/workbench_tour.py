@@ -192,8 +192,8 @@ class Tour:
             press("h")
         pause(0.3)
         for keys, outline in outlines(self._truth[bscan], workspace.classes):
-            # a click beside the scan brings the keys to the canvas, Escape forgets its vertex
-            click_places([self._place(-12.0, -12.0)])
+            # a click above the scan brings the keys to the canvas, Escape forgets its vertex
+            click_places([self._place(-12.0, 12.0)])
             press("Escape", keys, "3")
             click_places([self._place(row, column) for row, column in outline])
             press("Return")

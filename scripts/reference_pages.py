@@ -26,6 +26,8 @@ from napari_retseg.ui.widgets.keys import (
     KEYS,
     MEANINGS,
     POCKET_HAND,
+    TOOL_KEYS,
+    TOOL_MEANINGS,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,6 +172,7 @@ def write_keys() -> str:
     rows = [f"| {_write_key(key)} | {MEANINGS[name]} |" for name, key in KEYS.items()]
     first, last = (_write_key(CLASS_KEYS[index]) for index in (0, -1))
     rows.append(f"| {first} to {last} | paint with the first to the ninth class |")
+    rows += [f"| {_write_key(key)} | {TOOL_MEANINGS[name]} |" for name, key in TOOL_KEYS.items()]
     table = "\n".join([*_KEY_HEADER, *rows])
     hand = [f"| {_write_hand(what)} | {meaning} |" for what, meaning in POCKET_HAND]
     pockets = "\n".join([*_KEY_HEADER, *hand])
