@@ -33,7 +33,7 @@ def test_a_round_on_workers_elsewhere(
     clicker.check_prediction(models / "expected.npy")
     clicker.confirm(0, 1, 4)
     clicker.retrain()
-    assert f"the workers of {address}" in clicker.dock.retrain_panel.text.text()
+    assert f"the workers of {address}" in clicker.state.round_text
     clicker.wait(lambda: clicker.state.verdict is not None)
     assert clicker.iterations == [1, 2, 3, 4]
     clicker.click(clicker.dock.progress_panel.old_button)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -231,6 +232,11 @@ def test_tabs_follow_the_work(
     clicker.wait(lambda: clicker.state.verdict is not None)
     qtbot.wait(150)
     assert plot.canvas.height() >= 200
+    tops = [plot.canvas, plot.legend, plot.summary, clicker.dock.retrain_panel]
+    for above, below in pairwise(tops):
+        # nothing lies on something else
+        end = above.mapToGlobal(QPoint(0, above.height())).y()
+        assert end <= below.mapToGlobal(QPoint(0, 0)).y(), (above, below)
     clicker.click(clicker.dock.progress_panel.new_button)
     assert tabs.title == "Model"
 

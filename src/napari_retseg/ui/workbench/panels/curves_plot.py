@@ -83,10 +83,7 @@ class CurvesPlot(ThemedWidget):
         self.larger_button = make_button("Larger…", "Show the curves in a window of their own")
         buttons = (*self.measure_buttons.values(), self.larger_button)
         switch = make_row(PlainLabel("Held-out"), None, *buttons, spacing=TIGHT)
-        self.canvas = QWidget()
-        self.canvas.setMinimumHeight(_HEIGHT)
-        # as high as there is room: what pyqtgraph would like to have is more than a small screen
-        self.canvas.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+        self.canvas = _Canvas()
         self.stack = QStackedLayout(self.canvas)
         self.stack.setContentsMargins(0, 0, 0, 0)
         self.stack.addWidget(self.empty)
@@ -209,6 +206,19 @@ class CurvesPlot(ThemedWidget):
     def _on_view_pointed(self, iteration: float, where: QPoint) -> None:
         text = describe_point(self._scores, self.measure, iteration, hidden=self.hidden)
         QToolTip.showText(where, make_tip(text), self)
+
+
+class _Canvas(QWidget):
+    """As high as there is room: what pyqtgraph would like to have is more than a small screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumHeight(_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """No more than is needed."""
+        return QSize(300, _HEIGHT)
 
 
 #: A flat button is a name in a legend; one that is switched off is faint.
