@@ -261,7 +261,12 @@ def test_the_learning_rate_is_shown_where_there_is_height_for_it(
     plot.show_steps(make_curves(3, {}))
     for height, is_shown in ((330, False), (800, True), (330, False)):
         plot.resize(320, height)
-        qtbot.waitUntil(lambda shown=is_shown: drawn(plot).rate.isVisible() is shown)  # type: ignore[misc]
+        plots = drawn(plot)
+        qtbot.waitUntil(lambda p=plots, s=is_shown: p.rate.isVisible() is s)  # type: ignore[misc]
+        qtbot.wait(50)
         axis = drawn(plot).loss.getAxis("bottom")
         assert axis.style["showValues"] is not is_shown
-        assert drawn(plot).scores.size().height() > drawn(plot).loss.size().height()
+        assert plots.scores.size().height() > plots.loss.size().height()
+        bottom = (plots.rate if is_shown else plots.loss).mapRectToScene(plots.loss.rect()).bottom()
+        if not is_shown:  # nothing of the height is left unused
+            assert bottom > 0.9 * plots.view.height()

@@ -24,8 +24,8 @@ _AXIS_WIDTH = 54
 _STRETCH = (5, 3, 2)
 #: In less height the learning rate gives its room to the scores.
 _LOW = 300
-#: No limit, to Qt.
-_MOST_HEIGHT = 16_777_215
+#: To Qt.
+_NO_LIMIT = 16_777_215
 #: More points than there are pixels only cost time.
 _MOST_POINTS = 400
 
@@ -138,7 +138,9 @@ class Plots:
         """Show the learning rate only where the other two have enough height beside it."""
         is_low = height < _LOW
         self.rate.setVisible(not is_low)
-        self.view.ci.layout.setRowMaximumHeight(2, 0 if is_low else _MOST_HEIGHT)
+        # one that is only hidden keeps its height
+        self.rate.setMaximumHeight(0 if is_low else _NO_LIMIT)
+        self.view.ci.layout.setRowStretchFactor(2, 0 if is_low else _STRETCH[2])
         self.loss.getAxis("bottom").setStyle(showValues=is_low)
 
     def set_classes(self, classes: LabelSet) -> None:
