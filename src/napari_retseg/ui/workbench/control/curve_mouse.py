@@ -126,6 +126,10 @@ class CurveMouse:
                 editing.move(*place)
             event.handled = True
             yield
+        # napari takes a move every few milliseconds: the last of a quick drag are in its end
+        place = self._find_place(event)
+        if place is not None:
+            editing.move(*place)
         event.handled = True
         editing.release()
 

@@ -113,7 +113,9 @@ class PocketMouse:
         has_moved = False
         event.handled = cuts
         yield
-        while event.type == "mouse_move":
+        while True:
+            # the release, too: napari takes a move every few milliseconds, and the last ones of a
+            # quick drag come with its end only
             place = self._find_place(event) or place
             away = (abs(k - s) / n for k, s, n in zip(place, start, limit, strict=True))
             if not has_moved and max(away) > 1:
@@ -124,8 +126,9 @@ class PocketMouse:
             if has_moved and cuts:
                 clicking.draw_to(*place)
             event.handled = cuts
+            if event.type != "mouse_move":
+                break
             yield
-        event.handled = cuts
         if not has_moved:
             clicking.click(round(start[0]), round(start[1]))
         elif cuts:
