@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from napari_retseg.decode.surfaces import find_surfaces
 
@@ -131,3 +132,18 @@ def test_ascans_without_a_retina_have_no_surfaces(rng: np.random.Generator) -> N
     assert not found.doubtful[31:].any()
     empty = find_surfaces(np.full_like(probabilities, 0.0) + np.eye(5)[0][:, None, None], ORDER)
     assert np.isnan(empty.rows).all()
+
+
+@pytest.mark.parametrize(("blur", "least", "most"), [(0.001, 0.8, 1.0), (2.0, 0.3, 0.7)])
+def test_blurred_evidence_is_smoothed_and_sharp_evidence_hardly(
+    rng: np.random.Generator, blur: float, least: float, most: float
+) -> None:
+    left = []
+    for _ in range(10):
+        rows = draw_rows(rng)
+        rows[1:3] = rows[0] + [[5.0], [10.0]]
+        noise = rng.uniform(-0.4, 0.4, rows.shape)
+        seen = gaussian_filter1d(cover(rows + noise), blur, axis=1)
+        error = find_surfaces(seen, ORDER).rows - rows
+        left.append(np.abs(error).mean() / np.abs(noise).mean())
+    assert least < np.mean(left) < most
