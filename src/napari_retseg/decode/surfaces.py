@@ -162,7 +162,7 @@ def _refine(
 def _measure_steps(
     cuts: NDArray[np.int64], probabilities: NDArray[np.float32], order: Sequence[int]
 ) -> NDArray[np.float64]:
-    """How far the probability of what lies above falls within four rows of each boundary, 0 to 1."""
+    """How far the probability of what lies above falls within four rows of a boundary, 0 to 1."""
     above, below = _share_above(cuts, 2, probabilities, order)
     step: NDArray[np.float64] = np.clip(above - below, 0, 1).astype(np.float64)
     return step
