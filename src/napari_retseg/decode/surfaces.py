@@ -209,7 +209,8 @@ def _smooth(rows: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[np
         system = _STIFFNESS * bends
         system[2] += weight
         smooth[j] = solveh_banded(system, weight * rows[j])
-    return np.maximum.accumulate(smooth, axis=0)
+    ordered: NDArray[np.float32] = np.maximum.accumulate(smooth, axis=0)
+    return ordered
 
 
 def _expect_errors(
