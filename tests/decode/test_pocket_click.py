@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_retseg.classes import RETINA
-from napari_retseg.decode.pocket_click import PocketProposal, find_retina, propose_pocket
+from napari_retseg.decode.pocket_click import propose_pocket
 from napari_retseg.decode.pocket_edit import find_pocket
+from napari_retseg.decode.pocket_regions import PocketProposal, find_retina
 from napari_retseg.simulate import SimulatorConfig, draw_bscan
 
 FLUID = 8

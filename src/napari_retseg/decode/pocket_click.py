@@ -7,7 +7,6 @@ the region.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
-from napari_retseg.layers import boundaries_of_labels
+from napari_retseg.decode.pocket_regions import (
+    PocketProposal,
+    count_pixels,
+    cut_into_regions,
+    find_retina,
+    measure_contrast,
+    sum_steps,
+)
 
 # Of all values below: chosen on simulated B-scans and on S01 and S02 of Chiu et al. 2015.
 
@@ -37,64 +43,9 @@ _TOO_BRIGHT = 0.25
 _BRIGHT_COST, _BRIGHT_AT_EDGE = 0.4, 0.3
 #: How much more a step of the probability at the edge of a region counts than one of the grey.
 _PROBABILITY_WEIGHT = 1.1
-#: Number of regions, and the smallest one's pixels.
-_N_REGIONS, _SMALLEST = 48, 12
+#: Pixels of the smallest region.
+_SMALLEST = 12
 _NEVER = 1e9
-
-
-@dataclass(frozen=True)
-class PocketProposal:
-    """Regions around a click.
-
-    Attributes
-    ----------
-    top, left
-        Row and column of the B-scan at which `first` begins.
-    first
-        The first region that a pixel belongs to, uint8; `n_regions` where none does.
-    n_regions
-        How many there are; each holds the ones before it.
-    best
-        The region that is most likely the pocket.
-    """
-
-    top: int
-    left: int
-    first: NDArray[np.uint8]
-    n_regions: int
-    best: int
-
-    def region(self, number: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return a region on a B-scan of this shape ``(depth, width)``, without holes."""
-        found = np.zeros(shape, np.bool_)
-        rows, columns = self.first.shape
-        part = ndimage.binary_fill_holes(self.first <= number)
-        found[self.top : self.top + rows, self.left : self.left + columns] = part
-        return found
-
-
-def find_retina(labels: NDArray[np.uint8], layers: list[int]) -> NDArray[np.bool_]:
-    """Find the pixels between the inner and the outer boundary.
-
-    Parameters
-    ----------
-    labels
-        Class values of a B-scan or of some of its A-scans, ``(depth, width)``.
-    layers
-        Values of the layers, from the vitreous to the sclera.
-
-    Returns
-    -------
-    ndarray of bool
-        True everywhere where no layer is labelled, since then nothing is known.
-    """
-    if not layers or not np.isin(labels, layers).any():
-        return np.ones(labels.shape, np.bool_)
-    rows = boundaries_of_labels(labels, layers).rows
-    at = np.arange(len(labels))[:, np.newaxis]
-    with np.errstate(invalid="ignore"):
-        retina: NDArray[np.bool_] = (at > rows[0]) & (at <= rows[-1])
-    return retina
 
 
 def propose_pocket(
@@ -135,19 +86,13 @@ def propose_pocket(
         return None
     grey = np.nan_to_num(bscan[rows, columns].astype(np.float32))
     doubt = np.zeros_like(grey) if probability is None else 1 - probability[rows, columns]
-    unit = _measure_contrast(grey[retina])
+    unit = measure_contrast(grey[retina])
     smooth = ndimage.gaussian_filter(grey, _PATH_SIGMA) / unit
     cost = _reach_from(click, smooth, doubt, retina)
-    first, n_regions = _cut_into_regions(cost)
+    first, n_regions = cut_into_regions(cost, _SMALLEST)
     edges = ndimage.gaussian_filter(grey, _EDGE_SIGMA) / unit
     best = _choose(first, n_regions, edges, doubt, _look_around(smooth, click))
     return PocketProposal(rows.start, columns.start, first, n_regions, best)
-
-
-def _measure_contrast(grey: NDArray[np.float32]) -> float:
-    """The unit of contrast: between dark and bright tissue."""
-    dark, bright = np.percentile(grey, [10, 75])
-    return max(float(bright - dark), 1e-6 * max(abs(float(bright)), 1.0))
 
 
 def _look_around(smooth: NDArray[np.float32], click: tuple[int, int]) -> float:
@@ -170,14 +115,6 @@ def _reach_from(
     return cost
 
 
-def _cut_into_regions(cost: NDArray[np.float64]) -> tuple[NDArray[np.uint8], int]:
-    """Number the pixels by the first region that they belong to; the areas grow geometrically."""
-    ordered = np.sort(cost[np.isfinite(cost)])
-    areas = np.geomspace(min(_SMALLEST, len(ordered)), len(ordered), _N_REGIONS).astype(np.intp)
-    ends = np.unique(ordered[areas - 1])
-    return np.searchsorted(ends, cost).astype(np.uint8), len(ends)
-
-
 def _choose(
     first: NDArray[np.uint8],
     n_regions: int,
@@ -189,33 +126,10 @@ def _choose(
 
     The probability of the class counts like the grey.
     """
-    rise, length = _sum_steps(first, n_regions, edges + _PROBABILITY_WEIGHT * doubt)
-    areas = np.cumsum(np.bincount(first.ravel(), minlength=n_regions + 1))[:n_regions]
+    rise, length = sum_steps(first, n_regions, edges + _PROBABILITY_WEIGHT * doubt)
+    areas = count_pixels(first, n_regions)
     is_bright = (edges > grey + _TOO_BRIGHT).ravel()
     bright = np.cumsum(np.bincount(first.ravel(), is_bright, n_regions + 1))[:n_regions]
     excess = np.maximum(bright - _BRIGHT_AT_EDGE * length, 0) / areas
     score = rise / np.maximum(length, 1) - _BRIGHT_COST * excess
     return int(np.where(length > 0, score, -np.inf).argmax())
-
-
-def _sum_steps(
-    first: NDArray[np.uint8], n_regions: int, values: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sum of the outward steps of some values over the edge of each region, and its length.
-
-    A pair of neighbours lies on the edges of all regions from the one that takes in the first of
-    them to the one before that which takes in the second: all regions are summed at once.
-    """
-    total, count = np.zeros(n_regions + 1), np.zeros(n_regions + 1, np.int64)
-    for near, far in (
-        ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
-        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-    ):
-        is_edge = first[near] != first[far]
-        one, other = first[near][is_edge], first[far][is_edge]
-        step = np.where(one < other, 1, -1) * (values[far] - values[near])[is_edge]
-        begin, end = np.minimum(one, other), np.maximum(one, other)
-        size = n_regions + 1
-        total += np.bincount(begin, step, size) - np.bincount(end, step, size)
-        count += np.bincount(begin, minlength=size) - np.bincount(end, minlength=size)
-    return np.cumsum(total)[:n_regions], np.cumsum(count)[:n_regions]

@@ -12,8 +12,9 @@ from psygnal import Signal
 from skimage.measure import find_contours
 
 from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
-from napari_retseg.decode.pocket_click import PocketProposal, propose_pocket
+from napari_retseg.decode.pocket_click import propose_pocket
 from napari_retseg.decode.pocket_edit import cut, find_pocket, take_out
+from napari_retseg.decode.pocket_regions import PocketProposal
 from napari_retseg.layers import is_lesion, layer_order
 from napari_retseg.ui.workbench.control.drawing import Drawing
 from napari_retseg.ui.workbench.control.session import Session
