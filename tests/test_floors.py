@@ -33,7 +33,18 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
 @pytest.mark.parametrize(
     "module",
     [
-        *("cli", "ui", "engine", "rounds", "workspace", "models", "dataset", "livescores", "io"),
+        *(
+            "cli",
+            "ui",
+            "engine",
+            "rounds",
+            "workspace",
+            "models",
+            "dataset",
+            "livescores",
+            "io",
+            "measure",
+        ),
         *(
             "scores",
             "simulate",

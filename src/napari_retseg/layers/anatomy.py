@@ -55,7 +55,7 @@ def layer_order(classes: LabelSet) -> list[int]:
     list of int
         Class *indices* from the vitreous to the sclera; empty where no class is a layer.
     """
-    ranks = {k: _ranks(c.name) for k, c in enumerate(classes.classes) if k != BACKGROUND}
+    ranks = {k: find_places(c.name) for k, c in enumerate(classes.classes) if k != BACKGROUND}
     found = {k: sum(places) / len(places) for k, places in ranks.items() if places}
     return sorted(found, key=lambda k: (found[k], k))
 
@@ -68,7 +68,7 @@ def is_gapless(classes: LabelSet, order: Sequence[int]) -> bool:
     order
         Of :func:`layer_order`.
     """
-    spans = [_ranks(classes.classes[k].name) for k in order]
+    spans = [find_places(classes.classes[k].name) for k in order]
     between = (ANATOMY[a[-1] + 1 : b[0]] for a, b in itertools.pairwise(spans))
     return len(order) > 1 and all(names[0] in _OPTIONAL for places in between for names in places)
 
@@ -78,8 +78,8 @@ def is_lesion(name: str) -> bool:
     return "".join(_JOINED.split(name.lower())) in LESIONS
 
 
-def _ranks(name: str) -> list[int]:
-    """Places of a layer from above; none for what is not a layer."""
+def find_places(name: str) -> list[int]:
+    """Find the places of a layer in :data:`ANATOMY`, from above; none for what is not a layer."""
     parts = [part.lower() for part in _JOINED.split(name) if part]
     whole = "".join(parts)
     if whole in _RANK or whole in _TOGETHER:

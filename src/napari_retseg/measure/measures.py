@@ -1,0 +1,331 @@
+"""All that is measured of a scan from its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.acquisition import NOT_RASTERS
+from napari_retseg.classes import LabelSet
+from napari_retseg.errors import InputError
+from napari_retseg.io.heidelberg_xml import ETDRS
+from napari_retseg.layers.anatomy import is_lesion
+from napari_retseg.measure.enface import SPARSE_UM, EnfaceGrid, lay_out
+from napari_retseg.measure.fluid import find_fluid
+from napari_retseg.measure.fovea import Fovea, find_fovea
+from napari_retseg.measure.profile import ASSUMED
+from napari_retseg.measure.quantities import (
+    SCAN,
+    Measurement,
+    list_arcs,
+    list_lesion,
+    list_pixels,
+    list_scan,
+    list_sectors,
+)
+from napari_retseg.measure.sectors import Place, Sectors, make_etdrs
+from napari_retseg.measure.spans import INNER, RETINA, is_raised
+from napari_retseg.measure.thickness import Map, Surfaces, find_surfaces
+from napari_retseg.plural import count_noun, list_first
+from napari_retseg.scan import FUNDUS_UM, Laterality, OctScan
+
+#: Where the ETDRS grid lies: on the fovea that is found, where the file's own grid lies, or on a
+#: B-scan and A-scan, counted from 0.
+Centre: TypeAlias = Literal["fovea", "file"] | tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What is measured of a scan.
+
+    Attributes
+    ----------
+    numbers
+        All of them.
+    maps
+        Thickness by span of layers, ``(bscan, width)``, in `unit`; NaN where it is unknown.
+    unit
+        Of thickness: "um", or "px" where the axial pixel size is unknown.
+    grid
+        Where the A-scans lie; None where that is unknown, or the scan is no raster.
+    fovea
+        Where it was found; None where it was not looked for.
+    sectors
+        The ETDRS grid; None without a known scale.
+    eye
+        Whose nasal and temporal sides were taken; None where the eye is unknown.
+    notes
+        What the user should know.
+    """
+
+    numbers: tuple[Measurement, ...]
+    maps: dict[str, Map]
+    unit: str
+    grid: EnfaceGrid | None
+    fovea: Fovea | None
+    sectors: Sectors | None
+    eye: Laterality | None
+    notes: tuple[str, ...]
+
+    def find(self, measure: str, structure: str, sector: str = SCAN) -> Measurement:
+        """Return one number.
+
+        Raises
+        ------
+        KeyError
+            Where it was not measured.
+        """
+        for one in self.numbers:
+            if (one.measure, one.structure, one.sector) == (measure, structure, sector):
+                return one
+        raise KeyError((measure, structure, sector))
+
+
+def measure_labels(
+    labels: NDArray[np.uint8],
+    classes: LabelSet,
+    scan: OctScan,
+    *,
+    centre: Centre = "fovea",
+    is_doubtful: NDArray[np.bool_] | None = None,
+    rows: NDArray[np.floating[Any]] | None = None,
+) -> Measures:
+    """Measure the layers and lesions of a scan.
+
+    Parameters
+    ----------
+    labels
+        Class values of the scan's shape.
+    classes
+        Their names.
+    centre
+        Of the ETDRS grid.
+    is_doubtful
+        A-scans whose layers are left out, ``(bscan, width)``.
+    rows
+        Boundaries of the layers to parts of a pixel, ``(K + 1, bscan, width)``, NaN where those of
+        the labels count.
+
+    Raises
+    ------
+    InputError
+        Where the scan is not OCT, the labels do not fit, no class can be measured, or there is no
+        such centre.
+    """
+    _check(labels, classes, scan)
+    volume = labels.reshape(-1, *labels.shape[-2:])
+    surfaces = find_surfaces(volume, classes, is_doubtful=is_doubtful)
+    if surfaces is not None and rows is not None:
+        surfaces = surfaces.replace_rows(rows)
+    lesions = {
+        c.name: [c.value] for c in classes.foreground if is_lesion(c.name) or is_raised(c.name)
+    }
+    if surfaces is None and not lesions:
+        names = list_first(list(classes.names[1:]), 8) or "none"
+        raise InputError(f"no class is a retinal layer or a lesion (the classes are {names})")
+    return _Measuring(volume, scan, surfaces, lesions).measure(centre)
+
+
+def _check(labels: NDArray[np.uint8], classes: LabelSet, scan: OctScan) -> None:
+    if not scan.is_oct:
+        raise InputError(f"{_name(scan)}: only OCT scans can be measured")
+    if labels.shape != scan.spatial_shape:
+        raise InputError(
+            f"{_name(scan)}: labels of shape {labels.shape} do not fit a scan of "
+            f"{scan.spatial_shape}"
+        )
+    unknown = classes.unknown_values(labels)
+    if unknown:
+        raise InputError(f"{_name(scan)}: label values {unknown} have no class; name all classes")
+
+
+def _name(scan: OctScan) -> str:
+    return str(scan.source or "the scan")
+
+
+class _Measuring:
+    """The work on one scan."""
+
+    def __init__(
+        self,
+        volume: NDArray[np.uint8],
+        scan: OctScan,
+        surfaces: Surfaces | None,
+        lesions: dict[str, list[int]],
+    ) -> None:
+        self._volume, self._scan, self._surfaces, self._lesions = volume, scan, surfaces, lesions
+        self._axial_um = scan.spacing_um[-2]
+        self._unit = "px" if self._axial_um is None else "um"
+        self._grid = lay_out(scan)
+        self._notes: list[str] = []
+
+    def measure(self, centre: Centre) -> Measures:
+        maps = self._make_maps()
+        fovea = self._find_fovea(maps)
+        place = self._find_centre(centre, fovea)
+        eye = self._scan.laterality
+        sectors = None
+        if self._grid is not None and place is not None:
+            sectors = make_etdrs(self._grid, place, eye)
+        self._note(fovea if centre == "fovea" else None, sectors)
+        numbers = (
+            *self._list_places(fovea, place),
+            *self._list_left_out(),
+            *self._list_thickness(maps, sectors),
+            *self._list_lesions(sectors, place),
+        )
+        return Measures(
+            numbers=numbers,
+            maps=maps,
+            unit=self._unit,
+            grid=self._grid,
+            fovea=fovea,
+            sectors=sectors,
+            eye=eye,
+            notes=tuple(self._notes),
+        )
+
+    def _make_maps(self) -> dict[str, Map]:
+        if self._surfaces is None:
+            return {}
+        scale = np.float32(self._axial_um or 1.0)
+        spans = self._surfaces.spans
+        return {name: self._surfaces.thickness_px(span) * scale for name, span in spans.items()}
+
+    def _find_fovea(self, maps: dict[str, Map]) -> Fovea | None:
+        """On the inner retina, which disease changes less than the whole."""
+        if self._grid is None:
+            return None
+        if INNER in maps:
+            return find_fovea(maps[INNER], self._grid, check=maps.get("GCC"))
+        if RETINA not in maps:
+            return None
+        found = find_fovea(maps[RETINA], self._grid)
+        doubt = "only the whole retina is labelled, and disease can change its shape"
+        return Fovea(found.place_mm, (*found.doubts, doubt))
+
+    def _find_centre(self, centre: Centre, fovea: Fovea | None) -> Place | None:
+        if centre == "fovea":
+            return None if fovea is None else fovea.place_mm
+        if self._grid is None:
+            raise InputError(
+                f"{_name(self._scan)}: a grid needs a volume of parallel B-scans of known scale"
+            )
+        place = self._find_own() if centre == "file" else self._grid.place_of(*centre)
+        if not self._grid.contains(place):
+            raise InputError(
+                f"{_name(self._scan)}: the centre of the grid lies outside the scan; choose another"
+            )
+        return place
+
+    def _find_own(self) -> Place:
+        """Where the file's own ETDRS grid lies."""
+        metadata = self._scan.metadata
+        pixels = metadata.get(ETDRS, {}).get("centre_px", (None, None))
+        down_um, across_um = metadata.get(FUNDUS_UM, (None, None))
+        has_places = bool(self._scan.acquisition.positions_mm)
+        x, y = pixels
+        if None in (x, y, down_um, across_um) or not has_places:
+            raise InputError(
+                f"{_name(self._scan)}: the file has no ETDRS grid of its own; leave the centre to "
+                "the fovea, or give a B-scan and an A-scan"
+            )
+        return float(x * across_um / 1000), float(y * down_um / 1000)
+
+    def _note(self, fovea: Fovea | None, sectors: Sectors | None) -> None:
+        grid, scan = self._grid, self._scan
+        if fovea is not None and fovea.is_doubtful:
+            self._notes.append(
+                f"the fovea is doubtful ({'; '.join(fovea.doubts)}); check the centre of the grid"
+            )
+        if scan.scan_pattern in NOT_RASTERS:
+            self._notes.append(f"a {scan.scan_pattern} scan has profiles, not maps")
+        if scan.scan_pattern == "circle":
+            self._notes.append(ASSUMED)
+        elif grid is None and scan.is_volume and scan.n_bscans > 1:
+            self._notes.append("the scale is unknown: there are no sectors, areas and volumes")
+        if self._axial_um is None:
+            self._notes.append("the axial pixel size is unknown: thickness is in pixels")
+        if grid is not None:
+            self._notes += grid.notes
+            if grid.between_um > SPARSE_UM:
+                self._notes.append(
+                    f"B-scans are {grid.between_um:.0f} µm apart: what a picture of a map shows "
+                    "between them is interpolated"
+                )
+        if sectors is not None and scan.laterality is None:
+            self._notes.append("the eye is unknown: sectors are L (left) and R (right)")
+        if self._surfaces is not None and self._surfaces.is_doubtful.any():
+            count = count_noun(int(self._surfaces.is_doubtful.sum()), "doubtful A-scan")
+            self._notes.append(f"{count} left out of the layers")
+
+    def _list_places(self, fovea: Fovea | None, place: Place | None) -> Iterator[Measurement]:
+        for name, found in (
+            ("fovea", None if fovea is None else fovea.place_mm),
+            ("centre of the grid", place),
+        ):
+            if found is not None and self._grid is not None:
+                bscan, ascan = self._grid.find_ascan(found)
+                yield Measurement("B-scan", name, SCAN, float(bscan), "")
+                yield Measurement("A-scan", name, SCAN, float(ascan), "")
+        if fovea is not None:
+            yield Measurement("doubtful", "fovea", SCAN, float(fovea.is_doubtful), "")
+
+    def _list_left_out(self) -> Iterator[Measurement]:
+        found = self._surfaces
+        if found is None:
+            return
+        for why, which in (
+            ("doubtful", found.is_doubtful),
+            ("layers out of order", found.is_unordered),
+            ("not annotated", found.is_unannotated),
+        ):
+            yield Measurement("A-scans left out", why, SCAN, float(which.sum()), "")
+
+    def _list_thickness(
+        self, maps: dict[str, Map], sectors: Sectors | None
+    ) -> Iterator[Measurement]:
+        for name, one in maps.items():
+            if sectors is not None:
+                yield from list_sectors(name, one, sectors, self._unit)
+            elif self._scan.scan_pattern == "circle" and len(one) == 1:
+                yield from list_arcs(name, one, self._unit)
+            yield from list_scan(name, one, self._unit)
+
+    def _list_lesions(self, sectors: Sectors | None, place: Place | None) -> Iterator[Measurement]:
+        annotated = ~(self._volume == 255).any(axis=1)
+        for name, values in self._lesions.items():
+            fluid = find_fluid(self._volume, values)
+            if self._grid is None or self._axial_um is None:
+                area, valid = self._pixel_mm2(), float(annotated.mean())
+                yield from list_pixels(name, fluid, pixel_mm2=area, valid=valid)
+                continue
+            yield from list_lesion(
+                name,
+                fluid,
+                grid=self._grid,
+                axial_um=self._axial_um,
+                sectors=sectors,
+                fovea_mm=place,
+                valid=_share_annotated(annotated, sectors),
+            )
+
+    def _pixel_mm2(self) -> float | None:
+        lateral = self._scan.spacing_um[-1]
+        if self._scan.n_bscans > 1 or self._axial_um is None or lateral is None:
+            return None
+        return self._axial_um * lateral / 1e6
+
+
+def _share_annotated(annotated: NDArray[np.bool_], sectors: Sectors | None) -> dict[str, float]:
+    shares = {SCAN: float(annotated.mean())}
+    if sectors is not None:
+        covered = (sectors.weights[0] * annotated).sum(axis=(1, 2), dtype=np.float64)
+        named: Sequence[str] = sectors.names
+        for name, area, whole in zip(named, covered, sectors.areas_mm2, strict=True):
+            shares[name] = min(1.0, float(area) / whole)
+    return shares

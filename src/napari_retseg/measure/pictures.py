@@ -1,0 +1,200 @@
+"""Maps as files: exact values as TIFF, and pictures with a colour bar."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from napari_retseg.io.atomic import write_bytes
+from napari_retseg.io.file_layout import Layout
+from napari_retseg.io.save import save_planes
+from napari_retseg.measure.enface import SPARSE_UM, EnfaceGrid
+from napari_retseg.measure.measures import Measures
+from napari_retseg.measure.sectors import Sectors
+from napari_retseg.measure.thickness import Map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_STEP_MM = 0.02
+_MOST = 1500
+_COLOURS = "turbo"
+_UNMEASURED = "0.5"
+_UNSAFE = re.compile(r"[^A-Za-z0-9]+")
+
+
+def write_maps(measures: Measures, folder: Path) -> list[Path]:
+    """Write each thickness map of a scan: values as TIFF, and a picture as PNG.
+
+    Values are float32 in um (in pixels where the scale is unknown, and the name then ends in
+    ``_px``), B-scans by A-scans as in the scan, NaN where nothing is measured.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        Where the system refuses.
+    """
+    written: list[Path] = []
+    stems: list[str] = []
+    ending = "" if measures.unit == "um" else f"_{measures.unit}"
+    for name, values in measures.maps.items():
+        if len(values) < 2:
+            continue
+        stem = _UNSAFE.sub("-", name).strip("-") or "layer"
+        stems.append(stem.casefold())
+        # names that differ only in what a file name cannot have
+        again = f"_{stems.count(stems[-1])}" if stems[-1] in stems[:-1] else ""
+        path = folder / f"thickness_{stem}{again}{ending}.tif"
+        picture = path.with_suffix(".png")
+        _write_tiff(path, values, measures.grid)
+        write_bytes(picture, draw_map(values, name, measures))
+        written += [path, picture]
+    return written
+
+
+def _write_tiff(path: Path, values: Map, grid: EnfaceGrid | None) -> None:
+    spacing = (None, None) if grid is None else (grid.between_um, grid.lateral_mm * 1000)
+    layout = Layout(values.shape, values.dtype, ("y", "x"), spacing)
+    save_planes(path, [values], layout)
+
+
+def draw_map(values: Map, name: str, measures: Measures) -> bytes:
+    """Draw a thickness map as PNG, as the fundus shows it, with the ETDRS grid and a colour bar.
+
+    Between B-scans it is interpolated, and says so; a map without a grid is drawn B-scan by
+    B-scan.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 6), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_facecolor(_UNMEASURED)
+    grid = measures.grid
+    if grid is None:
+        shown = axes.imshow(values, aspect="auto", cmap=_COLOURS, interpolation="nearest")
+        axes.set(xlabel="A-scan", ylabel="B-scan", title=_title(name, ""))
+    else:
+        image, extent = spread(values, grid)
+        shown = axes.imshow(image, extent=extent, cmap=_COLOURS, interpolation="nearest")
+        sparse = grid.between_um > SPARSE_UM
+        line = f"interpolated between B-scans {grid.between_um:.0f} µm apart" if sparse else ""
+        axes.set(xlabel="mm", ylabel="mm", title=_title(name, line))
+        if measures.sectors is not None:
+            _draw_grid(axes, measures.sectors, values)
+    unit = "µm" if measures.unit == "um" else measures.unit
+    figure.colorbar(shown, label=f"thickness in {unit}; grey: not measured")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()
+
+
+def _title(name: str, line: str) -> str:
+    # names come from files, and $ would begin a formula
+    safe = name.replace("$", r"\$")
+    return f"{safe}\n{line}" if line else safe
+
+
+def spread(
+    values: Map, grid: EnfaceGrid
+) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
+    """Bring a map to an even grid in the orientation of the fundus image.
+
+    Between B-scans it is interpolated, but for gaps; NaN outside the scan and where it is unknown.
+
+    Returns
+    -------
+    image, extent
+        float32; left, right, bottom and top in mm.
+    """
+    places = grid.places_mm()
+    (left, top), (right, bottom) = (places.min(axis=(1, 2)), places.max(axis=(1, 2)))
+    step = max(_STEP_MM, (right - left) / _MOST, (bottom - top) / _MOST)
+    x = np.arange(left, right + step / 2, step)
+    y = np.arange(top, bottom + step / 2, step)
+    away = np.stack(np.meshgrid(x, y)) - grid.middles_mm[0][:, np.newaxis, np.newaxis]
+    across = np.tensordot(grid.normal, away, axes=1)
+    unit = grid.step_mm / grid.lateral_mm
+    along = np.tensordot(unit, away, axes=1)
+    heights, begins = ((grid.middles_mm - grid.middles_mm[0]) @ one for one in (grid.normal, unit))
+    order = np.argsort(heights, kind="stable")
+    numbers = np.arange(len(order), dtype=float)
+    bscan = np.interp(across, heights[order], numbers)
+    shift = np.interp(across, heights[order], begins[order])
+    ascan = (along - shift) / grid.lateral_mm + (grid.width - 1) / 2
+    known = np.isfinite(values[order])
+    filled = np.where(known, values[order], 0).astype(np.float64)
+    total, weight = (
+        map_coordinates(one, [bscan, ascan], order=1, mode="nearest")
+        for one in (filled, known.astype(np.float64))
+    )
+    reach = grid.reach_mm[order]
+    slack = 1e-9 + step / 2
+    outside = (np.abs(ascan - (grid.width - 1) / 2) > grid.width / 2) | (
+        (across < heights[order[0]] - slack) | (across > heights[order[-1]] + slack)
+    )
+    outside |= _is_in_gap(across, heights[order], reach)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        image = np.where((weight > 0.5) & ~outside, total / weight, np.nan).astype(np.float32)
+    return image, (float(x[0]), float(x[-1]), float(y[-1]), float(y[0]))
+
+
+def _is_in_gap(
+    across: NDArray[np.float64], heights: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether a place lies beyond the cells of the B-scans on either side."""
+    upper = np.clip(np.searchsorted(heights, across), 1, len(heights) - 1)
+    above = across > heights[upper - 1] + reach[upper - 1, 1] + 1e-9
+    below = across < heights[upper] - reach[upper, 0] - 1e-9
+    gap: NDArray[np.bool_] = above & below
+    return gap
+
+
+def _draw_grid(axes: Axes, sectors: Sectors, values: Map) -> None:
+    x, y = sectors.centre_mm
+    radii = [d / 2 for d in sectors.diameters_mm]
+    angles = np.linspace(0, 2 * np.pi, 181)
+    line: dict[str, Any] = {"color": "black", "linewidth": 1.0}
+    limits = axes.get_xlim(), axes.get_ylim()
+    for radius in radii:
+        axes.plot(x + radius * np.cos(angles), y + radius * np.sin(angles), **line)
+    for angle in np.pi / 4 + np.pi / 2 * np.arange(4):
+        ends = np.array([radii[0], radii[-1]])
+        axes.plot(x + ends * np.cos(angle), y + ends * np.sin(angle), **line)
+    means = sectors.measure(values)
+    for name, (right, down) in _list_middles(sectors, radii):
+        mean = means[name].mean
+        if mean is not None and _is_within(limits, x + right, y + down):
+            text = f"{name}\n{mean:.0f}"
+            box = {"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 1.0}
+            axes.text(x + right, y + down, text, ha="center", va="center", fontsize=8, bbox=box)
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _is_within(limits: tuple[tuple[float, float], tuple[float, float]], x: float, y: float) -> bool:
+    return all(min(ends) <= one <= max(ends) for ends, one in zip(limits, (x, y), strict=True))
+
+
+def _list_middles(
+    sectors: Sectors, radii: list[float]
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Name and middle of the nine sectors, from the centre of the grid; down is positive."""
+    yield sectors.names[0], (0.0, 0.0)
+    sides = ((0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0))
+    for ring in (1, 2):
+        middle = (radii[ring - 1] + radii[ring]) / 2
+        for k, (right, down) in enumerate(sides):
+            yield sectors.names[4 * ring - 3 + k], (right * middle, down * middle)

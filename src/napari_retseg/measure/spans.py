@@ -1,0 +1,57 @@
+"""Spans of layers that have a name: single layers, the inner, outer and whole retina."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from napari_retseg.layers.anatomy import ANATOMY, find_places
+
+#: The whole retina, from ILM to Bruch's membrane.
+RETINA = "retina"
+INNER = "inner retina"
+#: Name, places at which the first layer may begin, and at which the last one may end.
+_NAMED = (
+    ("GCC", ("ilm", "nfl"), ("ipl",)),
+    (INNER, ("ilm", "nfl"), ("opl",)),
+    ("outer retina", ("hfl", "onl"), ("rpe", "ped", "bm")),
+    (RETINA, ("ilm", "nfl"), ("rpe", "ped", "bm")),
+)
+
+#: Upper and lower boundary of a span, as indices of boundaries.
+Span = tuple[int, int]
+
+
+def find_spans(names: Sequence[str]) -> dict[str, Span]:
+    """Find what can be measured between the boundaries of ordered layers.
+
+    Parameters
+    ----------
+    names
+        Of the layers, from the vitreous to the sclera.
+
+    Returns
+    -------
+    dict
+        First each layer by its name, then ``GCC`` (NFL to IPL), ``inner retina`` (NFL to OPL),
+        ``outer retina`` (ONL to RPE) and ``retina`` (ILM to Bruch's membrane), where layers begin
+        and end there. Drusen and PED, between RPE and Bruch's membrane, count.
+    """
+    spans: dict[str, Span] = {name: (k, k + 1) for k, name in enumerate(names)}
+    ends = [_name_ends(name) for name in names]
+    for name, begins_at, ends_at in _NAMED:
+        first = [k for k, (begin, _) in enumerate(ends) if begin in begins_at]
+        last = [k + 1 for k, (_, end) in enumerate(ends) if end in ends_at]
+        if first and last and first[0] < last[-1]:
+            spans.setdefault(name, (first[0], last[-1]))
+    return spans
+
+
+def is_raised(name: str) -> bool:
+    """Whether a class is what raises the RPE from Bruch's membrane: drusen, PED."""
+    return _name_ends(name) == ("ped", "ped")
+
+
+def _name_ends(name: str) -> tuple[str, str]:
+    """The first and last place of the anatomy that a layer takes."""
+    places = find_places(name)
+    return (ANATOMY[places[0]][0], ANATOMY[places[-1]][0]) if places else ("", "")
