@@ -43,7 +43,7 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
             "dataset",
             "livescores",
             "io",
-            "measure",
+            "measures",
         ),
         *(
             "scores",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_retseg.acquisition import Acquisition, Place
-from napari_retseg.measure import EnfaceGrid, lay_out
+from napari_retseg.measures import EnfaceGrid, lay_out
 from napari_retseg.scan import Laterality, OctScan
 from napari_retseg.simulate import ScanParameters, draw_parameters, make_device_config
 from napari_retseg.simulate.scene import Scene

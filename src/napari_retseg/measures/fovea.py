@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.signal import fftconvolve
 
-from napari_retseg.measure.enface import EnfaceGrid
-from napari_retseg.measure.sectors import Place
-from napari_retseg.measure.thickness import Map
+from napari_retseg.measures.enface import EnfaceGrid
+from napari_retseg.measures.sectors import Place
+from napari_retseg.measures.thickness import Map
 
 #: How far from the middle of the field it is looked for.
 SEARCH_MM = 1.5

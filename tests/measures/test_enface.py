@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_retseg.measure import lay_out
-from tests.measure.eyes import find_grid, make_scan, place_bscans
+from napari_retseg.measures import lay_out
+from tests.measures.eyes import find_grid, make_scan, place_bscans
 
 
 def test_places_and_numbers_go_together() -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_retseg.measure.enface import EnfaceGrid
-from napari_retseg.measure.sectors import Place, Sectors
+from napari_retseg.measures.enface import EnfaceGrid
+from napari_retseg.measures.sectors import Place, Sectors
 
 #: Pixels of one pocket touch in the B-scan, also at a corner, or lie at one place in the next one.
 _TOUCHING = np.zeros((3, 3, 3), bool)

@@ -15,10 +15,10 @@ from scipy.ndimage import map_coordinates
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.file_layout import Layout
 from napari_retseg.io.save import save_planes
-from napari_retseg.measure.enface import SPARSE_UM, EnfaceGrid
-from napari_retseg.measure.measures import Measures
-from napari_retseg.measure.sectors import Sectors
-from napari_retseg.measure.thickness import Map
+from napari_retseg.measures.enface import SPARSE_UM, EnfaceGrid
+from napari_retseg.measures.results import Measures
+from napari_retseg.measures.sectors import Sectors
+from napari_retseg.measures.thickness import Map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ import pytest
 
 from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.layers import labels_of_boundaries
-from napari_retseg.measure import Surfaces, find_spans, find_surfaces
-from tests.measure.eyes import simulate_rows
+from napari_retseg.measures import Surfaces, find_spans, find_surfaces
+from tests.measures.eyes import simulate_rows
 
 LAYERS = list(range(1, 8))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_retseg.measure import find_fovea
-from tests.measure.eyes import find_grid, make_scan, place_bscans, sample, simulate_rows
+from napari_retseg.measures import find_fovea
+from tests.measures.eyes import find_grid, make_scan, place_bscans, sample, simulate_rows
 
 
 @pytest.mark.parametrize("ill", [0.0, 1.0])

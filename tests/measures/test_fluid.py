@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_retseg.measure import find_fluid, make_etdrs, measure_fluid
-from napari_retseg.measure.fluid import measure_distance
-from tests.measure.eyes import find_grid, make_scan, place_bscans
+from napari_retseg.measures import find_fluid, make_etdrs, measure_fluid
+from napari_retseg.measures.fluid import measure_distance
+from tests.measures.eyes import find_grid, make_scan, place_bscans
 
 AXIAL_UM = 4.0
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_retseg.measure.enface import EnfaceGrid
-from napari_retseg.measure.fluid import Fluid, measure_distance, measure_fluid
-from napari_retseg.measure.profile import ArcNumbers, measure_circle
-from napari_retseg.measure.sectors import CENTRE, Place, SectorNumbers, Sectors
-from napari_retseg.measure.spans import RETINA
-from napari_retseg.measure.thickness import Map
+from napari_retseg.measures.enface import EnfaceGrid
+from napari_retseg.measures.fluid import Fluid, measure_distance, measure_fluid
+from napari_retseg.measures.profile import ArcNumbers, measure_circle
+from napari_retseg.measures.sectors import CENTRE, Place, SectorNumbers, Sectors
+from napari_retseg.measures.spans import RETINA
+from napari_retseg.measures.thickness import Map
 
 #: Of what is measured in the whole scan.
 SCAN = "scan"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.measure.enface import EnfaceGrid
-from napari_retseg.measure.thickness import Map
+from napari_retseg.measures.enface import EnfaceGrid
+from napari_retseg.measures.thickness import Map
 from napari_retseg.scan import Laterality
 
 Place = tuple[float, float]

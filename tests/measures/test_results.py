@@ -15,10 +15,10 @@ from napari_retseg.errors import InputError
 from napari_retseg.io import read_scan
 from napari_retseg.io.heidelberg_xml import ETDRS
 from napari_retseg.layers import labels_of_boundaries
-from napari_retseg.measure import Measures, find_fluid, find_surfaces, measure_labels
+from napari_retseg.measures import Measures, find_fluid, find_surfaces, measure_labels
 from napari_retseg.scan import FUNDUS_UM, OctScan
 from tests.conftest import check_line
-from tests.measure.eyes import make_scan, place_bscans, simulate_rows
+from tests.measures.eyes import make_scan, place_bscans, simulate_rows
 
 LAYERS = list(range(1, 8))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.layers import boundaries_of_labels
 from napari_retseg.layers.named import list_layers
-from napari_retseg.measure.spans import RETINA, Span, find_spans
+from napari_retseg.measures.spans import RETINA, Span, find_spans
 
 Map = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ class Surfaces:
 
     @property
     def spans(self) -> dict[str, Span]:
-        """What can be measured; see :func:`~napari_retseg.measure.spans.find_spans`."""
+        """What can be measured; see :func:`~napari_retseg.measures.spans.find_spans`."""
         return find_spans(self.names)
 
     def thickness_px(self, span: Span) -> Map:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.io import read_scan
-from napari_retseg.measure import measure_labels, project_slab
-from napari_retseg.measure.pictures import draw_map, spread, write_maps
-from tests.measure.eyes import find_grid, make_scan, place_bscans, sample
+from napari_retseg.measures import measure_labels, project_slab
+from napari_retseg.measures.pictures import draw_map, spread, write_maps
+from tests.measures.eyes import find_grid, make_scan, place_bscans, sample
 
 CLASSES = LabelSet.from_names(["NFL", "$GCL/IPL"])
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.measure.thickness import Map
+from napari_retseg.measures.thickness import Map
 from napari_retseg.scan import OctScan
 
 

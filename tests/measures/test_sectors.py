@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from eyepy.core.grids import grid as make_eyepy_grid
 
-from napari_retseg.measure import make_etdrs
-from napari_retseg.measure.sectors import DIAMETERS_MM, SectorNumbers
+from napari_retseg.measures import make_etdrs
+from napari_retseg.measures.sectors import DIAMETERS_MM, SectorNumbers
 from napari_retseg.scan import Laterality
-from tests.measure.eyes import find_grid, make_scan, place_bscans, sample, simulate_rows
+from tests.measures.eyes import find_grid, make_scan, place_bscans, sample, simulate_rows
 
 CENTRE = (4.1, 3.9)
 NINE = ("C0", "S1", "N1", "I1", "T1", "S2", "N2", "I2", "T2")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.measure.thickness import Map
+from napari_retseg.measures.thickness import Map
 
 #: Sectors of the circle in degrees from temporal over superior, as devices print them: quadrants,
 #: and the halves of the upper and lower ones towards temporal and nasal.

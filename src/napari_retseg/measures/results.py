@@ -14,11 +14,11 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io.heidelberg_xml import ETDRS
 from napari_retseg.layers.anatomy import is_lesion
-from napari_retseg.measure.enface import SPARSE_UM, EnfaceGrid, lay_out
-from napari_retseg.measure.fluid import find_fluid
-from napari_retseg.measure.fovea import Fovea, find_fovea
-from napari_retseg.measure.profile import ASSUMED
-from napari_retseg.measure.quantities import (
+from napari_retseg.measures.enface import SPARSE_UM, EnfaceGrid, lay_out
+from napari_retseg.measures.fluid import find_fluid
+from napari_retseg.measures.fovea import Fovea, find_fovea
+from napari_retseg.measures.profile import ASSUMED
+from napari_retseg.measures.quantities import (
     SCAN,
     Measurement,
     list_arcs,
@@ -27,9 +27,9 @@ from napari_retseg.measure.quantities import (
     list_scan,
     list_sectors,
 )
-from napari_retseg.measure.sectors import Place, Sectors, make_etdrs
-from napari_retseg.measure.spans import INNER, RETINA, is_raised
-from napari_retseg.measure.thickness import Map, Surfaces, find_surfaces
+from napari_retseg.measures.sectors import Place, Sectors, make_etdrs
+from napari_retseg.measures.spans import INNER, RETINA, is_raised
+from napari_retseg.measures.thickness import Map, Surfaces, find_surfaces
 from napari_retseg.plural import count_noun, list_first
 from napari_retseg.scan import FUNDUS_UM, Laterality, OctScan
 
