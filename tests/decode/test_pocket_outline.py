@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_retseg.decode.pocket_outline import propose_inside
+from napari_retseg.decode.pocket_outline import comes_back, propose_inside
 from tests.decode.test_pocket_click import LAYERS, chosen, dice, draw_eye
 
 Places = NDArray[np.float64]
@@ -98,3 +98,18 @@ def test_a_whole_bscan_is_enclosed_in_time() -> None:
         seconds.append(time.perf_counter() - start)
         assert found is not None
     assert min(seconds) < 0.25
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 10), (5, 40), (40, 5), (2, 2)])
+def test_a_line_around_something_comes_back(height: float, width: float) -> None:
+    assert comes_back(circle(60, 80, height, width))
+    assert comes_back(circle(60, 80, height, width, turns=0.97))
+    assert comes_back(circle(60, 80, height, width, turns=1.1))
+
+
+def test_a_line_across_does_not_come_back() -> None:
+    there = np.array([[20.0, 48.0], [30.0, 50.0], [50.0, 49.0]])
+    assert not comes_back(there)
+    assert not comes_back(np.concatenate([there, there[::-1] + 0.7]))
+    assert not comes_back(circle(60, 80, 10, 20, turns=0.6))
+    assert not comes_back(np.array([[20.0, 48.0], [20.0, 48.0]]))

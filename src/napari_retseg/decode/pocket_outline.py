@@ -38,6 +38,9 @@ _PROBABILITY_WEIGHT = 1.1
 _SIZE_COST = 0.15
 #: Pixels of the smallest region.
 _SMALLEST = 6
+#: Of a line that encloses something: the gap between its ends and the square root of what it
+#: encloses, at most and at least as shares of its length.
+_GAP, _ROUND = 0.2, 0.13
 
 
 def propose_inside(
@@ -101,6 +104,22 @@ def propose_inside(
         first[~enclosed] = n_regions + 1
         n_regions += 1
     return PocketProposal(rows.start, columns.start, first, n_regions, best)
+
+
+def comes_back(line: NDArray[np.float64]) -> bool:
+    """Whether a line leads around something: back to its start, and not the same way.
+
+    Parameters
+    ----------
+    line
+        Its places, ``(n, 2)``.
+    """
+    steps = np.diff(line, axis=0)
+    length, gap = float(np.hypot(*steps.T).sum()), float(np.hypot(*(line[-1] - line[0])))
+    away = line - line[0]
+    # the shoelace formula
+    area = 0.5 * abs(float(np.sum(away[:-1, 0] * away[1:, 1] - away[1:, 0] * away[:-1, 1])))
+    return length > 0 and gap <= _GAP * length and np.sqrt(area) >= _ROUND * length
 
 
 def _enclose(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:

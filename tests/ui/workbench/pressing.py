@@ -29,6 +29,13 @@ def draw_pocket() -> NDArray[np.bool_]:
     return pocket
 
 
+def circle(height: float, width: float) -> list[tuple[float, float]]:
+    """Rows and columns of a line around the pocket, which ends beside its start."""
+    angle = np.arange(0.1, 2 * np.pi, 0.2)
+    rows, columns = CENTRE[0] + height * np.sin(angle), CENTRE[1] + width * np.cos(angle)
+    return [(float(row), float(column)) for row, column in zip(rows, columns, strict=True)]
+
+
 def draw_layers() -> NDArray[np.uint8]:
     """Seven layers from row 4 to row 59, as labels of a B-scan."""
     labels = np.zeros(SHAPE[1:], np.uint8)
@@ -67,9 +74,11 @@ class Presser(Mouse):
         self.release(column, row)
         self._played.settle()
 
-    def draw(self, *places: tuple[float, float]) -> Event:
+    def draw(self, *places: tuple[float, float], keys: tuple[str, ...] = ()) -> Event:
         """Draw a line with the button down."""
-        return self.drag(*((column, row) for row, column in places))
+        event = self.drag(*((column, row) for row, column in places), keys=keys)
+        self._played.settle()
+        return event
 
     def roll(self, delta: float) -> Event:
         """Turn the wheel over the pocket."""

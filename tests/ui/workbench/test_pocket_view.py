@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_retseg.ui.camera import camera_of
 from tests.ui.workbench.clicking import Clicker
-from tests.ui.workbench.pressing import CENTRE, FLUID, draw_layers, draw_pocket, write_eye
+from tests.ui.workbench.pressing import CENTRE, FLUID, circle, draw_layers, draw_pocket, write_eye
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -57,13 +57,13 @@ class Hand:
     def click(self, row: float, column: float) -> None:
         self._qtbot.mouseClick(self.canvas, LEFT, pos=self.place(row, column))
 
-    def drag(self, *places: tuple[float, float]) -> None:
+    def drag(self, *places: tuple[float, float], key: Any = NO_KEY) -> None:
         points = [self.place(*place) for place in places]
-        self._qtbot.mousePress(self.canvas, LEFT, pos=points[0])
+        self._qtbot.mousePress(self.canvas, LEFT, key, pos=points[0])
         for point in points[1:]:
             self._qtbot.mouseMove(self.canvas, point)
             QApplication.processEvents()
-        self._qtbot.mouseRelease(self.canvas, LEFT, pos=points[-1])
+        self._qtbot.mouseRelease(self.canvas, LEFT, key, pos=points[-1])
 
     def turn(self, notches: int) -> None:
         where = QPointF(self.place(*CENTRE))
@@ -133,6 +133,39 @@ def test_a_cut_that_is_over_before_a_move_is_heard_counts(hand: Hand) -> None:
     assert (hand.plane[:, 48] == FLUID).any()
     hand.drag((20, 48), (50, 48))
     assert not (hand.plane[:, 48] == FLUID).any()
+
+
+def test_a_line_around_a_pocket(hand: Hand) -> None:
+    layers = hand.plane.copy()
+    hand.press(Qt.Key.Key_F, Qt.KeyboardModifier.ShiftModifier)
+    centre = camera_of(hand.clicker.viewer).center
+    hand.drag(*circle(13, 19))
+    hand.wait(lambda: hand.pockets.proposal is not None)
+    first = hand.pockets.proposal.region
+    assert 2 * (first & draw_pocket()).sum() > 0.85 * (first.sum() + draw_pocket().sum())
+    hand.turn(1)
+    assert hand.pockets.proposal.region.sum() > first.sum()
+    hand.turn(-1)
+    hand.click(*CENTRE)
+    assert np.array_equal(hand.plane == FLUID, first)
+    hand.drag(*circle(15, 22), key=Qt.KeyboardModifier.ShiftModifier)
+    hand.wait(lambda: hand.pockets.proposal is not None)
+    exactly = hand.pockets.proposal.region
+    assert abs(exactly.sum() - np.pi * 15 * 22) < 40
+    assert camera_of(hand.clicker.viewer).center == centre
+    hand.press(Qt.Key.Key_Return)
+    assert np.array_equal(hand.plane == FLUID, exactly | first)
+    for _ in range(2):
+        hand.press(Qt.Key.Key_U)
+    assert np.array_equal(hand.plane, layers)
+
+
+def test_ctrl_moves_the_picture(hand: Hand) -> None:
+    hand.press(Qt.Key.Key_F, Qt.KeyboardModifier.ShiftModifier)
+    goal = hand.place(30, 40)
+    hand.drag((20, 20), (24, 28), (30, 40), key=Qt.KeyboardModifier.ControlModifier)
+    assert (hand.place(20, 20) - goal).manhattanLength() <= 4
+    assert hand.pockets.proposal is None
 
 
 def test_keys_take_and_drop(hand: Hand) -> None:

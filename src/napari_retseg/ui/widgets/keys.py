@@ -39,11 +39,13 @@ TOOL_MEANINGS = {
 #: What mouse and keys do while pockets are clicked.
 POCKET_HAND = (
     ("click", "propose a pocket; inside its outline: take it"),
+    ("drag around", "propose the pocket inside; with Shift: all that is encircled"),
     ("wheel, Up, Down", "make the proposal larger or smaller"),
     ("Enter", "take the proposal"),
     ("Escape", "drop it; without one, paint again"),
     ("click", "on a labelled pocket: remove it"),
-    ("drag", "across a labelled pocket: cut it in two"),
+    ("drag across", "on a labelled pocket: cut it in two"),
+    ("Ctrl+drag", "move the picture"),
 )
 #: What the card of keys says of each.
 MEANINGS = {

@@ -1,4 +1,4 @@
-"""The proposed pocket, and the line of a cut, over the canvas."""
+"""The proposed pocket, and the line that is drawn, over the canvas."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PocketView(QObject):
 
 
 class PocketSheet(CanvasSheet):
-    """The outline of the proposed pocket, and the line of a cut."""
+    """The outline of the proposed pocket, and the line that is drawn."""
 
     def __init__(
         self, canvas: QWidget, viewer: Viewer, clicking: PocketClicking, session: Session
@@ -64,7 +64,7 @@ class PocketSheet(CanvasSheet):
         self._clicking = clicking
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Draw the outline in its class's colour, and the line of a cut."""
+        """Draw the outline in its class's colour, and the line."""
         proposal, path, place = self._clicking.proposal, self._clicking.path, self.find_transform()
         if place is None or (proposal is None and not path):
             return

@@ -78,7 +78,7 @@ def list_tools(bench: Workbench) -> list[Tool]:
         "pocket",
         "Pocket",
         KEYS["pocket"],
-        "click a pocket of fluid to label it; click a labelled one to remove it",
+        "click a pocket of fluid, or draw around it; click a labelled one to remove it",
         draw_pocket,
         take=bench.pockets.toggle,
         is_on=lambda: state.takes_pockets,

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.ui.camera import camera_of
 from napari_retseg.ui.workbench.control.pocket_clicking import PocketClasses
 from tests.ui.workbench.playedbench import PlayedBench
 from tests.ui.workbench.pressing import (
     CENTRE,
     FLUID,
     Presser,
+    circle,
     draw_layers,
     draw_pocket,
     write_eye,
@@ -151,12 +153,65 @@ def test_a_line_cuts_a_pocket_in_two(played: PlayedBench, mouse: Presser) -> Non
     assert np.array_equal(played.written(1), before)
     mouse.draw((32, 38), (32, 46))
     assert np.array_equal(played.written(1), before)
-    assert played.state.notice.text.startswith("Nothing is cut")
+    assert "from edge to edge" in played.state.notice.text
+    mouse.draw((18, 48), (48, 48), (18, 49))  # there and back: nothing is encircled
+    assert ndimage.label(played.written(1) == FLUID, np.ones((3, 3)))[1] == 2
 
 
-def test_a_drag_away_from_pockets_moves_the_picture(played: PlayedBench, mouse: Presser) -> None:
+def test_a_line_around_a_pocket_proposes_it(played: PlayedBench, mouse: Presser) -> None:
     before = played.labels[1].copy()
-    assert not mouse.draw((30, 10), (50, 25)).handled
+    assert mouse.draw(*circle(13, 19)).handled
+    proposal = played.bench.pockets.proposal
+    assert proposal is not None
+    assert dice(proposal.region, draw_pocket()) > 0.9
+    assert np.array_equal(played.labels[1], before)
+    for _ in range(60):
+        mouse.roll(1)
+    assert played.bench.pockets.proposal is not None
+    largest = played.bench.pockets.proposal.region
+    assert abs(largest.sum() - np.pi * 13 * 19) < 30
+    for _ in range(60):
+        mouse.roll(-1)
+    mouse.press_key("Enter")
+    assert 0 < (played.written(1) == FLUID).sum() < 40
+    mouse.draw(*circle(14, 20))  # around a labelled pocket: more of it
+    mouse.press_key("Enter")
+    assert dice(played.written(1) == FLUID, draw_pocket()) > 0.9
+    for _ in range(2):
+        played.bench.correcting.undo()
+    assert np.array_equal(played.written(1), before)
+
+
+def test_with_shift_exactly_what_is_encircled_is_proposed(
+    played: PlayedBench, mouse: Presser
+) -> None:
+    mouse.draw(*circle(22, 26), keys=("Shift",))
+    proposal = played.bench.pockets.proposal
+    assert proposal is not None
+    rows, columns = np.ogrid[: proposal.region.shape[0], : proposal.region.shape[1]]
+    enclosed = ((rows - CENTRE[0]) / 22) ** 2 + ((columns - CENTRE[1]) / 26) ** 2 <= 1
+    assert dice(proposal.region, enclosed) > 0.99
+    mouse.press_key("Enter")
+    assert np.array_equal(played.written(1) == FLUID, proposal.region)
+
+
+def test_a_line_that_begins_in_a_labelled_pocket_cuts(played: PlayedBench, mouse: Presser) -> None:
+    mouse.double_click(*CENTRE)
+    pocket = played.written(1) == FLUID
+    mouse.draw(*circle(4, 4))
+    assert played.bench.pockets.proposal is None
+    assert ndimage.label(played.written(1) == FLUID)[1] == 2
+    assert (pocket & (played.written(1) != FLUID)).any()
+
+
+def test_the_picture_is_moved_with_ctrl_and_from_outside(
+    played: PlayedBench, mouse: Presser
+) -> None:
+    before, camera = played.labels[1].copy(), camera_of(played.viewer)
+    assert not mouse.draw((30, -10), (50, 25)).handled  # napari moves it
+    centre, scale = np.array(camera.center[-2:]), played.opened.labels.scale[-2:]
+    assert mouse.draw((30, 10), (20, 18), keys=("Control",)).handled
+    assert np.allclose(camera.center[-2:] - centre, (10, -8) * scale)
     assert np.array_equal(played.written(1), before)
     assert played.bench.pockets.proposal is None
 

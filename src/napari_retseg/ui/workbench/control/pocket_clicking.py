@@ -1,7 +1,8 @@
-"""Pockets of fluid by clicks: proposed, grown and taken; taken out; cut in two. Knows no Qt."""
+"""Pockets of fluid by clicks and lines: proposed, taken, removed, cut in two. Knows no Qt."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from skimage.measure import find_contours
 from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
 from napari_retseg.decode.pocket_click import propose_pocket
 from napari_retseg.decode.pocket_edit import cut, find_pocket, take_out
+from napari_retseg.decode.pocket_outline import comes_back, propose_inside
 from napari_retseg.decode.pocket_regions import PocketProposal
 from napari_retseg.layers import is_lesion, layer_order
 from napari_retseg.ui.workbench.control.drawing import Drawing
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from napari_retseg.ui.workbench.control.weighing import Weighing
 
 Path = list[tuple[float, float]]
+Propose = Callable[..., PocketProposal | None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class PocketClicking:
     thread for files; requests are numbered, and only the last answer is shown.
     """
 
-    #: The proposal, or the line of a cut, is to be drawn again.
+    #: The proposal, or the line, is to be drawn again.
     changed = Signal()
 
     def __init__(self, session: Session, drawing: Drawing, weighing: Weighing) -> None:
@@ -145,8 +148,8 @@ class PocketClicking:
             session.state.takes_pockets = True
             self._weighing.want(session.state.bscan)
             session.notify(
-                "Click into a pocket of fluid. Click a labelled pocket to remove it, or draw a "
-                "line across it to cut it in two."
+                "Click into a pocket of fluid, or draw around it. Click a labelled pocket to "
+                "remove it, or draw a line across it to cut it in two."
             )
 
     def escape(self) -> None:
@@ -176,16 +179,10 @@ class PocketClicking:
         elif int(seen[row, column]) in self._classes().values:
             self._remove(bscan, seen, (row, column))
         else:
-            self._ask(bscan, seen, (row, column))
-
-    def is_near_pocket(self, row: float, column: float, reach: tuple[float, float]) -> bool:
-        """Whether a labelled pocket lies within so many rows and columns of a place."""
-        seen = self._drawing.see(self._session.state.bscan)
-        window = tuple(
-            slice(max(0, round(k - r)), max(0, round(k + r) + 1))
-            for k, r in zip((row, column), reach, strict=True)
-        )
-        return bool(np.isin(seen[window], self._classes().values).any())
+            self._ask(
+                partial(propose_pocket, place=(row, column)),
+                "This place is outside the layers. Click inside the retina.",
+            )
 
     def _remove(self, bscan: int, seen: NDArray[np.uint8], place: tuple[int, int]) -> None:
         known = self._classes()
@@ -196,8 +193,14 @@ class PocketClicking:
         self._drawing.draw(bscan, seen, without, f"removing a pocket ({name}) on B-scan {bscan}")
         self._session.notify(f"Removed a pocket of {name}.")
 
-    def _ask(self, bscan: int, seen: NDArray[np.uint8], place: tuple[int, int]) -> None:
-        """Have a pocket proposed."""
+    def _ask(
+        self,
+        propose: Callable[..., PocketProposal | None],
+        nothing: str,
+        *,
+        all_of_it: bool = False,
+    ) -> None:
+        """Have a pocket proposed, or the largest region; say `nothing` where there is none."""
         known, session, opened = self._classes(), self._session, self._session.opened
         assert opened is not None
         self.drop()
@@ -206,7 +209,8 @@ class PocketClicking:
             names = ", ".join(known.name(k) for k in known.values)
             session.notify(f"Choose the class of the pocket first: {names}.")
             return
-        scan, labels = opened.loaded.scan, seen.copy()
+        bscan = session.state.bscan
+        scan, labels = opened.loaded.scan, self._drawing.see(bscan).copy()
         evidence = self._weighing.of(bscan)
         name = known.name(value)
 
@@ -214,23 +218,21 @@ class PocketClicking:
             shape = labels.shape[0], labels.shape[1]
             said = None if evidence is None else evidence.probability(name, shape)
             grey = scan.read_bscan(bscan).mean(axis=0, dtype=np.float32)
-            return propose_pocket(grey, place, labels=labels, layers=known.layers, probability=said)
+            return propose(grey, labels=labels, layers=known.layers, probability=said)
 
-        session.submit(work, partial(self._show_answer, self._number, bscan, value))
+        def show(number: int, found: PocketProposal | None) -> None:
+            if number != self._number:
+                return
+            if found is None:
+                session.notify(nothing)
+                return
+            session.notify(
+                "Turn the wheel to make it larger or smaller. Click inside or press Enter to take "
+                "it, Esc to drop it."
+            )
+            self._show(bscan, value, found, found.n_regions - 1 if all_of_it else found.best)
 
-    def _show_answer(
-        self, number: int, bscan: int, value: int, found: PocketProposal | None
-    ) -> None:
-        if number != self._number:
-            return
-        if found is None:
-            self._session.notify("This place is outside the layers. Click inside the retina.")
-            return
-        self._session.notify(
-            "Turn the wheel to make it larger or smaller. Click inside or press Enter to take it, "
-            "Esc to drop it."
-        )
-        self._show(bscan, value, found, found.best)
+        session.submit(work, partial(show, self._number))
 
     def _show(self, bscan: int, value: int, regions: PocketProposal, number: int) -> None:
         shape = self._drawing.see(bscan).shape
@@ -271,23 +273,47 @@ class PocketClicking:
         self.proposal = None
         self.changed.emit()
 
-    # The line of a cut.
+    # Lines: around a pocket, or across one.
 
     def draw_to(self, row: float, column: float) -> None:
         """Draw on, or begin to."""
         self.path = [*self.path, (row, column)]
         self.changed.emit()
 
-    def cut(self) -> None:
-        """Cut the pockets in two that the line crosses."""
-        path, known, bscan = self.path, self._classes(), self._session.state.bscan
+    def finish(self, *, exactly: bool = False) -> None:
+        """Propose the pocket within the line, or all that is within; or cut the pockets it crosses.
+
+        A line encloses something if it comes back to its start, which is in no labelled pocket.
+        """
+        path = self.path
         self.drop()
         if len(path) < 2 or not self._drawing.may_draw():
             return
+        outline = np.array(path)
+        if comes_back(outline) and not self._starts_in_pocket(path):
+            self._ask(
+                partial(propose_inside, outline=outline),
+                "The line is outside the B-scan.",
+                all_of_it=exactly,
+            )
+        else:
+            self._cut(path)
+
+    def _starts_in_pocket(self, path: Path) -> bool:
+        seen = self._drawing.see(self._session.state.bscan)
+        row, column = (round(k) for k in path[0])
+        is_inside = 0 <= row < seen.shape[0] and 0 <= column < seen.shape[1]
+        return is_inside and int(seen[row, column]) in self._classes().values
+
+    def _cut(self, path: Path) -> None:
+        known, bscan = self._classes(), self._session.state.bscan
         seen = self._drawing.see(bscan)
         after = cut(seen, [(round(row), round(column)) for row, column in path], known.layers)
         if after is None:
-            self._session.notify("Nothing is cut: draw from edge to edge across a pocket.")
+            self._session.notify(
+                "Draw around a pocket, back to where you began, or from edge to edge across a "
+                "labelled pocket to cut it."
+            )
         else:
             self._drawing.draw(bscan, seen, after, f"cutting a pocket on B-scan {bscan}")
             self._session.notify("Cut a pocket in two.")

@@ -1,4 +1,4 @@
-"""The mouse and keys while pockets are clicked: clicks, lines that cut, and the wheel."""
+"""The mouse and keys while pockets are clicked: clicks, lines, and the wheel."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from napari_retseg.ui.workbench.control.pocket_clicking import PocketClicking
     from napari_retseg.ui.workbench.control.session import Session
 
-#: Pixels of the screen that the mouse moves in a click, and from which a line reaches a pocket.
-_STILL, _NEAR = 4.0, 15.0
+#: Pixels of the screen that the mouse moves in a click.
+_STILL = 4.0
+#: Held while drawing around a pocket: all of it is meant; held in a drag: the picture moves.
+_EXACTLY, _MOVING = "Shift", "Control"
+_KEYS = (_EXACTLY, _MOVING)
 
 
 class PocketMouse:
     """Listens to the mouse while pockets are clicked, and tells :class:`PocketClicking`.
 
-    Away from labelled pockets a drag moves the picture as ever. When another tool of the labels
-    layer is chosen, the clicks end.
+    A drag that begins outside the B-scan moves the picture as ever. When another tool of the
+    labels layer is chosen, the clicks end.
     """
 
     def __init__(self, session: Session, clicking: PocketClicking) -> None:
@@ -98,6 +101,10 @@ class PocketMouse:
         place = np.asarray(self._layer.world_to_data(event.position))
         return float(place[-2]), float(place[-1])
 
+    def _is_on_bscan(self, place: tuple[float, float]) -> bool:
+        shape = self._layer.data.shape[-2:]
+        return all(-0.5 <= k < n - 0.5 for k, n in zip(place, shape, strict=True))
+
     def _measure(self, pixels: float) -> tuple[float, float]:
         """Rows and columns that so many pixels of the screen are."""
         zoom = float(camera_of(self._viewer).zoom)
@@ -106,12 +113,16 @@ class PocketMouse:
 
     def _on_drag(self, _viewer: Any, event: Any) -> Iterator[None]:
         place = self._find_place(event)
-        if place is None or event.button not in (1, None) or event.modifiers:
+        # the keys of vispy are equal to their names, but do not hash like them
+        keys = list(event.modifiers)
+        if place is None or event.button not in (1, None) or not all(k in _KEYS for k in keys):
+            return
+        if _MOVING in keys:
+            yield from self._move_picture(event)
             return
         clicking, start, limit = self._clicking, place, self._measure(_STILL)
-        cuts = clicking.is_near_pocket(*start, self._measure(_NEAR))
-        has_moved = False
-        event.handled = cuts
+        draws, has_moved = self._is_on_bscan(start), False
+        event.handled = draws
         yield
         while True:
             # the release, too: napari takes a move every few milliseconds, and the last ones of a
@@ -120,19 +131,31 @@ class PocketMouse:
             away = (abs(k - s) / n for k, s, n in zip(place, start, limit, strict=True))
             if not has_moved and max(away) > 1:
                 has_moved = True
-                if cuts:
+                if draws:
                     clicking.drop()
                     clicking.draw_to(*start)
-            if has_moved and cuts:
+            if has_moved and draws:
                 clicking.draw_to(*place)
-            event.handled = cuts
+            event.handled = draws
             if event.type != "mouse_move":
                 break
             yield
-        if not has_moved:
+        if has_moved and draws:
+            clicking.finish(exactly=_EXACTLY in [*keys, *event.modifiers])
+        elif not has_moved and not keys:
             clicking.click(round(start[0]), round(start[1]))
-        elif cuts:
-            clicking.cut()
+
+    def _move_picture(self, event: Any) -> Iterator[None]:
+        """Keep the place that was pressed below the pointer."""
+        camera, pressed = camera_of(self._viewer), np.asarray(event.position)[-2:]
+        event.handled = True
+        yield
+        while event.type == "mouse_move":
+            down, right = pressed - np.asarray(event.position)[-2:]
+            first, row, column = camera.center
+            camera.center = (first, row + down, column + right)
+            event.handled = True
+            yield
 
     def _on_double_click(self, _viewer: Any, event: Any) -> None:
         place = self._find_place(event)
