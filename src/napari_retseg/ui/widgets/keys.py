@@ -39,7 +39,7 @@ TOOL_MEANINGS = {
 #: What mouse and keys do while pockets are clicked.
 POCKET_HAND = (
     ("click", "propose a pocket; inside its outline: take it"),
-    ("drag around", "propose the pocket inside; with Shift: all that is encircled"),
+    ("drag around", "propose what is inside; with Shift all of it"),
     ("wheel, Up, Down", "make the proposal larger or smaller"),
     ("Enter", "take the proposal"),
     ("Escape", "drop it; without one, paint again"),
