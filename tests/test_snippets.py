@@ -25,6 +25,7 @@ WALKS = [
     WALK,
     ROOT / "docs" / "how-to" / "segment-folder.md",
     ROOT / "docs" / "how-to" / "choose-bscans.md",
+    ROOT / "docs" / "how-to" / "measure.md",
 ]
 
 

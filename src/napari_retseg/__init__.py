@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_retseg.api.arguments import read_scan
     from napari_retseg.api.evaluation import evaluate
+    from napari_retseg.api.measuring import measure
     from napari_retseg.api.model import Model, Prediction, load_model
     from napari_retseg.api.scripting import ScriptedWorkspace as Workspace
     from napari_retseg.api.trainingrun import Run, load_run
@@ -33,6 +34,7 @@ __all__ = [
     "load_model",
     "load_run",
     "make_dataset",
+    "measure",
     "read_scan",
     "show",
     "train",
@@ -50,6 +52,7 @@ _HOMES = {
     "load_model": "napari_retseg.api.model:load_model",
     "load_run": "napari_retseg.api.trainingrun:load_run",
     "make_dataset": "napari_retseg.api.writing:make_dataset",
+    "measure": "napari_retseg.api.measuring:measure",
     "read_scan": "napari_retseg.api.arguments:read_scan",
     "show": "napari_retseg.ui.show:show",
     "train": "napari_retseg.api.tuning:train",

@@ -16,10 +16,13 @@ def test_places_and_numbers_go_together() -> None:
         places = place_bscans(n_bscans=9, between_mm=0.25, length_mm=2, turn=turn)
         grid = find_grid(make_scan((9, 8, 40), (250, 4, 50), places=places))
         at = grid.place_of(2, 30)
+        assert at is not None
         np.testing.assert_allclose(grid.places_mm()[:, 2, 30], at)
         assert grid.find_ascan(at) == (2, 30)
         assert grid.contains(at)
         assert not grid.contains((9, 9))
+        assert grid.place_of(9, 30) is None
+        assert grid.place_of(2, 39.5) is None
         assert grid.between_um == pytest.approx(250)
         assert grid.lateral_mm == pytest.approx(0.05)
         assert grid.area_mm2.sum() * 40 == pytest.approx(9 * 0.25 * 2)

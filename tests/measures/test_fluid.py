@@ -77,8 +77,9 @@ def test_distance_to_the_fovea() -> None:
     fluid = find_fluid(labels, [8])
     # A-scan 200 begins 500 um from the middle
     assert measure_distance(fluid, grid, (4, 4)) == pytest.approx(500, abs=0.1)
-    assert measure_distance(fluid, grid, grid.place_of(15.3, 200.2)) == 0
-    assert measure_distance(fluid, grid, grid.place_of(5, 200)) == pytest.approx(950, abs=0.1)
+    x = 4 + 50.5 * 0.01
+    assert measure_distance(fluid, grid, (x, 4.03)) == 0
+    assert measure_distance(fluid, grid, (x, 3.0)) == pytest.approx(950, abs=0.1)
 
 
 def test_a_removed_bscan_takes_what_it_covered() -> None:

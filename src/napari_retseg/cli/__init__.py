@@ -20,6 +20,7 @@ from napari_retseg.cli.group import CommandGroup
 from napari_retseg.cli.gui import gui
 from napari_retseg.cli.importing import import_
 from napari_retseg.cli.info import info
+from napari_retseg.cli.measure import measure
 from napari_retseg.cli.predict import predict
 from napari_retseg.cli.simulate import simulate
 from napari_retseg.cli.train import train
@@ -69,6 +70,7 @@ app.command("predict")(predict)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("export")(export)
+app.command("measure")(measure)
 app.add_typer(models.app, name="models")
 app.add_typer(study.app, name="study")
 app.add_typer(workspace.app, name="workspace")

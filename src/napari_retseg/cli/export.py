@@ -69,9 +69,9 @@ def export(
     if keep_identifiers and suffix != ".dcm":
         raise UsageError("--keep-identifiers can only be used with a .dcm file")
     found = read_scan(scan)
-    _check_scan(labels, scan)
+    check_scan(labels, scan)
     values = read_labels(labels, scan=found)
-    classes = _name_classes(labels, model)
+    classes = name_label_classes(labels, model)
     unknown = classes.unknown_values(values)
     if unknown:
         raise InputError(f"{labels}: label values {unknown} have no class; give the right --model")
@@ -83,8 +83,14 @@ def export(
     answer({"labels": str(labels), **about}, lines, as_json=as_json)
 
 
-def _check_scan(labels: Path, scan: Path) -> None:
-    """Refuse labels that were predicted from another scan, where that is known."""
+def check_scan(labels: Path, scan: Path) -> None:
+    """Refuse labels that were predicted from another scan, where that is known.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
     from napari_retseg.cli.label_records import Records, hash_scan
 
     record = Records(labels.parent).look(labels).record
@@ -92,7 +98,8 @@ def _check_scan(labels: Path, scan: Path) -> None:
         raise InputError(f"{labels}: made from another scan than {scan}; choose the right one")
 
 
-def _name_classes(labels: Path, model: str | None) -> LabelSet:
+def name_label_classes(labels: Path, model: str | None) -> LabelSet:
+    """Return the classes of a label file: those of a model, or as named beside the file."""
     from napari_retseg.dataset.loading import name_classes
     from napari_retseg.models import find_model, read_info
 

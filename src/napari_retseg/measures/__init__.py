@@ -3,14 +3,15 @@
 from napari_retseg.measures.enface import EnfaceGrid, lay_out
 from napari_retseg.measures.fluid import Fluid, find_fluid, measure_fluid
 from napari_retseg.measures.fovea import Fovea, find_fovea
-from napari_retseg.measures.results import Centre, Measures, measure_labels
 from napari_retseg.measures.projection import project_slab
-from napari_retseg.measures.quantities import Measurement
+from napari_retseg.measures.quantities import COLUMNS, Measurement
+from napari_retseg.measures.results import Centre, Measures, measure_labels
 from napari_retseg.measures.sectors import Sectors, make_etdrs
 from napari_retseg.measures.spans import find_spans
 from napari_retseg.measures.thickness import Surfaces, find_surfaces
 
 __all__ = [
+    "COLUMNS",
     "Centre",
     "EnfaceGrid",
     "Fluid",

@@ -86,9 +86,11 @@ class EnfaceGrid:
         places: Floats = middles + self.step_mm[:, np.newaxis, np.newaxis] * steps
         return places
 
-    def place_of(self, bscan: float, ascan: float) -> tuple[float, float]:
-        """Return the place of an A-scan by its numbers, which may lie between two."""
+    def place_of(self, bscan: float, ascan: float) -> tuple[float, float] | None:
+        """Return the place of an A-scan by its numbers, which may lie between two; None outside."""
         numbers = np.arange(len(self.middles_mm))
+        if not (0 <= bscan <= numbers[-1] and 0 <= ascan <= self.width - 1):
+            return None
         along = self.step_mm * (ascan - (self.width - 1) / 2)
         x, y = (np.interp(bscan, numbers, one) for one in self.middles_mm.T)
         return float(x + along[0]), float(y + along[1])

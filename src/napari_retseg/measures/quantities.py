@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from napari_retseg.measures.sectors import CENTRE, Place, SectorNumbers, Sectors
 from napari_retseg.measures.spans import RETINA
 from napari_retseg.measures.thickness import Map
 
+#: Of a table of measurements.
+COLUMNS = ("measure", "class", "sector", "value", "unit", "low", "high", "valid_fraction")
 #: Of what is measured in the whole scan.
 SCAN = "scan"
 
@@ -48,6 +50,10 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     valid: float | None = None
+
+    def to_row(self) -> dict[str, str | float | None]:
+        """Return it as a row of a table, with the columns :data:`COLUMNS`."""
+        return dict(zip(COLUMNS, astuple(self), strict=True))
 
 
 def list_sectors(name: str, thickness: Map, sectors: Sectors, unit: str) -> Iterator[Measurement]:

@@ -216,7 +216,7 @@ class _Measuring:
                 f"{_name(self._scan)}: a grid needs a volume of parallel B-scans of known scale"
             )
         place = self._find_own() if centre == "file" else self._grid.place_of(*centre)
-        if not self._grid.contains(place):
+        if place is None or not self._grid.contains(place):
             raise InputError(
                 f"{_name(self._scan)}: the centre of the grid lies outside the scan; choose another"
             )

@@ -1,0 +1,123 @@
+"""Thickness, ETDRS sectors and fluid of a scan: as a pandas table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari_retseg.api.arguments import (
+    ClassesLike,
+    ImageLike,
+    LabelsLike,
+    as_classes,
+    as_labels,
+    as_path,
+    describe,
+    read_scan,
+)
+from napari_retseg.api.frames import import_pandas
+from napari_retseg.classes import LabelSet
+from napari_retseg.dataset.loading import name_classes
+from napari_retseg.errors import UsageError
+from napari_retseg.io import read_labels
+from napari_retseg.measures import COLUMNS, Centre, measure_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def measure(
+    labels: LabelsLike,
+    scan: ImageLike,
+    *,
+    classes: ClassesLike | None = None,
+    centre: Centre = "fovea",
+    spacing_um: Sequence[float | None] | None = None,
+) -> pd.DataFrame:
+    """Measure the layers and lesions of a scan.
+
+    Thickness of each layer, of the inner, outer and whole retina: mean, minimum, maximum, standard
+    deviation and volume in each sector of the ETDRS grid, and in the whole scan. Area, volume,
+    pockets, height and distance to the fovea of fluid and other lesions. Where the pixel size is
+    not known, numbers are in pixels.
+
+    Parameters
+    ----------
+    labels
+        Class values of the scan's shape, as an array or a label file.
+    scan
+        What :func:`read_scan` takes.
+    classes
+        Names of the classes 1, 2, ... or value to name, as ``model.classes`` has them. By default
+        those that ``dataset.json`` or ``classes.json`` beside a label file names.
+    centre
+        Of the ETDRS grid: "fovea" (found on the inner retina), "file" (of the file's own grid), or
+        a B-scan and an A-scan, counted from 0.
+    spacing_um
+        Pixel size in um for each axis, where the file has none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each number: ``measure``, ``class``, ``sector``, ``value``, ``unit``, ``low``,
+        ``high`` (its interval, NaN where it has none) and ``valid_fraction`` (the measured part of
+        the sector, 0 to 1). ``table.attrs["notes"]`` says what to know about them.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, the labels do not fit, or nothing can be measured.
+    UsageError
+        Where an argument is something else, or pandas is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_retseg as rs
+    >>> scan = rs.read_scan(np.zeros((61, 128, 256), np.uint8), spacing_um=(120, 4, 26))
+    >>> labels = np.zeros((61, 128, 256), np.uint8)
+    >>> labels[:, 20:95] = 1
+    >>> table = rs.measure(labels, scan, classes=["retina"], centre=(30, 128))
+    >>> cst = table[table["measure"] == "CST"].iloc[0]
+    >>> round(float(cst["value"]), 3), cst["unit"]
+    (300.0, 'um')
+    """
+    pandas = import_pandas()
+    found = read_scan(scan, spacing_um=spacing_um)
+    place = _check_centre(centre)
+    if isinstance(labels, str | os.PathLike):
+        path = as_path(labels, expected="a label file")
+        values = read_labels(path, scan=found)
+        names = name_classes(path.parent, [path]) if classes is None else as_classes(classes)
+    else:
+        values = as_labels(labels, shape=found.spatial_shape)
+        names = _need_classes(classes)
+    measures = measure_labels(values, names, found, centre=place)
+    rows = [one.to_row() for one in measures.numbers]
+    table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
+    for column in ("value", "low", "high", "valid_fraction"):
+        table[column] = table[column].astype(float)
+    table.attrs = {"eye": measures.eye, "notes": list(measures.notes)}
+    return table
+
+
+def _need_classes(classes: ClassesLike | None) -> LabelSet:
+    if classes is None:
+        raise UsageError(
+            "an array of labels needs the names of its classes, as in classes=model.classes or "
+            "classes=['NFL', 'fluid']"
+        )
+    return as_classes(classes)
+
+
+def _check_centre(centre: Any) -> Centre:
+    if isinstance(centre, str) and centre in ("fovea", "file"):
+        named: Any = centre
+        return named  # type: ignore[no-any-return]
+    expected = "expected centre='fovea', centre='file', or a B-scan and an A-scan"
+    try:
+        bscan, ascan = (float(one) for one in centre)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{expected}; got {describe(centre)}") from error
+    return bscan, ascan

@@ -1,0 +1,76 @@
+"""``napari-retseg measure``: thickness, ETDRS sectors and fluid of labelled scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retseg.cli.group import FAILED
+from napari_retseg.cli.options import JsonOption
+from napari_retseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from napari_retseg.measures import Centre
+
+
+def measure(
+    labels: Annotated[
+        list[Path],
+        typer.Argument(help="Label files, or folders of label files, such as from 'predict'."),
+    ],
+    scan: Annotated[
+        Path,
+        typer.Option(
+            help="Scan that the labels belong to; of several label files, the folder of scans with "
+            "the same names."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the table and the maps; created if missing.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
+    ] = None,
+    centre: Annotated[
+        str,
+        typer.Option(
+            help="Centre of the ETDRS grid. fovea: found on the inner retina; file: that of the "
+            "file's own grid; or a B-scan and an A-scan from 0, as in 24,255."
+        ),
+    ] = "fovea",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the thickness of layers, ETDRS sectors and fluid.
+
+    OUTPUT/measures.csv has a row for each number, with its unit. OUTPUT/STEM contains maps of
+    the thickness: values in µm as TIFF, and pictures as PNG.
+
+    Without --model, the names of the classes come from dataset.json or classes.json beside the
+    labels. If a scan fails, it is named and the others are still measured.
+    """
+    from napari_retseg.cli.measuring import Measuring, find_pairs
+    from napari_retseg.cli.reporting import Reporter
+
+    place = _parse_centre(centre)
+    with Reporter(as_json=as_json) as reporter:
+        work = Measuring(output=output, model=model, centre=place, reporter=reporter)
+        work.run(find_pairs(labels, scan))
+        reporter.finish(work.summarise())
+    if work.failed:
+        raise typer.Exit(FAILED)
+
+
+def _parse_centre(text: str) -> Centre:
+    if text == "fovea":
+        return "fovea"
+    if text == "file":
+        return "file"
+    try:
+        bscan, ascan = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--centre {text!r}: use fovea, file, or a B-scan and an A-scan, as in 24,255"
+        ) from error
+    return bscan, ascan
