@@ -60,7 +60,7 @@ def test_the_numbers_of_a_volume(eye: tuple[OctScan, np.ndarray]) -> None:
     assert bscan == pytest.approx(12, abs=1)
     assert ascan == pytest.approx(128, abs=12)
     assert set(found.maps) == {
-        *RETINA.names[1:8], "GCC", "inner retina", "outer retina", "retina",
+        *RETINA.names[1:8], "GCC", "inner retina", "outer retina", "retina", "retina to BM",
     }  # fmt: skip
     assert any("240 µm apart" in note for note in found.notes)
     assert any("order of B-scans" in note for note in found.notes)

@@ -37,7 +37,12 @@ _MADE = ("model", "labels")
 #: The state of labels as the table says it.
 _STATES = {"ours": "predicted", "changed": "changed since predicted"}
 #: What a line on the screen says of each scan.
-_SHOWN = (("CST", "retina", "C0"), ("volume", "retina", "grid"), ("volume", "fluid", "scan"))
+_SHOWN = (
+    ("CST", "retina", "C0"),
+    ("volume", "retina", "grid"),
+    ("volume", "fluid", "scan"),
+    ("volume", "RPE elevation", "scan"),
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,13 @@ class Fluid:
         and rows.
     """
 
-    heights_px: NDArray[np.int32]
-    pockets: tuple[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int64]], ...]
+    heights_px: NDArray[Any]
+    pockets: tuple[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[Any]], ...]
 
     @property
-    def highest_px(self) -> int:
+    def highest_px(self) -> float:
         """Rows of the highest pocket in one A-scan."""
-        return max((int(rows.max()) for _, _, rows in self.pockets), default=0)
+        return max((float(rows.max()) for _, _, rows in self.pockets), default=0.0)
 
     def sum_pockets(self, cells: NDArray[np.float64]) -> list[float]:
         """Return the size of each pocket, the largest first.
@@ -76,14 +77,24 @@ def find_fluid(labels: NDArray[np.uint8], values: Sequence[int]) -> Fluid:
     """
     is_fluid = np.isin(labels, np.asarray(values, np.uint8))
     heights = is_fluid.sum(axis=1, dtype=np.int32)
-    numbered, count = ndimage.label(is_fluid, structure=_TOUCHING)
+    numbered, _ = ndimage.label(is_fluid, structure=_TOUCHING)
     pockets = []
     for number, place in enumerate(ndimage.find_objects(numbered), start=1):
         rows = (numbered[place] == number).sum(axis=1)
         bscans, ascans = np.nonzero(rows)
         pockets.append((bscans + place[0].start, ascans + place[2].start, rows[bscans, ascans]))
-    assert len(pockets) == count
     return Fluid(heights, tuple(pockets))
+
+
+def find_raised(heights_px: NDArray[np.floating[Any]]) -> Fluid:
+    """Take what is raised, ``(bscan, width)`` in rows, as a lesion: drusen, PED."""
+    numbered, _ = ndimage.label(heights_px > 0)
+    pockets = []
+    for number, place in enumerate(ndimage.find_objects(numbered), start=1):
+        bscans, ascans = np.nonzero(numbered[place] == number)
+        bscans, ascans = bscans + place[0].start, ascans + place[1].start
+        pockets.append((bscans, ascans, heights_px[bscans, ascans]))
+    return Fluid(heights_px, tuple(pockets))
 
 
 def measure_fluid(

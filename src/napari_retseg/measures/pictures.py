@@ -79,9 +79,10 @@ def draw_map(values: Map, name: str, measures: Measures) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 6), dpi=120, layout="constrained")
+    figure = Figure(figsize=(7, 6), dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    # a layout that is found by trial takes as long as the rest
+    axes = figure.add_axes((0.1, 0.09, 0.7, 0.8))
     axes.set_facecolor(_UNMEASURED)
     grid = measures.grid
     if grid is None:
@@ -96,7 +97,8 @@ def draw_map(values: Map, name: str, measures: Measures) -> bytes:
         if measures.sectors is not None:
             _draw_grid(axes, measures.sectors, values)
     unit = "µm" if measures.unit == "um" else measures.unit
-    figure.colorbar(shown, label=f"thickness in {unit}; grey: not measured")
+    bar = figure.add_axes((0.83, 0.09, 0.03, 0.8))
+    figure.colorbar(shown, cax=bar, label=f"thickness in {unit}; grey: not measured")
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()

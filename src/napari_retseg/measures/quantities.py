@@ -11,7 +11,7 @@ from napari_retseg.measures.enface import EnfaceGrid
 from napari_retseg.measures.fluid import Fluid, measure_distance, measure_fluid
 from napari_retseg.measures.profile import ArcNumbers, measure_circle
 from napari_retseg.measures.sectors import CENTRE, Place, SectorNumbers, Sectors
-from napari_retseg.measures.spans import RETINA
+from napari_retseg.measures.spans import RETINA, TO_BRUCH
 from napari_retseg.measures.thickness import Map
 
 #: Of a table of measurements.
@@ -64,7 +64,7 @@ def list_sectors(name: str, thickness: Map, sectors: Sectors, unit: str) -> Iter
         if unit == "um":
             volume = None if numbers.integral is None else numbers.integral / 1000
             yield Measurement("volume", name, sector, volume, "mm3", valid=numbers.valid)
-    if name == RETINA:
+    if name in (RETINA, TO_BRUCH):
         centre = found[CENTRE]
         yield Measurement("CST", name, CENTRE, centre.mean, unit, valid=centre.valid)
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.acquisition import NOT_RASTERS
-from napari_retseg.classes import LabelSet
+from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io.heidelberg_xml import ETDRS
 from napari_retseg.layers.anatomy import is_lesion
+from napari_retseg.measures.bruch import estimate_bruch
 from napari_retseg.measures.enface import SPARSE_UM, EnfaceGrid, lay_out
-from napari_retseg.measures.fluid import find_fluid
+from napari_retseg.measures.fluid import find_fluid, find_raised
 from napari_retseg.measures.fovea import Fovea, find_fovea
 from napari_retseg.measures.profile import ASSUMED
 from napari_retseg.measures.quantities import (
@@ -28,11 +29,13 @@ from napari_retseg.measures.quantities import (
     list_sectors,
 )
 from napari_retseg.measures.sectors import Place, Sectors, make_etdrs
-from napari_retseg.measures.spans import INNER, RETINA, is_raised
+from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH, ends_at_rpe, is_raised
 from napari_retseg.measures.thickness import Map, Surfaces, find_surfaces
 from napari_retseg.plural import count_noun, list_first
 from napari_retseg.scan import FUNDUS_UM, Laterality, OctScan
 
+#: How far the RPE lies above an estimated Bruch's membrane.
+ELEVATION = "RPE elevation"
 #: Where the ETDRS grid lies: on the fovea that is found, where the file's own grid lies, or on a
 #: B-scan and A-scan, counted from 0.
 Centre: TypeAlias = Literal["fovea", "file"] | tuple[float, float]
@@ -176,7 +179,7 @@ class _Measuring:
             *self._list_places(fovea, place),
             *self._list_left_out(),
             *self._list_thickness(maps, sectors),
-            *self._list_lesions(sectors, place),
+            *self._list_lesions(maps, sectors, place),
         )
         return Measures(
             numbers=numbers,
@@ -194,7 +197,20 @@ class _Measuring:
             return {}
         scale = np.float32(self._axial_um or 1.0)
         spans = self._surfaces.spans
-        return {name: self._surfaces.thickness_px(span) * scale for name, span in spans.items()}
+        maps = {name: self._surfaces.thickness_px(span) * scale for name, span in spans.items()}
+        bruch = self._estimate_bruch() if RETINA in maps else None
+        if bruch is not None:
+            maps[TO_BRUCH] = (bruch - self._surfaces.rows[0]) * scale
+        return maps
+
+    def _estimate_bruch(self) -> Map | None:
+        """Rows of Bruch's membrane, where the labels end at the RPE and it is raised."""
+        surfaces, lateral_um = self._surfaces, self._scan.spacing_um[-1]
+        if surfaces is None or self._axial_um is None or lateral_um is None:
+            return None
+        if not ends_at_rpe(surfaces.names) or self._scan.scan_pattern == "circle":
+            return None
+        return estimate_bruch(surfaces.rows[-1], axial_um=self._axial_um, lateral_um=lateral_um)
 
     def _find_fovea(self, maps: dict[str, Map]) -> Fovea | None:
         """On the inner retina, which disease changes less than the whole."""
@@ -296,10 +312,15 @@ class _Measuring:
                 yield from list_arcs(name, one, self._unit)
             yield from list_scan(name, one, self._unit)
 
-    def _list_lesions(self, sectors: Sectors | None, place: Place | None) -> Iterator[Measurement]:
-        annotated = ~(self._volume == 255).any(axis=1)
-        for name, values in self._lesions.items():
-            fluid = find_fluid(self._volume, values)
+    def _list_lesions(
+        self, maps: dict[str, Map], sectors: Sectors | None, place: Place | None
+    ) -> Iterator[Measurement]:
+        annotated = ~(self._volume == IGNORE).any(axis=1)
+        found = {name: find_fluid(self._volume, values) for name, values in self._lesions.items()}
+        if TO_BRUCH in maps and self._grid is not None:
+            raised_um = np.nan_to_num(maps[TO_BRUCH] - maps[RETINA])
+            found[ELEVATION] = find_raised(raised_um / (self._axial_um or 1.0))
+        for name, fluid in found.items():
             if self._grid is None or self._axial_um is None:
                 area, valid = self._pixel_mm2(), float(annotated.mean())
                 yield from list_pixels(name, fluid, pixel_mm2=area, valid=valid)

@@ -9,6 +9,8 @@ from napari_retseg.layers.anatomy import ANATOMY, find_places
 #: The whole retina, from ILM to Bruch's membrane.
 RETINA = "retina"
 INNER = "inner retina"
+#: The same to an estimated Bruch's membrane, where labels end at the RPE.
+TO_BRUCH = "retina to BM"
 #: Name, places at which the first layer may begin, and at which the last one may end.
 _NAMED = (
     ("GCC", ("ilm", "nfl"), ("ipl",)),
@@ -44,6 +46,11 @@ def find_spans(names: Sequence[str]) -> dict[str, Span]:
         if first and last and first[0] < last[-1]:
             spans.setdefault(name, (first[0], last[-1]))
     return spans
+
+
+def ends_at_rpe(names: Sequence[str]) -> bool:
+    """Whether the last of the layers ends at the RPE, so that drusen lie below it."""
+    return bool(names) and _name_ends(names[-1])[1] == "rpe"
 
 
 def is_raised(name: str) -> bool:

@@ -1,0 +1,110 @@
+"""Bruch's membrane below simulated drusen and detachments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_retseg.classes import RETINA
+from napari_retseg.layers import labels_of_boundaries
+from napari_retseg.measures import measure_labels
+from napari_retseg.measures.bruch import RAISED_UM, estimate_bruch
+from napari_retseg.simulate import draw_parameters, make_device_config
+from napari_retseg.simulate.scene import Scene
+from napari_retseg.simulate.strata import BAND_LABELS, NAMES
+from tests.measures.eyes import make_scan, simulate_rows
+
+RPE_END = int(np.flatnonzero(BAND_LABELS == 7)[-1])
+
+
+def simulate(seed: int, *, drusen: float, detachment: float) -> tuple[np.ndarray, ...]:
+    """Rows of the RPE's end as labels have it, and of Bruch's membrane; pixel sizes in um."""
+    config = make_device_config("A", size=(496, 512), n_bscans=5, bscan_um=500.0).with_ranges(
+        disease={
+            **dict.fromkeys(("cysts", "pockets", "subretinal"), 0.0),
+            "ill": 1.0,
+            "drusen": drusen,
+            "drusen_height_um": (60.0, 100.0),
+            "detachment": detachment,
+        },
+        gaze={"through_fovea": 1.0},
+    )
+    drawn = draw_parameters(config, seed)
+    scene = Scene.of(drawn)
+    edges = np.stack([scene.view(k).edges_px for k in range(5)], axis=1)
+    outer, bruch = edges[RPE_END], edges[NAMES.index("choroid") - 1]
+    rough = np.round(outer + np.random.default_rng(seed).normal(0, 0.5, outer.shape))
+    return rough, bruch, np.array([drawn.axial_um, drawn.lateral_um])
+
+
+@pytest.mark.parametrize(("drusen", "detachment"), [(1.0, 0.0), (0.3, 1.0)])
+def test_it_lies_below_what_raises_the_rpe(drusen: float, detachment: float) -> None:
+    n_raised = 0
+    errors = []
+    for seed in range(200, 210):
+        outer, bruch, (axial_um, lateral_um) = simulate(seed, drusen=drusen, detachment=detachment)
+        found = estimate_bruch(outer, axial_um=axial_um, lateral_um=lateral_um)
+        truth_um = (bruch - outer) * axial_um
+        is_raised = truth_um > 2 * RAISED_UM
+        n_raised += int(is_raised.sum())
+        errors.append(np.abs((found - bruch) * axial_um))
+        if is_raised.any():
+            # before: all that is raised was missing
+            assert errors[-1][is_raised].mean() < 0.25 * truth_um[is_raised].mean()
+    assert n_raised > 300
+    # the rows themselves are rough by a third of a pixel and more
+    assert np.mean(errors) < 3
+
+
+def test_a_healthy_rpe_stays_as_it_is() -> None:
+    for seed in range(6):
+        scan, rows, _ = simulate_rows(seed, n_bscans=9, between_um=500.0)
+        _, axial_um, lateral_um = (size or 0.0 for size in scan.spacing_um)
+        found = estimate_bruch(rows[-1], axial_um=axial_um, lateral_um=lateral_um)
+        np.testing.assert_array_equal(found, rows[-1].astype(np.float32))
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    outer = np.full((3, 300), 200.0)
+    outer[0] = np.nan
+    outer[1, 100:180] = np.nan
+    outer[2, 140:160] = 190
+    found = estimate_bruch(outer, axial_um=4.0, lateral_um=12.0)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(outer))
+    assert found[2] == pytest.approx(200, abs=0.2)
+
+
+def test_elevation_is_measured_and_kept_apart_from_the_labels() -> None:
+    rows = np.full((31, 8, 300), 60.0)
+    rows += 10 * np.arange(8)[:, None]
+    y, x = np.ogrid[:31, :300]
+    bump = np.maximum(0, 20 * (1 - ((x - 150) / 30) ** 2 - ((y - 15) / 5) ** 2))
+    rows[:, 4:] -= bump[:, None]
+    labels = labels_of_boundaries(np.rint(rows).astype(np.float32), list(range(1, 8)), depth=200)
+    scan = make_scan((31, 200, 300), (120.0, 4.0, 20.0))
+    found = measure_labels(labels, RETINA, scan, centre=(15, 150))
+    volume = 0.12 * 0.02 * 4 * bump.sum()
+    # its flat margin, less than 12 um high, does not count
+    assert found.find("volume", "RPE elevation").value == pytest.approx(volume, rel=0.08)
+    assert found.find("pockets", "RPE elevation").value == 1
+    assert found.find("height", "RPE elevation").value == pytest.approx(80, abs=5)
+    assert found.find("distance to the fovea", "RPE elevation").value == 0
+    labelled = found.find("CST", "retina", "C0").value or 0
+    whole = found.find("CST", "retina to BM", "C0").value or 0
+    assert whole == pytest.approx(280, abs=2)
+    assert labelled < 260
+    beside = [found.find("mean thickness", name, "S2").value for name in ("retina", "retina to BM")]
+    assert beside[0] == beside[1]
+
+
+def test_no_estimate_where_labels_reach_bruch_or_the_scale_is_unknown() -> None:
+    rows = np.full((3, 8, 100), 60, np.float32)
+    rows += 10 * np.arange(8)[:, None]
+    labels = labels_of_boundaries(rows, list(range(1, 8)), depth=200)
+    unknown = make_scan((3, 200, 100), (120.0, 4.0, None))
+    assert "retina to BM" not in measure_labels(labels, RETINA, unknown).maps
+    names = [*RETINA.names[1:8], "drusen"]
+    drusen = RETINA.from_names(names)
+    known = make_scan((3, 200, 100), (120.0, 4.0, 20.0))
+    assert "retina to BM" not in measure_labels(labels, drusen, known).maps
+    assert "retina to BM" in measure_labels(labels, RETINA, known).maps
