@@ -19,10 +19,13 @@ from napari_retseg.io import read_scan, write_scan
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
 from tests.ui.workbench.safety.painting import NAME, SHAPE, SIDE
+from tests.ui.workbench.safety.pulling import decode
 
 #: A stroke that has ended longer ago must be on disk.
 LAST_S = 1.0
 KINDS = ("segmenting", "painting", "confirming", "opening")
+#: How often the hand drags boundaries or clicks pockets, and does not paint.
+HANDS = {"brush": 0.0, "curves": 1.0, "mixed": 0.6}
 #: How long napari works before it is killed, of which "opening" counts from its start.
 _SECONDS = {
     "segmenting": (0.3, 2.5),
@@ -42,6 +45,10 @@ class Report:
 
     kills: int = 0
     strokes: int = 0
+    #: What was done with boundaries and pockets, and how often.
+    drawn: dict[str, int] = field(default_factory=dict)
+    #: Kills while a boundary was held with the mouse.
+    held: int = 0
     confirmed: int = 0
     strokes_of_the_last_second_lost: int = 0
     lost_strokes: list[str] = field(default_factory=list)
@@ -52,9 +59,9 @@ class Report:
 
 @dataclass
 class Stroke:
-    """Dabs, ``(row, column, value)``, and when it ended."""
+    """Dabs, ``(row, column, value)``, or all labels that were drawn at once; when it ended."""
 
-    dabs: list[tuple[int, int, int]] = field(default_factory=list)
+    dabs: list[tuple[int, int, int] | Plane] = field(default_factory=list)
     ended: float | None = None
 
 
@@ -73,8 +80,12 @@ class Told:
         plane = self.plane.copy()
         yield plane.copy()
         for stroke in self.strokes:
-            for row, column, value in stroke.dabs:
-                plane[row : row + SIDE, column : column + SIDE] = value
+            for dab in stroke.dabs:
+                if isinstance(dab, tuple):
+                    row, column, value = dab
+                    plane[row : row + SIDE, column : column + SIDE] = value
+                else:
+                    plane = dab.copy()
                 yield plane.copy()
 
     @property
@@ -89,6 +100,10 @@ class Told:
         elif words[0] == "dab":
             row, column, value = map(int, words[2:])
             self.strokes[-1].dabs.append((row, column, value))
+        elif words[0] == "drawn":
+            self.strokes[-1].dabs.append(decode(words[2], (SHAPE[1], SHAPE[2])))
+        elif words[0] == "hold":
+            pass
         elif words[0] == "end":
             self.strokes[-1].ended = float(words[2])
         elif words[0] == "confirm":
@@ -107,7 +122,9 @@ def make_workspace(folder: Path) -> Path:
     return folder / "space"
 
 
-def kill_often(folder: Path, n_kills: int, *, seed: int, first: int = 0) -> Report:
+def kill_often(
+    folder: Path, n_kills: int, *, seed: int, first: int = 0, hand: str = "brush"
+) -> Report:
     """Open, paint, kill and look, again and again on the same workspace.
 
     Parameters
@@ -116,6 +133,8 @@ def kill_often(folder: Path, n_kills: int, *, seed: int, first: int = 0) -> Repo
         Of the workspace.
     first
         With which of :data:`KINDS` to begin.
+    hand
+        One of :data:`HANDS`.
     """
     rng = np.random.default_rng(seed)
     report = Report()
@@ -123,11 +142,14 @@ def kill_often(folder: Path, n_kills: int, *, seed: int, first: int = 0) -> Repo
     children: list[psutil.Process] = []
     for number in range(n_kills):
         kind = KINDS[(first + number) % len(KINDS)]
-        lines, end = _run_until_killed(folder, kind, rng, children)
+        lines, end = _run_until_killed(folder, kind, HANDS[hand], rng, children)
         for words in lines:
             report.strokes += words[0] == "end"
+            if words[0] == "drawn":
+                report.drawn[words[3]] = report.drawn.get(words[3], 0) + 1
             report.confirmed += words[0] == "kept"
             told[int(words[1])].take(words)
+        report.held += bool(lines) and lines[-1][0] == "hold"
         states, labels = _look(folder)
         for bscan, known in told.items():
             name = f"kill {number} ({kind}), B-scan {bscan}"
@@ -141,13 +163,17 @@ def kill_often(folder: Path, n_kills: int, *, seed: int, first: int = 0) -> Repo
 
 
 def _run_until_killed(
-    folder: Path, kind: str, rng: np.random.Generator, children: list[psutil.Process]
+    folder: Path,
+    kind: str,
+    pulls: float,
+    rng: np.random.Generator,
+    children: list[psutil.Process],
 ) -> tuple[list[list[str]], float]:
     """Let a napari work for some time; return all that it said, and when it was killed."""
     confirms = "0" if kind == "painting" else "0.25"
     module = "tests.ui.workbench.safety.painting"
     command = [sys.executable, "-m", module, str(folder), str(rng.integers(2**31)), confirms]
-    command.append("segments" if kind == "segmenting" else "alone")
+    command += ["segments" if kind == "segmenting" else "alone", str(pulls)]
     own = {name: str(folder.parent / "own") for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
     own["NAPARI_CONFIG"] = str(folder.parent / "own" / "napari.yaml")
     with subprocess.Popen(
@@ -171,11 +197,11 @@ def _run_until_killed(
         children += psutil.Process(process.pid).children(recursive=True)
         end = time.monotonic()
         process.kill()
-        said += process.stdout.read().splitlines()
-    lengths = {"begin": 2, "dab": 5, "end": 3, "confirm": 2, "kept": 2}
-    words = [line.split() for line in said]
+        said += process.stdout.read().splitlines(keepends=True)
+    known = ("begin", "dab", "hold", "drawn", "end", "confirm", "kept")
     # the last line may have been cut off
-    return [line for line in words if line and len(line) == lengths.get(line[0])], end
+    words = [line.split() for line in said if line.endswith("\n")]
+    return [line for line in words if line and line[0] in known], end
 
 
 def _look(folder: Path) -> tuple[dict[int, str], Plane]:

@@ -1,14 +1,15 @@
 """napari with the workbench in a process of its own, to be killed while a script paints in it.
 
-Prints a line before each thing that it does: ``begin B``, ``dab B ROW COLUMN VALUE``, ``end B
-SECONDS`` (monotonic), ``confirm B``; and ``kept B`` once the program shows a B-scan as confirmed
-and it is so on disk.
+Prints a line before each thing that it does: ``begin B``, ``dab B ROW COLUMN VALUE``, ``hold
+B`` (a boundary), ``drawn B LABELS WHAT``, ``end B SECONDS`` (monotonic), ``confirm B``; and ``kept
+B`` once the program shows a B-scan as confirmed and it is so on disk.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
@@ -22,6 +23,7 @@ from qtpy.QtCore import QTimer
 from napari_retseg.engine import Engine
 from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 from tests.ui.playing import PlayedEngine
+from tests.ui.workbench.safety.pulling import Puller
 
 NAME = "eye"
 SHAPE = (6, 64, 96)
@@ -37,10 +39,14 @@ def say(*words: object) -> None:
 class Painter:
     """Strokes of some dabs, each in its own turn of Qt's loop, and confirmations between them."""
 
-    def __init__(self, dock: WorkbenchDock, folder: Path, *, seed: int, confirms: float) -> None:
+    def __init__(
+        self, dock: WorkbenchDock, folder: Path, *, seed: int, confirms: float, pulls: float
+    ) -> None:
         self._dock, self._folder = dock, folder
         self._rng = np.random.default_rng(seed)
-        self._confirms = confirms
+        self._confirms, self._pulls = confirms, pulls
+        self._puller = Puller(dock, self._rng, self._tell)
+        self._pull: Iterator[None] | None = None
         # a painter who stays gives nothing but time as a reason to write
         self._leaves = 0.3 if confirms else 0.02
         self._dabs = 0
@@ -50,12 +56,16 @@ class Painter:
 
     def tick(self) -> None:
         """Do one thing, and the next one a little later."""
-        if self._stroke is not None:
+        if self._pull is not None:
+            self._pull = None if next(self._pull, self) is self else self._pull
+        elif self._stroke is not None:
             self._go_on()
         elif self._rng.random() < self._confirms:
             self._confirm()
         elif self._rng.random() < self._leaves:
             self._dock.strip_panel.strip.bscan_clicked.emit(int(self._rng.integers(SHAPE[0])))
+        elif self._rng.random() < self._pulls:
+            self._pull = self._puller.pull()
         else:
             self._begin()
         for bscan in sorted(self._waiting):
@@ -73,9 +83,13 @@ class Painter:
         assert opened is not None
         return opened.labels
 
+    def _tell(self, word: str, *more: object) -> None:
+        if word == "begin":
+            self._waiting.discard(self._bscan)
+        say(word, self._bscan, *more)
+
     def _begin(self) -> None:
-        self._waiting.discard(self._bscan)
-        say("begin", self._bscan)
+        self._tell("begin")
         self._dabs, self._value = int(self._rng.integers(1, 9)), int(self._rng.integers(1, 9))
         self._stroke = self._labels().block_history()
         self._stroke.__enter__()
@@ -84,7 +98,7 @@ class Painter:
         """Dab once, as a mouse that is moved does; at last the button is let go."""
         assert self._stroke is not None
         row, column = (int(self._rng.integers(size - SIDE)) for size in SHAPE[1:])
-        say("dab", self._bscan, row, column, self._value)
+        self._tell("dab", row, column, self._value)
         rows, columns = np.indices((SIDE, SIDE)).reshape(2, -1)
         first = np.full(len(rows), self._bscan)
         self._labels().data_setitem((first, rows + row, columns + column), self._value)
@@ -92,7 +106,7 @@ class Painter:
         if not self._dabs:
             self._stroke.__exit__(None, None, None)
             self._stroke = None
-            say("end", self._bscan, monotonic())
+            self._tell("end", monotonic())
 
     def _confirm(self) -> None:
         bscan = self._bscan
@@ -112,14 +126,14 @@ class Painter:
             return bool(np.array_equal(np.array(picture), self._labels().data[bscan]))
 
 
-def main(folder: Path, *, seed: int, confirms: float, segments: bool) -> None:
+def main(folder: Path, *, seed: int, confirms: float, segments: bool, pulls: float) -> None:
     """Open the workspace in napari and paint until killed; `segments`: a real engine works, too."""
     viewer = napari.Viewer()
     engine = None if segments else cast("Engine", PlayedEngine())
     dock = WorkbenchDock(viewer, engine=engine)
     viewer.window.add_dock_widget(dock)
     state = dock.bench.state
-    painter = Painter(dock, folder, seed=seed, confirms=confirms)
+    painter = Painter(dock, folder, seed=seed, confirms=confirms, pulls=pulls)
 
     def begin() -> None:
         if segments:
@@ -144,4 +158,5 @@ if __name__ == "__main__":
         seed=int(sys.argv[2]),
         confirms=float(sys.argv[3]),
         segments=sys.argv[4] == "segments",
+        pulls=float(sys.argv[5]),
     )
