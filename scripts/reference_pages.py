@@ -26,6 +26,7 @@ from napari_retseg.ui.widgets.keys import (
     KEYS,
     MEANINGS,
     POCKET_HAND,
+    POINTER_KEYS,
     TOOL_KEYS,
     TOOL_MEANINGS,
 )
@@ -176,11 +177,15 @@ def write_keys() -> str:
     table = "\n".join([*_KEY_HEADER, *rows])
     hand = [f"| {_write_hand(what)} | {meaning} |" for what, meaning in POCKET_HAND]
     pockets = "\n".join([*_KEY_HEADER, *hand])
+    moves = [f"| {_write_hand(what)} | {meaning} |" for what, meaning in POINTER_KEYS]
+    pointer = "\n".join([*_KEY_HEADER, *moves])
     return (
         f"# Keys\n\nKeys of the [workbench](../workbench.md).\n\n{table}\n\n"
         "While [boundaries](workbench.md#boundaries-as-curves) are shown:\n\n"
         f"{_write_curve_keys()}\n\n"
         f"While [pockets](workbench.md#pockets-of-fluid) are clicked:\n\n{pockets}\n\n"
+        "While the [pointer](workbench.md#by-keyboard-alone) is shown:\n\n"
+        f"{pointer}\n\n"
         "The keys work after everything that you do in the dock: a click there leaves the focus "
         "on the canvas. Only a text field keeps it, until Enter.\n"
     )

@@ -20,12 +20,14 @@ KEYS = {
     "ignore": "Q",
     "propagate": "Shift+G",
     "pocket": "Shift+F",
+    "pointer": "Shift+M",
     "square": "Shift+S",
     "layers": "Ctrl+L",
     "tab correct": "F1",
     "tab scan": "F2",
     "tab model": "F3",
     "tab training": "F4",
+    "strip": "F5",
 }
 #: Of napari's own tools.
 TOOL_KEYS = {"erase": "1", "paint": "2", "polygon": "3", "fill": "4", "pan_zoom": "6"}
@@ -59,12 +61,14 @@ MEANINGS = {
     "ignore": 'paint "not annotated"',
     "propagate": "carry corrections to other predictions",
     "pocket": "click pockets of fluid, or paint again",
+    "pointer": "move a pointer with the arrow keys",
     "square": "square pixels, or the true shape",
     "layers": "show or hide napari's layers",
-    "tab correct": "correct",
+    "tab correct": "correct; again: go into the tab",
     "tab scan": "choose workspace and scan",
     "tab model": "choose a model and segment",
     "tab training": "train, and read the verdict",
+    "strip": "go to the strip of B-scans",
 }
 #: The same of the boundaries, once they are shown.
 CURVE_KEYS = {
@@ -95,6 +99,12 @@ CURVE_MOUSE = (
     ("Shift+drag", "move it without snapping"),
     ("Ctrl+drag", "draw along it; with Shift without snapping"),
     ("wheel", "near a boundary: how far a drag reaches"),
+)
+#: What keys do while the pointer is shown that they move.
+POINTER_KEYS = (
+    ("arrows", "move it; with Ctrl further"),
+    ("Space", "the button of the mouse: hold it to drag"),
+    ("PgUp, PgDown", "the wheel of the mouse"),
 )
 #: Keys that pick the classes, in their order. With Alt down, napari resizes the brush.
 CLASS_KEYS = tuple(f"Ctrl+{digit}" for digit in range(1, 10))
@@ -133,8 +143,17 @@ def bind_keys(
     return unbind
 
 
-def _ignore_viewer(action: Callable[[], None]) -> Callable[[object], None]:
-    def on_key(_viewer: object) -> None:
+def _ignore_viewer(action: Callable[[], None]) -> Callable[[object], Callable[[], None]]:
+    def on_key(_viewer: object) -> Callable[[], None]:
         action()
+        return _end_key
 
     return on_key
+
+
+def _end_key() -> None:
+    """Do nothing when a key is released.
+
+    Without it, napari would take Ctrl+2 let go for a 2 that was held all the time since it was
+    pressed last, and go back to the tool from before.
+    """

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QPoint, QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtGui import QCursor, QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
 from qtpy.QtWidgets import QWidget
 
@@ -34,6 +34,7 @@ from napari_retseg.ui.workbench.dialogs.closing import Closing, find_window
 from napari_retseg.ui.workbench.docks import forget_dock, remember_dock
 from napari_retseg.ui.workbench.dropping import list_files
 from napari_retseg.ui.workbench.focus import FocusKeeper
+from napari_retseg.ui.workbench.key_pointer import KeyPointer
 from napari_retseg.ui.workbench.panels.bench_tabs import BenchTabs
 from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
 from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
@@ -78,6 +79,7 @@ class WorkbenchDock(QWidget):
         self._lay_out()
         connect_panels(self)
         self._connect()
+        self.key_pointer = KeyPointer(self, self.viewer, self.bench)
         self._unbind = self._bind_keys()
         self.curve_view = CurveView(self, self.viewer, self.bench)
         self.pocket_view = PocketView(self, self.viewer, self.bench)
@@ -160,12 +162,14 @@ class WorkbenchDock(QWidget):
                 "propagate": bench.propagating.look,
                 **bench.curves.actions(),
                 "pocket": bench.pockets.toggle,
+                "pointer": self.key_pointer.toggle,
                 "square": review.square_button.toggle,
                 "layers": self._toggle_layers,
                 "tab correct": partial(self._go_to_tab, CORRECT),
                 "tab scan": partial(self._go_to_tab, SCAN),
                 "tab model": partial(self._go_to_tab, MODEL),
                 "tab training": partial(self._go_to_tab, TRAINING),
+                "strip": self._go_to_strip,
             },
             correcting.pick_class,
         )
@@ -251,10 +255,20 @@ class WorkbenchDock(QWidget):
             self.bench.costing.touch()
 
     def _go_to_tab(self, title: str) -> None:
-        """Show a tab, and give it the keyboard, but for that in which one corrects."""
+        """Show a tab and give it the keyboard; that in which one corrects has it when asked twice.
+
+        The keys that correct are those of the canvas.
+        """
+        is_asked_twice = self.tabs.title == title
         self.tabs.show_tab(title)
-        if title != CORRECT:
+        if title != CORRECT or is_asked_twice:
             self.tabs.focus_first()
+
+    def _go_to_strip(self) -> None:
+        """Give the keyboard to the strip, or to the buttons beside it while there is none."""
+        cells = self.strip_panel.strip.cells
+        widget = cells if cells.isVisible() else self.save_button
+        widget.setFocus(Qt.FocusReason.TabFocusReason)
 
     def _toggle_layers(self) -> None:
         if self.surroundings is not None:
@@ -329,6 +343,7 @@ class WorkbenchDock(QWidget):
         self._unbind()
         self.curve_view.close()
         self.pocket_view.close()
+        self.key_pointer.close()
         if self.surroundings is not None:
             self.surroundings.end()
             self.surroundings = None

@@ -10,20 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retseg.io import write_scan
-from napari_retseg.scan import OctScan
 from napari_retseg.ui.workbench.control.propagating import Offer
 from tests.decode.sharederror import Volume, measure_error
 from tests.ui.workbench.playedbench import PlayedBench
-
-BOUNDARY, STRETCH = 3, slice(40, 170)
-CONFIRMED, SHARING = 3, (2, 4, 5)
-
-
-@dataclass(frozen=True)
-class Model:
-    name: str = "tiny"
-    weights_id: str = "a" * 64
+from tests.ui.workbench.sharing import BOUNDARY, CONFIRMED, SHARING, make_shared_error
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +46,9 @@ class Played:
 @pytest.fixture
 def played(tmp_path: Path, healthy: Volume, own_models: Path) -> Iterator[Played]:
     """A volume whose prediction has an error on B-scans 2 to 5; B-scan 3 is confirmed."""
-    volume = Volume(healthy.pixels, healthy.truth, healthy.truth.copy())
-    for bscan in (*SHARING, CONFIRMED):
-        volume.move(bscan, BOUNDARY, 7, STRETCH)
-    axes = ("bscan", "depth", "width")
-    scan = OctScan(volume.pixels, axes, (60.0, 3.9, 15.0), spacing_source="file")  # type: ignore[arg-type]
     bench = PlayedBench()
-    bench.start(tmp_path / "work", write_scan(tmp_path / "eye.tif", scan))
-    planes = {b: (plane, None) for b, plane in enumerate(volume.prediction)}
-    bench.workspace.write_predictions("eye", planes, model=Model(), options="{}")
-    bench.workspace.write_labels("eye", CONFIRMED, volume.truth[CONFIRMED], state="confirmed")
-    bench.bench.navigation.close_scan()
-    bench.bench.navigation.choose_scan(0)
+    volume = make_shared_error(tmp_path, healthy)
+    bench.bench.open(tmp_path / "work")
     bench.settle()
     offers: list[Offer] = []
     bench.bench.propagating.offered.connect(offers.append)

@@ -19,6 +19,8 @@ from napari_retseg.ui.workbench.focus import find_canvas
 from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
 Plane = NDArray[np.uint8]
+#: Its types know no widgets.
+TEST: Any = QTest
 
 _LEFT = Qt.MouseButton.LeftButton
 _NONE, _SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
@@ -77,7 +79,7 @@ class Puller:
         canvas = find_canvas(self._dock)
         assert canvas is not None
         if not self._dock.bench.state.shows_curves:
-            QTest.keyClick(canvas, "W")
+            TEST.keyClick(canvas, "W")
             yield
         rows = self._dock.bench.curves.rows
         if rows is None or not np.isfinite(rows).any():
@@ -104,39 +106,39 @@ class Puller:
     def _drag(self, canvas: QWidget, rows: NDArray[np.float32]) -> Iterator[None]:
         column, row = self._find_place(rows)
         keys = (_NONE, _SHIFT, _CONTROL)[int(self._rng.choice(3, p=(0.6, 0.2, 0.2)))]
-        QTest.mouseMove(canvas, self._at(column, row))
+        TEST.mouseMove(canvas, self._at(column, row))
         yield
-        QTest.mousePress(canvas, _LEFT, keys, self._at(column, row))
+        TEST.mousePress(canvas, _LEFT, keys, self._at(column, row))
         if self._dock.bench.curves.is_held:
             self._tell("hold")
         yield
         for _ in range(int(self._rng.integers(2, 9))):
             column += float(self._rng.normal(0, 3))
             row += float(self._rng.normal(0, 1.5))
-            QTest.mouseMove(canvas, self._at(column, row))
+            TEST.mouseMove(canvas, self._at(column, row))
             yield
-        QTest.mouseRelease(canvas, _LEFT, keys, self._at(column, row))
+        TEST.mouseRelease(canvas, _LEFT, keys, self._at(column, row))
 
     def _press(self, canvas: QWidget, rows: NDArray[np.float32]) -> Iterator[None]:
-        QTest.mouseMove(canvas, self._at(*self._find_place(rows)))
+        TEST.mouseMove(canvas, self._at(*self._find_place(rows)))
         yield
-        QTest.keyClick(canvas, *_KEYS[int(self._rng.integers(len(_KEYS)))])
+        TEST.keyClick(canvas, *_KEYS[int(self._rng.integers(len(_KEYS)))])
 
     def _click_pocket(self, canvas: QWidget) -> Iterator[None]:
         pockets, state = self._dock.bench.pockets, self._dock.bench.state
         shape = shape_of(self._dock)
-        QTest.keyClick(canvas, Qt.Key.Key_F, _SHIFT)
+        TEST.keyClick(canvas, Qt.Key.Key_F, _SHIFT)
         yield
         if not state.takes_pockets:
             return
         row = int(self._rng.integers(_TOP, _TOP + _LAYER * _N_LAYERS))
-        QTest.mouseClick(canvas, _LEFT, _NONE, self._at(int(self._rng.integers(shape[1])), row))
+        TEST.mouseClick(canvas, _LEFT, _NONE, self._at(int(self._rng.integers(shape[1])), row))
         for _ in range(_PATIENCE):
             yield
             if pockets.proposal is not None:
                 inside = np.argwhere(pockets.proposal.region)
                 row, column = inside[int(self._rng.integers(len(inside)))].tolist()
-                QTest.mouseClick(canvas, _LEFT, _NONE, self._at(column, row))
+                TEST.mouseClick(canvas, _LEFT, _NONE, self._at(column, row))
                 return
 
     def _find_place(self, rows: NDArray[np.float32]) -> tuple[float, float]:

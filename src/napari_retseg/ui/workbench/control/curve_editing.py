@@ -265,10 +265,18 @@ class CurveEditing:
         self.changed.emit()
 
     def choose(self, step: int) -> None:
-        """Choose the boundary below the chosen one, or above where `step` is -1."""
-        if self.is_on and self.names:
-            self.chosen = min(max(self.chosen + step, 0), len(self.names) - 1)
-            self.changed.emit()
+        """Choose the boundary below the chosen one, or above where `step` is -1; point at it."""
+        sheet = self._sheet
+        if sheet is None or not self.names:
+            return
+        if self.chosen < 0:  # no pointer has been here
+            self.pointer = (sheet.rows.shape[1] / 2, 0.0)
+        self.chosen = min(max(self.chosen + step, 0), len(self.names) - 1)
+        at = self._find_column(sheet)
+        row = float(sheet.rows[self.chosen, at])
+        self.is_near = bool(np.isfinite(row))
+        self.pointer = (float(at), row) if self.is_near else self.pointer
+        self.changed.emit()
 
     # The hand.
 

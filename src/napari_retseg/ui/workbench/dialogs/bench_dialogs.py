@@ -24,6 +24,7 @@ from napari_retseg.ui.widgets.keys import (
     KEYS,
     MEANINGS,
     POCKET_HAND,
+    POINTER_KEYS,
     TOOL_KEYS,
     TOOL_MEANINGS,
 )
@@ -74,6 +75,7 @@ class BenchDialogs:
             "Tools": tools,
             "Pockets of fluid": POCKET_HAND,
             "Boundaries": [*curves, *CURVE_MOUSE],
+            f"Pointer by keys ({KEYS['pointer']})": POINTER_KEYS,
         }
         self._show(KeysCard(groups, parent=self._dock))
 
