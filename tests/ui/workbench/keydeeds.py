@@ -4,130 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from pytestqt.exceptions import TimeoutError as QtBotTimeoutError
-from qtpy.QtGui import QKeySequence
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDialog, QMenu, QWidget
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from napari_retseg.ui.camera import camera_of
-from napari_retseg.ui.workbench.focus import find_canvas
-from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
-from tests.ui.workbench.clicking import Clicker
+from tests.ui.workbench.keyboard import Keys
 from tests.ui.workbench.pressing import FLUID
-
-if TYPE_CHECKING:
-    from pytestqt.qtbot import QtBot
-
-#: Its types know no widgets.
-TEST: Any = QTest
-_MOST_TABS = 150
-_TIMEOUT_MS = 20_000
-
-
-class Keys:
-    """Hands on a keyboard, and what is seen."""
-
-    def __init__(self, clicker: Clicker, qtbot: QtBot) -> None:
-        self.clicker, self.dock, self._qtbot = clicker, clicker.dock, qtbot
-        self.bench, self.state = clicker.dock.bench, clicker.state
-        canvas = find_canvas(clicker.dock)
-        assert canvas is not None
-        self.canvas: QWidget = canvas
-        self.seen: Any = None
-
-    @property
-    def review(self) -> ReviewPanel:
-        return self.dock.review_panel
-
-    @property
-    def opened(self) -> Any:
-        return self.bench.session.opened
-
-    @property
-    def labels(self) -> Any:
-        return self.opened.labels
-
-    @property
-    def plane(self) -> Any:
-        return self.labels.data[self.state.bscan]
-
-    @property
-    def popup(self) -> Any:
-        return QApplication.activePopupWidget()
-
-    def read(self) -> dict[str, Any]:
-        """All that Undo has to bring back."""
-        loaded = self.opened.loaded
-        return {
-            "labels": loaded.labels.copy(),
-            "prediction": loaded.prediction.copy(),
-            "states": dict(self.bench.correcting.states),
-        }
-
-    def is_as(self, before: dict[str, Any]) -> bool:
-        return all(np.array_equal(value, before[name]) for name, value in self.read().items())
-
-    def press(self, text: str) -> None:
-        """Press what has the keyboard: ``Ctrl+Right``, ``hold Shift+Space`` or ``let go``."""
-        target = self.popup or QApplication.focusWidget() or self.canvas
-        if text == "let go":
-            TEST.keyRelease(target, _read_key("Space")[0])
-        elif text.startswith("hold "):
-            TEST.keyPress(target, *_read_key(text.removeprefix("hold ")))
-        else:
-            TEST.keyClick(target, *_read_key(text))
-        self._qtbot.wait(15)  # napari takes a move every few milliseconds
-
-    def tab_to(self, widget: QWidget) -> None:
-        """Press Tab until a widget has the keyboard."""
-        for _ in range(_MOST_TABS):
-            if QApplication.focusWidget() is widget:
-                return
-            self.press("Tab")
-        raise AssertionError(f"Tab does not come to {widget.toolTip()}")
-
-    def find_window(self) -> QDialog | None:
-        """The window beside the viewer's."""
-        windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QDialog)]
-        return next((window for window in windows if window.isVisible()), None)
-
-    def rest(self) -> None:
-        """Have the keys on the canvas, the mouse's tool in hand, and no pointer."""
-        while (window := self.find_window()) is not None:
-            window.close()
-            QApplication.processEvents()
-        main = self.dock.window()
-        assert main is not None
-        main.activateWindow()
-        self.canvas.setFocus()
-        self.wait(self.canvas.hasFocus)
-        if self.dock.key_pointer.sheet is not None:
-            self.press("Shift+M")
-        if self.state.shows_curves:
-            self.press("W")
-        if self.state.takes_pockets:
-            self.press("Shift+F")
-        self.press("6")
-
-    def wait(self, until: Callable[[], bool]) -> None:
-        self._qtbot.waitUntil(until, timeout=_TIMEOUT_MS)
-
-    def wait_for(self, name: str, until: Callable[[], bool]) -> None:
-        """Wait until something is so, and name it where it is never."""
-        try:
-            self.wait(until)
-        except QtBotTimeoutError as error:
-            raise AssertionError(f"{name}: {self.state.notice.text}") from error
-
-
-def _read_key(text: str) -> tuple[Any, Any]:
-    sequence: Any = QKeySequence(text)
-    first = sequence[0]
-    return first.key(), first.keyboardModifiers()
-
 
 Step = str | Callable[[Keys], None]
 
@@ -187,7 +71,12 @@ _CHOSEN = ("W", *8 * ("Shift+Up",), "Shift+Down", "Shift+Down", look(lambda k: _
 _UP = ("Up", "Up", "Up", "Up", "Up")
 _PROPOSED = ("Shift+F", "Shift+M", "Space", until(lambda k: k.bench.pockets.proposal is not None))
 _CORRECT = ("F1", "F1")
-_CUT = ("Ctrl+Up", "hold Shift+Space", *3 * ("Ctrl+Down",), "let go")
+_AROUND = (
+    *("Shift+F", "Shift+M", *2 * ("Ctrl+Left",), "Ctrl+Up", "hold Shift+Space"),
+    *(*4 * ("Ctrl+Right",), *2 * ("Ctrl+Down",), *4 * ("Ctrl+Left",), *2 * ("Ctrl+Up",), "let go"),
+    until(lambda k: k.bench.pockets.proposal is not None),
+)
+_CUT = ("Ctrl+Up", "hold Space", *3 * ("Ctrl+Down",), "let go")
 
 #: What changes labels, predictions or states.
 CHANGES = (
@@ -271,6 +160,7 @@ CHANGES = (
         lambda k: (k.plane[31, [40, 47, 56]] == FLUID).tolist() == [True, False, True],
         undos=2,
     ),
+    Deed("draw around a pocket", (*_AROUND, "Enter"), _has(FLUID)),
     Deed("redo", ("2", "Ctrl+1", *_LINE, "U", "Shift+U"), _has(1)),
 )
 

@@ -13,7 +13,8 @@ from napari_retseg.ui.widgets.keys import CURVE_KEYS, KEYS, TOOL_KEYS
 from napari_retseg.ui.workbench.dialogs.propagation_window import PropagationWindow
 from tests.decode.sharederror import Volume
 from tests.ui.workbench.clicking import Clicker
-from tests.ui.workbench.keydeeds import CHANGES, VIEWS, Keys
+from tests.ui.workbench.keyboard import Keys
+from tests.ui.workbench.keydeeds import CHANGES, VIEWS
 from tests.ui.workbench.pressing import draw_layers, write_eye
 from tests.ui.workbench.sharing import SHARING, make_shared_error
 

@@ -62,7 +62,7 @@ class Hand:
         self._qtbot.mousePress(self.canvas, LEFT, key, pos=points[0])
         for point in points[1:]:
             self._qtbot.mouseMove(self.canvas, point)
-            QApplication.processEvents()
+            self._qtbot.wait(10)  # napari takes a move every few milliseconds
         self._qtbot.mouseRelease(self.canvas, LEFT, key, pos=points[-1])
 
     def turn(self, notches: int) -> None:

@@ -166,8 +166,7 @@ class PointerSheet(CanvasSheet):
     # The mouse.
 
     def _take(self, modifiers: Qt.KeyboardModifier) -> None:
-        """Press the button; of the pockets, Shift is that of no tool."""
-        self._held = _PLAIN if self._bench.pockets.is_on else modifiers
+        self._held = modifiers
         self._send(QEvent.Type.MouseMove, _NONE)
         self._send(QEvent.Type.MouseButtonPress, _LEFT)
 
