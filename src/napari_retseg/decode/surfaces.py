@@ -156,7 +156,8 @@ def _refine(
     parts of a pixel that its classes cover.
     """
     share = _share_above(cuts, 1, probabilities, order).sum(axis=0)
-    return np.maximum.accumulate((cuts - 1.5 + share).astype(np.float32), axis=0)
+    rows: NDArray[np.float32] = (cuts - 1.5 + share).astype(np.float32)
+    return np.maximum.accumulate(rows, axis=0)
 
 
 def _measure_steps(
