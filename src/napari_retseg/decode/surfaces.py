@@ -183,7 +183,7 @@ def _share_above(
     layers = near[list(order)]
     above = np.where(beside < middle, near[BACKGROUND], 0)
     every = np.maximum(near[BACKGROUND] + layers.sum(axis=0), 1e-6)
-    share = np.empty_like(every)
+    share: NDArray[np.float32] = np.empty_like(every)
     for j in range(len(cuts)):
         if j:
             above = above + layers[j - 1]
