@@ -103,6 +103,7 @@ def test_pixels_where_the_scale_is_unknown(eye: tuple[OctScan, np.ndarray]) -> N
     assert nothing.unit == "px"
     assert nothing.sectors is None
     assert nothing.find("pixels", "fluid").value == 80
+    assert any("not parallel or their pixel size" in note for note in nothing.notes)
     no_depth = measure_labels(
         labels, RETINA, replace(scan, spacing_um=(240.0, None, scan.spacing_um[2]))
     )
@@ -152,6 +153,23 @@ def test_a_circle_has_a_profile() -> None:
     }  # fmt: skip
     assert found.sectors is None
     assert any("profiles, not maps" in note for note in found.notes)
+    assert not any("not parallel" in note for note in found.notes)
+
+
+def test_lesions_alone_have_sectors_around_a_given_centre(
+    eye: tuple[OctScan, np.ndarray],
+) -> None:
+    scan, labels = eye
+    only = np.where(labels == 8, np.uint8(1), np.uint8(0))
+    classes = LabelSet.from_names(["IRF"])
+    found = measure_labels(only, classes, scan)
+    assert found.sectors is None
+    assert any("without layers the fovea cannot be found" in note for note in found.notes)
+    assert "distance to the fovea" not in {one.measure for one in found.numbers}
+    centred = measure_labels(only, classes, scan, centre=(12, 140))
+    assert centred.find("volume", "IRF", "C0").value == pytest.approx(
+        found.find("volume", "IRF").value
+    )
 
 
 def test_the_grid_where_the_file_or_the_user_wants_it(eye: tuple[OctScan, np.ndarray]) -> None:

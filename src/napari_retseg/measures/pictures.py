@@ -22,6 +22,8 @@ from napari_retseg.measures.thickness import Map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
 _STEP_MM = 0.02
 _MOST = 1500
@@ -48,6 +50,7 @@ def write_maps(measures: Measures, folder: Path) -> list[Path]:
     """
     written: list[Path] = []
     stems: list[str] = []
+    drawing = _Drawing(measures)
     ending = "" if measures.unit == "um" else f"_{measures.unit}"
     for name, values in measures.maps.items():
         if len(values) < 2:
@@ -59,7 +62,7 @@ def write_maps(measures: Measures, folder: Path) -> list[Path]:
         path = folder / f"thickness_{stem}{again}{ending}.tif"
         picture = path.with_suffix(".png")
         _write_tiff(path, values, measures.grid)
-        write_bytes(picture, draw_map(values, name, measures))
+        write_bytes(picture, drawing.draw(values, name))
         written += [path, picture]
     return written
 
@@ -76,32 +79,68 @@ def draw_map(values: Map, name: str, measures: Measures) -> bytes:
     Between B-scans it is interpolated, and says so; a map without a grid is drawn B-scan by
     B-scan.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    return _Drawing(measures).draw(values, name)
 
-    figure = Figure(figsize=(7, 6), dpi=120)
-    FigureCanvasAgg(figure)
-    # a layout that is found by trial takes as long as the rest
-    axes = figure.add_axes((0.1, 0.09, 0.7, 0.8))
-    axes.set_facecolor(_UNMEASURED)
-    grid = measures.grid
-    if grid is None:
-        shown = axes.imshow(values, aspect="auto", cmap=_COLOURS, interpolation="nearest")
-        axes.set(xlabel="A-scan", ylabel="B-scan", title=_title(name, ""))
-    else:
-        image, extent = spread(values, grid)
-        shown = axes.imshow(image, extent=extent, cmap=_COLOURS, interpolation="nearest")
-        sparse = grid.between_um > SPARSE_UM
-        line = f"interpolated between B-scans {grid.between_um:.0f} µm apart" if sparse else ""
-        axes.set(xlabel="mm", ylabel="mm", title=_title(name, line))
+
+class _Drawing:
+    """A figure that shows one map of a scan after the other: its axes cost most of the time."""
+
+    def __init__(self, measures: Measures) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self._measures = measures
+        self._figure = Figure(figsize=(7, 6), dpi=120)
+        FigureCanvasAgg(self._figure)
+        # a layout that is found by trial takes as long as the rest
+        self._axes = self._figure.add_axes((0.1, 0.09, 0.7, 0.8))
+        self._axes.set_facecolor(_UNMEASURED)
+        self._bar = self._figure.add_axes((0.83, 0.09, 0.03, 0.8))
+        self._image: AxesImage | None = None
+        self._texts: dict[str, Text] = {}
+
+    def draw(self, values: Map, name: str) -> bytes:
+        """Return the picture of a map, as PNG."""
+        grid = self._measures.grid
+        image, extent = (values, None) if grid is None else spread(values, grid)
+        if self._image is None:
+            self._image = self._begin(image, extent)
+        known = values[np.isfinite(values)]
+        self._image.set_data(image)
+        self._image.set_clim(*((known.min(), known.max()) if known.size else (0, 1)))
+        self._axes.set_title(_title(name, _say_sparse(grid)))
+        sectors = self._measures.sectors
+        means = {} if sectors is None else sectors.measure(values)
+        for sector, text in self._texts.items():
+            mean = means[sector].mean
+            text.set_text("" if mean is None else f"{sector}\n{mean:.0f}")
+        stream = io.BytesIO()
+        self._figure.savefig(stream, format="png", pil_kwargs={"compress_level": 3})
+        return stream.getvalue()
+
+    def _begin(
+        self, image: NDArray[np.float32], extent: tuple[float, float, float, float] | None
+    ) -> AxesImage:
+        """Make everything that all maps share."""
+        measures = self._measures
+        aspect: Any = "auto" if extent is None else "equal"
+        shown = self._axes.imshow(
+            image, extent=extent, aspect=aspect, cmap=_COLOURS, interpolation="nearest"
+        )
+        unit = "µm" if measures.unit == "um" else measures.unit
+        label = f"thickness in {unit}; grey: not measured"
+        self._figure.colorbar(shown, cax=self._bar, label=label)
+        names = ("A-scan", "B-scan") if extent is None else ("mm", "mm")
+        self._axes.set(xlabel=names[0], ylabel=names[1])
         if measures.sectors is not None:
-            _draw_grid(axes, measures.sectors, values)
-    unit = "µm" if measures.unit == "um" else measures.unit
-    bar = figure.add_axes((0.83, 0.09, 0.03, 0.8))
-    figure.colorbar(shown, cax=bar, label=f"thickness in {unit}; grey: not measured")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+            self._texts = _draw_grid(self._axes, measures.sectors)
+        return shown
+
+
+def _say_sparse(grid: EnfaceGrid | None) -> str:
+    if grid is None or grid.between_um <= SPARSE_UM:
+        return ""
+    return f"interpolated between B-scans {grid.between_um:.0f} µm apart"
 
 
 def _title(name: str, line: str) -> str:
@@ -165,7 +204,8 @@ def _is_in_gap(
     return gap
 
 
-def _draw_grid(axes: Axes, sectors: Sectors, values: Map) -> None:
+def _draw_grid(axes: Axes, sectors: Sectors) -> dict[str, Text]:
+    """Draw the lines of the grid, and a text in each sector whose middle is in view."""
     x, y = sectors.centre_mm
     radii = [d / 2 for d in sectors.diameters_mm]
     angles = np.linspace(0, 2 * np.pi, 181)
@@ -176,14 +216,14 @@ def _draw_grid(axes: Axes, sectors: Sectors, values: Map) -> None:
     for angle in np.pi / 4 + np.pi / 2 * np.arange(4):
         ends = np.array([radii[0], radii[-1]])
         axes.plot(x + ends * np.cos(angle), y + ends * np.sin(angle), **line)
-    means = sectors.measure(values)
-    for name, (right, down) in _list_middles(sectors, radii):
-        mean = means[name].mean
-        if mean is not None and _is_within(limits, x + right, y + down):
-            text = f"{name}\n{mean:.0f}"
-            box = {"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 1.0}
-            axes.text(x + right, y + down, text, ha="center", va="center", fontsize=8, bbox=box)
     axes.set(xlim=limits[0], ylim=limits[1])
+    box = {"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 1.0}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "bbox": box}
+    return {
+        name: axes.text(x + right, y + down, "", **style)
+        for name, (right, down) in _list_middles(sectors, radii)
+        if _is_within(limits, x + right, y + down)
+    }
 
 
 def _is_within(limits: tuple[tuple[float, float], tuple[float, float]], x: float, y: float) -> bool:

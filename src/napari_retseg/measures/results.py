@@ -262,8 +262,15 @@ class _Measuring:
             self._notes.append(f"a {scan.scan_pattern} scan has profiles, not maps")
         if scan.scan_pattern == "circle":
             self._notes.append(ASSUMED)
-        elif grid is None and scan.is_volume and scan.n_bscans > 1:
-            self._notes.append("the scale is unknown: there are no sectors, areas and volumes")
+        if grid is None and scan.n_bscans > 1 and scan.scan_pattern not in NOT_RASTERS:
+            self._notes.append(
+                "the B-scans are not parallel or their pixel size is unknown: there are no "
+                "sectors, areas and volumes"
+            )
+        if grid is not None and sectors is None:
+            self._notes.append(
+                "without layers the fovea cannot be found; set the centre of the grid to get sectors"
+            )
         if self._axial_um is None:
             self._notes.append("the axial pixel size is unknown: thickness is in pixels")
         if grid is not None:

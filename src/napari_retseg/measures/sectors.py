@@ -10,9 +10,11 @@ um. What no cell covers has no thickness and no volume, and lowers the valid fra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from napari_retseg.measures.enface import EnfaceGrid
 from napari_retseg.measures.thickness import Map
@@ -65,7 +67,7 @@ class Sectors:
         right where the eye is not known), ``S2`` and so on of the outer ring; then ``inner ring``,
         ``outer ring`` and ``grid``.
     weights
-        ``(3, sector, bscan, width)``, float32: integrals over the part of the cell in the sector of
+        ``(3, sector, bscan, width)``: integrals over the part of the cell in the sector of
         1, v and v2 / 2, where v is the distance across the B-scans in mm; the first is the area.
     grid
         The A-scans.
@@ -81,18 +83,24 @@ class Sectors:
 
     names: tuple[str, ...]
     grid: EnfaceGrid
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float64]
     is_inside: NDArray[np.bool_]
     areas_mm2: tuple[float, ...]
     centre_mm: Place
     diameters_mm: tuple[float, float, float]
+
+    @cached_property
+    def _moments(self) -> tuple[csr_array, csr_array, csr_array]:
+        """The weights as matrices: of most A-scans' cells nothing lies in a sector."""
+        area, tilt, bow = self.weights.reshape(3, len(self.names), -1)
+        return csr_array(area), csr_array(tilt), csr_array(bow)
 
     def measure(self, values: Map) -> dict[str, SectorNumbers]:
         """Return the numbers of a map, (bscan, width), in each sector; NaN does not count."""
         known = np.isfinite(values)
         filled = np.where(known, values, 0).astype(np.float64)
         slope, curvature = bend(values, self.grid)
-        area, tilt, bow = self.weights.reshape(3, len(self.names), -1)
+        area, tilt, bow = self._moments
         weight = area @ known.ravel().astype(np.float64)
         first, second = area @ filled.ravel(), area @ filled.ravel() ** 2
         whole = first + tilt @ slope.ravel() + bow @ curvature.ravel()
@@ -132,7 +140,7 @@ def make_etdrs(
     """
     nine = _name_nine(eye)
     names = (*nine, INNER_RING, OUTER_RING, WHOLE)
-    weights = np.zeros((3, len(names), *grid.shape), np.float32)
+    weights = np.zeros((3, len(names), *grid.shape))
     ups, alongs, areas = _split_cells(grid)
     places = grid.places_mm()
     for up in ups.T:
