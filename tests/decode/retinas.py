@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.decode.evidence import LARGEST_LOG_ODDS
+
 DEPTH, WIDTH, N_LAYERS = 120, 160, 4
 
 
@@ -26,9 +28,9 @@ def draw_rows(rng: np.random.Generator, *, absent: float = 0.3) -> NDArray[np.fl
 
 
 def point_at(row: NDArray[np.float32], depth: int = DEPTH) -> NDArray[np.float32]:
-    """Log-odds of a boundary at each cut row that leave no doubt, ``(depth + 1, width)``."""
+    """Log-odds of a boundary at each cut row, of a model without doubt, ``(depth + 1, width)``."""
     away = np.arange(depth + 1, dtype=np.float32)[:, np.newaxis] - 0.5 - np.nan_to_num(row)
-    odds: NDArray[np.float32] = np.maximum(-2 * away**2, -30).astype(np.float32)
+    odds: NDArray[np.float32] = (-LARGEST_LOG_ODDS * np.abs(away)).astype(np.float32)
     return odds
 
 

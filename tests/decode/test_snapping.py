@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_retseg.decode.edges import find_edges, match_profile
+from napari_retseg.decode.editing import Drag, drag_boundary
 from napari_retseg.decode.snapping import Clues, snap_curve
+from tests.decode.retinas import point_at
 
 N, REACH = 80, 6
 FAR = np.full(N, np.inf, np.float32)
@@ -60,7 +62,10 @@ def test_clues_lie_between_the_rows_of_the_curve() -> None:
     gain = np.repeat(np.arange(21, dtype=np.float32)[:, None], 5, axis=1)
     curve = np.full(3, 7.25, np.float32)
     found = Clues(gain=gain).measure(curve, slice(1, 4), 2, np.ones(3, np.float32))
-    np.testing.assert_allclose(found, np.arange(5.75, 10)[:, None] * np.ones(3))
+    steps = np.diff(found, axis=0)
+    np.testing.assert_allclose(steps, steps[0, 0] * np.ones((4, 3)), rtol=1e-4)
+    assert steps[0, 0] > 0
+    assert found.max() < 0  # the model's own place lies beyond
     assert not Clues().measure(curve, slice(1, 4), 2, np.ones(3, np.float32)).any()
 
 
@@ -76,3 +81,16 @@ def test_edges_do_not_depend_on_the_scale_of_the_grey_values(rng: np.random.Gene
     np.testing.assert_allclose(
         find_edges(bscan), find_edges(bscan.astype(np.float32) * 100 + 3), atol=1e-3
     )
+
+
+def test_a_model_that_is_sure_and_wrong_does_not_draw_a_drag_back() -> None:
+    """Where a person drags a boundary away from the model's, the picture decides beside it."""
+    rng = np.random.default_rng(3)
+    bscan = np.where(np.arange(120)[:, None] < 60, 60, 120) + rng.normal(0, 20, (120, N))
+    wrong = np.full(N, 53.5, np.float32)
+    clues = Clues(gain=point_at(wrong), edges=find_edges(bscan.astype(np.float32)))
+    drag = Drag(0, 40, 59.5, 38)
+    rows = np.stack([wrong, wrong + 40])
+    found = drag_boundary(rows, drag, clues)[0]
+    assert found[40] == 59.5
+    assert np.abs(found[20:61] - 59.5).mean() < 1
