@@ -9,16 +9,15 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.acquisition import NOT_RASTERS
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io.heidelberg_xml import ETDRS
 from napari_retseg.layers.anatomy import is_lesion
 from napari_retseg.measures.bruch import estimate_bruch
-from napari_retseg.measures.enface import SPARSE_UM, EnfaceGrid, lay_out
+from napari_retseg.measures.enface import EnfaceGrid, lay_out
 from napari_retseg.measures.fluid import find_fluid, find_raised
 from napari_retseg.measures.fovea import Fovea, find_fovea
-from napari_retseg.measures.profile import ASSUMED
+from napari_retseg.measures.notes import note_centre, note_left_out, note_scan
 from napari_retseg.measures.quantities import (
     SCAN,
     Measurement,
@@ -31,7 +30,7 @@ from napari_retseg.measures.quantities import (
 from napari_retseg.measures.sectors import Place, Sectors, make_etdrs
 from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH, ends_at_rpe, is_raised
 from napari_retseg.measures.thickness import Map, Surfaces, find_surfaces
-from napari_retseg.plural import count_noun, list_first
+from napari_retseg.plural import list_first
 from napari_retseg.scan import FUNDUS_UM, Laterality, OctScan
 
 #: How far the RPE lies above an estimated Bruch's membrane.
@@ -164,7 +163,6 @@ class _Measuring:
         self._axial_um = scan.spacing_um[-2]
         self._unit = "px" if self._axial_um is None else "um"
         self._grid = lay_out(scan)
-        self._notes: list[str] = []
 
     def measure(self, centre: Centre) -> Measures:
         maps = self._make_maps()
@@ -174,7 +172,6 @@ class _Measuring:
         sectors = None
         if self._grid is not None and place is not None:
             sectors = make_etdrs(self._grid, place, eye)
-        self._note(fovea if centre == "fovea" else None, sectors)
         numbers = (
             *self._list_places(fovea, place),
             *self._list_left_out(),
@@ -189,7 +186,7 @@ class _Measuring:
             fovea=fovea,
             sectors=sectors,
             eye=eye,
-            notes=tuple(self._notes),
+            notes=tuple(self._list_notes(fovea if centre == "fovea" else None, sectors)),
         )
 
     def _make_maps(self) -> dict[str, Map]:
@@ -252,39 +249,12 @@ class _Measuring:
             )
         return float(x * across_um / 1000), float(y * down_um / 1000)
 
-    def _note(self, fovea: Fovea | None, sectors: Sectors | None) -> None:
-        grid, scan = self._grid, self._scan
-        if fovea is not None and fovea.is_doubtful:
-            self._notes.append(
-                f"the fovea is doubtful ({'; '.join(fovea.doubts)}); check the centre of the grid"
-            )
-        if scan.scan_pattern in NOT_RASTERS:
-            self._notes.append(f"a {scan.scan_pattern} scan has profiles, not maps")
-        if scan.scan_pattern == "circle":
-            self._notes.append(ASSUMED)
-        if grid is None and scan.n_bscans > 1 and scan.scan_pattern not in NOT_RASTERS:
-            self._notes.append(
-                "the B-scans are not parallel or their pixel size is unknown: there are no "
-                "sectors, areas and volumes"
-            )
-        if grid is not None and sectors is None:
-            self._notes.append(
-                "without layers the fovea cannot be found; set the centre of the grid to get sectors"
-            )
-        if self._axial_um is None:
-            self._notes.append("the axial pixel size is unknown: thickness is in pixels")
-        if grid is not None:
-            self._notes += grid.notes
-            if grid.between_um > SPARSE_UM:
-                self._notes.append(
-                    f"B-scans are {grid.between_um:.0f} µm apart: what a picture of a map shows "
-                    "between them is interpolated"
-                )
-        if sectors is not None and scan.laterality is None:
-            self._notes.append("the eye is unknown: sectors are L (left) and R (right)")
-        if self._surfaces is not None and self._surfaces.is_doubtful.any():
-            count = count_noun(int(self._surfaces.is_doubtful.sum()), "doubtful A-scan")
-            self._notes.append(f"{count} left out of the layers")
+    def _list_notes(self, fovea: Fovea | None, sectors: Sectors | None) -> Iterator[str]:
+        yield from note_scan(self._scan, self._grid)
+        if self._grid is not None:
+            yield from note_centre(self._scan, fovea, sectors)
+        if self._surfaces is not None:
+            yield from note_left_out(self._surfaces)
 
     def _list_places(self, fovea: Fovea | None, place: Place | None) -> Iterator[Measurement]:
         for name, found in (
