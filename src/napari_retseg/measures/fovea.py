@@ -34,8 +34,9 @@ _MEASURED = 0.7
 #: The lowest eighth of the ring rises so far above the disc, as part of the mean: a pit has a
 #: wall all around.
 _LOWEST_WALL = 0.3
-#: How far from each other the pits of two spans of layers may lie.
-_AGREE_MM = 0.025
+#: How far from that of the inner retina the pits of GCC and of the whole retina may lie. Of 140
+#: simulated eyes with edema, the pit was more than 50 um off in 20, and farther than this in all.
+_GCC_MM, _RETINA_MM = 0.025, 0.06
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +62,9 @@ class Fovea:
         return bool(self.doubts)
 
 
-def find_fovea(thickness: Map, grid: EnfaceGrid, *, check: Map | None = None) -> Fovea:
+def find_fovea(
+    thickness: Map, grid: EnfaceGrid, *, gcc: Map | None = None, retina: Map | None = None
+) -> Fovea:
     """Find the fovea on a map of the inner retina, or of the whole one.
 
     Parameters
@@ -70,8 +73,9 @@ def find_fovea(thickness: Map, grid: EnfaceGrid, *, check: Map | None = None) ->
         ``(bscan, width)``, in any unit, NaN where unknown.
     grid
         Where its A-scans lie.
-    check
-        Map of other layers. Where its pit is elsewhere, the fovea is doubtful.
+    gcc, retina
+        Maps of GCC and of the whole retina, as far as there are any. Where their pits are
+        elsewhere, as with edema, the fovea is doubtful.
 
     Returns
     -------
@@ -93,11 +97,15 @@ def find_fovea(thickness: Map, grid: EnfaceGrid, *, check: Map | None = None) ->
     doubts = list(_doubt(values, pit, at, relative[at], measured[at]))
     if middle[at] > SEARCH_MM - 2 * _STEP_MM:
         doubts.append("it lies at the end of the area that was searched")
-    if check is not None:
-        other = find_fovea(check, grid).place_mm
-        if np.hypot(other[0] - x, other[1] - y) > _AGREE_MM:
-            doubts.append("the pits of different layers do not lie at one place")
+    others = ((gcc, _GCC_MM), (retina, _RETINA_MM))
+    if any(_is_elsewhere(one, grid, (x, y), most) for one, most in others if one is not None):
+        doubts.append("the pits of different layers do not lie at one place")
     return Fovea((x, y), tuple(doubts))
+
+
+def _is_elsewhere(thickness: Map, grid: EnfaceGrid, place_mm: Place, most_mm: float) -> bool:
+    x, y = find_fovea(thickness, grid).place_mm
+    return bool(np.hypot(x - place_mm[0], y - place_mm[1]) > most_mm)
 
 
 def _resample(thickness: Map, grid: EnfaceGrid) -> tuple[Floats, Floats, Floats]:

@@ -214,7 +214,7 @@ class _Measuring:
         if self._grid is None:
             return None
         if INNER in maps:
-            return find_fovea(maps[INNER], self._grid, check=maps.get("GCC"))
+            return find_fovea(maps[INNER], self._grid, gcc=maps.get("GCC"), retina=maps.get(RETINA))
         if RETINA not in maps:
             return None
         found = find_fovea(maps[RETINA], self._grid)
