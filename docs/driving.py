@@ -12,11 +12,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QComboBox, QScrollArea, QWidget
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 TIMEOUT_S = 300.0
+#: Of a film: what is a grey, and how many colours it has.
+_GREY, _N_COLOURS, _N_GREYS = 24, 80, 14
 
 
 @dataclass
@@ -179,12 +187,14 @@ def save_film(path: Path, frames: Iterable[tuple[Path, float]], *, width: int = 
     from PIL import Image
 
     shown = list(frames)
-    pictures = []
+    small = []
     for source, _ in shown:
         with Image.open(source) as picture:
             size = (width, round(picture.height * width / picture.width))
-            small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        pictures.append(small.quantize(96, dither=Image.Dither.NONE))
+            small.append(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+    # with the same colours in all of them, only what has changed is stored again
+    palette = _choose_colours(np.concatenate([np.asarray(one).reshape(-1, 3) for one in small]))
+    pictures = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in small]
     pictures[0].save(
         path,
         save_all=True,
@@ -193,6 +203,20 @@ def save_film(path: Path, frames: Iterable[tuple[Path, float]], *, width: int = 
         loop=0,
         optimize=True,
     )
+
+
+def _choose_colours(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Choose colours for greys and for all else apart: thin curves are lost among speckle."""
+    from PIL import Image
+
+    is_colour = np.ptp(pixels, axis=1) > _GREY
+    colours: list[int] = []
+    for part, count in ((pixels[is_colour], _N_COLOURS), (pixels[~is_colour], _N_GREYS)):
+        quantised = Image.fromarray(part[np.newaxis, ::7]).quantize(count)
+        colours += (quantised.getpalette() or [])[: 3 * count]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours)
+    return palette
 
 
 def _click_at(place: tuple[int, int]) -> tuple[str, ...]:

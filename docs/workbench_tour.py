@@ -8,7 +8,7 @@ Needs an X display, xdotool, a window manager and ImageMagick's ``import``::
 
     xvfb-run -a -s "-screen 0 1366x768x24" sh -c "openbox & python docs/workbench_tour.py"
 
-makes the pictures and the film in ``docs/images/`` of the simulated sample volume again. With
+makes the pictures in ``docs/images/`` of the simulated sample volume again. With
 ``--scan`` and ``--labels`` it does the same with any other scan; keep those of real patients to
 yourself.
 """
@@ -35,7 +35,6 @@ from driving import (
     click_then,
     pause,
     press,
-    save_film,
     take_picture,
     wait_until,
 )
@@ -62,7 +61,6 @@ class Tour:
         self._options = options
         self._work = work
         self._truth = read_labels(options.labels)
-        self.frames: list[tuple[Path, float]] = []
         self.effort: dict[str, Any] = {}
         self.viewer = napari.Viewer(show=False)
         self.viewer.theme = options.theme
@@ -84,11 +82,9 @@ class Tour:
         seconds = round(time.monotonic() - began, 1)
         self.effort[name] = {**EFFORT.since(before), "seconds": seconds}
 
-    def picture(self, name: str, seconds: float = 2.0) -> None:
-        """Take a picture, which is also a frame of the film."""
-        path = self._options.output / f"{self._options.prefix}-{name}.png"
-        take_picture(path)
-        self.frames.append((path, seconds))
+    def picture(self, name: str) -> None:
+        """Take a picture."""
+        take_picture(self._options.output / f"{self._options.prefix}-{name}.png")
 
     def show_tab(self, title: str) -> None:
         """Click on a tab, where it is not in front."""
@@ -164,7 +160,7 @@ class Tour:
         self.picture("training")
         wait_until(lambda: self.state.verdict is not None, 1800)
         pause(0.5)
-        self.picture("verdict", 3.0)
+        self.picture("verdict")
         click(dock.progress_panel.new_button)
         wait_until(lambda: self.state.verdict is None)
         pause(1.0)
@@ -255,8 +251,7 @@ def main() -> None:
         press("h")
         others = [bscan for bscan in before if bscan not in done]
         tour.dock.bench.navigation.go_to(others[len(others) // 2])
-        tour.picture("after", 3.0)
-        save_film(options.output / f"{options.prefix}.gif", tour.frames)
+        tour.picture("after")
         found = {
             "effort": tour.effort,
             "corrected": done,

@@ -84,11 +84,11 @@ def test_the_canvas_keeps_its_width_and_nothing_is_scrolled(at_work: Clicker, qt
     dock.bench.session.notify("A sentence that is as long as most of those that are shown here.")
     qtbot.wait(100)
     assert (window.width(), window.height()) == SMALL
-    assert measure_canvas(window) >= SHARE
+    at_work.wait(lambda: measure_canvas(window) >= SHARE)
     assert dock.tabs.title == "Correct"
     bar = dock.tabs.area("Correct").verticalScrollBar()
     assert bar is not None
-    assert bar.maximum() == 0
+    at_work.wait(lambda: bar.maximum() == 0)
     review = dock.review_panel
     shown = [w for w in review.findChildren(QWidget) if w.isVisible()]
     needed = [
@@ -167,7 +167,7 @@ def test_layers_step_aside_in_a_small_window_only(at_work: Clicker, qtbot: QtBot
         dock.show()
     window.resize(1900, 1000)
     qtbot.wait(150)
-    assert measure_canvas(window) >= SHARE
+    at_work.wait(lambda: measure_canvas(window) >= SHARE)
     around(at_work).layer_docks.settle()
     assert not any(dock.isHidden() for dock in layer_docks(window))
 
@@ -231,7 +231,7 @@ def test_tabs_follow_the_work(
     clicker.wait(plot.isVisible)
     clicker.wait(lambda: clicker.state.verdict is not None)
     qtbot.wait(150)
-    assert plot.canvas.height() >= 200
+    clicker.wait(lambda: plot.canvas.height() >= 200)
     tops = [plot.canvas, plot.legend, plot.summary, clicker.dock.retrain_panel]
     for above, below in pairwise(tops):
         # nothing lies on something else
@@ -251,8 +251,8 @@ def test_curves_have_the_room_while_it_trains(at_work: Clicker, qtbot: QtBot) ->
     area = dock.tabs.area("Training")
     bar = area.verticalScrollBar()
     assert bar is not None
-    assert bar.maximum() == 0
-    assert dock.progress_panel.plot.canvas.height() >= 200
+    at_work.wait(lambda: bar.maximum() == 0)
+    at_work.wait(lambda: dock.progress_panel.plot.canvas.height() >= 200)
     assert is_whole(dock.retrain_panel.stop_button)
     at_work.click(dock.retrain_panel.stop_button)
     at_work.wait(lambda: not at_work.state.is_training)

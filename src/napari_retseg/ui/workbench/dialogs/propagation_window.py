@@ -51,7 +51,6 @@ class PropagationWindow(QDialog):
         names = name_boundaries(layers)
         self.tree = QTreeWidget()
         self.tree.setRootIsDecorated(False)
-        self.tree.setAlternatingRowColors(True)
         self.tree.setHeaderLabels(list(_COLUMNS))
         self.tree.setAccessibleName("B-scans that would change")
         for bscan, proposal in sorted(proposals.items()):
