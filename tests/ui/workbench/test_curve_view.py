@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QColor, QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -118,16 +118,6 @@ def test_a_drag_that_is_over_before_a_move_is_heard_counts(clicker: Clicker, han
     hand.qtbot.mouseRelease(hand.canvas, LEFT, SHIFT, hand.at(40, 12.5))
     assert curves.rows is not None
     assert curves.rows[1, 40] == pytest.approx(12.5, abs=2 * hand.rows_of_a_pixel())
-
-
-def test_nothing_is_said_of_a_boundary_once_the_pointer_has_left(
-    clicker: Clicker, hand: Hand
-) -> None:
-    curves = clicker.dock.bench.curves
-    hand.move(40, 17.5)
-    assert curves.is_near
-    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Leave))
-    assert not curves.is_near
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent, QObject, QPointF, QRectF, Qt
+from qtpy.QtCore import QObject, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QPainter, QPaintEvent, QPolygonF, QTransform
 from qtpy.QtWidgets import QWidget
 
@@ -69,12 +69,6 @@ class CurveOverlay(CanvasSheet):
         super().__init__(canvas, viewer, session, editing.changed)
         self._editing = editing
         self._lines: list[tuple[NDArray[np.float32], list[QPolygonF]]] = []
-
-    def eventFilter(self, canvas: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Say nothing more of a boundary when the pointer leaves the canvas."""
-        if event is not None and event.type() == QEvent.Type.Leave and not self._editing.is_held:
-            self._editing.leave()
-        return super().eventFilter(canvas, event)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802
         """Draw all boundaries, and what is said of the chosen one."""
