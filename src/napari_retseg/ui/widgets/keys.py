@@ -59,7 +59,7 @@ MEANINGS = {
     "undo": "undo one step, on any B-scan",
     "redo": "redo one step",
     "ignore": 'paint "not annotated"',
-    "propagate": "carry corrections to other predictions",
+    "propagate": "carry corrections to other B-scans",
     "pocket": "click pockets of fluid, or paint again",
     "pointer": "move a pointer with the arrow keys",
     "square": "square pixels, or the true shape",

@@ -109,8 +109,8 @@ def _lay_out_column(groups: KeyGroups) -> str:
     for title, keys in groups.items():
         parts.append(f'<tr><td colspan="2" style="padding:8px 0 2px 0">{escape(title)}</td></tr>')
         parts += [
-            f'<tr><td style="padding:2px 14px 2px 8px"><b>{escape(key)}</b></td>'
-            f'<td style="padding:2px 0">{escape(what)}</td></tr>'
+            f'<tr><td style="padding:1px 14px 1px 8px"><b>{escape(key)}</b></td>'
+            f'<td style="padding:1px 0">{escape(what)}</td></tr>'
             for key, what in keys
         ]
     return f"<table>{''.join(parts)}</table>"
