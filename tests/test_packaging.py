@@ -54,9 +54,10 @@ def test_the_wheel_holds_types_and_manifest_and_no_tests(wheel: zipfile.ZipFile)
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_what_studies_read(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_what_studies_and_pages_read(wheel: zipfile.ZipFile) -> None:
     folder = ROOT / "src" / "napari_retseg" / "study"
-    wanted = [*folder.glob("recipes/*.yaml"), folder / "report.css", folder / "report.js"]
+    page = folder.parent / "page"
+    wanted = [*folder.glob("recipes/*.yaml"), page / "page.css", page / "page.js"]
     assert len(wanted) >= 7
     names = {path.relative_to(ROOT / "src").as_posix() for path in wanted}
     assert names <= set(wheel.namelist())

@@ -28,7 +28,7 @@ def measure(
         ),
     ],
     output: Annotated[
-        Path, typer.Option(help="Folder for the table and the maps; created if missing.")
+        Path, typer.Option(help="Folder for the table, reports and maps; created if missing.")
     ],
     model: Annotated[
         str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
@@ -44,8 +44,9 @@ def measure(
 ) -> None:
     """Measure the thickness of layers, ETDRS sectors and fluid.
 
-    OUTPUT/measures.csv has a row for each number, with its unit. OUTPUT/STEM contains maps of
-    the thickness: values in µm as TIFF, and pictures as PNG.
+    OUTPUT/measures.csv has a row for each number, with its unit. OUTPUT/STEM contains
+    report.html, which prints on one page, and maps of the thickness: values in µm as TIFF, and
+    pictures as PNG.
 
     Without --model, the names of the classes come from dataset.json or classes.json beside the
     labels. If a scan fails, it is named and the others are still measured.

@@ -25,6 +25,7 @@ from napari_retseg.io.atomic import write_json, write_text
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.measures import COLUMNS, Centre, Measurement, Measures, measure_labels
 from napari_retseg.measures.pictures import write_maps
+from napari_retseg.measures.sheet import Origin, make_sheet
 from napari_retseg.plaintext import make_cell
 from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
@@ -32,6 +33,8 @@ from napari_retseg.scan import OctScan
 TABLE = "measures.csv"
 #: What the numbers of a scan were made from, in its folder.
 ABOUT = "about.json"
+#: The page to read and print, in the same folder.
+REPORT = "report.html"
 _ABOUT = ("scan", "eye")
 _MADE = ("model", "labels")
 #: The state of labels as the table says it.
@@ -151,9 +154,10 @@ class Measuring:
         scan = read_scan(pair.scan)
         values = read_labels(pair.labels, scan=scan)
         found = Records(pair.labels.parent).look(pair.labels)
+        classes = name_label_classes(pair.labels, self.model)
         measures = measure_labels(
             values,
-            name_label_classes(pair.labels, self.model),
+            classes,
             scan,
             centre=self.centre,
             is_doubtful=find_doubtful(found, scan),
@@ -162,6 +166,8 @@ class Measuring:
         folder = self.output / stem
         make_folder(folder)
         maps = write_maps(measures, folder)
+        origin = Origin(stem, _say_state(found), _say_model(found), __version__)
+        report = write_text(folder / REPORT, make_sheet(measures, values, classes, scan, origin))
         write_json(folder / ABOUT, self._describe(pair.scan, measures, found))
         self._rows += _make_rows(stem, measures, found)
         self._done.append(
@@ -170,6 +176,7 @@ class Measuring:
                 "scan": str(pair.scan),
                 "numbers": len(measures.numbers),
                 "maps": [str(path) for path in maps],
+                "report": str(report),
                 "notes": list(measures.notes),
             }
         )
@@ -183,7 +190,7 @@ class Measuring:
         return {
             "scan": hash_scan(scan),
             "labels": found.digest,
-            "labels_state": _STATES.get(found.state, "unknown"),
+            "labels_state": _say_state(found),
             "model_weights": None if record is None else record.made_from.weights,
             "centre": self.centre,
             "notes": list(measures.notes),
@@ -209,10 +216,17 @@ def find_doubtful(found: Found, scan: OctScan) -> NDArray[np.bool_] | None:
     return is_doubtful
 
 
+def _say_state(found: Found) -> str:
+    return _STATES.get(found.state, "unknown")
+
+
+def _say_model(found: Found) -> str:
+    return "" if found.record is None else found.record.made_from.weights[:12]
+
+
 def _make_rows(stem: str, measures: Measures, found: Found) -> list[dict[str, Any]]:
-    weights = found.record.made_from.weights[:12] if found.record is not None else ""
     about = dict(zip(_ABOUT, (stem, measures.eye or ""), strict=True))
-    made = dict(zip(_MADE, (weights, _STATES.get(found.state, "unknown")), strict=True))
+    made = dict(zip(_MADE, (_say_model(found), _say_state(found)), strict=True))
     return [{**about, **one.to_row(), **made} for one in measures.numbers]
 
 

@@ -108,7 +108,7 @@ class _Drawing:
         known = values[np.isfinite(values)]
         self._image.set_data(image)
         self._image.set_clim(*((known.min(), known.max()) if known.size else (0, 1)))
-        self._axes.set_title(_title(name, _say_sparse(grid)))
+        self._axes.set_title(escape_title(name, _say_sparse(grid)))
         sectors = self._measures.sectors
         means = {} if sectors is None else sectors.measure(values)
         for sector, text in self._texts.items():
@@ -133,7 +133,7 @@ class _Drawing:
         names = ("A-scan", "B-scan") if extent is None else ("mm", "mm")
         self._axes.set(xlabel=names[0], ylabel=names[1])
         if measures.sectors is not None:
-            self._texts = _draw_grid(self._axes, measures.sectors)
+            self._texts = draw_grid(self._axes, measures.sectors)
         return shown
 
 
@@ -143,7 +143,8 @@ def _say_sparse(grid: EnfaceGrid | None) -> str:
     return f"interpolated between B-scans {grid.between_um:.0f} µm apart"
 
 
-def _title(name: str, line: str) -> str:
+def escape_title(name: str, line: str = "") -> str:
+    """Return a name and a line as matplotlib shall show them."""
     # names come from files, and $ would begin a formula
     safe = name.replace("$", r"\$")
     return f"{safe}\n{line}" if line else safe
@@ -204,12 +205,14 @@ def _is_in_gap(
     return gap
 
 
-def _draw_grid(axes: Axes, sectors: Sectors) -> dict[str, Text]:
+def draw_grid(
+    axes: Axes, sectors: Sectors, *, colour: str = "black", font_size: float = 8
+) -> dict[str, Text]:
     """Draw the lines of the grid, and a text in each sector whose middle is in view."""
     x, y = sectors.centre_mm
     radii = [d / 2 for d in sectors.diameters_mm]
     angles = np.linspace(0, 2 * np.pi, 181)
-    line: dict[str, Any] = {"color": "black", "linewidth": 1.0}
+    line: dict[str, Any] = {"color": colour, "linewidth": font_size / 8}
     limits = axes.get_xlim(), axes.get_ylim()
     for radius in radii:
         axes.plot(x + radius * np.cos(angles), y + radius * np.sin(angles), **line)
@@ -218,7 +221,7 @@ def _draw_grid(axes: Axes, sectors: Sectors) -> dict[str, Text]:
         axes.plot(x + ends * np.cos(angle), y + ends * np.sin(angle), **line)
     axes.set(xlim=limits[0], ylim=limits[1])
     box = {"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 1.0}
-    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "bbox": box}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": font_size, "bbox": box}
     return {
         name: axes.text(x + right, y + down, "", **style)
         for name, (right, down) in _list_middles(sectors, radii)

@@ -19,7 +19,7 @@ from napari_retseg.study.gallery import (
     scores_by_case,
     write_masks,
 )
-from napari_retseg.study.html import Page
+from napari_retseg.study.html import ReportPage
 from napari_retseg.study.protocol import describe_options, describe_protocol, list_flags
 from napari_retseg.study.results import (
     MEAN,
@@ -117,7 +117,7 @@ def _write_files(outcome: _Outcome) -> None:
 
 def _lay_out(outcome: _Outcome) -> str:
     recipe = outcome.plan.recipe
-    page = Page(recipe.title)
+    page = ReportPage(recipe.title)
     page.add_lead(recipe.description, recipe.source)
     page.add_facts(_list_facts(outcome))
     flags = [*list_flags(outcome.plan), *_describe_missing(outcome)]
@@ -154,7 +154,7 @@ def _lay_out(outcome: _Outcome) -> str:
     return page.render()
 
 
-def _add_protocol(page: Page, outcome: _Outcome) -> None:
+def _add_protocol(page: ReportPage, outcome: _Outcome) -> None:
     plan = outcome.plan
     page.add_heading("Protocol")
     page.add_list([*describe_protocol(plan), *plan.notes])
@@ -182,7 +182,7 @@ def _add_protocol(page: Page, outcome: _Outcome) -> None:
             page.add_list(texts)
 
 
-def _add_origin(page: Page, outcome: _Outcome) -> None:
+def _add_origin(page: ReportPage, outcome: _Outcome) -> None:
     about = outcome.folder.read_about()
     page.add_heading("How to repeat this study")
     page.add_code(about.command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_retseg.page import Cell
 from napari_retseg.plaintext import make_markdown, make_visible
 from napari_retseg.study.recipe import Recipe
 from napari_retseg.study.results import (
@@ -33,14 +34,6 @@ _TEX = str.maketrans(
 _DASH = "-"
 #: Up to so many classes have all metrics in a table.
 _FEW_CLASSES = 3
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a cell shows, and the number that it is sorted by."""
-
-    text: str
-    number: float | None = None
 
 
 @dataclass(frozen=True)
