@@ -1,4 +1,4 @@
-"""A grader that corrects a B-scan towards a reference with one set of tools."""
+"""A grader that corrects the layers of a B-scan towards a reference with one set of tools."""
 
 from __future__ import annotations
 
@@ -10,33 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.hand import DECIDE_S, Hand, move_s, stroke_s
+from benchmarks.hand import CLICK_S, DECIDE_S, KEY_S, Hand, move_s, stroke_s
 from napari_retseg.decode.edges import find_edges
 from napari_retseg.decode.editing import (
     Drag,
     drag_boundary,
     draw_boundary,
+    lift_boundary,
     remove_layer,
     restore_layer,
 )
-from napari_retseg.decode.pocket_click import propose_pocket
 from napari_retseg.decode.snapping import Clues
 from napari_retseg.layers import boundaries_of_labels, labels_of_boundaries
 
-#: It is done where each boundary is so near on average, in rows, and fluid has this Dice.
-NEAR, DICE = 1.0, 0.9
+#: It is done where each boundary is so near on average, in rows.
+NEAR = 1.0
 #: The workbench's brush, in pixels, and how far a stroke of it goes before the hand is put anew.
 BRUSH, _STROKE = 8, 64
 #: A layer that is absent over fewer A-scans is not seen.
 _SEEN = 5
 #: Soft widths of a drag, and targets: where nothing snaps, within a row; with snapping, two.
 _WIDTHS = (16, 32, 64, 128, 256)
-_EXACT, _SNAPPED = 2.0, 4.0
+EXACT, _SNAPPED = 2.0, 4.0
 #: Actions on one boundary after which the rest is drawn by free strokes, whatever snaps, and after
 #: which the grader gives up.
 _PATIENCE, _MOST = 15, 40
+#: Actions on one boundary after which absent layers are looked at once more.
+_LOOK_AGAIN = 4
 
 Rows = NDArray[np.float32]
+#: Seconds, the rows that come of it, and what the hand does.
+Offer = tuple[float, Rows, Callable[[], None]]
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,8 @@ class Bscan:
         return labels_of_boundaries(rows, self.layers, depth=len(self.grey), rest=self.rest)
 
 
-def correct(bscan: Bscan, tools: Tools, hand: Hand) -> bool:
-    """Correct a B-scan until it is right; False where that does not succeed."""
+def correct_layers(bscan: Bscan, tools: Tools, hand: Hand) -> bool:
+    """Correct the layers until they are right; False where that does not succeed."""
     edges = find_edges(bscan.grey) if tools.snapping else None
     if tools.curves:
         _settle_layers(bscan, hand)
@@ -112,6 +116,8 @@ def correct(bscan: Bscan, tools: Tools, hand: Hand) -> bool:
         tries[boundary] = tries.get(boundary, 0) + 1
         if tries[boundary] > _MOST:
             return False
+        if tools.curves and tries[boundary] % _LOOK_AGAIN == 0:
+            _settle_layers(bscan, hand)
         if not tools.curves:
             _brush_boundary(bscan, boundary, hand)
         else:
@@ -119,9 +125,6 @@ def correct(bscan: Bscan, tools: Tools, hand: Hand) -> bool:
             gain = None if bscan.gains is None else bscan.gains[boundary]
             clues = Clues(gain, edges) if snaps else None
             _bend_boundary(bscan, boundary, hand, clues)
-    if tools.clicks:
-        _click_pockets(bscan, hand)
-    _brush_pockets(bscan, hand)
     return True
 
 
@@ -131,13 +134,16 @@ def _settle_layers(bscan: Bscan, hand: Hand) -> None:
         for is_back, change in ((True, restore_layer), (False, remove_layer)):
             now = np.diff(bscan.rows[layer : layer + 2], axis=0)[0]
             there = np.diff(bscan.truth[layer : layer + 2], axis=0)[0]
-            wrong = (now < 1) & (there >= 2) if is_back else (now >= 2) & (there < 1)
-            parts, n = ndimage.label(wrong)
+            wrong = (now <= 0) & (there >= 1) if is_back else (now >= 2) & (there < 1)
+            # a layer that comes and goes is one range
+            parts, n = ndimage.label(ndimage.binary_closing(np.pad(wrong, 9), np.ones(9))[9:-9])
             for (run,) in ndimage.find_objects(parts, n):
                 length = run.stop - run.start
                 if length < _SEEN:
                     continue
-                column, width = (run.start + run.stop) // 2, length // 2 + 8 * is_back
+                places = run.start + np.flatnonzero(wrong[run])
+                column = int(places[np.abs(places - (run.start + run.stop) / 2).argmin()])
+                width = length // 2 + 8 * is_back
                 hand.click(float(bscan.rows[layer, column]), float(column), 6.0)
                 hand.press()
                 bscan.rows = change(bscan.rows, layer, column, width)
@@ -165,8 +171,8 @@ def _brush_boundary(bscan: Bscan, boundary: int, hand: Hand) -> None:
     size = _choose_size(bscan, layer, span)
     hand.choose_class(layer)
     hand.choose_size(size)
-    hand.stroke((float(bscan.rows[boundary, first]), float(first)), last - first, _EXACT)
-    move = np.clip(-np.nan_to_num(error[span]), -size, size) + hand.err(_EXACT) * known
+    hand.stroke((float(bscan.rows[boundary, first]), float(first)), last - first, EXACT)
+    move = np.clip(-np.nan_to_num(error[span]), -size, size) + hand.err(EXACT) * known
     bscan.rows[boundary, span] += move
     _push(bscan.rows, boundary)
 
@@ -187,18 +193,47 @@ def _push(rows: Rows, boundary: int) -> None:
 
 def _bend_boundary(bscan: Bscan, boundary: int, hand: Hand, clues: Clues | None) -> None:
     """Drag or draw where that mends most for its time."""
-    offers: list[tuple[float, Rows, Callable[[], None]]] = []
     before = _measure(bscan, boundary, bscan.rows)
+    offers = [_offer_lift(bscan, boundary, hand)]
     # with the modifier nothing snaps
-    ways = [(None, _EXACT)] if clues is None else [(None, _EXACT), (clues, _SNAPPED)]
-    for run in _find_runs(bscan.errors()[boundary])[:3]:
-        for way, width in ways:
+    ways = [(None, EXACT)] if clues is None else [(None, EXACT), (clues, _SNAPPED)]
+    runs = _find_runs(bscan.errors()[boundary])
+    for way, width in ways:
+        for run in runs[:3]:
             offers += _offer_drags(bscan, boundary, run, width, hand, way)
-            offers.append(_offer_stroke(bscan, boundary, run, width, hand, way))
+        for stretch in _join_runs(runs):
+            offers.append(_offer_stroke(bscan, boundary, stretch, width, hand, way))
     rated = [((before - _measure(bscan, boundary, rows)) / s, rows, do) for s, rows, do in offers]
-    _, rows, do = max(rated, key=lambda offer: offer[0])
+    rate, rows, do = max(rated, key=lambda offer: offer[0])
+    if rate <= 0:  # painting and curves can be mixed
+        _brush_boundary(bscan, boundary, hand)
+        return
     do()
     bscan.rows = rows
+
+
+def _join_runs(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The worst run, and with it the nearest other one, the two nearest, and so on."""
+    first, last = runs[0]
+    joined = [(first, last)]
+    for run in sorted(runs[1:], key=lambda run: max(first - run[1], run[0] - last)):
+        first, last = min(first, run[0]), max(last, run[1])
+        joined.append((first, last))
+    return joined[:8]
+
+
+def _offer_lift(bscan: Bscan, boundary: int, hand: Hand) -> Offer:
+    """Choose a boundary by a click, and lift or lower all of it by half pixels with the keys."""
+    error = bscan.errors()[boundary]
+    steps = int(np.rint(2 * np.nanmedian(error)))
+    rows = lift_boundary(bscan.rows, boundary, steps / 2)
+    column = int(np.nanargmin(np.abs(error)))
+
+    def act() -> None:
+        hand.click(float(bscan.rows[boundary, column]), float(column), 6.0)
+        hand.press(abs(steps))
+
+    return DECIDE_S + CLICK_S + move_s(150, 6) + KEY_S * abs(steps), rows, act
 
 
 def _measure(bscan: Bscan, boundary: int, rows: Rows) -> float:
@@ -214,11 +249,11 @@ def _offer_drags(
     target: float,
     hand: Hand,
     clues: Clues | None,
-) -> list[tuple[float, Rows, Callable[[], None]]]:
+) -> list[Offer]:
     first, last = run
     error = np.nan_to_num(bscan.errors()[boundary, first:last])
     places = {first + int(np.abs(error).argmax()), (first + last) // 2}
-    offers: list[tuple[float, Rows, Callable[[], None]]] = []
+    offers: list[Offer] = []
     for column in sorted(places):
         truth = float(bscan.truth[boundary, column])
         if not np.isfinite(truth):
@@ -240,7 +275,7 @@ def _offer_stroke(
     target: float,
     hand: Hand,
     clues: Clues | None,
-) -> tuple[float, Rows, Callable[[], None]]:
+) -> Offer:
     first, last = run
     columns = [c for c in range(first, last) if np.isfinite(bscan.truth[boundary, c])]
     kept = columns[:: max(len(columns) // max((last - first) // 12, 2), 1)]
@@ -250,94 +285,3 @@ def _offer_stroke(
     length, start = float(last - first), (places[0][1], float(first))
     seconds = DECIDE_S + move_s(150, target) + stroke_s(length, target)
     return seconds, rows, lambda: hand.stroke(start, length, target)
-
-
-def measure_dice(bscan: Bscan) -> float:
-    """Dice of the fluid; 1 where there is none."""
-    annotated = bscan.reference != 255
-    found = (bscan.rest == bscan.fluid) & annotated
-    there = bscan.reference == bscan.fluid
-    total = int(found.sum() + there.sum())
-    return 2 * int((found & there).sum()) / total if total else 1.0
-
-
-def _list_wrong(bscan: Bscan) -> list[tuple[NDArray[np.bool_], bool]]:
-    """Wrong parts of the fluid, the largest first, and whether each is missing."""
-    annotated = bscan.reference != 255
-    found, there = bscan.rest == bscan.fluid, bscan.reference == bscan.fluid
-    parts = []
-    for mask, is_missing in ((there & ~found, True), (found & ~there & annotated, False)):
-        marked, n = ndimage.label(mask)
-        parts += [(marked == k, is_missing) for k in range(1, n + 1)]
-    return sorted(parts, key=lambda part: -int(part[0].sum()))
-
-
-def _set(bscan: Bscan, mask: NDArray[np.bool_], *, is_fluid: bool) -> None:
-    bscan.rest[mask] = bscan.fluid if is_fluid else 0
-
-
-def _brush_pockets(bscan: Bscan, hand: Hand) -> None:
-    """Paint what is missing and what is too much, row of strokes by row of strokes."""
-    while measure_dice(bscan) < DICE:
-        mask, is_missing = _list_wrong(bscan)[0]
-        rows = np.flatnonzero(mask.any(axis=1))
-        hand.choose_class(bscan.fluid if is_missing else 100)
-        for top in range(rows[0], rows[-1] + 1, BRUSH):
-            band = np.flatnonzero(mask[top : top + BRUSH].any(axis=0))
-            if band.size:
-                hand.stroke((float(top), float(band[0])), float(np.ptp(band)) + 1, _EXACT)
-        _set(bscan, mask, is_fluid=is_missing)
-
-
-def _click_pockets(bscan: Bscan, hand: Hand) -> None:
-    """Click into pockets that are missing or too much, as long as that helps."""
-    tried = np.zeros(bscan.rest.shape, bool)
-    while measure_dice(bscan) < DICE:
-        left = [part for part in _list_wrong(bscan) if not (part[0] & tried).any()]
-        if not left:
-            return
-        mask, is_missing = left[0]
-        tried |= mask
-        if not is_missing:
-            _click_away(bscan, mask, hand)
-        else:
-            _click_in(bscan, mask, hand)
-
-
-def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int, float]:
-    depth = ndimage.distance_transform_edt(mask)
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(row), int(column), float(depth.max())
-
-
-def _click_away(bscan: Bscan, mask: NDArray[np.bool_], hand: Hand) -> None:
-    """Take a labelled pocket out, where most of it is wrong."""
-    row, column, depth = _deepest(mask)
-    parts, _ = ndimage.label(bscan.rest == bscan.fluid)
-    pocket = parts == parts[row, column]
-    if 2 * mask[pocket].sum() > pocket.sum():
-        hand.click(row, column, max(2 * depth, 2))
-        _set(bscan, pocket, is_fluid=False)
-
-
-def _click_in(bscan: Bscan, mask: NDArray[np.bool_], hand: Hand) -> None:
-    """Have a region proposed, turn the wheel to the best one, and take it if it helps."""
-    row, column, depth = _deepest(mask)
-    hand.click(row, column, max(2 * depth, 2))
-    found = propose_pocket(
-        bscan.grey,
-        (row, column),
-        labels=bscan.draw(),
-        layers=list(bscan.layers),
-        probability=bscan.probability,
-    )
-    if found is None:
-        return
-    there = bscan.reference == bscan.fluid
-    regions = [found.region(k, mask.shape) for k in range(found.n_regions)]
-    gains = [int((r & mask).sum()) - int((r & ~there & (bscan.rest == 0)).sum()) for r in regions]
-    best = int(np.argmax(gains))
-    hand.turn(abs(best - found.best))
-    hand.press()
-    if gains[best] > 0:
-        _set(bscan, regions[best] & (bscan.rest == 0), is_fluid=True)

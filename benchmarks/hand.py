@@ -102,12 +102,15 @@ class Hand:
             self._size = size
             self.press()
 
-    def add(self, other: Hand) -> None:
-        """Add the counts of another hand."""
-        self.drags += other.drags
-        self.clicks += other.clicks
-        self.keys += other.keys
-        self.seconds += other.seconds
+    def plus(self, other: Hand) -> Hand:
+        """What both took."""
+        return Hand(
+            self.rng,
+            drags=self.drags + other.drags,
+            clicks=self.clicks + other.clicks,
+            keys=self.keys + other.keys,
+            seconds=self.seconds + other.seconds,
+        )
 
 
 def move_s(way: float, width: float) -> float:

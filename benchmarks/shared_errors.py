@@ -43,8 +43,12 @@ def plant(
     size: tuple[int, int] = (384, 384),
     n_bscans: int = 31,
     n_boundaries: int = 3,
+    reach: tuple[float, float] = (0.08, 0.25),
 ) -> Planted:
-    """Draw a volume and plant errors: moved boundaries, pockets that are missed or invented."""
+    """Draw a volume and plant errors: moved boundaries, pockets that are missed or invented.
+
+    A boundary is moved over `reach` (least and most) of the width to either side of a place.
+    """
     rng = np.random.default_rng(seed)
     config = make_device_config(device, size=size, n_bscans=n_bscans, bscan_um=BETWEEN_UM)
     volume = draw_volume(config, seed)
@@ -53,7 +57,7 @@ def plant(
     offsets = np.zeros(found.rows.shape, np.float32)
     for _ in range(n_boundaries):
         where = rng.integers(len(LAYERS) + 1)
-        offsets[:, where] += _draw_bump(rng, n_bscans, size[1])
+        offsets[:, where] += _draw_bump(rng, n_bscans, size[1], reach)
     is_wrong = (np.abs(offsets) >= 0.5).any(axis=(1, 2))
     jitter = ndimage.gaussian_filter(rng.standard_normal(offsets.shape), (0.7, 0, 8))
     jitter *= _JITTER / jitter.std()
@@ -66,14 +70,16 @@ def plant(
     return Planted(volume.pixels, truth, drawn, is_wrong)
 
 
-def _draw_bump(rng: np.random.Generator, n_bscans: int, width: int) -> NDArray[np.float32]:
+def _draw_bump(
+    rng: np.random.Generator, n_bscans: int, width: int, reach: tuple[float, float]
+) -> NDArray[np.float32]:
     """Offsets that are flat in the middle and rise smoothly, over some B-scans and A-scans."""
     size = rng.uniform(3, 12) * rng.choice([-1, 1])
-    reach = [
+    rises = [
         _rise(n_bscans, rng.uniform(0, n_bscans), rng.uniform(2, 7)),
-        _rise(width, rng.uniform(0, width), rng.uniform(0.08, 0.25) * width),
+        _rise(width, rng.uniform(0, width), rng.uniform(*reach) * width),
     ]
-    bump: NDArray[np.float32] = (size * np.outer(*reach)).astype(np.float32)
+    bump: NDArray[np.float32] = (size * np.outer(*rises)).astype(np.float32)
     return bump
 
 

@@ -113,3 +113,11 @@ def test_a_line_across_does_not_come_back() -> None:
     assert not comes_back(np.concatenate([there, there[::-1] + 0.7]))
     assert not comes_back(circle(60, 80, 10, 20, turns=0.6))
     assert not comes_back(np.array([[20.0, 48.0], [20.0, 48.0]]))
+
+
+@pytest.mark.parametrize("line", [[(30.0, 40.0)] * 5, [(-9.0, 40.0), (-9.0, 60.0), (-9.0, 40.0)]])
+def test_a_line_without_area_encloses_nothing(line: list[tuple[float, float]]) -> None:
+    grey = np.full((80, 100), 60, np.float32)
+    labels = np.ones((80, 100), np.uint8)
+    found = propose_inside(grey, np.array(line), labels=labels, layers=[1])
+    assert found is None or found.region(found.n_regions - 1, grey.shape).sum() <= 1

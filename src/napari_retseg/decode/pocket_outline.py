@@ -127,7 +127,10 @@ def _enclose(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np
     enclosed: NDArray[np.bool_] = polygon2mask(shape, outline)  # type: ignore[no-untyped-call]
     # a line that goes on past its start winds twice around what is then left out
     line = np.zeros(shape, np.bool_)
-    at = polygon_perimeter(*np.rint(outline).T.astype(np.intp), shape=shape)
+    try:
+        at = polygon_perimeter(*np.rint(outline).T.astype(np.intp), shape=shape)
+    except IndexError:  # scikit-image: of a line without area nothing is left within the border
+        return enclosed
     line[at] = True
     return enclosed | (ndimage.binary_fill_holes(line) & ~line)
 
