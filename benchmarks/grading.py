@@ -136,7 +136,8 @@ def _settle_layers(bscan: Bscan, hand: Hand) -> None:
             there = np.diff(bscan.truth[layer : layer + 2], axis=0)[0]
             wrong = (now <= 0) & (there >= 1) if is_back else (now >= 2) & (there < 1)
             # a layer that comes and goes is one range
-            parts, n = ndimage.label(ndimage.binary_closing(np.pad(wrong, 9), np.ones(9))[9:-9])
+            closed = ndimage.binary_closing(np.pad(wrong, 9), np.ones(9, np.bool_))
+            parts, n = ndimage.label(closed[9:-9])
             for (run,) in ndimage.find_objects(parts, n):
                 length = run.stop - run.start
                 if length < _SEEN:

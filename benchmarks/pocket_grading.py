@@ -128,7 +128,8 @@ def _offer_click(bscan: Bscan, mask: Mask, hand: Hand) -> Offer | None:
 def _offer_line(bscan: Bscan, mask: Mask, hand: Hand, *, exact: bool) -> Offer | None:
     """Draw around a pocket: roughly, and turn the wheel; or exactly, which takes what is inside."""
     around = mask if exact else ndimage.binary_dilation(mask, iterations=_AROUND)
-    line = max(find_contours(np.pad(around, 1).astype(np.float32), 0.5), key=len) - 1
+    lines = find_contours(np.pad(around, 1).astype(np.float32), 0.5)  # type: ignore[no-untyped-call]
+    line = max(lines, key=len) - 1
     length = float(np.hypot(*np.diff(line, axis=0).T).sum())
     target = EXACT if exact else 2.0 * _AROUND
     places = line[:: max(len(line) * _PLACES // max(int(length), 1), 1)]
