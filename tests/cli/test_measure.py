@@ -63,10 +63,10 @@ def test_a_folder_of_labels(run: Run, folders: tuple[Path, Path], tmp_path: Path
     assert (mean["unit"], mean["eye"], mean["low"], mean["labels"]) == ("um", "OS", "", "unknown")
     assert 0.9 < float(mean["valid_fraction"]) <= 1
     written = {path.name for path in (output / "one").iterdir()}
-    assert {"thickness_retina.tif", "thickness_retina.png", "about.json"} <= written
+    assert {"thickness_retina.tif", "thickness_retina.png", "about.json", "report.html"} <= written
     about = json.loads((output / "one" / "about.json").read_text())
-    assert about["scan"] == hash_scan(scans / "one.tif")
-    assert about["centre"] == [12, 35]
+    assert about["made_from"]["scan"] == hash_scan(scans / "one.tif")
+    assert about["made_from"]["centre"] == [12, 35]
 
 
 def test_predicted_labels_have_their_model_and_doubt(

@@ -40,13 +40,21 @@ def measure(
             "file's own grid; or a B-scan and an A-scan from 0, as in 24,255."
         ),
     ] = "fovea",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Skip scans that are already measured from the same scan, labels and options.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the thickness of layers, ETDRS sectors and fluid.
 
     OUTPUT/measures.csv has a row for each number, with its unit. OUTPUT/STEM contains
     report.html, which prints on one page, and maps of the thickness: values in µm as TIFF, and
-    pictures as PNG.
+    pictures as PNG. OUTPUT/cohort.html shows several scans: their numbers, and which ones to look
+    at first.
 
     Without --model, the names of the classes come from dataset.json or classes.json beside the
     labels. If a scan fails, it is named and the others are still measured.
@@ -56,7 +64,7 @@ def measure(
 
     place = _parse_centre(centre)
     with Reporter(as_json=as_json) as reporter:
-        work = Measuring(output=output, model=model, centre=place, reporter=reporter)
+        work = Measuring(output=output, model=model, centre=place, reporter=reporter, resume=resume)
         work.run(find_pairs(labels, scan))
         reporter.finish(work.summarise())
     if work.failed:

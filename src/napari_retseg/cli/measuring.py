@@ -13,17 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg import __version__
+from napari_retseg.classes import LabelSet
 from napari_retseg.cli.export import check_scan, name_label_classes
 from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.label_records import Found, Records, hash_scan
+from napari_retseg.cli.label_records import Found, Records
 from napari_retseg.cli.listing import list_scans
+from napari_retseg.cli.measured import (
+    NUMBERS,
+    About,
+    Made,
+    describe_made,
+    find_measured,
+    forget_measured,
+    keep_measured,
+)
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan
-from napari_retseg.io.atomic import write_json, write_text
+from napari_retseg.io.atomic import write_text
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
-from napari_retseg.measures import COLUMNS, Centre, Measurement, Measures, measure_labels
+from napari_retseg.measures import COLUMNS, Centre, Measurement, measure_labels
+from napari_retseg.measures.cohort import Member, make_cohort
 from napari_retseg.measures.pictures import write_maps
 from napari_retseg.measures.sheet import Origin, make_sheet
 from napari_retseg.plaintext import make_cell
@@ -31,14 +42,12 @@ from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
 
 TABLE = "measures.csv"
-#: What the numbers of a scan were made from, in its folder.
-ABOUT = "about.json"
-#: The page to read and print, in the same folder.
+#: The page to read and print, in the folder of a scan.
 REPORT = "report.html"
+#: The page of all scans.
+COHORT = "cohort.html"
 _ABOUT = ("scan", "eye")
 _MADE = ("model", "labels")
-#: The state of labels as the table says it.
-_STATES = {"ours": "predicted", "changed": "changed since predicted"}
 #: What a line on the screen says of each scan.
 _SHOWN = (
     ("CST", "retina", "C0"),
@@ -110,6 +119,8 @@ class Measuring:
         Of the ETDRS grid.
     reporter
         Tells the user.
+    resume
+        Leave scans alone that were measured from the same scan, labels and options.
     failed
         What could not be measured, with the reason.
     """
@@ -118,17 +129,19 @@ class Measuring:
     model: str | None
     centre: Centre
     reporter: Reporter
+    resume: bool = False
     failed: list[dict[str, str]] = field(default_factory=list)
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _done: list[dict[str, Any]] = field(default_factory=list)
+    _members: list[Member] = field(default_factory=list)
 
     def run(self, pairs: Sequence[Pair]) -> None:
-        """Measure one scan after the other, then write the table.
+        """Measure one scan after the other, then write the table and the page of all.
 
         Raises
         ------
         InputError
-            Where the folder cannot be made, or the table not be written.
+            Where the folder cannot be made, or a file not be written.
         """
         make_folder(self.output)
         for pair in pairs:
@@ -141,20 +154,56 @@ class Measuring:
         if self._rows:
             write_text(self.output / TABLE, format_table(self._rows))
             self.reporter.say(f"table: {self.output / TABLE}")
+        if len(self._members) > 1:
+            path = write_text(self.output / COHORT, make_cohort(self._members, __version__))
+            self.reporter.say(f"all scans on a page: {path}")
 
     def summarise(self) -> dict[str, Any]:
         """Return what was done, as plain values."""
         table = str(self.output / TABLE) if self._rows else None
-        return {"table": table, "measured": self._done, "failed": self.failed}
+        cohort = str(self.output / COHORT) if len(self._members) > 1 else None
+        return {"table": table, "cohort": cohort, "measured": self._done, "failed": self.failed}
 
     def _measure(self, pair: Pair) -> None:
         if pair.scan is None:
             raise InputError(f"{pair.labels}: {pair.reason}")
         check_scan(pair.labels, pair.scan)
-        scan = read_scan(pair.scan)
-        values = read_labels(pair.labels, scan=scan)
         found = Records(pair.labels.parent).look(pair.labels)
         classes = name_label_classes(pair.labels, self.model)
+        made = describe_made(pair.scan, found, classes, self.centre)
+        stem = stem_of(pair.labels)
+        folder = self.output / stem
+        known = find_measured(folder, made) if self.resume else None
+        if known is None:
+            about, numbers = self._measure_anew(pair.labels, pair.scan, found, classes, made)
+            what = _sum_up(numbers, len(about.files))
+            self.reporter.say(f"{pair.labels} -> {folder} ({what})")
+            for note in about.notes:
+                self.reporter.say(f"{pair.labels}: {note}")
+        else:
+            about, numbers = known
+            self.reporter.say(f"{pair.labels}: already measured in {folder}")
+        self._rows += _make_rows(stem, about, numbers)
+        self._members.append(
+            Member(stem, about.eye, about.made_from.labels_state, f"{stem}/{REPORT}", numbers)
+        )
+        self._done.append(
+            {
+                "labels": str(pair.labels),
+                "scan": str(pair.scan),
+                "numbers": len(numbers),
+                "files": [str(folder / name) for name in about.files],
+                "notes": list(about.notes),
+                "resumed": known is not None,
+            }
+        )
+
+    def _measure_anew(
+        self, labels: Path, path: Path, found: Found, classes: LabelSet, made: Made
+    ) -> tuple[About, tuple[Measurement, ...]]:
+        """Measure a scan and write all files of its folder."""
+        scan = read_scan(path)
+        values = read_labels(labels, scan=scan)
         measures = measure_labels(
             values,
             classes,
@@ -162,40 +211,17 @@ class Measuring:
             centre=self.centre,
             is_doubtful=find_doubtful(found, scan),
         )
-        stem = stem_of(pair.labels)
+        stem = stem_of(labels)
         folder = self.output / stem
         make_folder(folder)
+        forget_measured(folder)
         maps = write_maps(measures, folder)
-        origin = Origin(stem, _say_state(found), _say_model(found), __version__)
-        report = write_text(folder / REPORT, make_sheet(measures, values, classes, scan, origin))
-        write_json(folder / ABOUT, self._describe(pair.scan, measures, found))
-        self._rows += _make_rows(stem, measures, found)
-        self._done.append(
-            {
-                "labels": str(pair.labels),
-                "scan": str(pair.scan),
-                "numbers": len(measures.numbers),
-                "maps": [str(path) for path in maps],
-                "report": str(report),
-                "notes": list(measures.notes),
-            }
-        )
-        self.reporter.say(f"{pair.labels} -> {folder} ({_sum_up(measures, len(maps))})")
-        for note in measures.notes:
-            self.reporter.say(f"{pair.labels}: {note}")
-
-    def _describe(self, scan: Path, measures: Measures, found: Found) -> dict[str, Any]:
-        """What the numbers were made from, by content."""
-        record = found.record
-        return {
-            "scan": hash_scan(scan),
-            "labels": found.digest,
-            "labels_state": _say_state(found),
-            "model_weights": None if record is None else record.made_from.weights,
-            "centre": self.centre,
-            "notes": list(measures.notes),
-            "program": __version__,
-        }
+        origin = Origin(stem, made.labels_state, (made.model_weights or "")[:12], __version__)
+        write_text(folder / REPORT, make_sheet(measures, values, classes, scan, origin))
+        files = (REPORT, NUMBERS, *(file.name for file in maps))
+        about = About(made_from=made, eye=measures.eye, notes=measures.notes, files=files)
+        keep_measured(folder, about, measures.numbers)
+        return about, measures.numbers
 
 
 def find_doubtful(found: Found, scan: OctScan) -> NDArray[np.bool_] | None:
@@ -216,18 +242,11 @@ def find_doubtful(found: Found, scan: OctScan) -> NDArray[np.bool_] | None:
     return is_doubtful
 
 
-def _say_state(found: Found) -> str:
-    return _STATES.get(found.state, "unknown")
-
-
-def _say_model(found: Found) -> str:
-    return "" if found.record is None else found.record.made_from.weights[:12]
-
-
-def _make_rows(stem: str, measures: Measures, found: Found) -> list[dict[str, Any]]:
-    about = dict(zip(_ABOUT, (stem, measures.eye or ""), strict=True))
-    made = dict(zip(_MADE, (_say_model(found), _say_state(found)), strict=True))
-    return [{**about, **one.to_row(), **made} for one in measures.numbers]
+def _make_rows(stem: str, about: About, numbers: Sequence[Measurement]) -> list[dict[str, Any]]:
+    made = about.made_from
+    first = dict(zip(_ABOUT, (stem, about.eye or ""), strict=True))
+    last = dict(zip(_MADE, ((made.model_weights or "")[:12], made.labels_state), strict=True))
+    return [{**first, **one.to_row(), **last} for one in numbers]
 
 
 def format_table(rows: Sequence[dict[str, Any]]) -> str:
@@ -246,15 +265,15 @@ def _format(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(make_cell(value))
 
 
-def _sum_up(measures: Measures, n_maps: int) -> str:
+def _sum_up(numbers: Sequence[Measurement], n_files: int) -> str:
     """The numbers that are looked at first."""
     parts = []
     for key in _SHOWN:
-        one = next((m for m in measures.numbers if _key(m) == key), None)
+        one = next((m for m in numbers if _key(m) == key), None)
         if one is not None and one.value is not None:
             name = "CST" if key[0] == "CST" else f"{key[1]} {key[0]}"
             parts.append(f"{name} {one.value:.4g} {one.unit}")
-    return ", ".join([*parts, count_noun(len(measures.numbers), "number"), f"{n_maps} files"])
+    return ", ".join([*parts, count_noun(len(numbers), "number"), count_noun(n_files, "file")])
 
 
 def _key(one: Measurement) -> tuple[str, str, str]:

@@ -29,7 +29,8 @@ _KEY_LINES = (
     "quality",
 )
 _MEAN = "mean thickness"
-_UNITS = {"um": "µm", "mm2": "mm²", "mm3": "mm³"}
+#: Units as they are shown.
+UNITS = {"um": "µm", "mm2": "mm²", "mm3": "mm³"}
 #: With more rows of thickness and lesions than these, the page is printed smaller.
 _FULL_ROWS = 14
 #: So many rows, notes, numbers in front, and characters fit on the page.
@@ -87,7 +88,7 @@ def make_sheet(
     labels
         Class values of the scan's shape.
     """
-    is_full = len(list_spans(measures)) + len(list_lesions(measures)) > _FULL_ROWS
+    is_full = len(list_spans(measures)) + len(list_lesions(measures.numbers)) > _FULL_ROWS
     page = Page(origin.name, kind="sheet dense" if is_full else "sheet")
     page.add_facts(list(_list_facts(measures))[:_MOST_FACTS])
     bscan = find_central_bscan(measures, scan)
@@ -112,7 +113,7 @@ def format_value(one: Measurement) -> str:
     """Write a number with its unit, and its interval where it has one."""
     if one.value is None:
         return _DASH
-    unit = f" {_UNITS.get(one.unit, one.unit)}" if one.unit else ""
+    unit = f" {UNITS.get(one.unit, one.unit)}" if one.unit else ""
     text = f"{format_number(one.value, one.unit)}{unit}"
     if one.low is None or one.high is None:
         return text
@@ -127,22 +128,28 @@ def format_number(value: float, unit: str) -> str:
     return f"{value:.2f}" if unit in ("mm2", "mm3") else f"{value:.1f}"
 
 
-def list_lesions(measures: Measures) -> list[str]:
+def list_lesions(numbers: Sequence[Measurement]) -> list[str]:
     """Name the lesions that were looked for."""
-    return list(
-        dict.fromkeys(one.structure for one in measures.numbers if one.measure == "pockets")
-    )
+    return list(dict.fromkeys(one.structure for one in numbers if one.measure == "pockets"))
 
 
-def list_main(measures: Measures) -> list[Measurement]:
-    """List the numbers that are looked at first."""
-    spans = [span for span in (RETINA, TO_BRUCH) if span in list_spans(measures)]
-    keys = [("CST", span, CENTRE) for span in spans]
-    keys += [("volume", span, WHOLE) for span in spans]
-    for name in list_lesions(measures):
+def list_main(numbers: Sequence[Measurement]) -> list[Measurement]:
+    """List the numbers that are looked at first.
+
+    Those to an estimated Bruch's membrane are left out where the retina has the same.
+    """
+    keys = [("CST", span, CENTRE) for span in (RETINA, TO_BRUCH)]
+    keys += [("volume", span, WHOLE) for span in (RETINA, TO_BRUCH)]
+    for name in list_lesions(numbers):
         keys += [(measure, name, SCAN) for measure in ("volume", "area in the B-scan", "pixels")]
-    known = {(one.measure, one.structure, one.sector): one for one in measures.numbers}
-    return [known[key] for key in keys if key in known]
+    known = {(one.measure, one.structure, one.sector): one for one in numbers}
+    shown = []
+    for measure, structure, sector in keys:
+        one = known.get((measure, structure, sector))
+        retina = known.get((measure, RETINA, sector)) if structure == TO_BRUCH else None
+        if one is not None and (retina is None or retina.value != one.value):
+            shown.append(one)
+    return shown
 
 
 def name_main(one: Measurement) -> str:
@@ -154,7 +161,7 @@ def name_main(one: Measurement) -> str:
 
 def _list_facts(measures: Measures) -> Iterator[tuple[str, str]]:
     yield "eye", measures.eye or "unknown"
-    for one in list_main(measures):
+    for one in list_main(measures.numbers):
         yield name_main(one), format_value(one)
 
 
@@ -175,7 +182,7 @@ def _add_thickness(page: Page, measures: Measures) -> None:
         return
     left_out = () if measures.sectors is None else _SUMS
     sectors = list(dict.fromkeys(sector for _, sector in means if sector not in left_out))
-    unit = _UNITS.get(measures.unit, measures.unit)
+    unit = UNITS.get(measures.unit, measures.unit)
     has_volumes = measures.sectors is not None and measures.unit == "um"
     head = [f"mean thickness ({unit})", *sectors, *(["volume (mm³)"] if has_volumes else [])]
     rows = []
@@ -205,7 +212,7 @@ def _fill(one: Measurement | None) -> tuple[Cell, bool]:
 
 
 def _add_lesions(page: Page, measures: Measures) -> None:
-    names = list_lesions(measures)
+    names = list_lesions(measures.numbers)
     if not names:
         return
     found: dict[tuple[str, str], Measurement] = {

@@ -1,0 +1,139 @@
+"""What is kept of a measured scan: what its numbers were made from, and the numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from napari_retseg import __version__
+from napari_retseg.classes import LabelSet
+from napari_retseg.cli.label_records import Found, hash_scan
+from napari_retseg.config import Frozen
+from napari_retseg.errors import InputError, explaining
+from napari_retseg.io.atomic import write_json
+from napari_retseg.measures import Centre, Measurement
+from napari_retseg.records import read_record
+
+#: In the folder of a scan.
+ABOUT = "about.json"
+NUMBERS = "numbers.json"
+#: The state of labels as the table says it.
+_STATES = {"ours": "predicted", "changed": "changed since predicted"}
+
+_Share = Annotated[float, Field(ge=0, le=1.001)]
+#: A measurement, field by field.
+_Number = tuple[str, str, str, float | None, str, float | None, float | None, _Share | None]
+
+
+class Made(Frozen):
+    """What numbers were made from, by content.
+
+    Attributes
+    ----------
+    scan, labels
+        SHA-256 of the scan's files, and of the class values.
+    labels_state
+        As the table says it.
+    model_weights
+        SHA-256 of the weights of the model that predicted the labels, where that is known.
+    prediction
+        SHA-256 of all that is known of the prediction, doubtful A-scans included.
+    classes
+        Names by value.
+    centre
+        Of the ETDRS grid, as it was asked for.
+    program
+        The version of napari-retseg.
+    """
+
+    scan: str
+    labels: str | None
+    labels_state: str
+    model_weights: str | None
+    prediction: str | None
+    classes: dict[int, str]
+    centre: Literal["fovea", "file"] | tuple[float, float]
+    program: str
+
+
+class About(Frozen):
+    """The file ``about.json``; it is written last, when all others are there."""
+
+    made_from: Made
+    eye: Literal["OD", "OS"] | None
+    notes: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+class Numbers(Frozen):
+    """The file ``numbers.json``."""
+
+    numbers: tuple[_Number, ...]
+
+    def list(self) -> tuple[Measurement, ...]:
+        """Return them as measurements."""
+        return tuple(Measurement(*one) for one in self.numbers)
+
+
+def describe_made(scan: Path, found: Found, classes: LabelSet, centre: Centre) -> Made:
+    """Say what the numbers of labels are made from; the whole scan is read for it."""
+    record = found.record
+    known = None if record is None else record.model_dump_json().encode()
+    return Made(
+        scan=hash_scan(scan),
+        labels=found.digest,
+        labels_state=say_state(found),
+        model_weights=None if record is None else record.made_from.weights,
+        prediction=None if known is None else hashlib.sha256(known).hexdigest(),
+        classes={one.value: one.name for one in classes.classes},
+        centre=centre,
+        program=__version__,
+    )
+
+
+def say_state(found: Found) -> str:
+    """Return the state of labels as the table says it."""
+    return _STATES.get(found.state, "unknown")
+
+
+def find_measured(folder: Path, made: Made) -> tuple[About, tuple[Measurement, ...]] | None:
+    """Return what was measured from the same; None where that is not there, or not whole."""
+    try:
+        about = read_record(folder / ABOUT, About)
+        if about.made_from != made:
+            return None
+        numbers = read_record(folder / NUMBERS, Numbers).list()
+    except InputError:
+        return None
+    names = {Path(name).name for name in about.files}
+    return (about, numbers) if all((folder / name).is_file() for name in names) else None
+
+
+def forget_measured(folder: Path) -> None:
+    """Begin to measure again: until it is done, nothing in the folder counts.
+
+    Raises
+    ------
+    InputError
+        Where the system refuses.
+    """
+    path = folder / ABOUT
+    with explaining(path, "cannot be replaced"):
+        path.unlink(missing_ok=True)
+
+
+def keep_measured(folder: Path, about: About, numbers: Sequence[Measurement]) -> None:
+    """Write what was measured, once all other files are there.
+
+    Raises
+    ------
+    InputError
+        Where the system refuses.
+    """
+    rows: list[list[Any]] = [list(one.to_row().values()) for one in numbers]
+    write_json(folder / NUMBERS, {"numbers": rows})
+    write_json(folder / ABOUT, about.model_dump(mode="json"))
