@@ -44,6 +44,7 @@ def _loaded_by(module: str, watched: tuple[str, ...]) -> list[str]:
             "livescores",
             "io",
             "measures",
+            "agreement",
         ),
         *(
             "scores",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_retseg.api.arguments import read_scan
+    from napari_retseg.api.comparing import Comparison, compare
     from napari_retseg.api.evaluation import evaluate
     from napari_retseg.api.measuring import measure
     from napari_retseg.api.model import Model, Prediction, load_model
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Comparison",
     "Model",
     "OctScan",
     "Prediction",
     "RetsegError",
     "Run",
     "Workspace",
+    "compare",
     "evaluate",
     "load_model",
     "load_run",
@@ -42,12 +45,14 @@ __all__ = [
 
 #: Module of each name, and what it is called there.
 _HOMES = {
+    "Comparison": "napari_retseg.api.comparing:Comparison",
     "Model": "napari_retseg.api.model:Model",
     "OctScan": "napari_retseg.scan:OctScan",
     "Prediction": "napari_retseg.api.model:Prediction",
     "RetsegError": "napari_retseg.errors:RetsegError",
     "Run": "napari_retseg.api.trainingrun:Run",
     "Workspace": "napari_retseg.api.scripting:ScriptedWorkspace",
+    "compare": "napari_retseg.api.comparing:compare",
     "evaluate": "napari_retseg.api.evaluation:evaluate",
     "load_model": "napari_retseg.api.model:load_model",
     "load_run": "napari_retseg.api.trainingrun:load_run",

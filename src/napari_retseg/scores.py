@@ -272,6 +272,15 @@ class ScoreCounter:
         self._matrices.append(matrix.astype(np.int64))
         self._origins.append((name, group))
 
+    def merge(self, other: ScoreCounter) -> None:
+        """Count what another counter of the same classes has counted."""
+        if other._names != self._names:
+            raise ValueError(f"classes {other._names} are not {self._names}")
+        self._matrices += other._matrices
+        self._origins += other._origins
+        if self._boundaries is not None and other._boundaries is not None:
+            self._boundaries.merge(other._boundaries)
+
     def scores(self) -> Scores:
         """Return the scores of all that was added; B-scans stay in the order of adding."""
         n = len(self._names)

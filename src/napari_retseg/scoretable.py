@@ -29,7 +29,7 @@ def format_table(scores: Mapping[str, Any], *, before: Mapping[str, Any] | None 
         rows.append([make_visible(name), *numbers, str(own["bscans_present"]), _remark(own)])
     means = (_cells(scores, before, f"mean_foreground_{score}") for score in ("dice", "iou"))
     rows.append(["mean foreground", *chain(*means), str(scores["n_bscans"]), ""])
-    return _align(rows)
+    return align(rows)
 
 
 def format_boundaries(scores: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def format_boundaries(scores: Mapping[str, Any]) -> str:
         for measure in ("mean", "p95", "")
     ]
     rows.append(["mean of the boundaries", *means, "", ""])
-    return _align(rows)
+    return align(rows)
 
 
 def _length(value: float | None, *, sign: str = "") -> str:
@@ -94,8 +94,8 @@ def _remark(own: dict[str, Any]) -> str:
     return f"not in the reference, {own['false_positive_pixels']} pixels predicted"
 
 
-def _align(rows: Sequence[Sequence[str]]) -> str:
-    """Names and remarks to the left, numbers to the right."""
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows as text: names (first column) and remarks (last) to the left, numbers right."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = []
     for name, *numbers, remark in rows:

@@ -85,14 +85,14 @@ def measure(
     """
     pandas = import_pandas()
     found = read_scan(scan, spacing_um=spacing_um)
-    place = _check_centre(centre)
+    place = check_centre(centre)
     if isinstance(labels, str | os.PathLike):
         path = as_path(labels, expected="a label file")
         values = read_labels(path, scan=found)
         names = name_classes(path.parent, [path]) if classes is None else as_classes(classes)
     else:
         values = as_labels(labels, shape=found.spatial_shape)
-        names = _need_classes(classes)
+        names = need_classes(classes)
     measures = measure_labels(values, names, found, centre=place)
     rows = [one.to_row() for one in measures.numbers]
     table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
@@ -102,7 +102,14 @@ def measure(
     return table
 
 
-def _need_classes(classes: ClassesLike | None) -> LabelSet:
+def need_classes(classes: ClassesLike | None) -> LabelSet:
+    """Return the classes of an array of labels, which has no names beside it.
+
+    Raises
+    ------
+    UsageError
+        Where there are none.
+    """
     if classes is None:
         raise UsageError(
             "an array of labels needs the names of its classes, as in classes=model.classes or "
@@ -111,7 +118,14 @@ def _need_classes(classes: ClassesLike | None) -> LabelSet:
     return as_classes(classes)
 
 
-def _check_centre(centre: Any) -> Centre:
+def check_centre(centre: Any) -> Centre:
+    """Return the centre of the ETDRS grid.
+
+    Raises
+    ------
+    UsageError
+        Where it is none.
+    """
     if isinstance(centre, str) and centre in ("fovea", "file"):
         named: Any = centre
         return named  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ import typer
 from napari_retseg import __version__
 from napari_retseg.cli import models, study, workspace
 from napari_retseg.cli.anonymise import anonymise
+from napari_retseg.cli.compare import compare
 from napari_retseg.cli.demo import demo
 from napari_retseg.cli.evaluate import evaluate
 from napari_retseg.cli.export import export
@@ -71,6 +72,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("export")(export)
 app.command("measure")(measure)
+app.command("compare")(compare)
 app.add_typer(models.app, name="models")
 app.add_typer(study.app, name="study")
 app.add_typer(workspace.app, name="workspace")

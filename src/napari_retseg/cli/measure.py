@@ -62,7 +62,7 @@ def measure(
     from napari_retseg.cli.measuring import Measuring, find_pairs
     from napari_retseg.cli.reporting import Reporter
 
-    place = _parse_centre(centre)
+    place = parse_centre(centre)
     with Reporter(as_json=as_json) as reporter:
         work = Measuring(output=output, model=model, centre=place, reporter=reporter, resume=resume)
         work.run(find_pairs(labels, scan))
@@ -71,7 +71,14 @@ def measure(
         raise typer.Exit(FAILED)
 
 
-def _parse_centre(text: str) -> Centre:
+def parse_centre(text: str) -> Centre:
+    """Return where the centre of the ETDRS grid is wanted.
+
+    Raises
+    ------
+    UsageError
+        Where `text` is no centre.
+    """
     if text == "fovea":
         return "fovea"
     if text == "file":

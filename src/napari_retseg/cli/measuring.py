@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,8 @@ class Measuring:
                 self.reporter.fail(line)
                 self.failed.append({"labels": str(pair.labels), "error": line})
         if self._rows:
-            write_text(self.output / TABLE, format_table(self._rows))
+            columns = (*_ABOUT, *COLUMNS, *_MADE)
+            write_text(self.output / TABLE, format_table(self._rows, columns))
             self.reporter.say(f"table: {self.output / TABLE}")
         if len(self._members) > 1:
             path = write_text(self.output / COHORT, make_cohort(self._members, __version__))
@@ -249,10 +250,10 @@ def _make_rows(stem: str, about: About, numbers: Sequence[Measurement]) -> list[
     return [{**first, **one.to_row(), **last} for one in numbers]
 
 
-def format_table(rows: Sequence[dict[str, Any]]) -> str:
+def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
     """Format rows as CSV: numbers with six digits, empty where there is none."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, (*_ABOUT, *COLUMNS, *_MADE), lineterminator="\n")
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _format(value) for name, value in row.items()})
