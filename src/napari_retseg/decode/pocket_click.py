@@ -1,19 +1,21 @@
 """A pocket of fluid from one click: regions around a place, each within the next.
 
-A path from the click costs more, the brighter than the click it runs, and a little for its length
-(geodesic distance). What can be reached at a cost is one region; the more it may cost, the larger
-the region.
+A small network tells for each pixel whether it belongs to the pocket that was clicked, from its
+grey, the paths that lead to it, the edges around it, where it lies in the retina, and the
+probability of a model where there is one.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.graph import MCP_Geometric
 
+from napari_retseg.decode.pocket_features import Surroundings, describe, reach
 from napari_retseg.decode.pocket_regions import (
     PocketProposal,
     count_pixels,
@@ -23,29 +25,25 @@ from napari_retseg.decode.pocket_regions import (
     sum_steps,
 )
 
-# Of all values below: chosen on simulated B-scans and on S01 and S02 of Chiu et al. 2015.
-
 #: Pixels around a click in which its region is looked for: rows and columns to each side.
-_REACH = (112, 192)
-#: Half the side of the square whose median is the grey of the pocket.
-_CLICK_RADIUS = 2
-#: Gaussian in pixels that takes the speckle away: for the paths, and for the edge of a region.
-_PATH_SIGMA, _EDGE_SIGMA = 1.5, 2.0
-#: What a path costs a pixel at the grey of the click; what is brighter costs the square of the
-#: contrast more, so that speckle is cheap and a wall is not.
-_LENGTH_COST = 0.02
-#: What it costs, too, where the model says that there is less of the class than at the click.
-_DOUBT_COST = 0.5
-#: A pixel is too bright for the pocket when it is so much brighter than the click.
-_TOO_BRIGHT = 0.25
-#: What speaks against a region whose pixels are all too bright, in steps of contrast at its edge;
-#: so many of them for each pixel of the edge say nothing, since the edge is blurred.
-_BRIGHT_COST, _BRIGHT_AT_EDGE = 0.4, 0.3
-#: How much more a step of the probability at the edge of a region counts than one of the grey.
-_PROBABILITY_WEIGHT = 1.1
+REACH = (112, 192)
+#: Made by ``python -m benchmarks.pocket_fit``.
+_WEIGHTS = "pocket_weights.npz"
+#: Features are kept within so many standard deviations of their mean, and log-odds within so many.
+_FARTHEST, _SUREST = 4.0, 8.0
+#: Gaussian in pixels that rounds the regions.
+_ROUND_SIGMA = 1.0
+#: How much more the worst pixel of a path counts than its length.
+_SHARPNESS = 3.0
+#: Log-odds from which a pixel belongs to the pocket.
+_LIKELY = -0.6
 #: Pixels of the smallest region.
 _SMALLEST = 12
-_NEVER = 1e9
+#: Gaussian in pixels for the edge of a region, and how much more a step of the probability counts
+#: there than one of the grey.
+_EDGE_SIGMA, _PROBABILITY_WEIGHT = 2.0, 1.1
+#: How much it speaks against a region that it is larger or smaller than what is likely.
+_SIZE_COST = 0.02
 
 
 def propose_pocket(
@@ -77,59 +75,60 @@ def propose_pocket(
         None where the click lies outside the layers.
     """
     rows, columns = (
-        slice(max(0, k - reach), min(n, k + reach + 1))
-        for k, reach, n in zip(place, _REACH, bscan.shape, strict=True)
+        slice(max(0, k - far), min(n, k + far + 1))
+        for k, far, n in zip(place, REACH, bscan.shape, strict=True)
     )
     retina = find_retina(labels[:, columns], layers)[rows]
     click = (place[0] - rows.start, place[1] - columns.start)
     if not retina[click]:
         return None
     grey = np.nan_to_num(bscan[rows, columns].astype(np.float32))
-    doubt = np.zeros_like(grey) if probability is None else 1 - probability[rows, columns]
-    unit = measure_contrast(grey[retina])
-    smooth = ndimage.gaussian_filter(grey, _PATH_SIGMA) / unit
-    cost = _reach_from(click, smooth, doubt, retina)
+    said = None if probability is None else probability[rows, columns]
+    around = Surroundings(click, grey, retina, labels[rows, columns], said)
+    odds = _find_odds(around)
+    cost = reach(np.exp(-_SHARPNESS * odds), around)
     first, n_regions = cut_into_regions(cost, _SMALLEST)
-    edges = ndimage.gaussian_filter(grey, _EDGE_SIGMA) / unit
-    best = _choose(first, n_regions, edges, doubt, _look_around(smooth, click))
+    best = _choose(first, n_regions, around, odds)
     return PocketProposal(rows.start, columns.start, first, n_regions, best)
 
 
-def _look_around(smooth: NDArray[np.float32], click: tuple[int, int]) -> float:
-    """The grey of the pocket at the click."""
-    near = tuple(slice(max(0, k - _CLICK_RADIUS), k + _CLICK_RADIUS + 1) for k in click)
-    return float(np.median(smooth[near]))
-
-
-def _reach_from(
-    click: tuple[int, int],
-    smooth: NDArray[np.float32],
-    doubt: NDArray[np.float32],
-    retina: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Cost of the cheapest path from the click to each pixel; inf where none leads."""
-    weight = _LENGTH_COST + np.maximum(smooth - _look_around(smooth, click), 0) ** 2
-    weight += _DOUBT_COST * np.maximum(doubt - doubt[click], 0)
-    found, _ = MCP_Geometric(np.where(retina, weight, -1)).find_costs([click])
-    cost: NDArray[np.float64] = np.where(retina & (found < _NEVER), found, np.inf)
-    return cost
+def _find_odds(around: Surroundings) -> NDArray[np.float64]:
+    """Log-odds that each pixel belongs to the pocket."""
+    features, pixels = describe(around)
+    odds = np.full(around.grey.shape, -_SUREST)
+    odds.flat[pixels] = np.clip(tell(features), -_SUREST, _SUREST)
+    rounded: NDArray[np.float64] = ndimage.gaussian_filter(odds, _ROUND_SIGMA)
+    return rounded
 
 
 def _choose(
-    first: NDArray[np.uint8],
-    n_regions: int,
-    edges: NDArray[np.float32],
-    doubt: NDArray[np.float32],
-    grey: float,
+    first: NDArray[np.uint8], n_regions: int, around: Surroundings, odds: NDArray[np.float64]
 ) -> int:
-    """Choose the region at whose edge the grey rises most, and which holds little that is bright.
-
-    The probability of the class counts like the grey.
-    """
-    rise, length = sum_steps(first, n_regions, edges + _PROBABILITY_WEIGHT * doubt)
-    areas = count_pixels(first, n_regions)
-    is_bright = (edges > grey + _TOO_BRIGHT).ravel()
-    bright = np.cumsum(np.bincount(first.ravel(), is_bright, n_regions + 1))[:n_regions]
-    excess = np.maximum(bright - _BRIGHT_AT_EDGE * length, 0) / areas
-    score = rise / np.maximum(length, 1) - _BRIGHT_COST * excess
+    """Choose the region at whose edge the grey rises most, and which is as large as is likely."""
+    values = around.grey / measure_contrast(around.grey[around.retina])
+    if around.probability is not None:
+        values -= np.float32(_PROBABILITY_WEIGHT) * around.probability
+    rise, length = sum_steps(first, n_regions, ndimage.gaussian_filter(values, _EDGE_SIGMA))
+    parts, _ = ndimage.label(odds > _LIKELY)
+    likely = (parts == parts[around.click]).sum() if parts[around.click] else 0
+    unlike = np.log(count_pixels(first, n_regions) / max(int(likely), _SMALLEST)) ** 2
+    score = rise / np.maximum(length, 1) - _SIZE_COST * unlike
     return int(np.where(length > 0, score, -np.inf).argmax())
+
+
+def tell(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log-odds that pixels belong to the pocket, from their features ``(pixel, feature)``."""
+    weights = _read_weights()
+    scaled = (features - weights["mean"]) / weights["deviation"]
+    values: NDArray[np.float32] = np.clip(scaled, -_FARTHEST, _FARTHEST)
+    for layer in ("first", "second"):
+        values = np.maximum(values @ weights[layer] + weights[f"{layer}_bias"], 0)
+    told: NDArray[np.float32] = values @ weights["last"] + weights["last_bias"]
+    return told
+
+
+@cache
+def _read_weights() -> dict[str, NDArray[np.float32]]:
+    place = resources.files("napari_retseg.decode").joinpath(_WEIGHTS)
+    with place.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
