@@ -10,12 +10,12 @@ from tests.decode.test_pocket_click import draw_eye
 
 
 def look(place: tuple[int, int], *, scale: float = 1, fold: bool = False) -> Surroundings:
-    grey, labels, _ = draw_eye()
-    arrays = [grey.astype(np.float32) * np.float32(scale), labels > 0, labels]
+    drawn, labels, _ = draw_eye()
+    grey = drawn.astype(np.float32) * np.float32(scale)
     if fold:
-        arrays = [array[:, ::-1].copy() for array in arrays]
+        grey, labels = grey[:, ::-1].copy(), labels[:, ::-1].copy()
         place = (place[0], labels.shape[1] - 1 - place[1])
-    return Surroundings(place, *arrays, None)  # type: ignore[arg-type]
+    return Surroundings(place, grey, labels > 0, labels, None)
 
 
 def test_pixels_of_the_retina_are_described_from_the_click_on() -> None:
