@@ -90,7 +90,7 @@ def _draw_line(
     if interval is not None:
         axes.axhspan(*interval, color=color, alpha=0.12, linewidth=0)
     axes.annotate(
-        f"{what} {value:.3g}",
+        f"{what} {format_short(value)}",
         (1, value),
         xycoords=axes.get_yaxis_transform(),
         xytext=(-4, 3),
@@ -99,6 +99,11 @@ def _draw_line(
         fontsize="small",
         color=color,
     )
+
+
+def format_short(value: float) -> str:
+    """Format a number with three digits or more, without an exponent where it is large."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _title(agreement: Agreement) -> str:

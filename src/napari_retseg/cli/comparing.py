@@ -19,7 +19,7 @@ from napari_retseg.agreement.cohort import (
     list_boundaries,
     list_overlap,
 )
-from napari_retseg.agreement.figures import write_figures
+from napari_retseg.agreement.figures import format_short, write_figures
 from napari_retseg.agreement.pairing import Pair, Pairs, find_pairs, find_scan, read_pair
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.export import check_scan
@@ -168,7 +168,7 @@ class Comparing:
 def _sum_up(one: Agreement) -> list[str]:
     measure, structure, sector, unit = one.key
     row = one.to_row()
-    numbers = [_four(row[key]) for key in ("mean_a", "bias", "lower", "upper")]
+    numbers = [_short(row[key]) for key in ("mean_a", "bias", "lower", "upper")]
     name = f"{structure} {measure}" + ("" if sector == "scan" else f" {sector}")
     return [name, str(one.limits.n), *numbers, _three(row["icc"]), unit]
 
@@ -181,5 +181,5 @@ def _three(value: object) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _four(value: object) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _short(value: object) -> str:
+    return format_short(value) if isinstance(value, float) else "-"
