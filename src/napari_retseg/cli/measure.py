@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 def measure(
     labels: Annotated[
         list[Path],
-        typer.Argument(help="Label files, or folders of label files, such as from 'predict'."),
-    ],
-    scan: Annotated[
-        Path,
-        typer.Option(
-            help="Scan that the labels belong to; of several label files, the folder of scans with "
-            "the same names."
+        typer.Argument(
+            help="Label files, folders of label files, such as from 'predict', or workspaces."
         ),
     ],
     output: Annotated[
         Path, typer.Option(help="Folder for the table, reports and maps; created if missing.")
     ],
+    scan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Scan that the labels belong to; of several label files, the folder of scans with "
+            "the same names. A workspace knows its scans."
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
     ] = None,
@@ -59,13 +61,14 @@ def measure(
     Without --model, the names of the classes come from dataset.json or classes.json beside the
     labels. If a scan fails, it is named and the others are still measured.
     """
-    from napari_retseg.cli.measuring import Measuring, find_pairs
+    from napari_retseg.cli.label_sources import find_sources
+    from napari_retseg.cli.measuring import Measuring
     from napari_retseg.cli.reporting import Reporter
 
     place = parse_centre(centre)
     with Reporter(as_json=as_json) as reporter:
-        work = Measuring(output=output, model=model, centre=place, reporter=reporter, resume=resume)
-        work.run(find_pairs(labels, scan))
+        work = Measuring(output=output, centre=place, reporter=reporter, resume=resume)
+        work.run(find_sources(labels, scan, model))
         reporter.finish(work.summarise())
     if work.failed:
         raise typer.Exit(FAILED)

@@ -41,7 +41,7 @@ class Made(Frozen):
     model_weights
         SHA-256 of the weights of the model that predicted the labels, where that is known.
     prediction
-        SHA-256 of all that is known of the prediction, doubtful A-scans included.
+        SHA-256 of what else is known: doubtful A-scans, what the user entered in a workspace.
     classes
         Names by value.
     centre
@@ -82,17 +82,21 @@ class Numbers(Frozen):
 def describe_made(scan: Path, found: Found, classes: LabelSet, centre: Centre) -> Made:
     """Say what the numbers of labels are made from; the whole scan is read for it."""
     record = found.record
-    known = None if record is None else record.model_dump_json().encode()
     return Made(
         scan=hash_scan(scan),
         labels=found.digest,
         labels_state=say_state(found),
         model_weights=None if record is None else record.made_from.weights,
-        prediction=None if known is None else hashlib.sha256(known).hexdigest(),
+        prediction=None if record is None else hash_text(record.model_dump_json()),
         classes={one.value: one.name for one in classes.classes},
         centre=centre,
         program=__version__,
     )
+
+
+def hash_text(text: str) -> str:
+    """Hash what is known of labels but their values."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def say_state(found: Found) -> str:
