@@ -35,6 +35,8 @@ EXACT, _SNAPPED = 2.0, 4.0
 #: Actions on one boundary after which the rest is drawn by free strokes, whatever snaps, and after
 #: which the grader gives up.
 _PATIENCE, _MOST = 15, 40
+#: Pixels of a stroke from one event of the mouse to the next.
+_EVENTS = 4
 #: Actions on one boundary after which absent layers are looked at once more.
 _LOOK_AGAIN = 4
 
@@ -118,13 +120,14 @@ def correct_layers(bscan: Bscan, tools: Tools, hand: Hand) -> bool:
             return False
         if tools.curves and tries[boundary] % _LOOK_AGAIN == 0:
             _settle_layers(bscan, hand)
-        if not tools.curves:
-            _brush_boundary(bscan, boundary, hand)
-        else:
+        # painting and curves can be mixed
+        offers = [_offer_brush(bscan, boundary, hand)]
+        if tools.curves:
             snaps = tools.snapping and tries[boundary] <= _PATIENCE
             gain = None if bscan.gains is None else bscan.gains[boundary]
             clues = Clues(gain, edges) if snaps else None
-            _bend_boundary(bscan, boundary, hand, clues)
+            offers += _offer_curves(bscan, boundary, hand, clues)
+        _take_best(bscan, boundary, offers)
     return True
 
 
@@ -157,25 +160,30 @@ def _find_runs(error: Rows) -> list[tuple[int, int]]:
     return sorted(found, key=lambda run: -float(np.nansum(np.abs(error[run[0] : run[1]]))))
 
 
-def _brush_boundary(bscan: Bscan, boundary: int, hand: Hand) -> None:
+def _offer_brush(bscan: Bscan, boundary: int, hand: Hand) -> Offer:
     """Paint one stroke along a boundary: it moves to the true place, by one brush at most.
 
     The brush is no wider than the layer that is painted, since it would cover the next one.
     """
     error = bscan.errors()[boundary]
-    runs = _find_runs(error)
-    first, last = runs[0]
+    first, last = _find_runs(error)[0]
     last = min(last, first + _STROKE)
     span = slice(first, last)
-    known = np.isfinite(error[span])
     layer = boundary if np.nanmean(error[span]) > 0 else boundary - 1
     size = _choose_size(bscan, layer, span)
-    hand.choose_class(layer)
-    hand.choose_size(size)
-    hand.stroke((float(bscan.rows[boundary, first]), float(first)), last - first, EXACT)
-    move = np.clip(-np.nan_to_num(error[span]), -size, size) + hand.err(EXACT) * known
-    bscan.rows[boundary, span] += move
-    _push(bscan.rows, boundary)
+    start = (float(bscan.rows[boundary, first]), float(first))
+    slips = hand.slip(last - first, EXACT) * np.isfinite(error[span])
+    rows = bscan.rows.copy()
+    rows[boundary, span] += np.clip(-np.nan_to_num(error[span]), -size, size) + slips
+    _push(rows, boundary)
+
+    def act() -> None:
+        hand.choose_class(layer)
+        hand.choose_size(size)
+        hand.stroke(start, last - first, EXACT)
+
+    seconds = DECIDE_S + CLICK_S + move_s(150, EXACT) + stroke_s(last - first, EXACT)
+    return seconds, rows, act
 
 
 def _choose_size(bscan: Bscan, layer: int, span: slice) -> int:
@@ -192,9 +200,8 @@ def _push(rows: Rows, boundary: int) -> None:
     rows[boundary + 1 :] = np.maximum(rows[boundary + 1 :], rows[boundary])
 
 
-def _bend_boundary(bscan: Bscan, boundary: int, hand: Hand, clues: Clues | None) -> None:
-    """Drag or draw where that mends most for its time."""
-    before = _measure(bscan, boundary, bscan.rows)
+def _offer_curves(bscan: Bscan, boundary: int, hand: Hand, clues: Clues | None) -> list[Offer]:
+    """What drags, strokes and keys could do."""
     offers = [_offer_lift(bscan, boundary, hand)]
     # with the modifier nothing snaps
     ways = [(None, EXACT)] if clues is None else [(None, EXACT), (clues, _SNAPPED)]
@@ -204,12 +211,15 @@ def _bend_boundary(bscan: Bscan, boundary: int, hand: Hand, clues: Clues | None)
             offers += _offer_drags(bscan, boundary, run, width, hand, way)
         for stretch in _join_runs(runs):
             offers.append(_offer_stroke(bscan, boundary, stretch, width, hand, way))
+    return offers
+
+
+def _take_best(bscan: Bscan, boundary: int, offers: list[Offer]) -> None:
+    """Do what mends most for its time."""
+    before = _measure(bscan, boundary, bscan.rows)
     rated = [((before - _measure(bscan, boundary, rows)) / s, rows, do) for s, rows, do in offers]
-    rate, rows, do = max(rated, key=lambda offer: offer[0])
-    if rate <= 0:  # painting and curves can be mixed
-        _brush_boundary(bscan, boundary, hand)
-        return
-    do()
+    _, rows, act = max(rated, key=lambda offer: offer[0])
+    act()
     bscan.rows = rows
 
 
@@ -278,10 +288,10 @@ def _offer_stroke(
     clues: Clues | None,
 ) -> Offer:
     first, last = run
+    slips = hand.slip(last - first, target)
     columns = [c for c in range(first, last) if np.isfinite(bscan.truth[boundary, c])]
-    kept = columns[:: max(len(columns) // max((last - first) // 12, 2), 1)]
-    kept = sorted({*kept, columns[-1]})
-    places = [(float(c), float(bscan.truth[boundary, c]) + hand.err(target) + 0.5) for c in kept]
+    kept = sorted({*columns[::_EVENTS], columns[-1]})
+    places = [(c, float(bscan.truth[boundary, c]) + float(slips[c - first]) + 0.5) for c in kept]
     rows = draw_boundary(bscan.rows + np.float32(0.5), boundary, places, clues) - np.float32(0.5)
     length, start = float(last - first), (places[0][1], float(first))
     seconds = DECIDE_S + move_s(150, target) + stroke_s(length, target)

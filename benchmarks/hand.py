@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 DECIDE_S, KEY_S, CLICK_S, NOTCH_S = 1.35, 0.28, 0.20, 0.10
 _SEGMENT = 32.0
@@ -53,6 +54,11 @@ class Hand:
     def err(self, width: float) -> float:
         """Draw how far from the middle of a target of this width the hand ends."""
         return float(self.rng.normal(0, width / 4.133))
+
+    def slip(self, length: int, width: float) -> NDArray[np.float64]:
+        """Draw how far a stroke runs from its line: at the end of each drag of its chain anew."""
+        ends = np.arange(0, length + 2 * _SEGMENT, _SEGMENT)
+        return np.interp(np.arange(length), ends, self.rng.normal(0, width / 4.133, len(ends)))
 
     def point(self, row: float, column: float, width: float) -> None:
         """Move to a place."""
