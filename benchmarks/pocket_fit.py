@@ -1,10 +1,10 @@
 """Fit the small network that tells a clicked pocket of fluid, and write its weights.
 
-It learns from clicks on simulated B-scans and on S01 and S02 of Chiu et al. 2015, with the layers
-that the starter predicts, with and without its probability of fluid, and without any layers. The
-loss is one minus the soft Dice of each click, so that small pockets count as much as large ones.
+It learns from clicks on simulated B-scans alone, with the layers that the starter predicts, with
+and without its probability of fluid, and without any layers. The loss is one minus the soft Dice
+of each click, so that small pockets count as much as large ones.
 
-Run ``python -m benchmarks.pocket_fit CHIU_FOLDER [--count 100] [--steps 1000]``.
+Run ``python -m benchmarks.pocket_fit [--count 150] [--steps 1000]``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.pocket_click import LAYERS, Bscan, list_clicks, predict, read_chiu, simulate
+from benchmarks.pocket_click import LAYERS, Bscan, list_clicks, predict, simulate
 from napari_retseg.decode import pocket_click
 from napari_retseg.decode.pocket_features import Surroundings, describe
 from napari_retseg.decode.pocket_regions import find_retina
@@ -116,17 +116,17 @@ def measure_loss(network: Network, clicks: list[Click]) -> torch.Tensor:
     return torch.stack(losses).mean()
 
 
-def fit(groups: list[list[Click]], steps: int) -> Network:
-    """Fit to groups of clicks, each of which counts the same."""
+def fit(clicks: list[Click], steps: int) -> Network:
+    """Fit to clicks, each of which counts the same."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    network = Network([click for group in groups for click in group])
+    network = Network(clicks)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
-        drawn = [[group[k] for k in rng.integers(0, len(group), BATCH)] for group in groups]
+        drawn = [clicks[k] for k in rng.integers(0, len(clicks), BATCH)]
         optimizer.zero_grad()
-        torch.stack([measure_loss(network, clicks) for clicks in drawn]).sum().backward()  # type: ignore[no-untyped-call]
+        measure_loss(network, drawn).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return network
@@ -135,17 +135,13 @@ def fit(groups: list[list[Click]], steps: int) -> Network:
 def main() -> None:
     """Fit and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("chiu", type=Path)
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args()
-    groups = [
-        describe_clicks(simulate(options.count, SEED), 2),
-        describe_clicks(read_chiu(options.chiu, ["S01", "S02"]), 5),
-    ]
+    clicks = describe_clicks(simulate(options.count, SEED), 2)
     place = Path(pocket_click.__file__).with_name("pocket_weights.npz")
-    fit(groups, options.steps).write(place)
-    print(f"{sum(map(len, groups))} clicks: {place.name}")
+    fit(clicks, options.steps).write(place)
+    print(f"{len(clicks)} clicks: {place.name}")
 
 
 if __name__ == "__main__":
