@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_retseg.api.arguments import read_scan
+    from napari_retseg.api.changing import change
     from napari_retseg.api.comparing import Comparison, compare
     from napari_retseg.api.evaluation import evaluate
     from napari_retseg.api.measuring import measure
@@ -32,6 +33,7 @@ __all__ = [
     "RetsegError",
     "Run",
     "Workspace",
+    "change",
     "compare",
     "evaluate",
     "load_model",
@@ -52,6 +54,7 @@ _HOMES = {
     "RetsegError": "napari_retseg.errors:RetsegError",
     "Run": "napari_retseg.api.trainingrun:Run",
     "Workspace": "napari_retseg.api.scripting:ScriptedWorkspace",
+    "change": "napari_retseg.api.changing:change",
     "compare": "napari_retseg.api.comparing:compare",
     "evaluate": "napari_retseg.api.evaluation:evaluate",
     "load_model": "napari_retseg.api.model:load_model",

@@ -6,6 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_retseg.api.arguments import (
     ClassesLike,
     ImageLike,
@@ -22,6 +25,7 @@ from napari_retseg.dataset.loading import name_classes
 from napari_retseg.errors import UsageError
 from napari_retseg.io import read_labels
 from napari_retseg.measures import COLUMNS, Centre, measure_labels
+from napari_retseg.scan import OctScan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,13 +90,7 @@ def measure(
     pandas = import_pandas()
     found = read_scan(scan, spacing_um=spacing_um)
     place = check_centre(centre)
-    if isinstance(labels, str | os.PathLike):
-        path = as_path(labels, expected="a label file")
-        values = read_labels(path, scan=found)
-        names = name_classes(path.parent, [path]) if classes is None else as_classes(classes)
-    else:
-        values = as_labels(labels, shape=found.spatial_shape)
-        names = need_classes(classes)
+    values, names = read_with_classes(labels, found, classes)
     measures = measure_labels(values, names, found, centre=place)
     rows = [one.to_row() for one in measures.numbers]
     table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
@@ -100,6 +98,17 @@ def measure(
         table[column] = table[column].astype(float)
     table.attrs = {"eye": measures.eye, "notes": list(measures.notes)}
     return table
+
+
+def read_with_classes(
+    labels: LabelsLike, scan: OctScan, classes: ClassesLike | None
+) -> tuple[NDArray[np.uint8], LabelSet]:
+    """Return class values of the scan's shape, and the names of the classes."""
+    if isinstance(labels, str | os.PathLike):
+        path = as_path(labels, expected="a label file")
+        names = name_classes(path.parent, [path]) if classes is None else as_classes(classes)
+        return read_labels(path, scan=scan), names
+    return as_labels(labels, shape=scan.spatial_shape), need_classes(classes)
 
 
 def need_classes(classes: ClassesLike | None) -> LabelSet:

@@ -13,6 +13,7 @@ import typer
 from napari_retseg import __version__
 from napari_retseg.cli import models, study, workspace
 from napari_retseg.cli.anonymise import anonymise
+from napari_retseg.cli.change import change
 from napari_retseg.cli.compare import compare
 from napari_retseg.cli.demo import demo
 from napari_retseg.cli.evaluate import evaluate
@@ -73,6 +74,7 @@ app.command("evaluate")(evaluate)
 app.command("export")(export)
 app.command("measure")(measure)
 app.command("compare")(compare)
+app.command("change")(change)
 app.add_typer(models.app, name="models")
 app.add_typer(study.app, name="study")
 app.add_typer(workspace.app, name="workspace")

@@ -55,19 +55,25 @@ def write_maps(measures: Measures, folder: Path) -> list[Path]:
     for name, values in measures.maps.items():
         if len(values) < 2:
             continue
-        stem = _UNSAFE.sub("-", name).strip("-") or "layer"
+        stem = name_file(name)
         stems.append(stem.casefold())
         # names that differ only in what a file name cannot have
         again = f"_{stems.count(stems[-1])}" if stems[-1] in stems[:-1] else ""
         path = folder / f"thickness_{stem}{again}{ending}.tif"
         picture = path.with_suffix(".png")
-        _write_tiff(path, values, measures.grid)
+        write_tiff(path, values, measures.grid)
         write_bytes(picture, drawing.draw(values, name))
         written += [path, picture]
     return written
 
 
-def _write_tiff(path: Path, values: Map, grid: EnfaceGrid | None) -> None:
+def name_file(name: str) -> str:
+    """Return a layer's name as part of a file name."""
+    return _UNSAFE.sub("-", name).strip("-") or "layer"
+
+
+def write_tiff(path: Path, values: Map, grid: EnfaceGrid | None) -> None:
+    """Write a map as float32 TIFF with its pixel size."""
     spacing = (None, None) if grid is None else (grid.between_um, grid.lateral_mm * 1000)
     layout = Layout(values.shape, values.dtype, ("y", "x"), spacing)
     save_planes(path, [values], layout)
@@ -167,7 +173,28 @@ def spread(
     step = max(_STEP_MM, (right - left) / _MOST, (bottom - top) / _MOST)
     x = np.arange(left, right + step / 2, step)
     y = np.arange(top, bottom + step / 2, step)
-    away = np.stack(np.meshgrid(x, y)) - grid.middles_mm[0][:, np.newaxis, np.newaxis]
+    image = interpolate(values, grid, np.stack(np.meshgrid(x, y)), slack_mm=step / 2)
+    return image, (float(x[0]), float(x[-1]), float(y[-1]), float(y[0]))
+
+
+def interpolate(
+    values: Map, grid: EnfaceGrid, places_mm: NDArray[np.float64], *, slack_mm: float = 0.0
+) -> NDArray[np.float32]:
+    """Read a map at places between its A-scans.
+
+    Parameters
+    ----------
+    places_mm
+        ``(2, ...)``: x and y.
+    slack_mm
+        How far beyond the first and the last B-scan a place may lie.
+
+    Returns
+    -------
+    ndarray of float32
+        NaN outside the scan, in gaps, and where the map is unknown.
+    """
+    away = places_mm - grid.middles_mm[0].reshape(2, *(1,) * (places_mm.ndim - 1))
     across = np.tensordot(grid.normal, away, axes=1)
     unit = grid.step_mm / grid.lateral_mm
     along = np.tensordot(unit, away, axes=1)
@@ -183,15 +210,14 @@ def spread(
         map_coordinates(one, [bscan, ascan], order=1, mode="nearest")
         for one in (filled, known.astype(np.float64))
     )
-    reach = grid.reach_mm[order]
-    slack = 1e-9 + step / 2
+    slack = 1e-9 + slack_mm
     outside = (np.abs(ascan - (grid.width - 1) / 2) > grid.width / 2) | (
         (across < heights[order[0]] - slack) | (across > heights[order[-1]] + slack)
     )
-    outside |= _is_in_gap(across, heights[order], reach)
+    outside |= _is_in_gap(across, heights[order], grid.reach_mm[order])
     with np.errstate(invalid="ignore", divide="ignore"):
-        image = np.where((weight > 0.5) & ~outside, total / weight, np.nan).astype(np.float32)
-    return image, (float(x[0]), float(x[-1]), float(y[-1]), float(y[0]))
+        image: NDArray[np.float32] = np.where((weight > 0.5) & ~outside, total / weight, np.nan)
+    return image.astype(np.float32)
 
 
 def _is_in_gap(

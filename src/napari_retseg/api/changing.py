@@ -1,0 +1,100 @@
+"""What changed between two visits of an eye: as a pandas table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from napari_retseg.api.arguments import ClassesLike, ImageLike, LabelsLike, read_scan
+from napari_retseg.api.frames import import_pandas
+from napari_retseg.api.measuring import check_centre, read_with_classes
+from napari_retseg.errors import UsageError
+from napari_retseg.measures import Centre
+from napari_retseg.visits import COLUMNS, Repeatability, Visit, find_change
+from napari_retseg.visits.repeatability import ALL, OWN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def change(
+    before: LabelsLike,
+    after: LabelsLike,
+    *,
+    scans: tuple[ImageLike, ImageLike],
+    classes: ClassesLike | None = None,
+    centre: Centre = "fovea",
+    repeatability_um: float | Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Find what changed between two visits of one eye.
+
+    The second visit is laid over the first by the vessels of the SLO (of the en-face projection
+    where a file has none) and the foveas. Both are measured where both are known, in the ETDRS
+    grid of the first.
+
+    Parameters
+    ----------
+    before, after
+        Class values of the scans' shapes, as arrays or label files.
+    scans
+        The scan of the first and of the second visit: what :func:`read_scan` takes.
+    classes
+        As for :func:`measure`.
+    centre
+        Of the ETDRS grid, in the first visit.
+    repeatability_um
+        Your own coefficient of repeatability of thickness: 1.96 standard deviations of the
+        differences of repeated scans; or that of each layer by its name. By default 20 um for the
+        whole retina, from the literature, and none for other layers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each layer or lesion and sector: ``measure``, ``class``, ``sector``, ``before``,
+        ``after``, ``change``, ``unit``, ``smallest_change``, ``is_change`` (None where no smallest
+        change is known), ``valid_fraction``. ``table.attrs`` has ``maps`` (differences in um at
+        the A-scans of the first visit), ``registration`` and ``notes``.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, the eyes or patients differ, or the vessels do not match.
+    UsageError
+        Where an argument is something else, or pandas is not installed.
+    """
+    pandas = import_pandas()
+    place = check_centre(centre)
+    if not isinstance(scans, tuple | list) or len(scans) != 2:
+        raise UsageError("scans: give the scan of the first and of the second visit")
+    visits = []
+    for name, labels, image in zip(("before", "after"), (before, after), scans, strict=True):
+        scan = read_scan(image)
+        values, names = read_with_classes(labels, scan, classes)
+        visits.append(Visit(str(scan.source or name), scan, values, names))
+    found = find_change(*visits, centre=place, repeatability=_as_repeatability(repeatability_um))
+    rows = [one.to_row() for one in found.rows]
+    table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
+    for column in ("before", "after", "change", "smallest_change", "valid_fraction"):
+        table[column] = table[column].astype(float)
+    # of booleans and None, pandas would make numbers
+    table["is_change"] = table["is_change"].astype(object)
+    table.attrs = {
+        "maps": found.maps,
+        "registration": found.registration,
+        "repeatability": found.repeatability.source,
+        "notes": list(found.notes),
+    }
+    return table
+
+
+def _as_repeatability(given: float | Mapping[str, float] | None) -> Repeatability:
+    if given is None:
+        return Repeatability()
+    named = given if isinstance(given, Mapping) else {ALL: given}
+    try:
+        values = {str(name): float(value) for name, value in named.items()}
+    except (TypeError, ValueError) as error:
+        raise UsageError("repeatability_um: expected µm, or layers with µm") from error
+    if not values or not all(0 < one < 1000 for one in values.values()):
+        raise UsageError("repeatability_um: expected µm from 0 to 1000")
+    return Repeatability(values, OWN)

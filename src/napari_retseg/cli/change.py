@@ -1,0 +1,70 @@
+"""``napari-retseg change``: what changed between two visits of one eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_retseg.cli.measure import parse_centre
+from napari_retseg.cli.options import JsonOption
+from napari_retseg.errors import UsageError
+
+
+def change(
+    before: Annotated[
+        Path, typer.Argument(metavar="BEFORE", help="Label file of the first visit.")
+    ],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", help="Label file of the second visit.")],
+    output: Annotated[
+        Path,
+        typer.Option(help="Folder for the table, the report and the maps; created if missing."),
+    ],
+    scan: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Scan of the first visit, then that of the second: give it twice. Scans in "
+            "workspaces need none."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
+    ] = None,
+    centre: Annotated[
+        str,
+        typer.Option(
+            help="Centre of the ETDRS grid in the first visit. fovea: found on the inner retina; "
+            "file: that of the file's own grid; or a B-scan and an A-scan from 0, as in 24,255."
+        ),
+    ] = "fovea",
+    repeatability: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Smallest change of thickness that is more than noise, in µm: your own "
+            "coefficient of repeatability, as in 4.5, or of a layer, as in retina=4.5. Default: 20 "
+            "for the whole retina, from the literature."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what changed between two visits of one eye.
+
+    The second visit is registered to the first by the vessels of the SLO (of the en-face projection
+    if a file has no SLO) and the foveas. OUTPUT gets changes.csv, report.html, and difference maps
+    (change_LAYER.tif in µm, and .png).
+
+    Scans of different eyes or patients, and vessels that do not match, are refused.
+    """
+    from napari_retseg.cli.changing import find_visits, write_change
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.visits import find_change, parse_repeatability
+
+    place = parse_centre(centre)
+    least = parse_repeatability(repeatability or ())
+    if scan and len(scan) != 2:
+        raise UsageError("--scan: give it twice, for the first and for the second visit")
+    with Reporter(as_json=as_json) as reporter:
+        visits = find_visits((before, after), tuple(scan or ()), model, place)
+        found = find_change(*visits, centre=place, repeatability=least)
+        reporter.finish(write_change(found, (before, after), output, reporter))

@@ -1,0 +1,373 @@
+"""What changed between two visits of one eye: sectors, lesions and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.errors import InputError
+from napari_retseg.layers.anatomy import is_lesion
+from napari_retseg.measures import (
+    Centre,
+    EnfaceGrid,
+    Measures,
+    Sectors,
+    find_fluid,
+    find_surfaces,
+    make_etdrs,
+    measure_fluid,
+    measure_labels,
+)
+from napari_retseg.measures.pictures import interpolate
+from napari_retseg.measures.spans import RETINA, is_raised
+from napari_retseg.measures.thickness import Map
+from napari_retseg.scan import FUNDUS_KIND, OctScan
+from napari_retseg.visits.front import Front, has_fundus, look_at_fundus, look_at_projection
+from napari_retseg.visits.registration import Registration, register
+from napari_retseg.visits.repeatability import Repeatability
+
+#: Of a table of changes.
+COLUMNS = (
+    "measure",
+    "class",
+    "sector",
+    "before",
+    "after",
+    "change",
+    "unit",
+    "smallest_change",
+    "is_change",
+    "valid_fraction",
+)
+#: Vessels of one eye correlate by 0.4 and more on drawn SLOs, those of two eyes by 0.12 and less.
+LEAST_SIMILARITY = 0.15
+#: So many times better than elsewhere: 2.4 and more of one eye, 1.6 and less where it was wrong.
+_LEAST_LEAD = 2.0
+_LEAST_OVERLAP = 0.4
+#: A scale farther from 1 is no pixel size of one eye.
+_MOST_SCALE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """Labels of one visit with their scan.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    labels
+        Class values of the scan's shape.
+    is_doubtful
+        A-scans whose layers are left out, ``(bscan, width)``.
+    """
+
+    name: str
+    scan: OctScan
+    labels: NDArray[np.uint8]
+    classes: LabelSet
+    is_doubtful: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One number of both visits; None where it is not known.
+
+    `smallest_change` is the coefficient of repeatability, `is_change` whether the change is larger.
+    """
+
+    measure: str
+    structure: str
+    sector: str
+    before: float | None
+    after: float | None
+    change: float | None
+    unit: str
+    smallest_change: float | None
+    is_change: bool | None
+    valid: float
+
+    def to_row(self) -> dict[str, str | float | bool | None]:
+        """Return it as a row of a table, with the columns :data:`COLUMNS`."""
+        return dict(zip(COLUMNS, astuple(self), strict=True))
+
+    def format_change(self, digits: int) -> str:
+        """Write the change with its sign, and a star where it is more than the smallest change."""
+        if self.change is None:
+            return "-"
+        text = f"{self.change:+.{digits}f}"
+        # neither +0 nor -0
+        text = text if float(text) else text[1:]
+        return f"{text}*" if self.is_change else text
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What changed between two visits.
+
+    Attributes
+    ----------
+    rows
+        All numbers.
+    maps
+        Thickness of the second visit minus that of the first, in um, at the A-scans of the first,
+        ``(bscan, width)``; NaN where either is unknown.
+    grid, sectors
+        Of the first visit.
+    fronts
+        Pictures of the fundus of both visits.
+    registration
+        Where each place of the first visit lies in the second.
+    repeatability
+        Where the smallest changes come from.
+    notes
+        What the user should know.
+    """
+
+    rows: tuple[ChangeRow, ...]
+    maps: dict[str, Map]
+    grid: EnfaceGrid
+    sectors: Sectors
+    fronts: tuple[Front, Front]
+    registration: Registration
+    repeatability: Repeatability
+    notes: tuple[str, ...]
+
+
+def find_change(
+    before: Visit,
+    after: Visit,
+    *,
+    centre: Centre = "fovea",
+    repeatability: Repeatability | None = None,
+) -> Change:
+    """Lay the second visit over the first and find what changed.
+
+    Both are measured where both are known, in the ETDRS grid of the first visit.
+
+    Parameters
+    ----------
+    centre
+        Of the ETDRS grid, in the first visit.
+
+    Raises
+    ------
+    InputError
+        Where the eyes or patients differ, the scale is unknown, a scan is no volume of parallel
+        B-scans, or the vessels of both do not match.
+    """
+    _check_eyes(before, after)
+    first = _measure(before, centre)
+    second = _measure(after, "fovea")
+    grid, other, sectors = first.grid, second.grid, first.sectors
+    if grid is None or other is None or sectors is None:
+        poor = after if other is None else before
+        raise InputError(
+            f"{poor.name}: two visits need volumes of parallel B-scans of known pixel size"
+        )
+    fronts = _look(before, after, grid, other)
+    found = register(*fronts, foveas_mm=_list_foveas(first, second))
+    registration = _check_match(before, after, found)
+    moved = registration.return_grid(other)
+    eye = before.scan.laterality or after.scan.laterality
+    pair = _Pair(
+        first=first,
+        second=second,
+        sectors=make_etdrs(grid, sectors.centre_mm, eye),
+        moved=make_etdrs(moved, sectors.centre_mm, eye),
+        repeatability=repeatability or Repeatability(),
+    )
+    return Change(
+        rows=(*pair.list_thickness(), *pair.list_lesions(before, after)),
+        maps=pair.make_maps(),
+        grid=grid,
+        sectors=pair.sectors,
+        fronts=fronts,
+        registration=registration,
+        repeatability=pair.repeatability,
+        notes=tuple(_list_notes(before, after, first, second, registration)),
+    )
+
+
+def _check_eyes(before: Visit, after: Visit) -> None:
+    eyes = before.scan.laterality, after.scan.laterality
+    if None not in eyes and eyes[0] != eyes[1]:
+        raise InputError(
+            f"{before.name} is of the {eyes[0]}, {after.name} of the {eyes[1]}; choose two scans "
+            "of one eye"
+        )
+    patients = before.scan.patient_key, after.scan.patient_key
+    if None not in patients and patients[0] != patients[1]:
+        raise InputError(
+            f"{before.name} and {after.name} are of different patients; choose two scans of one eye"
+        )
+
+
+def _measure(visit: Visit, centre: Centre) -> Measures:
+    if visit.scan.spacing_um[-2] is None:
+        raise InputError(f"{visit.name}: the axial pixel size is unknown; give it for the scan")
+    return measure_labels(
+        visit.labels, visit.classes, visit.scan, centre=centre, is_doubtful=visit.is_doubtful
+    )
+
+
+def _list_foveas(
+    first: Measures, second: Measures
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    one, other = first.fovea, second.fovea
+    if one is None or other is None or one.is_doubtful or other.is_doubtful:
+        return None
+    return one.place_mm, other.place_mm
+
+
+def _look(before: Visit, after: Visit, grid: EnfaceGrid, other: EnfaceGrid) -> tuple[Front, Front]:
+    """Pictures of one kind of both visits."""
+    kinds = {one.scan.metadata.get(FUNDUS_KIND) for one in (before, after)}
+    if len(kinds) == 1 and all(has_fundus(one.scan) for one in (before, after)):
+        return look_at_fundus(before.scan), look_at_fundus(after.scan)
+    return _project(before, grid), _project(after, other)
+
+
+def _project(visit: Visit, grid: EnfaceGrid) -> Front:
+    surfaces = find_surfaces(visit.labels, visit.classes, is_doubtful=visit.is_doubtful)
+    if surfaces is None:
+        raise InputError(
+            f"{visit.name}: the labels have no layers; they are needed to find the vessels where a "
+            "file has no SLO"
+        )
+    lower = surfaces.spans[RETINA][1] if RETINA in surfaces.spans else -1
+    return look_at_projection(visit.scan, surfaces.rows[lower], grid)
+
+
+def _check_match(before: Visit, after: Visit, found: Registration | None) -> Registration:
+    """Refuse a registration that may be wrong."""
+    names = f"{before.name} and {after.name}"
+    if found is None or found.overlap < _LEAST_OVERLAP:
+        raise InputError(
+            f"{names}: too little of the eye is in both scans; choose scans of one field"
+        )
+    lead = found.similarity / max(found.rival, 1e-3)
+    if found.similarity < LEAST_SIMILARITY or lead < _LEAST_LEAD:
+        raise InputError(
+            f"{names}: the vessels do not match (correlation {found.similarity:.2f}, elsewhere "
+            f"{found.rival:.2f}); check that both are of one eye and of good quality"
+        )
+    if abs(found.scale - 1) > _MOST_SCALE:
+        raise InputError(
+            f"{names}: lengths differ by {100 * (found.scale - 1):+.0f} %; check the pixel sizes"
+        )
+    return found
+
+
+def _list_notes(
+    before: Visit, after: Visit, first: Measures, second: Measures, found: Registration
+) -> Iterator[str]:
+    for visit, measures in ((before, first), (after, second)):
+        for note in measures.notes:
+            yield f"{visit.name}: {note}"
+    if _list_foveas(first, second) is None:
+        yield "a fovea is doubtful: the visits are registered on the vessels alone"
+    if abs(found.scale - 1) > 0.02:
+        yield (
+            f"lengths differ by {100 * (found.scale - 1):+.1f} %: a pixel size is wrong, or the "
+            "focus was another one"
+        )
+    if None in (before.scan.laterality, after.scan.laterality):
+        yield "the eye (OD or OS) is not known of both scans"
+    if None in (before.scan.patient_key, after.scan.patient_key):
+        yield "the files do not both say which patient they are of"
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Both visits on the fundus of the first."""
+
+    first: Measures
+    second: Measures
+    sectors: Sectors
+    moved: Sectors
+    repeatability: Repeatability
+
+    def _shared(self) -> Iterator[tuple[str, Map, Map]]:
+        for name, before in self.first.maps.items():
+            if name in self.second.maps:
+                yield name, before, self.second.maps[name]
+
+    def make_maps(self) -> dict[str, Map]:
+        places = self.sectors.grid.places_mm()
+        return {
+            name: interpolate(after, self.moved.grid, places) - before
+            for name, before, after in self._shared()
+        }
+
+    def list_thickness(self) -> Iterator[ChangeRow]:
+        here, there = self.sectors.grid, self.moved.grid
+        for name, before, after in self._shared():
+            # both only where both are known
+            known_here = np.isfinite(interpolate(after, there, here.places_mm()))
+            known_there = np.isfinite(interpolate(before, here, there.places_mm()))
+            one = self.sectors.measure(np.where(known_here, before, np.float32(np.nan)))
+            other = self.moved.measure(np.where(known_there, after, np.float32(np.nan)))
+            least = self.repeatability.find(name)
+            for sector in self.sectors.names:
+                a, b = one[sector], other[sector]
+                valid = min(a.valid, b.valid)
+                yield _make_row(
+                    "mean thickness", name, sector, (a.mean, b.mean), "um", least, valid
+                )
+
+    def list_lesions(self, before: Visit, after: Visit) -> Iterator[ChangeRow]:
+        """Volumes in the sectors, where both visits are annotated."""
+        theirs = {one.name: one.value for one in after.classes.foreground}
+        seen, seen_after = _find_annotated(before), _find_annotated(after)
+        here, there = self.sectors.grid, self.moved.grid
+        seen_here = np.isfinite(interpolate(seen_after, there, here.places_mm()) + seen)
+        seen_there = np.isfinite(interpolate(seen, here, there.places_mm()) + seen_after)
+        for one in before.classes.foreground:
+            if not (is_lesion(one.name) or is_raised(one.name)) or one.name not in theirs:
+                continue
+            ours = _find_volumes(before, one.value, self.sectors, seen_here)
+            others = _find_volumes(after, theirs[one.name], self.moved, seen_there)
+            for sector in self.sectors.names:
+                (a, valid), (b, other) = ours[sector], others[sector]
+                valid = min(valid, other)
+                yield _make_row("volume", one.name, sector, (a, b), "nl", None, valid)
+
+
+def _find_annotated(visit: Visit) -> Map:
+    """1 where an A-scan is annotated, else NaN."""
+    volume = visit.labels.reshape(-1, *visit.labels.shape[-2:])
+    return np.where((volume == IGNORE).any(axis=1), np.nan, 1).astype(np.float32)
+
+
+def _find_volumes(
+    visit: Visit, value: int, sectors: Sectors, is_seen: NDArray[np.bool_]
+) -> dict[str, tuple[float, float]]:
+    """Volume in nl and valid fraction of each sector."""
+    fluid = find_fluid(visit.labels.reshape(-1, *visit.labels.shape[-2:]), [value])
+    fluid = replace(fluid, heights_px=np.where(is_seen, fluid.heights_px, 0))
+    axial_um = visit.scan.spacing_um[-2] or 1.0
+    found = measure_fluid(fluid, sectors.grid, axial_um, sectors)
+    shares = sectors.measure(np.where(is_seen, 1, np.nan).astype(np.float32))
+    return {name: (found[name].volume_nl, shares[name].valid) for name in sectors.names}
+
+
+def _make_row(
+    measure: str,
+    structure: str,
+    sector: str,
+    both: tuple[float | None, float | None],
+    unit: str,
+    least: float | None,
+    valid: float,
+) -> ChangeRow:
+    before, after = both
+    change = None if before is None or after is None else after - before
+    is_change = None if change is None or least is None else abs(change) > least
+    return ChangeRow(
+        measure, structure, sector, before, after, change, unit, least, is_change, valid
+    )
