@@ -61,6 +61,25 @@ def change(
         Where a file cannot be read, the eyes or patients differ, or the vessels do not match.
     UsageError
         Where an argument is something else, or pandas is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> import napari_retseg as rs
+    >>> noise = np.random.default_rng(0).normal(size=(49, 1, 128))
+    >>> shade = 120 + 600 * gaussian_filter(noise, (1, 0, 2.5))
+    >>> pixels = np.repeat(shade.clip(0, 255).astype(np.uint8), 110, axis=1)
+    >>> scan = rs.read_scan(pixels, spacing_um=(120, 4, 47))
+    >>> before = np.zeros(pixels.shape, np.uint8)
+    >>> before[:, 20:80] = 1
+    >>> after = before.copy()
+    >>> after[:, 80:85] = 1
+    >>> pair = (scan, scan)
+    >>> table = rs.change(before, after, scans=pair, classes=["retina"], repeatability_um=4)
+    >>> cst = table[table["sector"] == "C0"].iloc[0]
+    >>> round(float(cst["change"]), 1), bool(cst["is_change"])
+    (20.0, True)
     """
     pandas = import_pandas()
     place = check_centre(centre)

@@ -40,9 +40,9 @@ def _list_facts(change: Change) -> Iterator[tuple[str, str]]:
     for row in change.rows:
         is_cst = row.structure in (RETINA, TO_BRUCH) and row.sector == CENTRE
         if is_cst and row.measure == "mean thickness":
-            yield _say(row), f"CST, {row.structure}"
+            yield f"CST, {row.structure}", _say(row)
         if row.unit == "nl" and row.sector == WHOLE:
-            yield _say(row), f"{row.structure}, volume in the grid"
+            yield f"{row.structure}, volume in the grid", _say(row)
 
 
 def _say(row: ChangeRow) -> str:
