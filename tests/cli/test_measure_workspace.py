@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.cli.label_sources import describe_states
 from napari_retseg.io import read_scan
 from napari_retseg.io.scans import write_tiff_copy
+from napari_retseg.measures.table import describe_states
 from napari_retseg.workspace import Workspace
 from tests.cli.conftest import Run, only_error
 from tests.cli.test_measure import find, read_table

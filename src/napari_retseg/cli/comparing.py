@@ -24,12 +24,12 @@ from napari_retseg.agreement.pairing import Pair, Pairs, find_pairs, find_scan, 
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.export import check_scan
 from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.measuring import format_table
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.io import read_scan
 from napari_retseg.io.atomic import write_text
 from napari_retseg.measures import Centre
+from napari_retseg.measures.table import format_table
 from napari_retseg.models import find_model, read_info
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun, list_first

@@ -21,7 +21,7 @@ from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.measures import Centre
-from napari_retseg.plural import count_noun
+from napari_retseg.measures.table import describe_states
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
 from napari_retseg.workspace.layout import LABELS
@@ -247,16 +247,6 @@ class WorkspaceScan:
             program=__version__,
         )
         return Labelled(path, classes, made, lambda: (scan, values, is_doubtful))
-
-
-def describe_states(states: Sequence[str], n_bscans: int) -> str:
-    """Say who the labels of a scan are from: ``confirmed`` where all B-scans are confirmed."""
-    kinds = ("confirmed", "corrected", "predicted")
-    counts = {kind: states.count(kind) for kind in kinds if kind in states}
-    if list(counts.values()) == [n_bscans]:
-        return next(iter(counts))
-    parts = ", ".join(f"{kind} {count}" for kind, count in counts.items()) or "none"
-    return f"{parts} of {count_noun(n_bscans, 'B-scan')}"
 
 
 def find_workspace(path: Path) -> tuple[Path, str | None] | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from napari_retseg.measures import COLUMNS, Centre, Measurement, measure_labels
 from napari_retseg.measures.cohort import Member, make_cohort
 from napari_retseg.measures.pictures import write_maps
 from napari_retseg.measures.sheet import Origin, make_sheet
-from napari_retseg.plaintext import make_cell
+from napari_retseg.measures.table import format_table
 from napari_retseg.plural import count_noun
 
 TABLE = "measures.csv"
@@ -153,22 +151,6 @@ def _make_rows(stem: str, about: About, numbers: Sequence[Measurement]) -> list[
     first = dict(zip(_ABOUT, (stem, about.eye or ""), strict=True))
     last = dict(zip(_MADE, ((made.model_weights or "")[:12], made.labels_state), strict=True))
     return [{**first, **one.to_row(), **last} for one in numbers]
-
-
-def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Format rows as CSV: numbers with six digits, empty where there is none."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _format(value) for name, value in row.items()})
-    return stream.getvalue()
-
-
-def _format(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(make_cell(value))
 
 
 def _sum_up(numbers: Sequence[Measurement], n_files: int) -> str:

@@ -3,6 +3,7 @@
 from napari_retseg.measures.enface import EnfaceGrid, lay_out
 from napari_retseg.measures.fluid import Fluid, find_fluid, measure_fluid
 from napari_retseg.measures.fovea import Fovea, find_fovea
+from napari_retseg.measures.live import LiveMeasures
 from napari_retseg.measures.projection import project_slab
 from napari_retseg.measures.quantities import COLUMNS, Measurement
 from napari_retseg.measures.results import Centre, Measures, measure_labels
@@ -16,6 +17,7 @@ __all__ = [
     "EnfaceGrid",
     "Fluid",
     "Fovea",
+    "LiveMeasures",
     "Measurement",
     "Measures",
     "Sectors",

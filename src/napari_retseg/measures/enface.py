@@ -95,6 +95,19 @@ class EnfaceGrid:
         x, y = (np.interp(bscan, numbers, one) for one in self.middles_mm.T)
         return float(x + along[0]), float(y + along[1])
 
+    def numbers_of(self, place_mm: tuple[float, float]) -> tuple[float, float]:
+        """Return B-scan and A-scan of a place, between two of them where it is; within the field.
+
+        The inverse of :meth:`place_of`.
+        """
+        heights = self.middles_mm @ self.normal
+        order = np.argsort(heights, kind="stable")
+        bscan = np.interp(np.dot(place_mm, self.normal), heights[order], order.astype(float))
+        middle = [np.interp(bscan, np.arange(len(order)), one) for one in self.middles_mm.T]
+        along = np.subtract(place_mm, middle) @ self.step_mm / self.lateral_mm**2
+        ascan = np.clip(along + (self.width - 1) / 2, 0, self.width - 1)
+        return float(bscan), float(ascan)
+
     def find_ascan(self, place_mm: tuple[float, float]) -> tuple[int, int]:
         """Return B-scan and A-scan nearest to a place."""
         away = np.hypot(*(self.places_mm() - np.reshape(place_mm, (2, 1, 1))))

@@ -168,18 +168,7 @@ def _draw_front(
     axes: Axes, measures: Measures, scan: OctScan, grid: EnfaceGrid, bscan: int
 ) -> None:
     """Draw the fundus image where its pixel size is known, else the en-face projection."""
-    down_um, across_um = scan.metadata.get(FUNDUS_UM, (None, None))
-    is_placed = bool(scan.acquisition.positions_mm) and None not in (down_um, across_um)
-    if scan.fundus is not None and is_placed:
-        image = scan.fundus if scan.fundus.ndim == 2 else scan.fundus[..., :3].mean(axis=-1)
-        height, width = image.shape
-        extent = (0.0, width * across_um / 1000, height * down_um / 1000, 0.0)
-        title = str(scan.metadata.get(FUNDUS_KIND, "en face"))
-    else:
-        everything = np.full((2, *grid.shape), -1.0)
-        everything[1] = scan.spatial_shape[-2]
-        image, extent = spread(project_slab(scan, *everything), grid)
-        title = "en-face projection"
+    image, extent, title = find_front(scan, grid)
     axes.imshow(stretch_grey(image), extent=extent, cmap="gray")
     places = grid.places_mm()
     _limit(axes, grid)
@@ -212,6 +201,28 @@ def _draw_map(axes: Axes, measures: Measures, grid: EnfaceGrid, name: str) -> No
     for sector, text in draw_grid(axes, measures.sectors, font_size=_FONT).items():
         mean = means[sector].mean
         text.set_text("" if mean is None else f"{mean:.0f}")
+
+
+def find_front(
+    scan: OctScan, grid: EnfaceGrid
+) -> tuple[NDArray[Any], tuple[float, float, float, float], str]:
+    """Return the fundus image where its pixel size is known, else the en-face projection.
+
+    Returns
+    -------
+    image, extent, title
+        Of one channel; left, right, bottom and top in mm; what it is.
+    """
+    down_um, across_um = scan.metadata.get(FUNDUS_UM, (None, None))
+    is_placed = bool(scan.acquisition.positions_mm) and None not in (down_um, across_um)
+    if scan.fundus is not None and is_placed:
+        image = scan.fundus if scan.fundus.ndim == 2 else scan.fundus[..., :3].mean(axis=-1)
+        height, width = image.shape
+        size = (0.0, width * across_um / 1000, height * down_um / 1000, 0.0)
+        return image, size, str(scan.metadata.get(FUNDUS_KIND, "en face"))
+    everything = np.full((2, *grid.shape), -1.0)
+    everything[1] = scan.spatial_shape[-2]
+    return *spread(project_slab(scan, *everything), grid), "en-face projection"
 
 
 def _limit(axes: Axes, grid: EnfaceGrid) -> None:

@@ -250,7 +250,7 @@ def draw_grid(
     style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": font_size, "bbox": box}
     return {
         name: axes.text(x + right, y + down, "", **style)
-        for name, (right, down) in _list_middles(sectors, radii)
+        for name, (right, down) in list_middles(sectors, radii)
         if _is_within(limits, x + right, y + down)
     }
 
@@ -259,9 +259,7 @@ def _is_within(limits: tuple[tuple[float, float], tuple[float, float]], x: float
     return all(min(ends) <= one <= max(ends) for ends, one in zip(limits, (x, y), strict=True))
 
 
-def _list_middles(
-    sectors: Sectors, radii: list[float]
-) -> Iterator[tuple[str, tuple[float, float]]]:
+def list_middles(sectors: Sectors, radii: list[float]) -> Iterator[tuple[str, tuple[float, float]]]:
     """Name and middle of the nine sectors, from the centre of the grid; down is positive."""
     yield sectors.names[0], (0.0, 0.0)
     sides = ((0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0))

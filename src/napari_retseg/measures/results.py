@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io.heidelberg_xml import ETDRS
-from napari_retseg.layers.anatomy import is_lesion
-from napari_retseg.measures.bruch import estimate_bruch
 from napari_retseg.measures.enface import EnfaceGrid, lay_out
 from napari_retseg.measures.fluid import find_fluid, find_raised
-from napari_retseg.measures.fovea import Fovea, find_fovea
+from napari_retseg.measures.fovea import Fovea
+from napari_retseg.measures.maps import ELEVATION, list_lesions, locate_fovea, make_maps
 from napari_retseg.measures.notes import note_centre, note_left_out, note_scan
 from napari_retseg.measures.quantities import (
     SCAN,
@@ -28,13 +27,11 @@ from napari_retseg.measures.quantities import (
     list_sectors,
 )
 from napari_retseg.measures.sectors import Place, Sectors, make_etdrs
-from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH, ends_at_rpe, is_raised
+from napari_retseg.measures.spans import RETINA, TO_BRUCH
 from napari_retseg.measures.thickness import Map, Surfaces, find_surfaces
 from napari_retseg.plural import list_first
 from napari_retseg.scan import FUNDUS_UM, Laterality, OctScan
 
-#: How far the RPE lies above an estimated Bruch's membrane.
-ELEVATION = "RPE elevation"
 #: Where the ETDRS grid lies: on the fovea that is found, where the file's own grid lies, or on a
 #: B-scan and A-scan, counted from 0.
 Centre: TypeAlias = Literal["fovea", "file"] | tuple[float, float]
@@ -123,9 +120,7 @@ def measure_labels(
     surfaces = find_surfaces(volume, classes, is_doubtful=is_doubtful)
     if surfaces is not None and rows is not None:
         surfaces = surfaces.replace_rows(rows)
-    lesions = {
-        c.name: [c.value] for c in classes.foreground if is_lesion(c.name) or is_raised(c.name)
-    }
+    lesions = list_lesions(classes)
     if surfaces is None and not lesions:
         names = list_first(list(classes.names[1:]), 8) or "none"
         raise InputError(f"no class is a retinal layer or a lesion (the classes are {names})")
@@ -165,8 +160,8 @@ class _Measuring:
         self._grid = lay_out(scan)
 
     def measure(self, centre: Centre) -> Measures:
-        maps = self._make_maps()
-        fovea = self._find_fovea(maps)
+        maps = {} if self._surfaces is None else make_maps(self._surfaces, self._scan)
+        fovea = None if self._grid is None else locate_fovea(maps, self._grid)
         place = self._find_centre(centre, fovea)
         eye = self._scan.laterality
         sectors = None
@@ -188,38 +183,6 @@ class _Measuring:
             eye=eye,
             notes=tuple(self._list_notes(fovea if centre == "fovea" else None, sectors)),
         )
-
-    def _make_maps(self) -> dict[str, Map]:
-        if self._surfaces is None:
-            return {}
-        scale = np.float32(self._axial_um or 1.0)
-        spans = self._surfaces.spans
-        maps = {name: self._surfaces.thickness_px(span) * scale for name, span in spans.items()}
-        bruch = self._estimate_bruch() if RETINA in maps else None
-        if bruch is not None:
-            maps[TO_BRUCH] = (bruch - self._surfaces.rows[0]) * scale
-        return maps
-
-    def _estimate_bruch(self) -> Map | None:
-        """Rows of Bruch's membrane, where the labels end at the RPE and it is raised."""
-        surfaces, lateral_um = self._surfaces, self._scan.spacing_um[-1]
-        if surfaces is None or self._axial_um is None or lateral_um is None:
-            return None
-        if not ends_at_rpe(surfaces.names) or self._scan.scan_pattern == "circle":
-            return None
-        return estimate_bruch(surfaces.rows[-1], axial_um=self._axial_um, lateral_um=lateral_um)
-
-    def _find_fovea(self, maps: dict[str, Map]) -> Fovea | None:
-        """On the inner retina, which disease changes less than the whole."""
-        if self._grid is None:
-            return None
-        if INNER in maps:
-            return find_fovea(maps[INNER], self._grid, gcc=maps.get("GCC"), retina=maps.get(RETINA))
-        if RETINA not in maps:
-            return None
-        found = find_fovea(maps[RETINA], self._grid)
-        doubt = "only the whole retina is labelled, and disease can change its shape"
-        return Fovea(found.place_mm, (*found.doubts, doubt))
 
     def _find_centre(self, centre: Centre, fovea: Fovea | None) -> Place | None:
         if centre == "fovea":

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.measures.maps import ELEVATION
 from napari_retseg.measures.panels import draw_bscan, draw_fundus, find_central_bscan, list_spans
 from napari_retseg.measures.quantities import SCAN, Measurement
-from napari_retseg.measures.results import ELEVATION, Measures
+from napari_retseg.measures.results import Measures
 from napari_retseg.measures.sectors import CENTRE, FEW, INNER_RING, OUTER_RING, WHOLE
 from napari_retseg.measures.spans import RETINA, TO_BRUCH
 from napari_retseg.page import Cell, Page

@@ -174,6 +174,10 @@ def _shows(title: str) -> Callable[[Keys], bool]:
     return is_so
 
 
+def _sees_map(keys: Keys) -> bool:
+    return bool(keys.dock.measure_panel.view.isVisible())
+
+
 def _scale(keys: Keys) -> Any:
     return tuple(keys.labels.scale[-2:])
 
@@ -245,6 +249,12 @@ VIEWS = (
     Deed("scan", ("F2",), _shows("Scan")),
     Deed("model", ("F3",), _shows("Model")),
     Deed("training", ("F4",), _shows("Training")),
+    Deed("measure", ("F6",), _shows("Measure")),
+    Deed(
+        "go on along the map",
+        ("F6", until(_sees_map), to(lambda k: k.dock.measure_panel.view), "Right"),
+        lambda k: k.bench.measuring.ascan > 0,
+    ),
     Deed("back to the B-scan", ("F4", "Escape"), lambda k: k.canvas.hasFocus()),
     Deed("the next B-scan", ("Right",), lambda k: k.state.bscan == 2),
     Deed("the B-scan before", ("Left",), lambda k: k.state.bscan == 0),

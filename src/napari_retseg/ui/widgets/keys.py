@@ -28,6 +28,7 @@ KEYS = {
     "tab model": "F3",
     "tab training": "F4",
     "strip": "F5",
+    "tab measure": "F6",
 }
 #: Of napari's own tools.
 TOOL_KEYS = {"erase": "1", "paint": "2", "polygon": "3", "fill": "4", "pan_zoom": "6"}
@@ -69,6 +70,7 @@ MEANINGS = {
     "tab model": "choose a model and segment",
     "tab training": "train, and read the verdict",
     "strip": "go to the strip of B-scans",
+    "tab measure": "thickness, ETDRS sectors, fluid",
 }
 #: The same of the boundaries, once they are shown.
 CURVE_KEYS = {
@@ -105,6 +107,11 @@ POINTER_KEYS = (
     ("arrows", "move it; with Ctrl further"),
     ("Space", "the button of the mouse: hold it to drag"),
     ("PgUp, PgDown", "the wheel of the mouse"),
+)
+#: What mouse and keys do on the map of the tab "Measure".
+MAP_HAND = (
+    ("click, arrows", "go to another B-scan and A-scan"),
+    ("Shift+click, Enter", "lay the ETDRS grid there"),
 )
 #: Keys that pick the classes, in their order. With Alt down, napari resizes the brush.
 CLASS_KEYS = tuple(f"Ctrl+{digit}" for digit in range(1, 10))

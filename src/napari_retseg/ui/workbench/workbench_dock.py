@@ -26,6 +26,7 @@ from napari_retseg.ui.widgets.pieces import (
     start_timer,
 )
 from napari_retseg.ui.widgets.theme import color_text, read_look
+from napari_retseg.ui.workbench.ascan_view import AscanView
 from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import name_heldout
 from napari_retseg.ui.workbench.curve_view import CurveView
@@ -36,6 +37,7 @@ from napari_retseg.ui.workbench.dropping import list_files
 from napari_retseg.ui.workbench.focus import FocusKeeper
 from napari_retseg.ui.workbench.key_pointer import KeyPointer
 from napari_retseg.ui.workbench.panels.bench_tabs import BenchTabs
+from napari_retseg.ui.workbench.panels.measure_panel import MeasurePanel
 from napari_retseg.ui.workbench.panels.model_panel import ModelPanel
 from napari_retseg.ui.workbench.panels.review_panel import ReviewPanel
 from napari_retseg.ui.workbench.panels.scan_panel import ScanPanel
@@ -53,6 +55,7 @@ _REFRESH_MS = 100
 #: As wide as the panels need, so that the canvas has the rest.
 _WIDTH, _HEIGHT = 310, 300
 CORRECT, SCAN, MODEL, TRAINING = "Correct", "Scan", "Model", "Training"
+MEASURE = "Measure"
 
 
 class WorkbenchDock(QWidget):
@@ -83,6 +86,7 @@ class WorkbenchDock(QWidget):
         self._unbind = self._bind_keys()
         self.curve_view = CurveView(self, self.viewer, self.bench)
         self.pocket_view = PocketView(self, self.viewer, self.bench)
+        self.ascan_view = AscanView(self, self.viewer, self.bench)
         self.closing = Closing(self, self.bench, self.viewer, end=self._end)
         self.focus = FocusKeeper(self)
         self._show_notice()
@@ -93,6 +97,7 @@ class WorkbenchDock(QWidget):
         self.scan_panel = ScanPanel(state)
         self.model_panel = ModelPanel(state)
         self.review_panel = ReviewPanel(state)
+        self.measure_panel = MeasurePanel(self.bench.measuring, state)
         self.retrain_panel = RetrainPanel(state)
         self.progress_panel = ProgressPanel(state)
         self.keys_button = make_button("Keys…", "Show the keyboard shortcuts")
@@ -111,6 +116,8 @@ class WorkbenchDock(QWidget):
         self.tabs.add(SCAN, self.scan_panel, key=KEYS["tab scan"])
         self.tabs.add(MODEL, self.model_panel, key=KEYS["tab model"])
         progress = self.progress_panel
+        measure = self.measure_panel
+        self.tabs.add(MEASURE, measure, key=KEYS["tab measure"], grows=measure)
         training = (progress, self.retrain_panel)
         self.tabs.add(TRAINING, *training, key=KEYS["tab training"], grows=progress)
         self.tabs.show_tab(SCAN)
@@ -127,6 +134,8 @@ class WorkbenchDock(QWidget):
         scan.classes_button.clicked.connect(self._ask_for_classes)
         retrain.form.changed.connect(self._on_form_changed)
         retrain.command_button.clicked.connect(self._copy_command)
+        self.tabs.currentChanged.connect(self._on_tab)
+        self.measure_panel.copied.connect(self._copy_measures)
         self.progress_panel.new_button.clicked.connect(partial(self.tabs.show_tab, MODEL))
         self.review_panel.layers_button.clicked.connect(self._toggle_layers)
         self.save_button.clicked.connect(self._save)
@@ -169,6 +178,7 @@ class WorkbenchDock(QWidget):
                 "tab scan": partial(self._go_to_tab, SCAN),
                 "tab model": partial(self._go_to_tab, MODEL),
                 "tab training": partial(self._go_to_tab, TRAINING),
+                "tab measure": partial(self._go_to_tab, MEASURE),
                 "strip": self._go_to_strip,
             },
             correcting.pick_class,
@@ -208,6 +218,10 @@ class WorkbenchDock(QWidget):
             return  # it can be entered here
         is_begun = bool(opened.loaded.predicted or self.bench.correcting.states)
         self.tabs.show_tab(CORRECT if is_begun else MODEL)
+
+    def _on_tab(self, _number: int) -> None:
+        """Measure while somebody looks."""
+        self.bench.measuring.watch(self.tabs.title == MEASURE)
 
     def _on_work(self, work: object) -> None:
         opened = self.bench.session.opened
@@ -316,10 +330,16 @@ class WorkbenchDock(QWidget):
         self.bench.training.write_command(self._copy)
 
     def _copy(self, command: str) -> None:
+        self._put_on_clipboard(command, "Command copied to the clipboard.")
+
+    def _copy_measures(self, table: str) -> None:
+        self._put_on_clipboard(table, "Table copied to the clipboard.")
+
+    def _put_on_clipboard(self, text: str, said: str) -> None:
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText(command)
-            self.bench.session.notify("Command copied to the clipboard.")
+            clipboard.setText(text)
+            self.bench.session.notify(said)
 
     # Beginning and end.
 
@@ -343,6 +363,7 @@ class WorkbenchDock(QWidget):
         self._unbind()
         self.curve_view.close()
         self.pocket_view.close()
+        self.ascan_view.close()
         self.key_pointer.close()
         if self.surroundings is not None:
             self.surroundings.end()

@@ -22,6 +22,7 @@ from napari_retseg.ui.workbench.control.costing import Costing
 from napari_retseg.ui.workbench.control.curve_editing import CurveEditing
 from napari_retseg.ui.workbench.control.curve_mouse import CurveMouse
 from napari_retseg.ui.workbench.control.from_device import FromDevice
+from napari_retseg.ui.workbench.control.measuring import Measuring
 from napari_retseg.ui.workbench.control.navigation import Navigation
 from napari_retseg.ui.workbench.control.pocket_clicking import PocketClicking
 from napari_retseg.ui.workbench.control.pocket_mouse import PocketMouse
@@ -98,6 +99,7 @@ class Workbench:
         self.from_device = FromDevice(self.session, self.correcting)
         self.propagating = Propagating(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
+        self.measuring = Measuring(self.session, lambda: self.correcting.states)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
         self.tools = Tools(self.session)
@@ -230,6 +232,7 @@ class Workbench:
         self.curves.close()
         self.pocket_mouse.close()
         self.pockets.close()
+        self.measuring.close()
         self.navigation.close()
         self.scan_import.close()
         self.propagating.close()

@@ -62,6 +62,8 @@ class Session:
 
     #: This program has changed labels or prediction of these B-scans of the open scan.
     changed = Signal(tuple)
+    #: Labels of this B-scan of the open scan have changed by a stroke.
+    painted = Signal(int)
     #: What the disk holds of labels or predictions has changed, and nothing waits to be written.
     written = Signal()
     #: The user has changed labels: a stroke, an acceptance, a step back.

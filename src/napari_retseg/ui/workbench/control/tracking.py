@@ -218,6 +218,7 @@ class Tracking:
             self._session.changed.emit((bscan,))
         self._note_erased(bscan, changes, opened)
         self._end_change(opened, bscan)
+        self._session.painted.emit(bscan)
 
     def _begin_stroke(self, bscan: int) -> Step:
         """Keep what a B-scan was before it is painted on; return the stroke that goes on."""

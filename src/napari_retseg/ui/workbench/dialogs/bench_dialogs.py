@@ -22,6 +22,7 @@ from napari_retseg.ui.widgets.keys import (
     CURVE_MEANINGS,
     CURVE_MOUSE,
     KEYS,
+    MAP_HAND,
     MEANINGS,
     POCKET_HAND,
     POINTER_KEYS,
@@ -75,6 +76,7 @@ class BenchDialogs:
             "Tools": tools,
             "Pockets of fluid": POCKET_HAND,
             "Boundaries": [*curves, *CURVE_MOUSE],
+            f"Map ({KEYS['tab measure']})": MAP_HAND,
             f"Pointer by keys ({KEYS['pointer']})": POINTER_KEYS,
         }
         self._show(KeysCard(groups, parent=self._dock))
