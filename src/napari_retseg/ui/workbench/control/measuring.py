@@ -83,6 +83,7 @@ class Measuring:
         self.centre_mm: Place | None = None
         self._span = ""
         self.is_watched = False
+        self._is_closed = False
         self._opened: OpenScan | None = None
         self.live: LiveMeasures | None = None
         self._front: Front | None = None
@@ -92,13 +93,13 @@ class Measuring:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-measures")
         session.shown.connect(self._on_shown)
         session.changed.connect(self._on_changed)
-        session.painted.connect(lambda bscan: self._on_changed((bscan,)))
+        session.painted.connect(self._on_painted)
 
     # What is looked at.
 
     def watch(self, is_watched: bool) -> None:
         """Measure from now on, or no longer: nobody looks."""
-        self.is_watched = is_watched
+        self.is_watched = is_watched and not self._is_closed
         self._follow()
         if self.live is not None and is_watched:
             self._ask(())
@@ -214,6 +215,11 @@ class Measuring:
 
     def close(self) -> None:
         """Measure nothing any more."""
+        self._is_closed, self.is_watched = True, False
+        session = self._session
+        session.shown.disconnect(self._on_shown)
+        session.changed.disconnect(self._on_changed)
+        session.painted.disconnect(self._on_painted)
         with self._lock:
             self._waiting.clear()
             self._is_asked = False
@@ -227,6 +233,9 @@ class Measuring:
     def _on_shown(self) -> None:
         self.live = None
         self._follow()
+
+    def _on_painted(self, bscan: int) -> None:
+        self._on_changed((bscan,))
 
     def _on_changed(self, bscans: Iterable[int]) -> None:
         if self.live is not None:
