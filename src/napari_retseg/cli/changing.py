@@ -7,13 +7,14 @@ from typing import Any
 
 from napari_retseg import __version__
 from napari_retseg.cli.label_sources import find_sources
-from napari_retseg.cli.measuring import REPORT, format_table
+from napari_retseg.cli.measuring import REPORT
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.errors import UsageError
 from napari_retseg.io.atomic import write_text
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.measures import Centre
+from napari_retseg.measures.table import format_table
 from napari_retseg.plaintext import make_visible
 from napari_retseg.scoretable import align
 from napari_retseg.visits import COLUMNS, Change, Visit
