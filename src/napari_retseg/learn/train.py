@@ -223,8 +223,8 @@ def _keep_start(setup: Setup, state: TrainingState, batches: Batches) -> Iterato
     if can_keep_start(setup):
         state.share_of_start = share
         yield Message(
-            f"initial-weight fraction (WiSE-FT): the new model has {1 - share:.0%} trained and "
-            f"{share:.0%} starting weights"
+            f"the new model keeps {share:.0%} of the starting weights, so that it forgets less "
+            "(initial-weight fraction)"
         )
     elif setup.config.keep_start != "auto":
         yield Message(

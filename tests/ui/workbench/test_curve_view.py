@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QColor, QWheelEvent
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QColor, QEnterEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_retseg.ui.camera import camera_of
@@ -194,3 +194,15 @@ def test_keys_lift_take_away_and_bring_back(clicker: Clicker, hand: Hand) -> Non
     assert not (clicker.viewer.layers["labels"].data[2, :, 40] == 2).any()
     keys(hand.canvas, Qt.Key.Key_B, SHIFT)
     assert (clicker.viewer.layers["labels"].data[2, :, 40] == 2).any()
+
+
+def test_nothing_is_said_of_a_boundary_when_the_mouse_has_left(
+    clicker: Clicker, hand: Hand
+) -> None:
+    curves = clicker.dock.bench.curves
+    place = QPointF(hand.at(40, 17.5))
+    QApplication.sendEvent(hand.canvas, QEnterEvent(place, place, place))
+    hand.move(40, 17.5)
+    assert curves.is_near
+    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Leave))
+    assert not curves.is_near

@@ -60,6 +60,7 @@ class CurveMouse:
         viewer.mouse_drag_callbacks.append(self._on_drag)
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_wheel_callbacks.append(self._on_wheel)
+        viewer.events.mouse_over_canvas.connect(self._on_over)
         # two quick drags are no wish to zoom
         self._double_clicks = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks.clear()
@@ -75,6 +76,7 @@ class CurveMouse:
         viewer.mouse_drag_callbacks.remove(self._on_drag)
         viewer.mouse_move_callbacks.remove(self._on_move)
         viewer.mouse_wheel_callbacks.remove(self._on_wheel)
+        viewer.events.mouse_over_canvas.disconnect(self._on_over)
         viewer.mouse_double_click_callbacks.extend(self._double_clicks)
         if layer.mode == "pan_zoom":
             layer.mode = self._mode
@@ -107,6 +109,11 @@ class CurveMouse:
             self._editing.leave()
         elif not self._editing.is_held:
             self._editing.point(*place, self._measure_reach())
+
+    def _on_over(self, _event: Any = None) -> None:
+        """Nothing is near a pointer that has left the canvas."""
+        if not self._viewer.mouse_over_canvas and not self._editing.is_held:
+            self._editing.leave()
 
     def _on_drag(self, _viewer: Any, event: Any) -> Iterator[None]:
         place = self._find_place(event)
