@@ -210,6 +210,7 @@ class ThicknessView(QWidget):
                 continue
             box = metrics.boundingRect(text).adjusted(-2, 0, 2, 0)
             box.moveCenter(at)
+            box = keep_inside(box, self.frame())
             painter.fillRect(box, _PLATE)
             painter.setPen(QColor("black"))
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
@@ -231,6 +232,13 @@ class ThicknessView(QWidget):
             (f"{greatest:.0f}", Qt.AlignmentFlag.AlignRight),
         ):
             painter.drawText(below, side | Qt.AlignmentFlag.AlignVCenter, value)
+
+
+def keep_inside(box: QRectF, frame: QRectF) -> QRectF:
+    """Move a box by as little as brings all of it into a frame."""
+    left = min(max(box.left(), frame.left()), max(frame.right() - box.width(), frame.left()))
+    top = min(max(box.top(), frame.top()), max(frame.bottom() - box.height(), frame.top()))
+    return QRectF(left, top, box.width(), box.height())
 
 
 def _to_pixmap(image: NDArray[np.uint8]) -> QPixmap:
