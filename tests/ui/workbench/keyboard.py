@@ -110,9 +110,15 @@ class Keys:
             QApplication.processEvents()
         main = self.dock.window()
         assert main is not None
-        main.activateWindow()
-        self.canvas.setFocus()
-        self.wait(self.canvas.hasFocus)
+
+        def is_focused() -> bool:
+            """Ask again: the window of another test on this screen may have come to the front."""
+            if not self.canvas.hasFocus():
+                main.activateWindow()
+                self.canvas.setFocus()
+            return bool(self.canvas.hasFocus())
+
+        self.wait(is_focused)
         if self.dock.key_pointer.sheet is not None:
             self.press("Shift+M")
         if self.state.shows_curves:
