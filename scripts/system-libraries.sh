@@ -7,7 +7,8 @@ python=${1:-python3}
 command -v dpkg-query > /dev/null && command -v apt-get > /dev/null || exit 0
 
 wanted="libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libxcb-cursor0 libxcb-icccm4
-libxcb-keysyms1 libxcb-shape0 libxcb-image0 libxcb-render-util0 libxcb-xinerama0 xvfb xauth dicom3tools"
+libxcb-keysyms1 libxcb-shape0 libxcb-image0 libxcb-render-util0 libxcb-xinerama0 xvfb xauth dicom3tools
+chromium"
 if ! "$python" -c 'import ensurepip' 2> /dev/null; then
     wanted="$wanted $(basename "$python")-venv"
 fi

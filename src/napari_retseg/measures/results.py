@@ -123,7 +123,10 @@ def measure_labels(
     lesions = list_lesions(classes)
     if surfaces is None and not lesions:
         names = list_first(list(classes.names[1:]), 8) or "none"
-        raise InputError(f"no class is a retinal layer or a lesion (the classes are {names})")
+        raise InputError(
+            f"no class is a retinal layer or a lesion (the classes are {names}); say what they are "
+            "with --model MODEL, or in Python with classes="
+        )
     return _Measuring(volume, scan, surfaces, lesions).measure(centre)
 
 
