@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_retseg.agreement.bland_altman import Interval
 from napari_retseg.agreement.cohort import Agreement
 from napari_retseg.io.atomic import write_bytes
+from napari_retseg.page.figures import begin_figure, to_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,11 +36,7 @@ def draw_bland_altman(agreement: Agreement) -> Figure:
     matplotlib.figure.Figure
         It belongs to no window.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.5, 4.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = begin_figure(6.5, 4.5, dpi=120, layout="constrained")
     axes = figure.add_subplot()
     pairs = list(zip(agreement.first, agreement.second, strict=True))
     axes.scatter(
@@ -74,9 +70,7 @@ def write_figures(agreements: Iterable[Agreement], folder: Path) -> list[Path]:
         names = {path.name.casefold() for path in written}
         same = (f"{stem}{again}.png" for again in ("", *(f"_{k}" for k in range(2, 999))))
         path = folder / next(name for name in same if name.casefold() not in names)
-        stream = io.BytesIO()
-        draw_bland_altman(one).savefig(stream, format="png")
-        write_bytes(path, stream.getvalue())
+        write_bytes(path, to_png(draw_bland_altman(one)))
         written.append(path)
     return written
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from napari_retseg.measures.sheet import (
     name_main,
 )
 from napari_retseg.page import Cell, Page
+from napari_retseg.page.figures import begin_figure, to_png
 from napari_retseg.plural import count_noun
 
 #: Modified z-scores above it are outliers (Iglewicz and Hoaglin, How to detect and handle
@@ -196,13 +196,9 @@ def _list_reasons(place: int, one: Member, columns: Sequence[_Column]) -> Iterat
 
 def _draw(columns: Sequence[_Column]) -> bytes:
     """Draw the numbers of all scans side by side, as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     across = min(_COLUMNS, len(columns))
     down = -(-len(columns) // across)
-    figure = Figure(figsize=(2.4 * across, 2.6 * down), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = begin_figure(2.4 * across, 2.6 * down, dpi=_DPI, layout="constrained")
     for axes, column in zip(
         figure.subplots(down, across, squeeze=False).flat, columns, strict=False
     ):
@@ -219,6 +215,4 @@ def _draw(columns: Sequence[_Column]) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
     for axes in figure.axes[len(columns) :]:
         axes.set_visible(False)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+    return to_png(figure)

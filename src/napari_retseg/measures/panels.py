@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from napari_retseg.measures.results import Measures
 from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH, is_raised
 from napari_retseg.measures.thickness import find_surfaces
 from napari_retseg.overlay import draw_overlay, stretch_grey
+from napari_retseg.page.figures import begin_figure, to_png
 from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, OctScan
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def draw_bscan(
     plane = labels.reshape(-1, *labels.shape[-2:])[bscan]
     lesions = [c.value for c in classes.foreground if is_lesion(c.name) or is_raised(c.name)]
     shown = np.where(np.isin(plane, lesions), plane, 0).astype(np.uint8)
-    figure = _begin(1.5)
+    figure = begin_figure(_WIDTH_INCH, 1.5, dpi=_DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(draw_overlay(scan.read_bscan(bscan), shown, classes), aspect="auto")
     depth, width = plane.shape
@@ -81,7 +81,7 @@ def draw_bscan(
     axes.set(xlim=(-0.5, width - 0.5), ylim=(bottom - 0.5, top - 0.5))
     axes.axis("off")
     _draw_bars(axes, scan, (top, bottom), width)
-    return _finish(figure)
+    return to_png(figure)
 
 
 def _find_bruch(
@@ -125,12 +125,12 @@ def draw_fundus(measures: Measures, scan: OctScan, bscan: int) -> bytes | None:
         return None
     rows = 2 if len(names) > 2 else 1
     row_inch = min(_PANEL_INCH * _find_aspect(measures.grid), _TALLEST_INCH) + _TITLE_INCH
-    figure = _begin(rows * row_inch)
+    figure = begin_figure(_WIDTH_INCH, rows * row_inch, dpi=_DPI)
     places = [_place(figure, k, rows, row_inch) for k in range(len(names) + 1)]
     _draw_front(places[0], measures, scan, measures.grid, bscan)
     for axes, name in zip(places[1:], names, strict=True):
         _draw_map(axes, measures, measures.grid, name)
-    return _finish(figure)
+    return to_png(figure)
 
 
 def choose_maps(measures: Measures) -> list[str]:
@@ -229,18 +229,3 @@ def _limit(axes: Axes, grid: EnfaceGrid) -> None:
     """Show the scanned field."""
     x, y = grid.places_mm()
     axes.set(xlim=(x.min(), x.max()), ylim=(y.max(), y.min()), xticks=[], yticks=[])
-
-
-def _begin(height_inch: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH_INCH, height_inch), dpi=_DPI)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _finish(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", pil_kwargs={"compress_level": 3})
-    return stream.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from napari_retseg.measures.enface import SPARSE_UM, EnfaceGrid
 from napari_retseg.measures.results import Measures
 from napari_retseg.measures.sectors import Sectors
 from napari_retseg.measures.thickness import Map
+from napari_retseg.page.figures import begin_figure, to_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,12 +92,8 @@ class _Drawing:
     """A figure that shows one map of a scan after the other: its axes cost most of the time."""
 
     def __init__(self, measures: Measures) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         self._measures = measures
-        self._figure = Figure(figsize=(7, 6), dpi=120)
-        FigureCanvasAgg(self._figure)
+        self._figure = begin_figure(7, 6, dpi=120)
         # a layout that is found by trial takes as long as the rest
         self._axes = self._figure.add_axes((0.1, 0.09, 0.7, 0.8))
         self._axes.set_facecolor(_UNMEASURED)
@@ -120,9 +116,7 @@ class _Drawing:
         for sector, text in self._texts.items():
             mean = means[sector].mean
             text.set_text("" if mean is None else f"{sector}\n{mean:.0f}")
-        stream = io.BytesIO()
-        self._figure.savefig(stream, format="png", pil_kwargs={"compress_level": 3})
-        return stream.getvalue()
+        return to_png(self._figure)
 
     def _begin(
         self, image: NDArray[np.float32], extent: tuple[float, float, float, float] | None

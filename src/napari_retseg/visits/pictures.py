@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +20,12 @@ from napari_retseg.measures.pictures import (
 )
 from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH
 from napari_retseg.overlay import stretch_grey
+from napari_retseg.page.figures import begin_figure, to_png
 from napari_retseg.visits.change import Change
 from napari_retseg.visits.front import STEP_MM, Front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: Red where it is thicker, blue where it is thinner.
 _COLOURS = "RdBu_r"
@@ -34,6 +33,7 @@ _COLOURS = "RdBu_r"
 _LEAST_UM = 20.0
 _FIRST = (RETINA, TO_BRUCH, INNER, "GCC", "outer retina")
 _LINE = "#ffd400"
+_DPI = 150
 
 
 def write_changes(change: Change, folder: Path) -> list[Path]:
@@ -51,12 +51,12 @@ def write_changes(change: Change, folder: Path) -> list[Path]:
         again = f"_{stems.count(stems[-1])}" if stems[-1] in stems[:-1] else ""
         path = folder / f"change_{name_file(name)}{again}.tif"
         write_tiff(path, values, change.grid)
-        figure = _begin((7, 6))
+        figure = begin_figure(7, 6, dpi=_DPI)
         axes = figure.add_axes((0.1, 0.09, 0.7, 0.8))
         _draw_change(axes, change, name, font_size=8)
         axes.set(xlabel="mm", ylabel="mm")
         picture = path.with_suffix(".png")
-        write_bytes(picture, _finish(figure))
+        write_bytes(picture, to_png(figure))
         written += [path, picture]
     return written
 
@@ -65,7 +65,7 @@ def draw_visits(change: Change) -> bytes:
     """Draw the fundus of both visits, registered, and what changed, as PNG."""
     names = [name for name in _FIRST if name in change.maps][:4] or list(change.maps)[:4]
     rows = 1 if len(names) < 2 else 2
-    figure = _begin((7.5, 2.45 * rows))
+    figure = begin_figure(7.5, 2.45 * rows, dpi=_DPI)
     axes: Any = figure.subplots(rows, 3, squeeze=False).ravel()
     before, after = change.fronts
     _draw_front(axes[0], change, before.picture, before, f"before: {before.kind}")
@@ -76,7 +76,7 @@ def draw_visits(change: Change) -> bytes:
     for place in axes[2 + len(names) :]:
         place.axis("off")
     figure.subplots_adjust(left=0.005, right=0.95, bottom=0.01, top=0.92, wspace=0.22, hspace=0.16)
-    return _finish(figure)
+    return to_png(figure)
 
 
 def _lay_over(change: Change) -> NDArray[np.float64]:
@@ -129,18 +129,3 @@ def _draw_change(axes: Axes, change: Change, name: str, *, font_size: float) -> 
     }
     for sector, text in draw_grid(axes, change.sectors, font_size=font_size).items():
         text.set_text(rows[sector].format_change(0))
-
-
-def _begin(size: tuple[float, float]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, dpi=150)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _finish(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", pil_kwargs={"compress_level": 3})
-    return stream.getvalue()
