@@ -70,3 +70,14 @@ def test_one_scan_for_two_visits(run: Run, visits: Path, tmp_path: Path) -> None
     result = run("change", path, path, "--scan", visits / "may.tif", "--output", tmp_path)
     assert result.exit_code == 2
     assert "give it twice" in only_error(result)
+
+
+def test_labels_without_names_are_named_with_what_to_do(
+    run: Run, visits: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "may.tif"
+    labels.write_bytes((visits / "labels" / "may.tif").read_bytes())
+    scan = visits / "may.tif"
+    done = run("change", labels, labels, "--scan", scan, "--scan", scan, "--output", tmp_path / "o")
+    assert f"{labels}: no class is a retinal layer" in only_error(done)
+    assert "--model MODEL" in only_error(done)

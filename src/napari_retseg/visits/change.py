@@ -210,9 +210,12 @@ def _check_eyes(before: Visit, after: Visit) -> None:
 def _measure(visit: Visit, centre: Centre) -> Measures:
     if visit.scan.spacing_um[-2] is None:
         raise InputError(f"{visit.name}: the axial pixel size is unknown; give it for the scan")
-    return measure_labels(
-        visit.labels, visit.classes, visit.scan, centre=centre, is_doubtful=visit.is_doubtful
-    )
+    try:
+        return measure_labels(
+            visit.labels, visit.classes, visit.scan, centre=centre, is_doubtful=visit.is_doubtful
+        )
+    except InputError as error:
+        raise InputError(f"{visit.name}: {error}") from error
 
 
 def _list_foveas(
