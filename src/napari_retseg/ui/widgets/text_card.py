@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import combinations, pairwise
 from typing import Any
 
 from qtpy.QtCore import Qt, QUrl
@@ -16,8 +17,8 @@ from napari_retseg.ui.widgets.theme import MARGIN
 
 #: Titles of groups, each with pairs of a key and what it does.
 KeyGroups = Mapping[str, Sequence[tuple[str, str]]]
-#: Lines of keys and titles that fit into one column.
-_HIGHEST = 20
+#: Lines of keys and titles that fit into one column, the width of one, and how many a screen has.
+_HIGHEST, _COLUMN, _MOST_COLUMNS = 20, 440, 3
 
 
 class CardView(QTextBrowser):
@@ -76,7 +77,7 @@ class KeysCard(TextCard):
         super().__init__("Keys", parent)
         columns = split_groups(groups)
         self.view.setHtml(lay_out_keys(columns))
-        self.resize(440 * len(columns), 420)
+        self.resize(_COLUMN * len(columns), 420)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """Be as high as the keys."""
@@ -88,14 +89,21 @@ class KeysCard(TextCard):
 
 
 def split_groups(groups: KeyGroups) -> list[KeyGroups]:
-    """Split groups that are too high for a small screen into two columns of about one height."""
-    heights = [len(keys) + 1 for keys in groups.values()]
-    if sum(heights) <= _HIGHEST:
-        return [groups]
-    ends = range(1, len(groups))
-    end = min(ends, key=lambda k: max(sum(heights[:k]), sum(heights[k:])), default=1)
+    """Split groups that are too high for a small screen into as few columns as are not, or three.
+
+    The columns keep the order of the groups, and the highest is as low as it can be.
+    """
     items = list(groups.items())
-    return [dict(part) for part in (items[:end], items[end:]) if part]
+    heights = [len(keys) + 1 for _, keys in items]
+    best: list[KeyGroups] = [groups]
+    for n_columns in range(1, min(_MOST_COLUMNS, len(items)) + 1):
+        cuts = combinations(range(1, len(items)), n_columns - 1)
+        splits = [list(pairwise((0, *inner, len(items)))) for inner in cuts]
+        split = min(splits, key=lambda parts: max(sum(heights[a:b]) for a, b in parts))
+        best = [dict(items[a:b]) for a, b in split]
+        if max(sum(heights[a:b]) for a, b in split) <= _HIGHEST:
+            break
+    return best
 
 
 def lay_out_keys(columns: Sequence[KeyGroups]) -> str:
