@@ -14,8 +14,7 @@ import os
 import tempfile
 from pathlib import Path
 
-import napari
-from driving import pause, press, run, wait_until
+from driving import open_scan, open_workbench, pause, press, run, wait_until
 from qtpy.QtCore import QPointF
 
 from napari_retseg.samples import sample_folder
@@ -35,13 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         os.environ["NAPARI_RETSEG_STATE"] = str(Path(name) / "state")
-        viewer = napari.Viewer(show=False)
-        viewer.theme = options.theme
-        window = viewer.window._qt_window
-        window.setGeometry(0, 0, 1366, 768)
-        window.show()
-        _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
-        assert isinstance(dock, WorkbenchDock)
+        viewer, dock = open_workbench(options.theme)
         _segment(dock, Path(name) / "work")
         _drag(dock, options.output)
         viewer.close()
@@ -50,12 +43,7 @@ def main() -> None:
 def _segment(dock: WorkbenchDock, folder: Path) -> None:
     """Open the sample volume in a new workspace, and segment the B-scan in view."""
     bench, state = dock.bench, dock.bench.state
-    bench.create(folder)
-    wait_until(lambda: state.folder is not None)
-    bench.scan_import.add_files([sample_folder() / "volumes" / "device-a.tif"])
-    wait_until(lambda: state.n_bscans > 0)
-    pause(1.0)
-    bench.predicting.choose_by_name("starter")
+    open_scan(dock, sample_folder() / "volumes" / "device-a.tif", folder)
     bench.predicting.segment_bscan()
     wait_until(lambda: state.work is None and bool(state.notice.text))
     pause(1.0)

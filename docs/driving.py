@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import napari
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QComboBox, QScrollArea, QWidget
+
+from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -221,3 +224,26 @@ def _choose_colours(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def _click_at(place: tuple[int, int]) -> tuple[str, ...]:
     return "mousemove", str(place[0]), str(place[1]), "click", "1"
+
+
+def open_workbench(theme: str) -> tuple[napari.Viewer, WorkbenchDock]:
+    """Open a viewer of 1366 x 768 pixels with the workbench."""
+    viewer = napari.Viewer(show=False)
+    viewer.theme = theme
+    window = viewer.window._qt_window
+    window.setGeometry(0, 0, 1366, 768)
+    window.show()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
+    assert isinstance(dock, WorkbenchDock)
+    return viewer, dock
+
+
+def open_scan(dock: WorkbenchDock, scan: Path, folder: Path) -> None:
+    """Add a scan to a new workspace, and choose the starter."""
+    bench, state = dock.bench, dock.bench.state
+    bench.create(folder)
+    wait_until(lambda: state.folder is not None)
+    bench.scan_import.add_files([scan])
+    wait_until(lambda: state.n_bscans > 0)
+    pause(1.0)
+    bench.predicting.choose_by_name("starter")

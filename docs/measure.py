@@ -14,8 +14,7 @@ import os
 import tempfile
 from pathlib import Path
 
-import napari
-from driving import pause, press, take_picture, wait_until
+from driving import open_scan, open_workbench, pause, press, take_picture, wait_until
 
 from napari_retseg.samples import sample_folder
 from napari_retseg.ui.workbench.focus import find_canvas
@@ -33,13 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         os.environ["NAPARI_RETSEG_STATE"] = str(Path(name) / "state")
-        viewer = napari.Viewer(show=False)
-        viewer.theme = options.theme
-        window = viewer.window._qt_window
-        window.setGeometry(0, 0, 1366, 768)
-        window.show()
-        _, dock = viewer.window.add_plugin_dock_widget("napari-retseg", "Retseg workbench")
-        assert isinstance(dock, WorkbenchDock)
+        viewer, dock = open_workbench(options.theme)
         scan = options.scan or sample_folder() / "volumes" / "device-a.tif"
         _measure(dock, scan, Path(name) / "work")
         take_picture(options.output)
@@ -49,12 +42,7 @@ def main() -> None:
 def _measure(dock: WorkbenchDock, scan: Path, folder: Path) -> None:
     """Segment a scan in a new workspace, and show its numbers."""
     bench, state = dock.bench, dock.bench.state
-    bench.create(folder)
-    wait_until(lambda: state.folder is not None)
-    bench.scan_import.add_files([scan])
-    wait_until(lambda: state.n_bscans > 0)
-    pause(1.0)
-    bench.predicting.choose_by_name("starter")
+    open_scan(dock, scan, folder)
     bench.predicting.segment_volume()
     wait_until(lambda: state.work is None and bool(state.notice.text))
     canvas = find_canvas(dock)
