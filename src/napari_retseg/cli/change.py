@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_retseg.cli.measure import parse_centre
-from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.options import ClassNamesOption, JsonOption
 from napari_retseg.errors import UsageError
 
 
@@ -28,9 +28,7 @@ def change(
             "workspaces need none."
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
-    ] = None,
+    model: ClassNamesOption = None,
     centre: Annotated[
         str,
         typer.Option(

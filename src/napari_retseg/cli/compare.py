@@ -9,7 +9,7 @@ import typer
 
 from napari_retseg.cli.group import FAILED
 from napari_retseg.cli.measure import parse_centre
-from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.options import ClassNamesOption, JsonOption
 
 
 def compare(
@@ -30,9 +30,7 @@ def compare(
             "are in pixels."
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
-    ] = None,
+    model: ClassNamesOption = None,
     centre: Annotated[
         str,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.options import ClassNamesOption, JsonOption
 from napari_retseg.cli.terminal import answer
 from napari_retseg.errors import InputError, UsageError
 
@@ -33,9 +33,7 @@ def export(
             help="Write layer boundaries beside the scan, to be read with it from then on.",
         ),
     ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
-    ] = None,
+    model: ClassNamesOption = None,
     keep_identifiers: Annotated[
         bool,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retseg.cli.group import FAILED
-from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.options import ClassNamesOption, JsonOption
 from napari_retseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def measure(
             "the same names. A workspace knows its scans."
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Name or folder of a model, for the names of the classes.")
-    ] = None,
+    model: ClassNamesOption = None,
     centre: Annotated[
         str,
         typer.Option(

@@ -26,6 +26,10 @@ SchedulerOption = Annotated[
         help="Run on this dask scheduler (tcp://host:port), not on this computer.",
     ),
 ]
+ClassNamesOption = Annotated[
+    str | None,
+    typer.Option("--model", help="Name or folder of a model, for the names of the classes."),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout. Progress goes to stderr.")
 ]
