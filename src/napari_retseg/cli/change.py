@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_retseg.cli.measure import parse_centre
-from napari_retseg.cli.options import ClassNamesOption, JsonOption
+from napari_retseg.cli.options import CentreOption, ClassNamesOption, JsonOption, parse_centre
 from napari_retseg.errors import UsageError
 
 
@@ -29,13 +28,7 @@ def change(
         ),
     ] = None,
     model: ClassNamesOption = None,
-    centre: Annotated[
-        str,
-        typer.Option(
-            help="Centre of the ETDRS grid in the first visit. fovea: found on the inner retina; "
-            "file: that of the file's own grid; or a B-scan and an A-scan from 0, as in 24,255."
-        ),
-    ] = "fovea",
+    centre: CentreOption = "fovea",
     repeatability: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,12 +42,12 @@ def change(
     """Find what changed between two visits of one eye.
 
     The second visit is registered to the first by the vessels of the SLO (of the en-face projection
-    if a file has no SLO) and the foveas. OUTPUT gets changes.csv, report.html, and difference maps
-    (change_LAYER.tif in µm, and .png).
+    if a file has no SLO) and the foveas. The ETDRS grid is that of the first visit. OUTPUT gets
+    changes.csv, report.html, and difference maps (change_LAYER.tif in µm, and .png).
 
     Scans of different eyes or patients, and vessels that do not match, are refused.
     """
-    from napari_retseg.cli.changing import find_visits, write_change
+    from napari_retseg.cli.change_files import find_visits, write_change
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.visits import find_change, parse_repeatability
 

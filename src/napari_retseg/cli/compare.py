@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_retseg.cli.group import FAILED
-from napari_retseg.cli.measure import parse_centre
-from napari_retseg.cli.options import ClassNamesOption, JsonOption
+from napari_retseg.cli.options import CentreOption, ClassNamesOption, JsonOption, parse_centre
 
 
 def compare(
@@ -31,13 +30,7 @@ def compare(
         ),
     ] = None,
     model: ClassNamesOption = None,
-    centre: Annotated[
-        str,
-        typer.Option(
-            help="Centre of the ETDRS grid, for both. fovea: found in A; file: that of the file's "
-            "own grid; or a B-scan and an A-scan from 0, as in 24,255."
-        ),
-    ] = "fovea",
+    centre: CentreOption = "fovea",
     as_json: JsonOption = False,
 ) -> None:
     """Compare two sets of labels: two graders, a model and a grader, or two models.
@@ -46,15 +39,15 @@ def compare(
     boundaries.csv (boundary error), measures.csv (thickness and volume of both), agreement.csv
     (Bland-Altman and ICC over all scans) and a Bland-Altman plot of each measure.
 
-    Pixels that are not annotated in A or B do not count. If a pair fails, it is named and the
-    others are still compared.
+    Both have the ETDRS grid of A. Pixels that are not annotated in A or B do not count. If a pair
+    fails, it is named and the others are still compared.
     """
-    from napari_retseg.cli.comparing import Comparing
+    from napari_retseg.cli.compare_batch import CompareBatch
     from napari_retseg.cli.reporting import Reporter
 
     place = parse_centre(centre)
     with Reporter(as_json=as_json) as reporter:
-        work = Comparing(output=output, scan=scan, model=model, centre=place, reporter=reporter)
+        work = CompareBatch(output=output, scan=scan, model=model, centre=place, reporter=reporter)
         work.run(a, b)
         reporter.finish(work.summarise())
     if work.failed:

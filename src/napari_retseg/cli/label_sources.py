@@ -15,7 +15,7 @@ from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.cli.export import check_scan, name_label_classes
 from napari_retseg.cli.label_records import Found, Records, hash_labels, hash_scan
 from napari_retseg.cli.listing import list_scans
-from napari_retseg.cli.measured import Made, describe_made, hash_text
+from napari_retseg.cli.measure_records import Made, describe_made, hash_text
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan

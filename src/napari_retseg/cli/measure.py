@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from napari_retseg.cli.group import FAILED
-from napari_retseg.cli.options import ClassNamesOption, JsonOption
-from napari_retseg.errors import UsageError
-
-if TYPE_CHECKING:
-    from napari_retseg.measures import Centre
+from napari_retseg.cli.options import CentreOption, ClassNamesOption, JsonOption, parse_centre
 
 
 def measure(
@@ -33,13 +29,7 @@ def measure(
         ),
     ] = None,
     model: ClassNamesOption = None,
-    centre: Annotated[
-        str,
-        typer.Option(
-            help="Centre of the ETDRS grid. fovea: found on the inner retina; file: that of the "
-            "file's own grid; or a B-scan and an A-scan from 0, as in 24,255."
-        ),
-    ] = "fovea",
+    centre: CentreOption = "fovea",
     resume: Annotated[
         bool,
         typer.Option(
@@ -60,34 +50,13 @@ def measure(
     labels. If a scan fails, it is named and the others are still measured.
     """
     from napari_retseg.cli.label_sources import find_sources
-    from napari_retseg.cli.measuring import Measuring
+    from napari_retseg.cli.measure_batch import MeasureBatch
     from napari_retseg.cli.reporting import Reporter
 
     place = parse_centre(centre)
     with Reporter(as_json=as_json) as reporter:
-        work = Measuring(output=output, centre=place, reporter=reporter, resume=resume)
+        work = MeasureBatch(output=output, centre=place, reporter=reporter, resume=resume)
         work.run(find_sources(labels, scan, model))
         reporter.finish(work.summarise())
     if work.failed:
         raise typer.Exit(FAILED)
-
-
-def parse_centre(text: str) -> Centre:
-    """Return where the centre of the ETDRS grid is wanted.
-
-    Raises
-    ------
-    UsageError
-        Where `text` is no centre.
-    """
-    if text == "fovea":
-        return "fovea"
-    if text == "file":
-        return "file"
-    try:
-        bscan, ascan = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"--centre {text!r}: use fovea, file, or a B-scan and an A-scan, as in 24,255"
-        ) from error
-    return bscan, ascan

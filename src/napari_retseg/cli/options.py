@@ -5,15 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_origin
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from napari_retseg.config import Device, Precision
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, UsageError
 from napari_retseg.records import parse_yaml, read_yaml
+
+if TYPE_CHECKING:
+    from napari_retseg.measures import Centre
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +32,14 @@ SchedulerOption = Annotated[
 ClassNamesOption = Annotated[
     str | None,
     typer.Option("--model", help="Name or folder of a model, for the names of the classes."),
+]
+CentreOption = Annotated[
+    str,
+    typer.Option(
+        metavar="CENTRE",
+        help="Centre of the ETDRS grid. fovea: found on the inner retina; file: that of the file's "
+        "own grid; or a B-scan and an A-scan from 0, as in 24,255.",
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout. Progress goes to stderr.")
@@ -75,6 +86,27 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a list of options; write one 'name: value' on each line")
     return {str(name).replace("-", "_"): value for name, value in values.items()}
+
+
+def parse_centre(text: str) -> Centre:
+    """Return where the centre of the ETDRS grid is wanted.
+
+    Raises
+    ------
+    UsageError
+        Where `text` is no centre.
+    """
+    if text == "fovea":
+        return "fovea"
+    if text == "file":
+        return "file"
+    try:
+        bscan, ascan = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--centre {text!r}: use fovea, file, or a B-scan and an A-scan, as in 24,255"
+        ) from error
+    return bscan, ascan
 
 
 def _make_option(name: str, field: FieldInfo) -> inspect.Parameter:

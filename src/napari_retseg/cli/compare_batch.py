@@ -42,7 +42,7 @@ _NAMED = 3
 
 
 @dataclass(kw_only=True)
-class Comparing:
+class CompareBatch:
     """Compares labels into one folder.
 
     Attributes

@@ -10,7 +10,7 @@ from typing import Any
 from napari_retseg import __version__
 from napari_retseg.cli.group import describe_failed_input, name_input
 from napari_retseg.cli.label_sources import Labelled, Source
-from napari_retseg.cli.measured import (
+from napari_retseg.cli.measure_records import (
     NUMBERS,
     About,
     find_measured,
@@ -44,7 +44,7 @@ _SHOWN = (
 
 
 @dataclass(kw_only=True)
-class Measuring:
+class MeasureBatch:
     """Measures labels into one folder.
 
     Attributes
