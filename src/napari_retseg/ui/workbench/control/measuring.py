@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.errors import RetsegError
 from napari_retseg.measures import LiveMeasures
 from napari_retseg.measures.sectors import Place
 from napari_retseg.plural import count_noun
@@ -36,8 +34,6 @@ from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.workspace import State
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: B-scans that are measured before what is known by then is shown.
 _AT_ONCE = 64
@@ -188,7 +184,8 @@ class Measuring:
         """Make a table of all means, for the clipboard."""
         live = self.live
         if live is not None:
-            self._submit(partial(format_clipboard, live), self.copied.emit)
+            table = self._thread.submit(format_clipboard, live)
+            self._session.hand_on(table, self.copied.emit)
 
     def export(self, folder: Path) -> None:
         """Write the table and the maps of the open scan into a folder of its name."""
@@ -205,7 +202,8 @@ class Measuring:
             measured = Measured(opened.loaded, labels, doubtful, states, live.grid, centre)
             return write_measured(measured, folder)
 
-        self._submit(work, self._on_written)
+        # the thread that follows corrections goes on meanwhile
+        self._session.compute(work, self._on_written)
 
     def _on_written(self, written: tuple[Path, int]) -> None:
         folder, count = written
@@ -338,16 +336,3 @@ class Measuring:
         for start, stop in opened.loaded.doubtful.get(bscan, ()):
             is_doubtful[start:stop] = True
         return opened.prediction_of(bscan).copy(), is_doubtful
-
-    def _submit(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Do work on the thread of measures, then `done` on the GUI's."""
-
-        def run() -> None:
-            try:
-                found = work()
-            except RetsegError as error:
-                self._session.post(partial(self._session.notify, str(error), "error"))
-                return
-            self._session.post(partial(done, found))
-
-        self._thread.submit(run)

@@ -1,4 +1,4 @@
-"""What the workbench's parts share: the open workspace and scan, and a thread for files."""
+"""What the workbench's parts share: the open workspace and scan, threads for files and numbers."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ class Session:
         self.saver: Autosaver | None = None
         self.opened: OpenScan | None = None
         self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-files")
+        self._numbers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retseg-numbers")
 
     def notify(self, text: str, level: Any = "info") -> None:
         """Show one sentence."""
@@ -155,9 +156,30 @@ class Session:
         What goes wrong is shown in one sentence, and `failed` is called with it. After the end
         nothing is done any more.
         """
-        if self._is_closed:
-            return
-        future = self._files.submit(work)
+        if not self._is_closed:
+            self.hand_on(self._files.submit(work), done, failed)
+
+    def compute(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None] | None = None,
+        *,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Do work that takes seconds and needs no workspace, else as :meth:`submit`.
+
+        Files of the workspace do not wait for it.
+        """
+        if not self._is_closed:
+            self.hand_on(self._numbers.submit(work), done, failed)
+
+    def hand_on(
+        self,
+        future: Future[T],
+        done: Callable[[T], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take what comes out of work on another thread, as :meth:`submit` does."""
         future.add_done_callback(partial(self._settle, done, failed))
 
     def flush_then(
@@ -206,9 +228,10 @@ class Session:
         self._files.submit(lambda: None).result()
 
     def close(self) -> None:
-        """End the thread, after what was given to it; nothing is posted any more."""
+        """End the threads, after what was given to them; nothing is posted any more."""
         self._is_closed = True
         self._files.shutdown(wait=True)
+        self._numbers.shutdown(wait=True)
 
     def _settle(
         self,
