@@ -44,8 +44,8 @@ def make_readable_for_eyepy(source: Path, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "shape", "spacing_um", "eye"),
     [
-        ("heyex_exports/AMD_patient1", (49, 496, 512), (129.4375, 3.9, 12.2), "OS"),
-        ("heyex_exports/healthy_subject1", (49, 496, 512), (124.729167, 3.9, 11.7), "OD"),
+        ("heyex_exports/AMD_patient1", (49, 496, 512), (129.4375, 3.87167, 12.2), "OS"),
+        ("heyex_exports/healthy_subject1", (49, 496, 512), (124.729167, 3.87167, 11.7), "OD"),
         ("heyex/heyex_xml/test_volume", (10, 40, 50), (31.4444444, 3.872, 11.819), "OD"),
     ],
 )
@@ -64,9 +64,11 @@ def test_real_exports_are_read_as_eyepy_reads_them(
     meta, bscans = volume.meta, volume.meta["bscan_meta"]
     assert scan.pixels.shape == shape
     assert scan.spacing_um == spacing_um
-    assert scan.spacing_um == pytest.approx(
-        [1000 * meta[f"scale_{axis}"] for axis in "zyx"], rel=1e-8
-    )
+    theirs = [1000 * meta[f"scale_{axis}"] for axis in "zyx"]
+    if "depth" in scan.acquisition.derived:
+        assert theirs[1] == 3.9
+        theirs[1] = spacing_um[1]
+    assert scan.spacing_um == pytest.approx(theirs, rel=1e-8)
     assert scan.laterality == eye == meta["laterality"]
     assert_same(scan, volume.data)
     assert scan.fundus is not None
@@ -90,16 +92,48 @@ def test_what_a_real_export_says_besides(shared_data: Path) -> None:
     scan = read_scan(shared_data / "vendor" / "heyex_exports" / "AMD_patient1")
     assert scan.acquisition.averaged[:4] == (9, 10, 8, 9)
     assert scan.acquisition.reversed_axes == ()
-    assert scan.acquisition.derived == {"bscan": "mean distance of their positions"}
+    assert scan.acquisition.derived == {
+        "bscan": "mean distance of their positions",
+        "depth": "that of every Spectralis; the file rounds it to 3.9 µm",
+    }
     assert scan.acquisition.contradictions == ()
     assert (scan.device, scan.scan_pattern) == ("Heidelberg Spectralis", "volume")
-    assert scan.notes == ("the axial pixel size is rounded in the file: 3.9 ± 0.05 µm (1.3 %)",)
+    assert scan.notes == ()
     grid = scan.metadata[ETDRS]
     assert grid["name"] == "1, 3, 6 mm ETDRS"
     assert (grid["diameters_mm"], grid["centre_px"]) == ((1.0, 3.0, 6.0), (384.0, 384.0))
     assert (grid["central_um"], grid["total_mm3"]) == (260.0, 8.401)
     assert sorted(grid["zones"]) == ["C0", "I1", "I2", "N1", "N2", "S1", "S2", "T1", "T2"]
     assert grid["zones"]["T2"] == {"um": 271.0, "mm3": 1.439, "valid_percent": None}
+
+
+def test_the_rounded_pixel_size_is_that_of_the_raw_exports(shared_data: Path) -> None:
+    """Four digits of mm stand for 3.85 to 3.95 um; raw exports of the device have all digits."""
+    for name in ("valid.vol", "Willis_B_716_0.vol"):
+        raw = read_scan(shared_data / "vendor" / name)
+        assert raw.spacing_um[1] == pytest.approx(3.87167, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("device", "axial_mm", "axial_um"),
+    [
+        ("Spectralis", "0.0039", 3.87167),
+        ("Spectralis", "0.0038", 3.8),  # not what it would be rounded to
+        ("Spectralis", "0.003872", 3.872),  # not rounded
+        ("Anterion", "0.0039", 3.9),
+    ],
+)
+def test_only_what_is_rounded_is_replaced(
+    tmp_path: Path, device: str, axial_mm: str, axial_um: float
+) -> None:
+    file = write_export(tmp_path / "export", PLAIN)
+    text = file.read_text().replace("<ScaleY>0.003872", f"<ScaleY>{axial_mm}")
+    file.write_text(text.replace("Spectralis", device))
+    scan = read_scan(file)
+    assert scan.spacing_um[1] == axial_um
+    assert any("axial pixel size is rounded" in note for note in scan.notes) == (
+        axial_um in (3.8, 3.9)
+    )
 
 
 def test_a_folder_and_its_xml_file_are_the_same_scan(shared_data: Path) -> None:

@@ -49,6 +49,8 @@ _ADVICE = "copy or export the whole folder again"
 _NO_PLACE: Place = (float("nan"),) * 4
 #: Pixel sizes that may be wrong by more of themselves are noted.
 _COARSE = 0.005
+#: Depth of a pixel of every Spectralis, as its raw exports (.vol) have it.
+_AXIAL_UM = 3.87167
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]
     series = _find_pattern(series, shape[1])
     eye, eye_from = _find_eye(series)
     key, notes = series.person.make_key()
-    raster, spacing = _find_spacing(series, declared, shape)
+    raster, said = _find_spacing(series, declared, shape)
+    spacing, derived = _undo_rounding(series, declared[0], said)
     missing = tuple(sorted({*range(len(declared))} - {one.number for one in found}))
     repeated = _find_repeated(declared, raster)
     fundus, fundus_um, fundus_notes = _read_fundus(file, series, names)
@@ -163,7 +166,7 @@ def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]
         notes=(
             *notes,
             *describe_lost(missing, repeated),
-            *_describe_digits(declared[0], spacing),
+            *_describe_digits(declared[0], spacing, derived),
             *fundus_notes,
         ),
         acquisition=Acquisition(
@@ -173,7 +176,7 @@ def _make_scan(path: Path, file: Path, series: Series, left_out: tuple[str, ...]
             missing=missing,
             repeated=repeated,
             laterality_from=eye_from,
-            derived={} if spacing[0] is None else {"bscan": "mean distance of their positions"},
+            derived=derived,
             left_out=(*((count_noun(others, "other image"),) if others else ()), *left_out),
             contradictions=tuple(_contradictions(series, declared, raster, shape)),
         ),
@@ -244,6 +247,24 @@ def _find_spacing(
     return raster, (None if distance is None else float(f"{distance:.9g}"), sizes[0], sizes[1])
 
 
+def _undo_rounding(
+    series: Series, image: ExportedImage, said: tuple[float | None, float | None, float | None]
+) -> tuple[tuple[float | None, float | None, float | None], dict[str, str]]:
+    """Pixel sizes, and how those were found that the file does not say.
+
+    Older exports round the axial one to two digits: all lengths were 0.7 % too large.
+    """
+    between, axial, lateral = said
+    derived = {} if between is None else {"bscan": "mean distance of their positions"}
+    half = image.digits_um[0]
+    if axial is None or "spectralis" not in (series.device or "").casefold():
+        return said, derived
+    if not (half > _COARSE * axial and abs(axial - _AXIAL_UM) <= half):
+        return said, derived
+    how = f"that of every Spectralis; the file rounds it to {axial:g} µm"
+    return (between, _AXIAL_UM, lateral), {**derived, "depth": how}
+
+
 def _find_repeated(declared: Sequence[ExportedImage], raster: Raster) -> tuple[int, ...]:
     """Later ones of those that have one file, or lie at one place."""
     seen: set[str] = set()
@@ -294,11 +315,14 @@ def _read_fundus(
     return None, (None, None), ()
 
 
-def _describe_digits(image: ExportedImage, spacing: tuple[float | None, ...]) -> Iterator[str]:
+def _describe_digits(
+    image: ExportedImage, spacing: tuple[float | None, ...], derived: Mapping[str, str]
+) -> Iterator[str]:
     """Say how coarsely the file rounds pixel sizes, where that matters for lengths."""
     named = zip(("axial", "lateral"), spacing[1:], image.digits_um, strict=True)
     for name, size, half in named:
-        if size is not None and half > _COARSE * size:
+        is_files = name != "axial" or "depth" not in derived
+        if size is not None and is_files and half > _COARSE * size:
             percent = 100 * half / size
             yield (
                 f"the {name} pixel size is rounded in the file: {size:.4g} ± {half:.2g} µm "
