@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from qtpy.QtGui import QCursor
+from qtpy.QtWidgets import QApplication
 
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
@@ -26,11 +28,17 @@ _DASKS_OWN = ("Dask-Offload", "Dask-Callback")
 
 
 def _start_screen() -> subprocess.Popen[bytes] | None:
-    """Start a virtual screen where there is none: napari's canvas needs OpenGL."""
-    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
+    """Start a virtual screen where there is none: napari's canvas needs OpenGL.
+
+    Tests that run side by side have one each: on a shared screen the window of one takes focus
+    and pointer from the window of another.
+    """
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    if not sys.platform.startswith("linux") or (is_alone and os.environ.get("DISPLAY")):
         return None
     if shutil.which("Xvfb") is None:
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        if "DISPLAY" not in os.environ:
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         return None
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1200x24"]
@@ -50,6 +58,13 @@ def pytest_sessionfinish() -> None:
     if _screen is not None:
         _screen.terminate()
         _screen.wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _still_mouse(qapp: QApplication) -> None:
+    """Put the screen's own pointer where no window is: tests send their own events."""
+    corner = qapp.primaryScreen().geometry().bottomRight()
+    QCursor.setPos(corner)
 
 
 #: Makes models without training, and what one says about the volume; no torch in this process.

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QColor, QEnterEvent, QWheelEvent
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QColor, QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_retseg.ui.camera import camera_of
 from napari_retseg.ui.widgets.keys import CURVE_KEYS
 from napari_retseg.ui.workbench.curve_view import CurveOverlay
 from napari_retseg.ui.workbench.focus import find_canvas
+from tests.ui import mouse
 from tests.ui.workbench.clicking import LEFT, Clicker
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Hand:
         return float(1 / place.m22())
 
     def move(self, column: float, row: float) -> None:
-        self.qtbot.mouseMove(self.canvas, self.at(column, row))
+        mouse.move(self.canvas, self.at(column, row))
         self.qtbot.wait(30)  # napari takes a move every 5 ms
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -88,6 +89,7 @@ def hand(clicker: Clicker, qtbot: QtBot) -> Hand:
     qtbot.keyClick(made.canvas, CURVE_KEYS["curves"])
     clicker.wait(lambda: clicker.dock.curve_view.sheet is not None)
     clicker.dock.bench.curves.width = 20
+    mouse.enter(made.canvas)
     return made
 
 
@@ -200,9 +202,7 @@ def test_nothing_is_said_of_a_boundary_when_the_mouse_has_left(
     clicker: Clicker, hand: Hand
 ) -> None:
     curves = clicker.dock.bench.curves
-    place = QPointF(hand.at(40, 17.5))
-    QApplication.sendEvent(hand.canvas, QEnterEvent(place, place, place))
     hand.move(40, 17.5)
     assert curves.is_near
-    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Leave))
+    mouse.leave(hand.canvas)
     assert not curves.is_near

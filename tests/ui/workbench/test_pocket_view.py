@@ -13,6 +13,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_retseg.ui.camera import camera_of
+from tests.ui import mouse
 from tests.ui.workbench.clicking import Clicker
 from tests.ui.workbench.pressing import CENTRE, FLUID, circle, draw_layers, draw_pocket, write_eye
 
@@ -61,7 +62,7 @@ class Hand:
         points = [self.place(*place) for place in places]
         self._qtbot.mousePress(self.canvas, LEFT, key, pos=points[0])
         for point in points[1:]:
-            self._qtbot.mouseMove(self.canvas, point)
+            mouse.move(self.canvas, point)
             self._qtbot.wait(10)  # napari takes a move every few milliseconds
         self._qtbot.mouseRelease(self.canvas, LEFT, key, pos=points[-1])
 

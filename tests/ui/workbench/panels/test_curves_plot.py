@@ -23,6 +23,7 @@ from napari_retseg.ui.workbench.panels.curves_plot import (
     describe_point,
 )
 from napari_retseg.ui.workbench.panels.plots import Plots, write_rate
+from tests.ui import mouse
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -192,7 +193,7 @@ def test_pointing_reads_the_numbers(plot: CurvesPlot, qtbot: QtBot) -> None:
     QApplication.processEvents()
     box = drawn(plot).scores.getViewBox()
     where = drawn(plot).view.mapFromScene(box.sceneBoundingRect().center())
-    qtbot.mouseMove(drawn(plot).view.viewport(), where)
+    mouse.move(drawn(plot).view.viewport(), where)
     qtbot.waitUntil(lambda: QToolTip.text().startswith("Iteration 100"), timeout=3000)
     QToolTip.hideText()
 

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QWidget
 from napari_retseg.ui.workbench.canvas_sheet import CanvasSheet
 from napari_retseg.ui.workbench.focus import find_canvas
 from napari_retseg.ui.workbench.workbench_dock import WorkbenchDock
+from tests.ui import mouse
 
 Plane = NDArray[np.uint8]
 #: Its types know no widgets.
@@ -106,7 +107,7 @@ class Puller:
     def _drag(self, canvas: QWidget, rows: NDArray[np.float32]) -> Iterator[None]:
         column, row = self._find_place(rows)
         keys = (_NONE, _SHIFT, _CONTROL)[int(self._rng.choice(3, p=(0.6, 0.2, 0.2)))]
-        TEST.mouseMove(canvas, self._at(column, row))
+        mouse.move(canvas, self._at(column, row))
         yield
         TEST.mousePress(canvas, _LEFT, keys, self._at(column, row))
         if self._dock.bench.curves.is_held:
@@ -115,12 +116,12 @@ class Puller:
         for _ in range(int(self._rng.integers(2, 9))):
             column += float(self._rng.normal(0, 3))
             row += float(self._rng.normal(0, 1.5))
-            TEST.mouseMove(canvas, self._at(column, row))
+            mouse.move(canvas, self._at(column, row))
             yield
         TEST.mouseRelease(canvas, _LEFT, keys, self._at(column, row))
 
     def _press(self, canvas: QWidget, rows: NDArray[np.float32]) -> Iterator[None]:
-        TEST.mouseMove(canvas, self._at(*self._find_place(rows)))
+        mouse.move(canvas, self._at(*self._find_place(rows)))
         yield
         TEST.keyClick(canvas, *_KEYS[int(self._rng.integers(len(_KEYS)))])
 
