@@ -8,28 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.agreement import Agreement, Cohort, compare_labels
-from napari_retseg.agreement.cohort import (
-    AGREEMENT,
-    ALL,
-    BOUNDARIES,
-    MEASURES,
-    OVERLAP,
-    Row,
-    choose_shown,
-    list_boundaries,
-    list_overlap,
-)
+from napari_retseg.agreement.cohort import ALL, choose_shown, list_boundaries, list_overlap
 from napari_retseg.agreement.figures import format_short, write_figures
 from napari_retseg.agreement.pairing import Pair, Pairs, find_pairs, find_scan, read_pair
+from napari_retseg.agreement.tables import write_tables
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.export import check_scan
 from napari_retseg.cli.group import describe_failed_input, name_input
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.io import read_scan
-from napari_retseg.io.atomic import write_text
 from napari_retseg.measures import Centre
-from napari_retseg.measures.table import format_table
 from napari_retseg.models import find_model, read_info
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun, list_first
@@ -124,15 +113,7 @@ class CompareBatch:
 
     def _write(self, cohort: Cohort) -> None:
         agreements = cohort.list_agreements()
-        tables: tuple[tuple[str, Sequence[Row], Sequence[str]], ...] = (
-            ("overlap.csv", cohort.list_overlap(), OVERLAP),
-            ("boundaries.csv", cohort.list_boundaries(), BOUNDARIES),
-            ("measures.csv", cohort.measures, MEASURES),
-            ("agreement.csv", [one.to_row() for one in agreements], AGREEMENT),
-        )
-        for name, rows, columns in tables:
-            write_text(self.output / name, format_table(rows, columns))
-            self._files.append(str(self.output / name))
+        self._files += [str(path) for path in write_tables(cohort, self.output)]
         shown = list(choose_shown(agreements))
         folder = self.output / _FIGURES
         make_folder(folder)

@@ -12,7 +12,7 @@ from napari.layers import Labels
 from napari_retseg.classes import LabelSet
 from napari_retseg.layers import count_boundaries, layer_order
 from napari_retseg.scores import Overlap, ScoreCounter, confusion_matrix
-from napari_retseg.ui.scores.comparing import find_fault
+from napari_retseg.ui.comparing import find_fault
 from napari_retseg.ui.scores.heldout_scores import name_models
 from napari_retseg.ui.scores.scoring import Scoring
 from napari_retseg.workspace import PredictedBscan

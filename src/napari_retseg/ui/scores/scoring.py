@@ -12,8 +12,8 @@ from napari_retseg.layers import BoundaryErrors
 from napari_retseg.livescores import LiveScores, Side
 from napari_retseg.plural import count_noun
 from napari_retseg.scores import Overlap, Scores
+from napari_retseg.ui.comparing import classes_of, find_fault
 from napari_retseg.ui.layers import find_bscan, plane, show_bscan
-from napari_retseg.ui.scores.comparing import classes_of, find_fault
 from napari_retseg.ui.scores.heldout_scores import count_heldout, name_models
 from napari_retseg.ui.scores.live_boundaries import LiveBoundaries
 from napari_retseg.ui.scores.scoring_state import Measure, Scope, ScoringState

@@ -17,6 +17,7 @@ from napari_retseg.ui.workbench.control.addresses import (
     list_addresses,
     remember_address,
 )
+from napari_retseg.ui.workbench.control.agreeing import Agreeing
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.costing import Costing
 from napari_retseg.ui.workbench.control.curve_editing import CurveEditing
@@ -100,6 +101,7 @@ class Workbench:
         self.propagating = Propagating(self.session, self.correcting)
         self.training = Retraining(self.session, self.predicting)
         self.measuring = Measuring(self.session, lambda: self.correcting.states)
+        self.agreeing = Agreeing(self.session, lambda: self.correcting.states)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
         self.tools = Tools(self.session)

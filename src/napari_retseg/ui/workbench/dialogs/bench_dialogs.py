@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from napari_retseg.ui.workbench.control.controller import Workbench
 from napari_retseg.ui.workbench.control.holding import Holding
 from napari_retseg.ui.workbench.control.propagating import Offer
 from napari_retseg.ui.workbench.control.session import TrustQuestion
+from napari_retseg.ui.workbench.dialogs.agreement_window import AgreementWindow
 from napari_retseg.ui.workbench.dialogs.augmentations import AugmentPreview
 from napari_retseg.ui.workbench.dialogs.choice_window import PointsWindow, VersionsWindow
 from napari_retseg.ui.workbench.dialogs.heldout_window import HeldoutWindow
@@ -128,6 +130,14 @@ class BenchDialogs:
         window.chosen.connect(partial(self._bench.propagating.apply, offer))
         window.bscan_picked.connect(self._bench.navigation.go_to)
         self._show(window)
+
+    def show_agreement(self, copy: Callable[[str], None]) -> AgreementWindow:
+        """Compare two labels layers of the viewer; `copy` puts a table on the clipboard."""
+        window = AgreementWindow(self._bench.agreeing, self._dock)
+        window.copied.connect(copy)
+        self._show(window)
+        window.compare()
+        return window
 
     def show_models(self) -> None:
         """Show the earlier models of the workspace's name, and the starter."""

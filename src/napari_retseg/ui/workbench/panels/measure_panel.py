@@ -46,6 +46,9 @@ class MeasurePanel(QWidget):
         self.export_button = make_button(
             "Export…", "Write all numbers as CSV, and the maps as TIFF and PNG, into a folder"
         )
+        self.agreement_button = make_button(
+            "Compare labels…", "Dice, boundary error and thickness of two labels layers"
+        )
         column = lay_out_column(
             self,
             self.facts_text,
@@ -53,6 +56,7 @@ class MeasurePanel(QWidget):
             self.view,
             make_row(self.centre_button, self.fovea_button),
             make_row(self.copy_button, self.export_button),
+            make_row(self.agreement_button),
             self.notes_text,
         )
         column.setStretchFactor(self.view, 1)
