@@ -63,8 +63,9 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _still_mouse(qapp: QApplication) -> None:
     """Put the screen's own pointer where no window is: tests send their own events."""
-    corner = qapp.primaryScreen().geometry().bottomRight()
-    QCursor.setPos(corner)
+    screen = qapp.primaryScreen()
+    if screen is not None:
+        QCursor.setPos(screen.geometry().bottomRight())
 
 
 #: Makes models without training, and what one says about the volume; no torch in this process.
