@@ -7,6 +7,7 @@ replaced or removed among the user's own models is kept (:mod:`napari_retseg.mod
 
 from __future__ import annotations
 
+from napari_retseg.models.calibrated import find_calibrated, read_intervals, write_intervals
 from napari_retseg.models.description import (
     CARD,
     DESCRIPTION,
@@ -38,6 +39,7 @@ __all__ = [
     "Version",
     "add_model",
     "describe_groups",
+    "find_calibrated",
     "export_model",
     "find_model",
     "list_models",
@@ -45,6 +47,8 @@ __all__ = [
     "models_folder",
     "parse_info",
     "read_info",
+    "read_intervals",
     "remove_model",
     "roll_back",
+    "write_intervals",
 ]

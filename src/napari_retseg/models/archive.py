@@ -11,15 +11,27 @@ from pathlib import Path
 
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import replace_atomically
-from napari_retseg.models.description import CARD, DESCRIPTION, LARGEST_DESCRIPTION, WEIGHTS
+from napari_retseg.models.description import (
+    CARD,
+    DESCRIPTION,
+    INTERVALS,
+    LARGEST_DESCRIPTION,
+    LARGEST_INTERVALS,
+    WEIGHTS,
+)
 from napari_retseg.models.weightsfile import LARGEST_WEIGHTS, copy_weights
 from napari_retseg.regular import open_regular
 from napari_retseg.ziparchive import check_list
 
 #: Bytes of a card.
 LARGEST_CARD = 1024**2
-_LIMITS = {WEIGHTS: LARGEST_WEIGHTS, DESCRIPTION: LARGEST_DESCRIPTION, CARD: LARGEST_CARD}
-#: Bytes of an archive's list of files; ours has three.
+_LIMITS = {
+    WEIGHTS: LARGEST_WEIGHTS,
+    DESCRIPTION: LARGEST_DESCRIPTION,
+    CARD: LARGEST_CARD,
+    INTERVALS: LARGEST_INTERVALS,
+}
+#: Bytes of an archive's list of files; ours has four.
 _LONGEST_LIST = 1024**2
 #: Weights hardly become smaller in an archive; a small file may (a network of zeros).
 _LARGEST_RATIO = 20
@@ -61,7 +73,9 @@ def unpack(source: Path, folder: Path) -> None:
         raise ModelError(f"{source}: cannot be read as an exported model ({error})") from error
 
 
-def pack(target: Path, *, description: str, card: str, weights: Path) -> None:
+def pack(
+    target: Path, *, description: str, card: str, weights: Path, intervals: str | None = None
+) -> None:
     """Write a bundle as one ``.zip``, whole or not at all.
 
     Raises
@@ -79,6 +93,8 @@ def pack(target: Path, *, description: str, card: str, weights: Path) -> None:
         with archive.open(WEIGHTS, "w", force_zip64=True) as out:
             copy_weights(weights, out, {DESCRIPTION: json.dumps(json.loads(description))})
         archive.writestr(CARD, card)
+        if intervals is not None:
+            archive.writestr(INTERVALS, intervals)
 
 
 def _choose_entries(archive: zipfile.ZipFile, source: Path) -> list[zipfile.ZipInfo]:

@@ -13,11 +13,18 @@ from pathlib import Path
 
 from napari_retseg.errors import ModelError
 from napari_retseg.io.atomic import replace_atomically
-from napari_retseg.models.description import CARD, DESCRIPTION, WEIGHTS, ModelInfo, read_info
+from napari_retseg.models.description import (
+    CARD,
+    DESCRIPTION,
+    INTERVALS,
+    WEIGHTS,
+    ModelInfo,
+    read_info,
+)
 from napari_retseg.models.lookup import models_folder, own_folder
 
 #: In the order in which a bundle's files are replaced: with the weights the model is another one.
-FILES = (WEIGHTS, DESCRIPTION, CARD)
+FILES = (WEIGHTS, DESCRIPTION, CARD, INTERVALS)
 
 
 @dataclass(frozen=True, slots=True)

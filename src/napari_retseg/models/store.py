@@ -17,10 +17,13 @@ from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import remove_leftovers, replace_atomically
 from napari_retseg.io.lock import hold_folder
 from napari_retseg.models.archive import LARGEST_CARD, unpack
+from napari_retseg.models.calibrated import read_intervals
 from napari_retseg.models.description import (
     CARD,
     DESCRIPTION,
+    INTERVALS,
     LARGEST_DESCRIPTION,
+    LARGEST_INTERVALS,
     WEIGHTS,
     check_links,
     read_info,
@@ -41,7 +44,12 @@ from napari_retseg.models.wording import describe_verdict
 from napari_retseg.regular import open_regular
 
 #: Largest file of a bundle, by name.
-_LIMITS = {WEIGHTS: LARGEST_WEIGHTS, DESCRIPTION: LARGEST_DESCRIPTION, CARD: LARGEST_CARD}
+_LIMITS = {
+    WEIGHTS: LARGEST_WEIGHTS,
+    DESCRIPTION: LARGEST_DESCRIPTION,
+    CARD: LARGEST_CARD,
+    INTERVALS: LARGEST_INTERVALS,
+}
 #: Seconds to wait for another command that changes models.
 _PATIENCE = 10.0
 
@@ -95,6 +103,7 @@ def add_model(
         with _stage(source) as staged:
             info = clean(staged)
             check_finite(staged / WEIGHTS)
+            read_intervals(staged)
             if not has_files(target):
                 _settle(staged, target)
                 return Change(target)
