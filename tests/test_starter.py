@@ -13,7 +13,7 @@ from napari_retseg.events import Finished
 from napari_retseg.infer.evaluate import evaluate
 from napari_retseg.infer.predict import predict_labels
 from napari_retseg.io import read_labels, read_scan
-from napari_retseg.models import CARD, WEIGHTS, find_model, read_info
+from napari_retseg.models import CARD, WEIGHTS, find_model, read_info, read_intervals
 from napari_retseg.models.card import write_card
 from napari_retseg.samples import sample_folder
 from napari_retseg.simulate import SimulatorConfig, draw_volume, make_device_config
@@ -30,6 +30,30 @@ def test_the_starter_ships_small_and_says_that_it_is_simulated() -> None:
     assert info.measured
     assert info.network == starter.NETWORK
     assert info.preprocess == starter.PREPROCESS
+
+
+def test_the_starter_is_calibrated_on_eyes_that_it_was_not_trained_on() -> None:
+    found = read_intervals(find_model("starter"))
+    assert found is not None
+    assert found.groups == starter.CALIBRATION_EYES + starter.CALIBRATION_EYES // 3
+    assert str(found.groups) in found.data
+    # seeds of its training are small
+    assert starter.CALIBRATION_SEED > starter.PARTS
+    assert 5 < found.bounds["CST"]["retina"]["C0"] < 40
+
+
+def test_errors_of_simulated_eyes_are_collected_again_from_their_seed() -> None:
+    """One eye and one circle give the errors that nine like them make the bound of."""
+    size = {"size": (128, 96)}
+    macula = starter.make_macula_config().model_copy(update={**size, "n_bscans": 3})
+    ring = starter.make_ring_config().model_copy(update=size)
+    folder = find_model("starter")
+    for config, region in ((macula, "B-scan"), (ring, "arc")):
+        one, again = (starter.collect_errors(folder, config, 5, [2]) for _ in range(2))
+        assert one.groups == again.groups == {"5-2"}
+        found, same = (each.finish(weights_id="", data="", level=0.4) for each in (one, again))
+        assert found == same
+        assert region in found.bounds["mean thickness"]["NFL"]
 
 
 def test_the_starter_segments_a_simulated_eye_that_it_has_not_seen() -> None:

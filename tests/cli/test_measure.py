@@ -12,7 +12,8 @@ import pytest
 from napari_retseg.cli.label_records import Origin, Record, Records, hash_labels, hash_scan
 from napari_retseg.io import write_labels
 from napari_retseg.io.scans import write_tiff_copy
-from napari_retseg.scan import OctScan
+from napari_retseg.models import WEIGHTS, find_model
+from napari_retseg.scan import OctScan, hash_path
 from tests.cli.conftest import Run, only_error
 from tests.measures.eyes import make_scan
 
@@ -98,6 +99,46 @@ def test_predicted_labels_have_their_model_and_doubt(
     result = run("measure", labels / "one.tif", *arguments)
     assert result.exit_code == 1
     assert "made from another scan" in only_error(result)
+
+
+def test_predictions_of_a_calibrated_model_have_intervals(
+    run: Run, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scans, labels = folders
+    for name, weights in (("one", hash_path(find_model("starter") / WEIGHTS)), ("two", "f" * 64)):
+        scan = hash_scan(scans / f"{name}.tif")
+        origin = Origin(scan=scan, weights=weights, model="m", options={}, program="0")
+        digest = hash_labels(draw_labels(name == "two"))
+        Records(labels).write(labels / f"{name}.tif", Record(made_from=origin, labels=digest))
+    command = (
+        "measure",
+        labels,
+        "--scan",
+        scans,
+        "--output",
+        tmp_path / "out",
+        "--centre",
+        "12,35",
+    )
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert "not among your models" in result.output
+    rows = read_table(tmp_path / "out")
+    central = find(rows, "one", "CST", "retina", "C0")
+    low, high = float(central["low"]), float(central["high"])
+    assert low < 80 < high
+    assert low + high == pytest.approx(160)
+    assert {row["low"] for row in rows if row["scan"] == "two"} == {""}
+    report = (tmp_path / "out" / "one" / "report.html").read_text()
+    assert f"80 µm ({low:.0f} to {high:.0f})" in report
+    assert "90% intervals, calibrated on" in report
+    # what was measured before the model was calibrated is measured again
+    assert run(*command, "--resume").output.count("already measured") == 2
+    path = tmp_path / "out" / "one" / "about.json"
+    about = json.loads(path.read_text())
+    about["made_from"]["intervals"] = None
+    path.write_text(json.dumps(about))
+    assert run(*command, "--resume").output.count("already measured") == 1
 
 
 def other_scan() -> OctScan:

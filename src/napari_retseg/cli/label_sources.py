@@ -16,6 +16,7 @@ from napari_retseg.cli.export import check_scan, name_label_classes
 from napari_retseg.cli.label_records import Found, Records, hash_labels, hash_scan
 from napari_retseg.cli.listing import list_scans
 from napari_retseg.cli.measure_records import Made, describe_made, hash_text
+from napari_retseg.cli.sureness import Sureness, find_sureness
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan
@@ -44,12 +45,15 @@ class Labelled:
         What the numbers will be made from.
     read
         Reads scan and labels.
+    sureness
+        Gives the numbers their intervals.
     """
 
     scan: Path
     classes: LabelSet
     made: Made
     read: Callable[[], Content]
+    sureness: Sureness
 
 
 class Source(Protocol):
@@ -104,7 +108,10 @@ class Pair:
             values = read_labels(self.labels, scan=scan)
             return scan, values, find_doubtful(found, scan)
 
-        return Labelled(path, classes, describe_made(path, found, classes, centre), read)
+        weights = None if found.record is None else found.record.made_from.weights
+        sureness = find_sureness([] if weights is None else [weights], model=self.model)
+        made = describe_made(path, found, classes, centre, sureness)
+        return Labelled(path, classes, made, read, sureness)
 
 
 def find_sources(labels: Sequence[Path], scan: Path | None, model: str | None) -> list[Source]:
@@ -232,6 +239,11 @@ class WorkspaceScan:
                     is_doubtful[bscan, start:stop] = True
         for bscan in states:
             planes[bscan] = by_hand[bscan]
+        said_by = {} if stored is None else {k: one.weights_id for k, one in stored.bscans.items()}
+        confirmed = frozenset(k for k, state in states.items() if state == "confirmed")
+        sureness = find_sureness(
+            [said_by.get(bscan, "") for bscan in {*states, *predicted} - confirmed], confirmed
+        )
         made = Made(
             scan=hash_scan(path),
             labels=hash_labels(values),
@@ -244,9 +256,10 @@ class WorkspaceScan:
             ),
             classes={one.value: one.name for one in classes.classes},
             centre=centre,
+            intervals=sureness.digest,
             program=__version__,
         )
-        return Labelled(path, classes, made, lambda: (scan, values, is_doubtful))
+        return Labelled(path, classes, made, lambda: (scan, values, is_doubtful), sureness)
 
 
 def find_workspace(path: Path) -> tuple[Path, str | None] | None:

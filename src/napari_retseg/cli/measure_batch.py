@@ -134,6 +134,7 @@ class MeasureBatch:
         measures = measure_labels(
             values, classes, scan, centre=self.centre, is_doubtful=is_doubtful
         )
+        measures = labelled.sureness.widen(measures, scan)
         folder = self.output / name
         make_folder(folder)
         forget_measured(folder)
@@ -160,7 +161,8 @@ def _sum_up(numbers: Sequence[Measurement], n_files: int) -> str:
         one = next((m for m in numbers if _key(m) == key), None)
         if one is not None and one.value is not None:
             name = "CST" if key[0] == "CST" else f"{key[1]} {key[0]}"
-            parts.append(f"{name} {one.value:.4g} {one.unit}")
+            ends = "" if None in (one.low, one.high) else f" ({one.low:.4g} to {one.high:.4g})"
+            parts.append(f"{name} {one.value:.4g} {one.unit}{ends}")
     return ", ".join([*parts, count_noun(len(numbers), "number"), count_noun(n_files, "file")])
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from napari_retseg import __version__
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.label_records import Found, hash_scan
+from napari_retseg.cli.sureness import Sureness
 from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.atomic import write_json
@@ -46,6 +47,9 @@ class Made(Frozen):
         Names by value.
     centre
         Of the ETDRS grid, as it was asked for.
+    intervals
+        SHA-256 of the model's intervals and of which B-scans are confirmed; None where the numbers
+        have none.
     program
         The version of napari-retseg.
     """
@@ -57,6 +61,7 @@ class Made(Frozen):
     prediction: str | None
     classes: dict[int, str]
     centre: Literal["fovea", "file"] | tuple[float, float]
+    intervals: str | None = None
     program: str
 
 
@@ -79,7 +84,9 @@ class Numbers(Frozen):
         return tuple(Measurement(*one) for one in self.numbers)
 
 
-def describe_made(scan: Path, found: Found, classes: LabelSet, centre: Centre) -> Made:
+def describe_made(
+    scan: Path, found: Found, classes: LabelSet, centre: Centre, sureness: Sureness
+) -> Made:
     """Say what the numbers of labels are made from; the whole scan is read for it."""
     record = found.record
     return Made(
@@ -90,6 +97,7 @@ def describe_made(scan: Path, found: Found, classes: LabelSet, centre: Centre) -
         prediction=None if record is None else hash_text(record.model_dump_json()),
         classes={one.value: one.name for one in classes.classes},
         centre=centre,
+        intervals=sureness.digest,
         program=__version__,
     )
 

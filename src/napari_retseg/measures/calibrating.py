@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,7 +32,7 @@ class Calibration:
 
     def __init__(self, classes: LabelSet) -> None:
         self._classes = classes
-        self._errors: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._errors: dict[Key, dict[str, list[float]]] = {}
         self.groups: set[str] = set()
 
     def add(
@@ -75,7 +74,15 @@ class Calibration:
             error = find_error(one, wanted, scan, found.sectors)
             if error is not None:
                 region = find_region(one.sector, scan.n_bscans)
-                self._errors[name_measure(one), one.structure, region][group].append(error)
+                key = (name_measure(one), one.structure, region)
+                self._errors.setdefault(key, {}).setdefault(group, []).append(error)
+
+    def join(self, other: Calibration) -> None:
+        """Add the errors of other patients."""
+        self.groups |= other.groups
+        for key, errors in other._errors.items():
+            for group, values in errors.items():
+                self._errors.setdefault(key, {}).setdefault(group, []).extend(values)
 
     def finish(self, *, weights_id: str, data: str, level: float = LEVEL) -> Intervals:
         """Return the intervals; numbers of which too few patients have one get none.
@@ -138,9 +145,7 @@ def _take_parts(
     labels: NDArray[np.uint8],
     truth: NDArray[np.uint8],
     is_doubtful: NDArray[np.bool_] | None,
-) -> Iterator[
-    tuple[OctScan, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_] | None]
-]:
+) -> Iterator[tuple[OctScan, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_] | None]]:
     """The scan, its middle B-scan, and both without a known scale."""
     parts = [(scan, labels, truth, is_doubtful)]
     if scan.is_volume and scan.n_bscans > 1:

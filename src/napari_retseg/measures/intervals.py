@@ -12,6 +12,7 @@ from pydantic import Field
 from napari_retseg.config import Frozen
 from napari_retseg.measures.profile import SECTORS as ARCS
 from napari_retseg.measures.quantities import SCAN, Measurement
+from napari_retseg.measures.results import Measures
 from napari_retseg.measures.sectors import CENTRE, INNER_RING, OUTER_RING, WHOLE, Sectors
 from napari_retseg.scan import OctScan
 
@@ -84,6 +85,10 @@ class Intervals(Frozen):
         """Return the bound of a number; None where there is none."""
         return self.bounds.get(name_measure(one), {}).get(one.structure, {}).get(region)
 
+    def describe(self) -> str:
+        """Say in a line what the intervals are."""
+        return f"{self.level:.0%} intervals, calibrated on {self.data}"
+
 
 @dataclass(frozen=True, eq=False)
 class Widener:
@@ -102,6 +107,14 @@ class Widener:
     intervals: Intervals
     scan: OctScan
     confirmed: frozenset[int] = frozenset()
+
+    def widen_all(self, measures: Measures) -> Measures:
+        """Give all numbers of the scan their intervals, with a note of what these are."""
+        numbers = tuple(self.widen(measures.numbers, measures.sectors))
+        notes = measures.notes
+        if any(one.low is not None for one in numbers):
+            notes = (*notes, self.intervals.describe())
+        return replace(measures, numbers=numbers, notes=notes)
 
     def widen(
         self, numbers: Sequence[Measurement], sectors: Sectors | None
@@ -198,7 +211,8 @@ def _find_left_out(one: Measurement, valid: float, sectors: Sectors | None) -> f
     covered = 1.0
     if sectors is not None and one.sector in sectors.names:
         place = sectors.names.index(one.sector)
-        covered = float(sectors.weights[0][place].sum()) / sectors.areas_mm2[place]
+        area_mm2 = float(sectors.weights[0][place].sum())
+        covered = min(1.0, area_mm2 / sectors.areas_mm2[place])
     return min(1.0, max(0.0, 1 - valid / covered)) if covered > 0 else 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from napari_retseg.errors import InputError, ModelError, NotThereError
@@ -70,17 +71,32 @@ def find_calibrated(weights: str, folders: Iterable[Path] = ()) -> tuple[Interva
     intervals, note
         None where the model is not found or has none; then why, as the user should know it.
     """
+    note = (
+        "no intervals: the model that predicted the labels is not among your models; name its "
+        "folder with --model"
+    )
     for folder in _look_through(folders):
         try:
             is_meant = weights in (read_info(folder).weights_id, hash_path(folder / WEIGHTS))
         except (InputError, ModelError, OSError):
             continue  # it has not predicted these labels
         if is_meant:
-            return _read(folder)
-    return None, (
-        "no intervals: the model that predicted the labels is not among your models; name its "
-        "folder with --model"
-    )
+            found, note = _read(folder)
+            if found is not None:
+                break  # a copy of the model may have none
+    else:
+        found = None
+    return found, note
+
+
+def _hash_weights(folder: Path) -> str:
+    found = (folder / WEIGHTS).stat()
+    return _hash_file(folder / WEIGHTS, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=64)
+def _hash_file(path: Path, mtime_ns: int, size: int) -> str:  # noqa: ARG001 - of this state of it
+    return hash_path(path)
 
 
 def _read(folder: Path) -> tuple[Intervals | None, str]:
