@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_retseg.engine.jobs import Lane
+from napari_retseg.engine.sight import check_seen
 from napari_retseg.errors import InputError
 from napari_retseg.events import BscanPredicted, Cancel, Event, Finished, Progress
 
@@ -103,3 +104,30 @@ class ModulesJob:
         loaded = [name for name in self.names if name in sys.modules]
         main = getattr(sys.modules["__main__"], "__file__", "")
         yield Finished(result={"loaded": loaded, "main": main, "pid": os.getpid()})
+
+
+@dataclass(frozen=True)
+class DieOnceJob:
+    """Die, but for the second time."""
+
+    path: Path
+    lane: Lane = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        if self.path.exists():
+            yield Finished(result={"counted": -1})
+            return
+        self.path.touch()
+        yield from DieJob().run(cancel)
+
+
+@dataclass(frozen=True)
+class SeeJob:
+    """Look whether the worker sees a path."""
+
+    path: Path
+    lane: Lane = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        check_seen([self.path])
+        yield Finished()

@@ -26,12 +26,14 @@ class Remote:
 
     def _start(self, *args: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dask", args[0], "--scheduler-file", str(self._file)]
+        root = Path(__file__).parents[1]
         with (self._folder / f"{args[0]}.log").open("ab") as log:
             return subprocess.Popen(
                 [*command, *args[1:]],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+                # the program as it is here, not as it may be installed
+                env={**os.environ, "PYTHONPATH": os.pathsep.join((str(root / "src"), str(root)))},
             )
 
     @property

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from napari_retseg.engine import WORKER_DIED, Engine
+from napari_retseg.engine import WORKER_DIED, Engine, Job
+from napari_retseg.engine.spread import spread
 from napari_retseg.errors import JobError
-from napari_retseg.events import Message, Progress
-from tests.fakes import CountJob, DieJob
+from napari_retseg.events import CancelToken, Message, Progress
+from tests.fakes import CountJob, DieJob, DieOnceJob
 from tests.listening import TIMEOUT, Listener, run
 from tests.remote import Remote
 
@@ -43,7 +44,7 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
     remote.close()
 
 
-def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote) -> None:
+def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote, tmp_path: Path) -> None:
     with Engine(remote.address) as engine:
         listener = Listener()
         handle = listener.submit(engine, CountJob(20))
@@ -57,6 +58,11 @@ def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote) -> None:
         outcome, _ = run(engine, DieJob())
         assert (outcome.status, outcome.error) == ("failed", WORKER_DIED)
         assert run(engine, CountJob(2))[0].status == "done"
+
+        # of many jobs, the one whose worker dies is tried once more
+        jobs: list[Job] = [DieOnceJob(tmp_path / "mark"), CountJob(2)]
+        found = list(spread(jobs, CancelToken(), scheduler=remote.address))
+        assert [one.result["counted"] for one in found] == [-1, 2]
 
         listener = Listener()
         handle = listener.submit(engine, CountJob(100_000, seconds=0.01))

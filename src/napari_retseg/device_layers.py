@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE, RETINA, LabelSet
 from napari_retseg.scan import BOUNDARIES, OctScan
 
+#: What stands in the place of a model's ``weights_id`` where a device found the layers.
+DEVICE_ID = hashlib.sha256(b"boundaries of the device").hexdigest()
 #: Names that devices, and boundaries made of labels (`layers.name_boundaries`), give to the lower
 #: boundary of a layer (of the vitreous: ILM), by ours. A boundary of which it is not sure which
 #: layers it parts is in none of them.

@@ -48,6 +48,10 @@ class JobError(RetsegError):
     """A job that failed in its worker, or whose worker died."""
 
 
+class UnseenError(JobError):
+    """A worker does not see the files of the machine that sent the job."""
+
+
 @contextmanager
 def explaining(path: object, what: str, *, advice: str = "") -> Iterator[None]:
     """Say in one line what the system refuses: ``PATH: cannot be read (permission denied)``.

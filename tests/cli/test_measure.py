@@ -75,10 +75,11 @@ def test_predicted_labels_have_their_model_and_doubt(
 ) -> None:
     scans, labels = folders
     origin = Origin(
-        scan=hash_scan(scans / "one.tif"), weights="f" * 64, model="m", options={}, program="0"
+        scan=hash_scan(scans / "one.tif"), weights="e" * 64, model="m", options={}, program="0"
     )
     digest = hash_labels(draw_labels(0))
-    record = Record(made_from=origin, labels=digest, doubtful={3: ((0, 20), (30, 31))})
+    doubtful = {3: ((0, 20), (30, 31))}
+    record = Record(made_from=origin, weights_id="f" * 64, labels=digest, doubtful=doubtful)
     Records(labels).write(labels / "one.tif", record)
     arguments = ("--scan", scans / "one.tif", "--output", tmp_path / "out")
     result = run("measure", labels / "one.tif", *arguments)

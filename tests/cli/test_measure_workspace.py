@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.device_layers import DEVICE_ID
 from napari_retseg.io import read_scan
 from napari_retseg.io.scans import write_tiff_copy
-from napari_retseg.measures.table import describe_states
+from napari_retseg.measures.table import describe_models, describe_states
 from napari_retseg.workspace import Workspace
 from tests.cli.conftest import Run, only_error
 from tests.cli.test_measure import find, read_table
@@ -101,6 +102,13 @@ def test_what_cannot_be_measured_is_said(run: Run, work: Path, tmp_path: Path) -
     (tmp_path / "eye.tif").unlink()
     result = run("measure", work, *output)
     assert result.exit_code == 1
+
+
+def test_models_in_one_cell() -> None:
+    assert describe_models(["b" * 64, "", DEVICE_ID, "a" * 64, "b" * 64]) == (
+        "aaaaaaaaaaaa bbbbbbbbbbbb device"
+    )
+    assert describe_models([""]) == ""
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import torch
 from napari_retseg.cli import label_records
 from napari_retseg.cli.label_records import Records
 from napari_retseg.io import read_labels, read_scan, write_labels, write_scan
-from napari_retseg.models import ModelInfo
+from napari_retseg.models import ModelInfo, read_info
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import Run, draw_bscan, only_error, save_bscan, visible
 
@@ -287,4 +287,8 @@ def test_a_kill_at_any_step_leaves_nothing_that_a_resume_does_not_mend(
     # what the killed program had begun is gone
     assert visible(out) == ["vol.tif"]
     assert not list(out.glob(".retseg-*"))
-    assert Records(out).look(out / "vol.tif").state == "ours"
+    kept = Records(out).look(out / "vol.tif")
+    assert kept.state == "ours"
+    # a workspace and `models history` name the model by the same identity
+    assert kept.record is not None
+    assert kept.record.weights_id == read_info(tiny_bundle).weights_id

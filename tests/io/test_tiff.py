@@ -359,3 +359,16 @@ def test_what_the_library_raises_for_another_kind_of_file(
     (tmp_path / "a.tif").write_bytes(b"text")
     with pytest.raises(InputError, match=r"a\.tif: cannot be read as a TIFF image"):
         read_scan(tmp_path / "a.tif")
+
+
+def test_the_same_pixels_make_the_same_file(tmp_path: Path, stack: Stack) -> None:
+    other = stack.copy()
+    other[-1, 0, 0] += 1
+    files = []
+    for name, pixels in (("a", stack), ("b", stack), ("c", other)):
+        scan = OctScan(pixels, ("bscan", "depth", "width"), spacing_um=(None, 4, 10))
+        files.append(write_scan(tmp_path / f"{name}.tif", scan).read_bytes())
+    assert files[0] == files[1] != files[2]
+    with tifffile.TiffFile(tmp_path / "a.tif") as one, tifffile.TiffFile(tmp_path / "c.tif") as two:
+        assert one.ome_metadata != two.ome_metadata
+        assert "µm" in str(one.ome_metadata)

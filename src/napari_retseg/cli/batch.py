@@ -235,6 +235,7 @@ class Batch:
                 )
             record = Record(
                 made_from=known[0],
+                weights_id=self.labeller.info.weights_id,
                 labels=hash_planes(scan.spatial_shape, planes),
                 before=known[1],
                 uncertainty=self._ranking is not None,

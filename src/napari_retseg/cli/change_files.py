@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_retseg import __version__
 from napari_retseg.cli.label_sources import find_sources
-from napari_retseg.cli.measure_batch import REPORT
+from napari_retseg.cli.measure_files import REPORT
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.errors import UsageError

@@ -68,6 +68,8 @@ class Record(Frozen):
     ----------
     made_from
         Scan, model and options.
+    weights_id
+        Of the model, as its description has it; empty in records of older versions.
     labels
         Of the class values, see :func:`hash_planes`.
     before
@@ -81,6 +83,7 @@ class Record(Frozen):
 
     schema_version: Literal[1] = 1
     made_from: Origin
+    weights_id: str = ""
     labels: str
     before: str | None = None
     uncertainty: bool = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.measures import Centre
-from napari_retseg.measures.table import describe_states
+from napari_retseg.measures.table import describe_models, describe_states
+from napari_retseg.models import find_model
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
 from napari_retseg.workspace.layout import LABELS
@@ -69,6 +70,15 @@ class Source(Protocol):
         """What the folder of their numbers is called."""
         ...
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where labels and scan lie."""
+        ...
+
+    def absolute(self) -> Self:
+        """Return them with paths that do not depend on the current folder."""
+        ...
+
     def open(self, centre: Centre) -> Labelled:
         """Say what the numbers will be made from."""
         ...
@@ -87,6 +97,16 @@ class Pair:
     def name(self) -> str:
         """The name of the label file."""
         return stem_of(self.labels)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where labels and scan lie."""
+        return tuple(path.parent for path in (self.labels, self.scan) if path is not None)
+
+    def absolute(self) -> Self:
+        """Return it with paths that do not depend on the current folder."""
+        scan = None if self.scan is None else self.scan.absolute()
+        return replace(self, labels=self.labels.absolute(), scan=scan)
 
     def open(self, centre: Centre) -> Labelled:
         """Say what the numbers will be made from.
@@ -142,7 +162,9 @@ def find_sources(labels: Sequence[Path], scan: Path | None, model: str | None) -
     if files and scan is None:
         raise UsageError(f"{files[0]}: give the scan or its folder with --scan")
     if files and scan is not None:
-        sources += _find_pairs(files, scan, model)
+        # a worker elsewhere has other models of its own
+        folder = None if model is None else str(find_model(model).absolute())
+        sources += _find_pairs(files, scan, folder)
     names = [one.name.casefold() for one in sources]
     again = next((s for s, n in zip(sources, names, strict=True) if names.count(n) > 1), None)
     if again is not None:
@@ -212,6 +234,15 @@ class WorkspaceScan:
         """Where its labels lie."""
         return self.folder / LABELS / self.name
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The workspace; its scans may lie elsewhere."""
+        return (self.folder,)
+
+    def absolute(self) -> Self:
+        """Return it with a folder that does not depend on the current one."""
+        return replace(self, folder=self.folder.absolute())
+
     def open(self, centre: Centre) -> Labelled:
         """Read the labels as they are now, and say what the numbers will be made from.
 
@@ -250,7 +281,9 @@ class WorkspaceScan:
             labels_state=describe_states(
                 [*states.values(), *("predicted" for _ in predicted)], len(planes)
             ),
-            model_weights=stored.weights_id if stored is not None and predicted else None,
+            model=describe_models(
+                [] if stored is None else [stored.bscans[k].weights_id for k in predicted]
+            ),
             prediction=hash_text(
                 f"{is_doubtful.tobytes().hex()}{scan.spacing_um}{scan.laterality}"
             ),

@@ -7,8 +7,16 @@ from typing import Annotated
 
 import typer
 
-from napari_retseg.cli.group import FAILED
-from napari_retseg.cli.options import CentreOption, ClassNamesOption, JsonOption, parse_centre
+from napari_retseg.cli.group import FAILED, INTERRUPTED
+from napari_retseg.cli.options import (
+    CentreOption,
+    ClassNamesOption,
+    JsonOption,
+    SchedulerOption,
+    WorkersOption,
+    parse_centre,
+)
+from napari_retseg.errors import UsageError
 
 
 def measure(
@@ -37,6 +45,8 @@ def measure(
             help="Skip scans that are already measured from the same scan, labels and options.",
         ),
     ] = False,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the thickness of layers, ETDRS sectors and fluid.
@@ -52,11 +62,22 @@ def measure(
     from napari_retseg.cli.label_sources import find_sources
     from napari_retseg.cli.measure_batch import MeasureBatch
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import stopping_cleanly
 
-    place = parse_centre(centre)
-    with Reporter(as_json=as_json) as reporter:
-        work = MeasureBatch(output=output, centre=place, reporter=reporter, resume=resume)
-        work.run(find_sources(labels, scan, model))
+    if workers > 1 and scheduler is not None:
+        raise UsageError("give --workers or --scheduler, not both")
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        work = MeasureBatch(
+            output=output,
+            centre=parse_centre(centre),
+            reporter=reporter,
+            resume=resume,
+            workers=workers,
+            scheduler=scheduler,
+        )
+        work.run(find_sources(labels, scan, model), cancel)
         reporter.finish(work.summarise())
+    if work.is_stopped:
+        raise typer.Exit(INTERRUPTED)
     if work.failed:
         raise typer.Exit(FAILED)

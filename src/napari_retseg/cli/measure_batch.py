@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_retseg import __version__
-from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.label_sources import Labelled, Source
-from napari_retseg.cli.measure_records import (
-    NUMBERS,
-    About,
-    find_measured,
-    forget_measured,
-    keep_measured,
-)
+from napari_retseg.cli.group import name_input
+from napari_retseg.cli.label_sources import Source
+from napari_retseg.cli.measure_files import REPORT, Measured, MeasureJob
+from napari_retseg.cli.measure_records import About
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
+from napari_retseg.engine import JobOutcome
+from napari_retseg.engine.sight import marking
+from napari_retseg.engine.spread import spread
+from napari_retseg.events import Cancel, Event, Message, Progress
 from napari_retseg.io.atomic import write_text
-from napari_retseg.measures import COLUMNS, Centre, Measurement, measure_labels
+from napari_retseg.measures import COLUMNS, Centre, Measurement
 from napari_retseg.measures.cohort import Member, make_cohort
-from napari_retseg.measures.pictures import write_maps
-from napari_retseg.measures.sheet import Origin, make_sheet
 from napari_retseg.measures.table import format_table
 from napari_retseg.plural import count_noun
 
 TABLE = "measures.csv"
-#: The page to read and print, in the folder of a scan.
-REPORT = "report.html"
 #: The page of all scans.
 COHORT = "cohort.html"
 _ABOUT = ("scan", "eye")
@@ -57,35 +52,61 @@ class MeasureBatch:
         Tells the user.
     resume
         Leave scans alone that were measured from the same scan, labels and options.
+    workers
+        How many processes of this machine measure; with 1 it is this one.
+    scheduler
+        A dask scheduler's address, whose workers measure.
     failed
         What could not be measured, with the reason.
+    is_stopped
+        Whether scans were left because the user asked to stop.
     """
 
     output: Path
     centre: Centre
     reporter: Reporter
     resume: bool = False
+    workers: int = 1
+    scheduler: str | None = None
     failed: list[dict[str, str]] = field(default_factory=list)
+    is_stopped: bool = False
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _done: list[dict[str, Any]] = field(default_factory=list)
     _members: list[Member] = field(default_factory=list)
+    _heard: set[str] = field(default_factory=set)
 
-    def run(self, sources: Sequence[Source]) -> None:
-        """Measure one scan after the other, then write the table and the page of all.
+    def run(self, sources: Sequence[Source], cancel: Cancel) -> None:
+        """Measure the scans, then write the table and the page of all.
 
         Raises
         ------
         InputError
             Where the folder cannot be made, or a file not be written.
+        JobError
+            Where there are no workers, or they do not see the files.
         """
         make_folder(self.output)
-        for source in sources:
-            try:
-                self._measure(source)
-            except Exception as error:  # noqa: BLE001 - one file's failure is not the others'
-                line = name_input(source.labels, describe_failed_input(error))
-                self.reporter.fail(line)
-                self.failed.append({"labels": str(source.labels), "error": line})
+        for source, outcome in zip(sources, self._spread(sources, cancel), strict=False):
+            self._settle(source, outcome)
+            n_ended = len(self._done) + len(self.failed)
+            self.reporter.show(Progress(n_ended, len(sources), "scan"))
+        self.reporter.end_progress()
+        n_ended = len(self._done) + len(self.failed)
+        self.is_stopped = n_ended < len(sources)
+        if self.is_stopped:
+            text = f"stopped: {n_ended} of {count_noun(len(sources), 'scan')} measured"
+            self.reporter.say(f"{text}; the same command with --resume goes on")
+        else:
+            self._write()
+
+    def summarise(self) -> dict[str, Any]:
+        """Return what was done, as plain values."""
+        is_written = bool(self._rows) and not self.is_stopped
+        table = str(self.output / TABLE) if is_written else None
+        cohort = str(self.output / COHORT) if is_written and len(self._members) > 1 else None
+        return {"table": table, "cohort": cohort, "measured": self._done, "failed": self.failed}
+
+    def _write(self) -> None:
         if self._rows:
             columns = (*_ABOUT, *COLUMNS, *_MADE)
             write_text(self.output / TABLE, format_table(self._rows, columns))
@@ -94,63 +115,68 @@ class MeasureBatch:
             path = write_text(self.output / COHORT, make_cohort(self._members, __version__))
             self.reporter.say(f"all scans on a page: {path}")
 
-    def summarise(self) -> dict[str, Any]:
-        """Return what was done, as plain values."""
-        table = str(self.output / TABLE) if self._rows else None
-        cohort = str(self.output / COHORT) if len(self._members) > 1 else None
-        return {"table": table, "cohort": cohort, "measured": self._done, "failed": self.failed}
+    def _spread(self, sources: Sequence[Source], cancel: Cancel) -> Iterator[JobOutcome]:
+        if self.scheduler is None:
+            jobs = (MeasureJob(one, self.output, self.centre, self.resume) for one in sources)
+            yield from spread(jobs, cancel, workers=self.workers)
+            return
+        # elsewhere, relative paths begin in another folder
+        output = self.output.absolute()
+        places = [source.absolute() for source in sources]
+        with marking(output) as mark:
+            jobs = (
+                MeasureJob(one, output, self.centre, self.resume, needs=(mark, *one.folders))
+                for one in places
+            )
+            yield from spread(jobs, cancel, scheduler=self.scheduler, listen=self._listen)
 
-    def _measure(self, source: Source) -> None:
-        labelled = source.open(self.centre)
+    def _listen(self, _number: int, event: Event) -> None:
+        """Show what the engine says once, not for each scan."""
+        if isinstance(event, Message) and event.text not in self._heard:
+            self._heard.add(event.text)
+            self.reporter.show(event)
+
+    def _settle(self, source: Source, outcome: JobOutcome) -> None:
+        """Show and keep how the work on a scan ended."""
+        if outcome.status == "cancelled":
+            return
+        error = outcome.error or outcome.result.get("error")
+        if error is not None:
+            line = name_input(source.labels, error)
+            self.reporter.fail(line)
+            self.failed.append({"labels": str(source.labels), "error": line})
+            return
+        self._keep(source, Measured.from_result(outcome.result))
+
+    def _keep(self, source: Source, found: Measured) -> None:
         folder = self.output / source.name
-        known = find_measured(folder, labelled.made) if self.resume else None
-        if known is None:
-            about, numbers = self._measure_anew(source.name, labelled)
+        about, numbers = found.about, found.numbers
+        if found.is_known:
+            self.reporter.say(f"{source.labels}: already measured in {folder}")
+        else:
             what = _sum_up(numbers, len(about.files))
             self.reporter.say(f"{source.labels} -> {folder} ({what})")
             for note in about.notes:
                 self.reporter.say(f"{source.labels}: {note}")
-        else:
-            about, numbers = known
-            self.reporter.say(f"{source.labels}: already measured in {folder}")
         self._rows += _make_rows(source.name, about, numbers)
         state, report = about.made_from.labels_state, f"{source.name}/{REPORT}"
         self._members.append(Member(source.name, about.eye, state, report, numbers))
         self._done.append(
             {
                 "labels": str(source.labels),
-                "scan": str(labelled.scan),
+                "scan": found.scan,
                 "numbers": len(numbers),
                 "files": [str(folder / name) for name in about.files],
                 "notes": list(about.notes),
-                "resumed": known is not None,
+                "resumed": found.is_known,
             }
         )
-
-    def _measure_anew(self, name: str, labelled: Labelled) -> tuple[About, tuple[Measurement, ...]]:
-        """Measure a scan and write all files of its folder."""
-        scan, values, is_doubtful = labelled.read()
-        made, classes = labelled.made, labelled.classes
-        measures = measure_labels(
-            values, classes, scan, centre=self.centre, is_doubtful=is_doubtful
-        )
-        measures = labelled.sureness.widen(measures, scan)
-        folder = self.output / name
-        make_folder(folder)
-        forget_measured(folder)
-        maps = write_maps(measures, folder)
-        origin = Origin(name, made.labels_state, (made.model_weights or "")[:12], __version__)
-        write_text(folder / REPORT, make_sheet(measures, values, classes, scan, origin))
-        files = (REPORT, NUMBERS, *(file.name for file in maps))
-        about = About(made_from=made, eye=measures.eye, notes=measures.notes, files=files)
-        keep_measured(folder, about, measures.numbers)
-        return about, measures.numbers
 
 
 def _make_rows(stem: str, about: About, numbers: Sequence[Measurement]) -> list[dict[str, Any]]:
     made = about.made_from
     first = dict(zip(_ABOUT, (stem, about.eye or ""), strict=True))
-    last = dict(zip(_MADE, ((made.model_weights or "")[:12], made.labels_state), strict=True))
+    last = dict(zip(_MADE, (made.model, made.labels_state), strict=True))
     return [{**first, **one.to_row(), **last} for one in numbers]
 
 

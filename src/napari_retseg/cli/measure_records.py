@@ -17,6 +17,7 @@ from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.atomic import write_json
 from napari_retseg.measures import Centre, Measurement
+from napari_retseg.measures.table import describe_models
 from napari_retseg.records import read_record
 
 #: In the folder of a scan.
@@ -39,8 +40,8 @@ class Made(Frozen):
         SHA-256 of the scan's files, and of the class values.
     labels_state
         As the table says it.
-    model_weights
-        SHA-256 of the weights of the model that predicted the labels, where that is known.
+    model
+        Of the models that predicted the labels, as the table names them (``describe_models``).
     prediction
         SHA-256 of what else is known: doubtful A-scans, what the user entered in a workspace.
     classes
@@ -57,7 +58,7 @@ class Made(Frozen):
     scan: str
     labels: str | None
     labels_state: str
-    model_weights: str | None
+    model: str
     prediction: str | None
     classes: dict[int, str]
     centre: Literal["fovea", "file"] | tuple[float, float]
@@ -93,7 +94,7 @@ def describe_made(
         scan=hash_scan(scan),
         labels=found.digest,
         labels_state=say_state(found),
-        model_weights=None if record is None else record.made_from.weights,
+        model=describe_models([] if record is None else [record.weights_id]),
         prediction=None if record is None else hash_text(record.model_dump_json()),
         classes={one.value: one.name for one in classes.classes},
         centre=centre,
@@ -110,6 +111,11 @@ def hash_text(text: str) -> str:
 def say_state(found: Found) -> str:
     """Return the state of labels as the table says it."""
     return _STATES.get(found.state, "unknown")
+
+
+def list_numbers(numbers: Sequence[Measurement]) -> list[list[Any]]:
+    """Return measurements as :class:`Numbers` reads them."""
+    return [list(one.to_row().values()) for one in numbers]
 
 
 def find_measured(folder: Path, made: Made) -> tuple[About, tuple[Measurement, ...]] | None:
@@ -146,6 +152,5 @@ def keep_measured(folder: Path, about: About, numbers: Sequence[Measurement]) ->
     InputError
         Where the system refuses.
     """
-    rows: list[list[Any]] = [list(one.to_row().values()) for one in numbers]
-    write_json(folder / NUMBERS, {"numbers": rows})
+    write_json(folder / NUMBERS, {"numbers": list_numbers(numbers)})
     write_json(folder / ABOUT, about.model_dump(mode="json"))

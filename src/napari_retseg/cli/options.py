@@ -29,6 +29,12 @@ SchedulerOption = Annotated[
         help="Run on this dask scheduler (tcp://host:port), not on this computer.",
     ),
 ]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=256, help="Number of scans to work on side by side, each in its own process."
+    ),
+]
 ClassNamesOption = Annotated[
     str | None,
     typer.Option("--model", help="Name or folder of a model, for the names of the classes."),

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -326,7 +327,8 @@ class Engine:
         if waiting and self._idle_deaths[lane] > 1:
             last = (log.strip() or "without a message").splitlines()[-1]
             line = f"the worker process cannot start ({last}); reinstall napari-retseg"
-            self._end(waiting[0], JobOutcome("failed", line, traceback=log))
+            outcome = JobOutcome("failed", line, traceback=log, is_hopeless=True)
+            self._end(waiting[0], outcome)
         if self._in_lane(lane) and self._workers is not None:
             self._workers.provide(lane)
 
@@ -339,8 +341,9 @@ class Engine:
             workers.close()
 
     def _end_all(self, outcome: JobOutcome) -> None:
+        """End all jobs, because the scheduler is not there."""
         for handle in list(self._jobs.values()):
-            self._end(handle, outcome)
+            self._end(handle, replace(outcome, is_hopeless=True))
 
     def _shut_down(self) -> None:
         with self._lock:

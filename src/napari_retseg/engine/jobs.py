@@ -10,8 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from napari_retseg import __version__
 from napari_retseg.config import PredictConfig, TrainConfig
-from napari_retseg.errors import JobError
+from napari_retseg.errors import JobError, UnseenError
 from napari_retseg.events import Cancel, Event, Finished, encode
 from napari_retseg.failures import explain
 from napari_retseg.models import DESCRIPTION, WEIGHTS, find_model
@@ -29,6 +30,8 @@ WORKER_DIED = (
     "is short with a smaller batch or fewer B-scans"
 )
 
+#: How dask says that a scheduler does not know what is sent to it.
+_FOREIGN = "Error during deserialization of the task graph"
 _POLL_SECONDS = 0.05
 
 
@@ -62,12 +65,15 @@ class JobOutcome:
         What the job's ``Finished`` event holds.
     traceback
         The whole story of an unexpected failure, for ``--debug``.
+    is_hopeless
+        Whether other jobs would fail of the same: nobody is there who could do them.
     """
 
     status: Status
     error: str | None = None
     result: dict[str, Any] = field(default_factory=dict)
     traceback: str | None = None
+    is_hopeless: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,7 +255,14 @@ def explain_failure(error: BaseException) -> JobOutcome:
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, KilledWorker):
         return JobOutcome("failed", WORKER_DIED, traceback=trace)
-    return JobOutcome("failed", explain(error), traceback=trace)
+    if isinstance(error, RuntimeError) and _FOREIGN in str(error):
+        line = (
+            "the scheduler cannot read this job; it and its workers need the same version of "
+            f"napari-retseg as this computer ({__version__})"
+        )
+        return JobOutcome("failed", line, traceback=trace, is_hopeless=True)
+    is_hopeless = isinstance(error, UnseenError)
+    return JobOutcome("failed", explain(error), traceback=trace, is_hopeless=is_hopeless)
 
 
 def cancel_flag(job_id: str) -> str:

@@ -36,8 +36,10 @@ _SUBMIT_SETTINGS = {"distributed.admin.large-graph-warning-threshold": "1TB"}
 
 #: A viewer that needs a core gets it first; on an idle machine this costs nothing.
 _NICENESS = 5
-_CREATION_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(
-    subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0
+_CREATION_FLAGS = (
+    getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
+    | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 )
 
 
@@ -124,6 +126,8 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **_WORKER_SETTINGS, **keys.list_settings(), "PYTHONPATH": paths},
                 creationflags=_CREATION_FLAGS,
+                # Ctrl-C in a terminal is for the command alone, which stops its jobs cleanly
+                process_group=0 if os.name == "posix" else None,
             )
         if hasattr(os, "setpriority"):
             # at once, because threads keep the priority of the thread that starts them

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from napari_retseg.device_layers import DEVICE_ID
 from napari_retseg.plaintext import make_cell
 from napari_retseg.plural import count_noun
+
+_DIGITS = 12
 
 
 def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
@@ -34,3 +37,21 @@ def describe_states(states: Sequence[str], n_bscans: int) -> str:
         return next(iter(counts))
     parts = ", ".join(f"{kind} {count}" for kind, count in counts.items()) or "none"
     return f"{parts} of {count_noun(n_bscans, 'B-scan')}"
+
+
+def describe_models(weights_ids: Iterable[str]) -> str:
+    """Name the models that labels were predicted by.
+
+    Parameters
+    ----------
+    weights_ids
+        The ``weights_id`` of each; empty where it is not known.
+
+    Returns
+    -------
+    str
+        The first twelve digits of each, as ``napari-retseg models history`` has them, in order;
+        ``device`` where a device found the layers.
+    """
+    known = {one for one in weights_ids if one}
+    return " ".join(sorted("device" if one == DEVICE_ID else one[:_DIGITS] for one in known))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import queue
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
-from napari_retseg.engine import Engine, JobHandle, JobOutcome
+from napari_retseg.engine import JobOutcome
 from napari_retseg.engine.jobs import explain_failure
+from napari_retseg.engine.spread import Crew
 from napari_retseg.events import Cancel, Event, Finished
 from napari_retseg.study.job import StudyJob
 from napari_retseg.study.run_plan import RunSpec, StudyPlan
@@ -154,71 +152,30 @@ def _skip_orphans(ledger: _Ledger) -> Iterator[RunTold]:
         yield ledger.settle(run, JobOutcome("failed", reason))
 
 
-class _Crew:
-    """Engines that take runs, and a queue of what they say."""
-
-    def __init__(self, engines: Sequence[Engine], *, places: int, threads: int) -> None:
-        self.told: queue.SimpleQueue[tuple[RunSpec, Event | JobOutcome]] = queue.SimpleQueue()
-        self._free = [engine for engine in engines for _ in range(places)]
-        self._busy: dict[str, tuple[Engine, JobHandle]] = {}
-        self._threads = threads
-
-    @property
-    def is_busy(self) -> bool:
-        return bool(self._busy)
-
-    @property
-    def has_room(self) -> bool:
-        return bool(self._free)
-
-    def begin(self, ledger: _Ledger, run: RunSpec) -> None:
-        engine = self._free.pop()
-        job = ledger.make_job(run, self._threads)
-        say = partial(self._say, run)
-        self._busy[run.key] = (engine, engine.submit(job, on_event=say, on_done=say))
-
-    def end(self, run: RunSpec) -> None:
-        self._free.append(self._busy.pop(run.key)[0])
-
-    def cancel(self) -> None:
-        for _, handle in self._busy.values():
-            handle.cancel()
-
-    def _say(self, run: RunSpec, what: Event | JobOutcome) -> None:
-        self.told.put((run, what))
-
-
 def _run_elsewhere(
     ledger: _Ledger, cancel: Cancel, *, workers: int, scheduler: str | None
 ) -> Iterator[RunTold]:
-    with ExitStack() as stack:
-        engines = [Engine(scheduler)] if scheduler else [Engine() for _ in range(workers)]
-        for engine in engines:
-            stack.enter_context(engine)
-        # a scheduler hands the runs to its workers itself: it gets all that may begin
-        places = ledger.total if scheduler else 1
-        threads = 0 if scheduler else max(1, (os.cpu_count() or 1) // workers)
-        crew = _Crew(engines, places=places, threads=threads)
-        is_stopping = False
+    threads = 0 if scheduler else max(1, (os.cpu_count() or 1) // workers)
+    runs: dict[str, RunSpec] = {}
+    is_stopping = False
+    with Crew[str](workers=workers, scheduler=scheduler) as crew:
         while True:
             while not is_stopping and crew.has_room and (run := ledger.take_ready()) is not None:
-                crew.begin(ledger, run)
+                runs[run.key] = run
+                crew.begin(run.key, ledger.make_job(run, threads))
                 yield RunTold(run, "begun")
             if not crew.is_busy:
                 return
             if cancel.is_cancelled() and not is_stopping:
                 is_stopping = True
                 crew.cancel()
-            yield from _hear(crew, ledger)
+            heard = crew.hear()
+            if heard is not None:
+                yield from _pass_on(ledger, runs[heard[0]], heard[1])
 
 
-def _hear(crew: _Crew, ledger: _Ledger) -> Iterator[RunTold]:
-    try:
-        run, what = crew.told.get(timeout=0.1)
-    except queue.Empty:
-        return
+def _pass_on(ledger: _Ledger, run: RunSpec, what: Event | JobOutcome) -> Iterator[RunTold]:
     if isinstance(what, JobOutcome):
-        crew.end(run)
         yield ledger.settle(run, what)
         yield from _skip_orphans(ledger)
     elif not isinstance(what, Finished):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.device_layers import find_device_classes, label_device_layers
+from napari_retseg.device_layers import DEVICE_ID, find_device_classes, label_device_layers
 from napari_retseg.plural import count_noun
 from napari_retseg.scan import BOUNDARIES
 from napari_retseg.ui.layers import plane
@@ -26,7 +25,7 @@ class Device:
     """What stands in the place of a model where a device found the layers."""
 
     name: str = "the device"
-    weights_id: str = hashlib.sha256(b"boundaries of the device").hexdigest()
+    weights_id: str = DEVICE_ID
 
 
 class FromDevice:
@@ -62,7 +61,7 @@ class FromDevice:
         for bscan, labels in planes.items():
             plane(opened.loaded.prediction, bscan)[...] = labels
             opened.loaded.predicted[bscan] = None
-            opened.loaded.models[bscan] = Device().weights_id
+            opened.loaded.models[bscan] = DEVICE_ID
             opened.loaded.propagated.pop(bscan, None)
             opened.loaded.doubtful.pop(bscan, None)
         opened.prediction.refresh()

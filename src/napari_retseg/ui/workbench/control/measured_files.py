@@ -15,7 +15,7 @@ from napari_retseg.measures import COLUMNS, Centre, EnfaceGrid, LiveMeasures, me
 from napari_retseg.measures.pictures import write_maps
 from napari_retseg.measures.quantities import SCAN
 from napari_retseg.measures.sectors import Place
-from napari_retseg.measures.table import describe_states, format_table
+from napari_retseg.measures.table import describe_models, describe_states, format_table
 from napari_retseg.ui.workbench.control.open_scan import Loaded
 from napari_retseg.workspace import State
 
@@ -71,11 +71,11 @@ def write_measured(measured: Measured, folder: Path) -> tuple[Path, int]:
     with explaining(place, "cannot be made"):
         place.mkdir(parents=True, exist_ok=True)
     predicted = set(loaded.predicted) - set(measured.states)
-    models = sorted({loaded.models.get(bscan, "")[:12] for bscan in predicted} - {""})
+    models = (loaded.models.get(bscan, "") for bscan in predicted)
     states = [*measured.states.values(), *("predicted" for _ in predicted)]
     first = {"scan": loaded.name, "eye": measures.eye or ""}
     last = {
-        "model": " ".join(models),
+        "model": describe_models(models),
         "labels": describe_states(states, loaded.scan.n_bscans),
     }
     rows = [{**first, **one.to_row(), **last} for one in measures.numbers]

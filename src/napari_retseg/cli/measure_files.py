@@ -1,0 +1,150 @@
+"""Labels of one scan measured into a folder: a job, done here or by a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from napari_retseg import __version__
+from napari_retseg.cli.group import describe_failed_input, name_input
+from napari_retseg.cli.label_sources import Labelled, Source
+from napari_retseg.cli.measure_records import (
+    NUMBERS,
+    About,
+    Numbers,
+    find_measured,
+    forget_measured,
+    keep_measured,
+    list_numbers,
+)
+from napari_retseg.cli.outputs import make_folder
+from napari_retseg.engine.jobs import Lane
+from napari_retseg.engine.sight import check_seen
+from napari_retseg.events import Cancel, Event, Finished
+from napari_retseg.io.atomic import write_bytes, write_text
+from napari_retseg.measures import Centre, Measurement, measure_labels
+from napari_retseg.measures.pictures import write_maps
+from napari_retseg.measures.sheet import Origin, make_sheet
+from napari_retseg.scratch import Scratch
+
+#: The page to read and print, in the folder of a scan.
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of a scan.
+
+    Attributes
+    ----------
+    scan
+        Where it lies.
+    is_known
+        Whether it was measured from the same before, and left alone now.
+    """
+
+    scan: str
+    about: About
+    numbers: tuple[Measurement, ...]
+    is_known: bool
+
+    def to_result(self) -> dict[str, Any]:
+        """Return it as plain values, which travel between processes."""
+        return {
+            "scan": self.scan,
+            "about": self.about.model_dump(mode="json"),
+            "numbers": list_numbers(self.numbers),
+            "is_known": self.is_known,
+        }
+
+    @classmethod
+    def from_result(cls, result: dict[str, Any]) -> Measured:
+        """Return what a job of this kind has said."""
+        about = About.model_validate(result["about"])
+        numbers = Numbers.model_validate({"numbers": result["numbers"]}).list()
+        return cls(result["scan"], about, numbers, result["is_known"])
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Measure the labels of a scan, and write the files of its folder.
+
+    Attributes
+    ----------
+    source
+        The labels.
+    output
+        Where the folder of the scan lies.
+    centre
+        Of the ETDRS grid.
+    resume
+        Leave a scan alone that was measured from the same scan, labels and options.
+    needs
+        What a worker must see before it begins.
+    """
+
+    source: Source
+    output: Path
+    centre: Centre
+    resume: bool = False
+    needs: tuple[Path, ...] = ()
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield only that it has finished: with what was measured, or why that failed."""
+        check_seen(self.needs)
+        try:
+            found = self._measure(cancel)
+        except Exception as error:  # noqa: BLE001 - said as the outcome of this scan
+            line = name_input(self.source.labels, describe_failed_input(error))
+            yield Finished(result={"error": line})
+            return
+        yield Finished(cancelled=found is None, result={} if found is None else found.to_result())
+
+    def _measure(self, cancel: Cancel) -> Measured | None:
+        """Measure the scan where it is not measured yet; None where it was asked to stop."""
+        labelled = self.source.open(self.centre)
+        folder = self.output / self.source.name
+        known = find_measured(folder, labelled.made) if self.resume else None
+        if known is not None:
+            return Measured(str(labelled.scan), *known, is_known=True)
+        with Scratch() as scratch:
+            found = self._make_files(labelled, scratch.path, cancel)
+            if found is None or cancel.is_cancelled():
+                return None
+            _put_in_place(found, scratch.path, folder)
+        return found
+
+    def _make_files(self, labelled: Labelled, place: Path, cancel: Cancel) -> Measured | None:
+        """Write the files of a scan to a place where they disturb nobody."""
+        scan, values, is_doubtful = labelled.read()
+        if cancel.is_cancelled():
+            return None
+        made, classes = labelled.made, labelled.classes
+        measures = measure_labels(
+            values, classes, scan, centre=self.centre, is_doubtful=is_doubtful
+        )
+        measures = labelled.sureness.widen(measures, scan)
+        if cancel.is_cancelled():
+            return None
+        maps = write_maps(measures, place)
+        if cancel.is_cancelled():
+            return None
+        name = self.source.name
+        origin = Origin(name, made.labels_state, made.model, __version__)
+        write_text(place / REPORT, make_sheet(measures, values, classes, scan, origin))
+        files = (REPORT, NUMBERS, *(file.name for file in maps))
+        about = About(made_from=made, eye=measures.eye, notes=measures.notes, files=files)
+        return Measured(str(labelled.scan), about, measures.numbers, is_known=False)
+
+
+def _put_in_place(found: Measured, place: Path, folder: Path) -> None:
+    """Put all files into the folder of a scan; until the last is there, none of them counts."""
+    make_folder(folder)
+    forget_measured(folder)
+    for name in found.about.files:
+        if name != NUMBERS:
+            write_bytes(folder / name, (place / name).read_bytes())
+    keep_measured(folder, found.about, found.numbers)
