@@ -24,6 +24,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "OPL": ("OPL", "OPL-HFL", "OPL / ONL-ISM"),
     "ISM": ("ISM", "BMEIS", "ONL-ISM / ISE"),
     "ISE": ("ISE", "IOS", "IS/OSJ", "ISE / OS-RPE"),
+    "RPE": ("RPE", "IB_RPE"),
     "BM": ("BM", "OB_RPE", "outer boundary of OS-RPE", "outer boundary of retina"),
 }
 #: Boundaries above and below each class that can be told.
@@ -65,6 +66,14 @@ def find_device_classes(scan: OctScan, classes: LabelSet) -> list[str]:
         for name, (upper, lower) in _BOUNDS.items()
         if name in names and upper in known and lower in known
     ]
+
+
+def find_device_curve(scan: OctScan, name: str) -> NDArray[np.float32] | None:
+    """Return the rows ``(bscan, width)`` of a boundary of the device, such as "BM" or "RPE".
+
+    None where it found none. That of the RPE is its upper one.
+    """
+    return _find_boundaries(scan).get(name)
 
 
 def label_device_layers(scan: OctScan, bscan: int, classes: LabelSet) -> NDArray[np.uint8]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_retseg.classes import RETINA
+from napari_retseg.device_layers import choose_device_classes, label_device_layers
 from napari_retseg.layers import labels_of_boundaries
-from napari_retseg.measures import measure_labels
+from napari_retseg.measures import LiveMeasures, Measures, measure_labels
 from napari_retseg.measures.bruch import RAISED_UM, estimate_bruch
+from napari_retseg.measures.elevation import name_bruch
+from napari_retseg.scan import BOUNDARIES, OctScan
 from napari_retseg.simulate import draw_parameters, make_device_config
 from napari_retseg.simulate.scene import Scene
 from napari_retseg.simulate.strata import BAND_LABELS, NAMES
@@ -95,6 +100,61 @@ def test_elevation_is_measured_and_kept_apart_from_the_labels() -> None:
     assert labelled < 260
     beside = [found.find("mean thickness", name, "S2").value for name in ("retina", "retina to BM")]
     assert beside[0] == beside[1]
+
+
+def make_device_scan(
+    bump: np.ndarray, dip: np.ndarray
+) -> tuple[OctScan, np.ndarray, dict[str, np.ndarray]]:
+    """A scan with curves of its device: a bump of the RPE, and a Bruch's membrane."""
+    bruch = 130.4 + dip
+    rows = np.linspace(0, 1, 8)[:, np.newaxis, np.newaxis] * (bruch - 10.4) + 10.4
+    curves = {"ILM": rows[0], "BM": bruch, "RPE": bruch - 4 - bump}
+    curves = {name: one.astype(np.float32) for name, one in curves.items()}
+    scan = make_scan((31, 200, 300), (120.0, 4.0, 20.0), metadata={BOUNDARIES: curves})
+    return scan, rows.swapaxes(0, 1), curves
+
+
+def test_the_devices_own_bruch_is_taken() -> None:
+    """It bulges beside the raised RPE, where an estimate would go straight."""
+    y, x = np.ogrid[:31, :300]
+    bump = np.maximum(0, 15 * (1 - ((x - 150) / 30) ** 2 - ((y - 15) / 5) ** 2))
+    dip = -12 * np.exp(-(((x - 240) / 25) ** 2)) + 0 * y
+    scan, rows, _ = make_device_scan(bump, dip)
+    raised = rows.copy()
+    raised[:, 1:] -= bump[:, np.newaxis]
+    labels = labels_of_boundaries(np.floor(raised).astype(np.float32), range(1, 8), depth=200)
+    found = measure_labels(labels, RETINA, scan, centre=(15, 150))
+    own = find_elevation_nl(found)
+    bare = measure_labels(labels, RETINA, replace(scan, metadata={}), centre=(15, 150))
+    truth = 0.12 * 0.02 * 4 * bump[bump >= RAISED_UM / 4].sum()
+    assert own == pytest.approx(truth, rel=0.03)
+    assert abs(find_elevation_nl(bare) / truth - 1) > 0.1
+    assert name_bruch(scan) == "the device's Bruch's membrane"
+
+
+def test_the_devices_own_layers_have_the_elevation_of_its_curves() -> None:
+    """They end at Bruch's membrane: where the RPE is, its own curve says."""
+    y, x = np.ogrid[:31, :300]
+    bump = np.maximum(0, 15 * (1 - ((x - 150) / 30) ** 2 - ((y - 15) / 5) ** 2))
+    dip = -12 * np.exp(-(((x - 240) / 25) ** 2)) + 0 * y
+    scan, _, _ = make_device_scan(bump, dip)
+    classes = choose_device_classes(scan)
+    assert classes is not None
+    assert classes.names[-1] == "retina"
+    labels = np.stack([label_device_layers(scan, k, classes) for k in range(31)])
+    found = measure_labels(labels, classes, scan, centre=(15, 150))
+    truth = 0.12 * 0.02 * 4 * bump[bump >= RAISED_UM / 4].sum()
+    assert find_elevation_nl(found) == pytest.approx(truth, rel=0.01)
+    assert found.find("height", "RPE elevation").value == pytest.approx(60, abs=0.5)
+    live = LiveMeasures(scan, classes)
+    for k in range(31):
+        live.update(k, labels[k])
+    (again,) = (one for one in live.list_lesions() if one.structure == "RPE elevation")
+    assert again.value == pytest.approx(find_elevation_nl(found))
+
+
+def find_elevation_nl(found: Measures) -> float:
+    return found.find("volume", "RPE elevation").value or 0.0
 
 
 def test_no_estimate_where_labels_reach_bruch_or_the_scale_is_unknown() -> None:

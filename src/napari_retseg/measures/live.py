@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.measures.elevation import find_elevation
 from napari_retseg.measures.enface import lay_out
 from napari_retseg.measures.fluid import Fluid, measure_fluid
 from napari_retseg.measures.fovea import Fovea
@@ -15,7 +16,6 @@ from napari_retseg.measures.maps import ELEVATION, list_lesions, locate_fovea, m
 from napari_retseg.measures.notes import note_centre, note_scan
 from napari_retseg.measures.quantities import SCAN, Measurement, list_scan, list_sectors
 from napari_retseg.measures.sectors import Place, Sectors, make_etdrs
-from napari_retseg.measures.spans import RETINA, TO_BRUCH
 from napari_retseg.measures.thickness import Map, find_surfaces
 from napari_retseg.scan import OctScan
 
@@ -57,6 +57,7 @@ class LiveMeasures:
         self.unit = "px" if self._axial_um is None else "um"
         self._shape = scan.n_bscans, scan.spatial_shape[-1]
         self._lesions = list_lesions(classes)
+        self._raised_px: Map | None = None
         self._heights_px: dict[str, NDArray[np.int32]] = {
             name: np.zeros(self._shape, np.int32) for name in self._lesions
         }
@@ -75,7 +76,15 @@ class LiveMeasures:
         """
         doubtful = None if is_doubtful is None else is_doubtful[np.newaxis]
         surfaces = find_surfaces(labels, self._classes, is_doubtful=doubtful)
-        for name, found in ({} if surfaces is None else make_maps(surfaces, self.scan)).items():
+        maps = {} if surfaces is None else make_maps(surfaces, self.scan, [bscan])
+        raised = None
+        if surfaces is not None:
+            raised = find_elevation(surfaces, maps, self.scan, [bscan])
+        if raised is not None and self._raised_px is None:
+            self._raised_px = np.zeros(self._shape, np.float32)
+        if self._raised_px is not None:
+            self._raised_px[bscan] = 0 if raised is None else raised[0]
+        for name, found in maps.items():
             if name not in self.maps:
                 self.maps[name] = np.full(self._shape, np.nan, np.float32)
             self.maps[name][bscan] = found[0]
@@ -125,9 +134,8 @@ class LiveMeasures:
         A volume in nl; an area where there is one B-scan, pixels where the scale is unknown.
         """
         heights: dict[str, NDArray[np.generic]] = dict(self._heights_px)
-        if TO_BRUCH in self.maps and self.grid is not None:
-            raised = self.maps[TO_BRUCH] - self.maps[RETINA]
-            heights[ELEVATION] = np.nan_to_num(raised) / (self._axial_um or 1.0)
+        if self._raised_px is not None and self.grid is not None:
+            heights[ELEVATION] = self._raised_px
         lateral_um = self.scan.spacing_um[-1]
         for name, rows in heights.items():
             if self.grid is not None and self._axial_um is not None:

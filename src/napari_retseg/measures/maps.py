@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.layers.anatomy import is_lesion
-from napari_retseg.measures.bruch import estimate_bruch
+from napari_retseg.measures.elevation import find_bruch
 from napari_retseg.measures.enface import EnfaceGrid
 from napari_retseg.measures.fovea import Fovea, find_fovea
-from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH, ends_at_rpe, is_raised
+from napari_retseg.measures.spans import INNER, RETINA, TO_BRUCH, is_raised
 from napari_retseg.measures.thickness import Map, Surfaces
 from napari_retseg.scan import OctScan
 
-#: How far the RPE lies above an estimated Bruch's membrane.
+#: How far the RPE lies above Bruch's membrane.
 ELEVATION = "RPE elevation"
 
 
-def make_maps(surfaces: Surfaces, scan: OctScan) -> dict[str, Map]:
+def make_maps(
+    surfaces: Surfaces, scan: OctScan, bscans: Sequence[int] | None = None
+) -> dict[str, Map]:
     """Make the thickness maps of some or all B-scans of a scan.
 
     Each B-scan is measured by itself, so that one that has changed can be measured alone.
+
+    Parameters
+    ----------
+    bscans
+        Of which the surfaces are; None: all.
 
     Returns
     -------
@@ -33,20 +40,10 @@ def make_maps(surfaces: Surfaces, scan: OctScan) -> dict[str, Map]:
     axial_um = scan.spacing_um[-2]
     scale = np.float32(axial_um or 1.0)
     maps = {name: surfaces.thickness_px(span) * scale for name, span in surfaces.spans.items()}
-    bruch = _estimate_bruch(surfaces, scan) if RETINA in maps else None
+    bruch = find_bruch(surfaces, scan, bscans) if RETINA in maps else None
     if bruch is not None:
         maps[TO_BRUCH] = (bruch - surfaces.rows[0]) * scale
     return maps
-
-
-def _estimate_bruch(surfaces: Surfaces, scan: OctScan) -> Map | None:
-    """Rows of Bruch's membrane, where the labels end at the RPE and it is raised."""
-    axial_um, lateral_um = scan.spacing_um[-2:]
-    if axial_um is None or lateral_um is None:
-        return None
-    if not ends_at_rpe(surfaces.names) or scan.scan_pattern == "circle":
-        return None
-    return estimate_bruch(surfaces.rows[-1], axial_um=axial_um, lateral_um=lateral_um)
 
 
 def locate_fovea(maps: Mapping[str, Map], grid: EnfaceGrid) -> Fovea | None:

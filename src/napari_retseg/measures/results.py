@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io.heidelberg_xml import ETDRS
+from napari_retseg.measures.elevation import find_elevation
 from napari_retseg.measures.enface import EnfaceGrid, lay_out
 from napari_retseg.measures.fluid import find_fluid, find_raised
 from napari_retseg.measures.fovea import Fovea
@@ -27,7 +28,6 @@ from napari_retseg.measures.quantities import (
     list_sectors,
 )
 from napari_retseg.measures.sectors import Place, Sectors, make_etdrs
-from napari_retseg.measures.spans import RETINA, TO_BRUCH
 from napari_retseg.measures.thickness import Map, Surfaces, find_surfaces
 from napari_retseg.plural import list_first
 from napari_retseg.scan import FUNDUS_UM, Laterality, OctScan
@@ -260,9 +260,10 @@ class _Measuring:
     ) -> Iterator[Measurement]:
         annotated = ~(self._volume == IGNORE).any(axis=1)
         found = {name: find_fluid(self._volume, values) for name, values in self._lesions.items()}
-        if TO_BRUCH in maps and self._grid is not None:
-            raised_um = np.nan_to_num(maps[TO_BRUCH] - maps[RETINA])
-            found[ELEVATION] = find_raised(raised_um / (self._axial_um or 1.0))
+        if self._surfaces is not None and self._grid is not None:
+            raised = find_elevation(self._surfaces, maps, self._scan)
+            if raised is not None:
+                found[ELEVATION] = find_raised(raised)
         for name, fluid in found.items():
             if self._grid is None or self._axial_um is None:
                 area, valid = self._pixel_mm2(), float(annotated.mean())

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.measures.elevation import name_bruch
 from napari_retseg.measures.maps import ELEVATION
 from napari_retseg.measures.panels import draw_bscan, draw_fundus, find_central_bscan, list_spans
 from napari_retseg.measures.quantities import SCAN, Measurement
@@ -95,7 +96,7 @@ def make_sheet(
     bscan = find_central_bscan(measures, scan)
     of = f"B-scan {bscan + 1} of {scan.n_bscans}"
     place = f"{of}, through the centre of the grid" if measures.sectors is not None else of
-    dashed = " Dashed: estimated Bruch's membrane." if TO_BRUCH in list_spans(measures) else ""
+    dashed = f" Dashed: {name_bruch(scan)}." if TO_BRUCH in list_spans(measures) else ""
     picture = draw_bscan(measures, labels, classes, scan, bscan)
     page.add_picture(picture, "image/png", f"{place}.{dashed}")
     page.add_keys((one.name, one.color) for one in classes.foreground)
@@ -103,7 +104,7 @@ def make_sheet(
     if fundus is not None:
         page.add_picture(fundus, "image/png", _describe_maps(measures))
     _add_thickness(page, measures)
-    _add_lesions(page, measures)
+    _add_lesions(page, measures, name_bruch(scan))
     trust = make_trust_sheet(scan)
     _add_notes(page, [*measures.notes, *trust.warnings])
     page.add_pairs(list(_list_origin(measures, trust, origin)))
@@ -212,7 +213,7 @@ def _fill(one: Measurement | None) -> tuple[Cell, bool]:
     return Cell(format_number(one.value, one.unit) + "*" * is_few, one.value), is_few
 
 
-def _add_lesions(page: Page, measures: Measures) -> None:
+def _add_lesions(page: Page, measures: Measures, bruch: str) -> None:
     names = list_lesions(measures.numbers)
     if not names:
         return
@@ -235,7 +236,7 @@ def _add_lesions(page: Page, measures: Measures) -> None:
     if len(names) > _MOST_LESIONS:
         page.add_text(f"and {len(names) - _MOST_LESIONS} more, in measures.csv", "notes")
     if ELEVATION in names:
-        page.add_text(f"{ELEVATION}: above an estimated Bruch's membrane", "notes")
+        page.add_text(f"{ELEVATION}: above {bruch}", "notes")
 
 
 def _add_notes(page: Page, notes: Sequence[str]) -> None:
