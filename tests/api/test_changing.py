@@ -20,7 +20,9 @@ def test_a_table() -> None:
     )
     cst = table[(table["class"] == "retina") & (table["sector"] == "C0")].iloc[0]
     assert abs(cst["change"]) < 1
-    assert cst["smallest_change"] == 4
+    assert cst["repeatability"] == 4
+    # twelve numbers of the retina
+    assert cst["smallest_change"] == pytest.approx(4 * 3.935 / 1.96, rel=0.01)
     assert cst["is_change"] is False
     assert table[table["class"] == "NFL"]["is_change"].isna().all()
     assert table.attrs["maps"]["retina"].shape == (len(before), before.shape[-1])

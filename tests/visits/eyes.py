@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -14,10 +15,15 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.measures import lay_out
 from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, Laterality, OctScan
 
-CLASSES = LabelSet.from_names(["NFL", "OPL", "ONL", "RPE"])
+LAYERS = ["NFL", "OPL", "ONL", "RPE"]
+CLASSES = LabelSet.from_names(LAYERS)
 AXIAL_UM, SLO_UM, FIELD_MM = 4.0, 15.0, 9.0
 N_BSCANS, WIDTH, DEPTH, LENGTH_MM = 49, 128, 128, 6.0
 _FINE_MM, _HALF_MM = 0.02, 8.0
+#: Where a cyst lies, and half its height.
+_CYST_MM, _CYST_UM = (0.7, 0.5), 30.0
+#: Labels of a whole visit lie so much too high or too low, and a cyst is so much too wide.
+_OFFSET_UM, _CYST_NOISE = 0.2, 0.01
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,18 @@ def visit(
     seed: int,
     *,
     grown_um: float = 0.0,
+    thicken: Callable[[np.ndarray], np.ndarray] | None = None,
+    cyst_nl: float = 0.0,
+    noise_um: float = 0.0,
     with_slo: bool = True,
     laterality: Laterality = "OD",
     patient: str | None = None,
 ) -> tuple[OctScan, np.ndarray]:
-    """A scan and labels of one visit; `grown_um` thicker within 0.9 mm to the right."""
+    """A scan and labels of one visit; `grown_um` thicker within 0.9 mm to the right.
+
+    `thicken` says by how many um the ONL is thicker at a place of the eye. With `noise_um`, labels
+    have errors: each boundary wanders along the B-scan by so much (SD).
+    """
     rng = np.random.default_rng(seed)
     places = _place_bscans()
     scan = OctScan(
@@ -118,10 +131,11 @@ def visit(
     assert grid is not None
     at = pose.find(grid.places_mm())
     thickness = eye.thickness_um(at)
-    thickness[2] += grown(at, grown_um)
+    thickness[2] += grown(at, grown_um) + (0 if thicken is None else thicken(at))
     rows = (
         20 + np.cumsum(np.concatenate([np.zeros((1, *at.shape[1:])), thickness]), axis=0) / AXIAL_UM
     )
+    rows = rows + _draw_errors(rng, rows.shape, noise_um) / AXIAL_UM
     labels = np.zeros((N_BSCANS, DEPTH, WIDTH), np.uint8)
     depth = np.arange(DEPTH)[:, np.newaxis]
     # a boundary between two rows falls to either by chance, so that means keep parts of a pixel
@@ -129,8 +143,14 @@ def visit(
     for value, (upper, lower) in enumerate(pairwise(edges), start=1):
         for k in range(N_BSCANS):
             labels[k][(depth >= upper[k]) & (depth < lower[k])] = value
+    if cyst_nl:
+        radius_mm = np.sqrt(3 * cyst_nl / (4 * np.pi * _CYST_UM))
+        radius_mm *= 1 + rng.normal(0, _CYST_NOISE) * (noise_um > 0)
+        middle = (rows[2] + rows[3])[:, np.newaxis] / 2
+        away = np.hypot(at[0] - _CYST_MM[0], at[1] - _CYST_MM[1])[:, np.newaxis] / radius_mm
+        labels[np.hypot(away, (depth - middle) * AXIAL_UM / _CYST_UM) < 1] = 5
     shade = 1 - 0.5 * eye.see_vessels(at)
-    grey = np.array([30, 140, 90, 60, 220])[labels] * shade[:, np.newaxis]
+    grey = np.array([30, 140, 90, 60, 220, 25])[labels] * shade[:, np.newaxis]
     pixels = np.clip(grey * rng.gamma(6, 1 / 6, grey.shape), 0, 255).astype(np.uint8)
     changes: dict[str, Any] = {"pixels": pixels}
     if with_slo:
@@ -139,6 +159,16 @@ def visit(
             "metadata": {FUNDUS_UM: (SLO_UM, SLO_UM), FUNDUS_KIND: "SLO"},
         }
     return replace(scan, **changes), labels
+
+
+def _draw_errors(rng: np.random.Generator, shape: tuple[int, ...], noise_um: float) -> np.ndarray:
+    """What labels err by, in um: waves along each B-scan, and an offset of the whole visit."""
+    if not noise_um:
+        return np.zeros(shape)
+    waves = gaussian_filter(rng.normal(size=shape), (0, 0, 1), mode="wrap")
+    offsets: np.ndarray = rng.normal(0, _OFFSET_UM, (shape[0], 1, 1))
+    errors: np.ndarray = noise_um * waves / waves.std() + offsets
+    return errors
 
 
 def grown(eye_mm: np.ndarray, most_um: float) -> np.ndarray:

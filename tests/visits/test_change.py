@@ -9,7 +9,7 @@ import pytest
 
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.visits import Visit, find_change, parse_repeatability
-from napari_retseg.visits.repeatability import SOURCE
+from napari_retseg.visits.repeatability import SOURCE, find_widening
 from tests.visits.eyes import CLASSES, Eye, Pose, grown, visit
 
 FIRST, SECOND = Pose(-1.5, (0.1, -0.1)), Pose(2.5, (-0.15, 0.1), 1.005)
@@ -27,7 +27,7 @@ def before() -> Visit:
 
 def test_a_planted_change(before: Visit) -> None:
     found = find_change(
-        before, see(SECOND, 2, grown_um=12.0), repeatability=parse_repeatability(["3"])
+        before, see(SECOND, 2, grown_um=12.0), repeatability=parse_repeatability(["retina=2"])
     )
     at = FIRST.find(found.grid.places_mm())
     truth = found.sectors.measure(grown(at, 12.0).astype(np.float32))
@@ -83,10 +83,22 @@ def test_unknown_scale_is_refused(before: Visit) -> None:
         find_change(before, replace(before, scan=flat))
 
 
+def test_marks_of_unchanged_eyes_are_rare() -> None:
+    """Of reports with 100 numbers one of 1000 has a mark; by the plain coefficient all have."""
+    differences = np.abs(np.random.default_rng(5).standard_normal((20_000, 100)))
+    coefficient = 1.96
+    marked = differences.max(axis=1) > coefficient * find_widening(100)
+    assert 5 <= marked.sum() <= 35
+    assert (differences.max(axis=1) > coefficient).mean() > 0.99
+
+
 def test_repeatability_is_parsed() -> None:
     own = parse_repeatability(["4.5", "Retina=6"])
     assert (own.find("retina"), own.find("NFL")) == (6.0, 4.5)
     assert parse_repeatability([]).find("NFL") is None
+    # a volume has no µm
+    assert (own.find_volume("fluid"), own.find_volume("")) == (None, None)
+    assert parse_repeatability(["fluid=2"]).find_volume("Fluid") == 2.0
     for bad in ("x", "retina=-1", "nan", "retina="):
         with pytest.raises(UsageError, match="repeatability"):
             parse_repeatability([bad])

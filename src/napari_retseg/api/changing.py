@@ -44,16 +44,17 @@ def change(
         Of the ETDRS grid, in the first visit.
     repeatability_um
         Your own coefficient of repeatability of thickness: 1.96 standard deviations of the
-        differences of repeated scans; or that of each layer by its name. By default 20 um for the
-        whole retina, from the literature, and none for other layers.
+        differences of repeated scans; or that of each layer by its name, and of each lesion in nl.
+        By default 20 um for the whole retina, from the literature, and none for others.
 
     Returns
     -------
     pandas.DataFrame
         A row for each layer or lesion and sector: ``measure``, ``class``, ``sector``, ``before``,
-        ``after``, ``change``, ``unit``, ``smallest_change``, ``is_change`` (None where no smallest
-        change is known), ``valid_fraction``. ``table.attrs`` has ``maps`` (differences in um at
-        the A-scans of the first visit), ``registration`` and ``notes``.
+        ``after``, ``change``, ``unit``, ``repeatability`` (the coefficient of one number),
+        ``smallest_change`` (of one of many numbers), ``is_change`` (None where neither is known),
+        ``valid_fraction``. ``table.attrs`` has ``maps`` (differences in um at the A-scans of the
+        first visit), ``registration`` and ``notes``.
 
     Raises
     ------
@@ -93,7 +94,8 @@ def change(
     found = find_change(*visits, centre=place, repeatability=_as_repeatability(repeatability_um))
     rows = [one.to_row() for one in found.rows]
     table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
-    for column in ("before", "after", "change", "smallest_change", "valid_fraction"):
+    numbers = ("before", "after", "change", "repeatability", "smallest_change", "valid_fraction")
+    for column in numbers:
         table[column] = table[column].astype(float)
     # of booleans and None, pandas would make numbers
     table["is_change"] = table["is_change"].astype(object)

@@ -32,9 +32,10 @@ def change(
     repeatability: Annotated[
         list[str] | None,
         typer.Option(
-            help="Smallest change of thickness that is more than noise, in µm: your own "
-            "coefficient of repeatability, as in 4.5, or of a layer, as in retina=4.5. Default: 20 "
-            "for the whole retina, from the literature."
+            help="Your own coefficient of repeatability of thickness in µm, as in 4.5, that of a "
+            "layer, as in retina=4.5, or that of a lesion in nl, as in fluid=2. The smallest "
+            "change that is more than noise comes from it. Default: 20 for the whole retina, from "
+            "the literature."
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -97,7 +97,7 @@ def _show(change: Change, reporter: Reporter) -> None:
     reporter.say(f"registered on the {found.describe()}")
     for note in change.notes:
         reporter.say(note)
-    reporter.say(f"smallest change: {change.repeatability.source}")
+    reporter.say(f"smallest change: {change.repeatability.describe(change.n_compared)}")
     sectors = change.sectors.names[:9]
     kinds = dict.fromkeys((row.measure, row.structure, row.unit) for row in change.rows)
     by_key = {(row.measure, row.structure, row.sector): row for row in change.rows}

@@ -28,7 +28,7 @@ from napari_retseg.measures.thickness import Map
 from napari_retseg.scan import FUNDUS_KIND, OctScan
 from napari_retseg.visits.front import Front, has_fundus, look_at_fundus, look_at_projection
 from napari_retseg.visits.registration import Registration, register
-from napari_retseg.visits.repeatability import Repeatability
+from napari_retseg.visits.repeatability import Repeatability, find_widening
 
 #: Of a table of changes.
 COLUMNS = (
@@ -39,6 +39,7 @@ COLUMNS = (
     "after",
     "change",
     "unit",
+    "repeatability",
     "smallest_change",
     "is_change",
     "valid_fraction",
@@ -77,7 +78,8 @@ class Visit:
 class ChangeRow:
     """One number of both visits; None where it is not known.
 
-    `smallest_change` is the coefficient of repeatability, `is_change` whether the change is larger.
+    `repeatability` is the coefficient of one number. `smallest_change` is larger, since many are
+    compared; `is_change` says whether the change exceeds it.
     """
 
     measure: str
@@ -87,6 +89,7 @@ class ChangeRow:
     after: float | None
     change: float | None
     unit: str
+    repeatability: float | None
     smallest_change: float | None
     is_change: bool | None
     valid: float
@@ -122,8 +125,8 @@ class Change:
         Pictures of the fundus of both visits.
     registration
         Where each place of the first visit lies in the second.
-    repeatability
-        Where the smallest changes come from.
+    repeatability, n_compared
+        Where the smallest changes come from, and of how many numbers there is one.
     notes
         What the user should know.
     """
@@ -135,6 +138,7 @@ class Change:
     fronts: tuple[Front, Front]
     registration: Registration
     repeatability: Repeatability
+    n_compared: int
     notes: tuple[str, ...]
 
 
@@ -181,14 +185,17 @@ def find_change(
         moved=make_etdrs(moved, sectors.centre_mm, eye),
         repeatability=repeatability or Repeatability(),
     )
+    rows = (*pair.list_thickness(), *pair.list_lesions(before, after))
+    n_compared = sum(one.repeatability is not None and one.change is not None for one in rows)
     return Change(
-        rows=(*pair.list_thickness(), *pair.list_lesions(before, after)),
+        rows=tuple(_judge(one, n_compared) for one in rows),
         maps=pair.make_maps(),
         grid=grid,
         sectors=pair.sectors,
         fronts=fronts,
         registration=registration,
         repeatability=pair.repeatability,
+        n_compared=n_compared,
         notes=tuple(_list_notes(before, after, first, second, registration)),
     )
 
@@ -338,7 +345,8 @@ class _Pair:
             for sector in self.sectors.names:
                 (a, valid), (b, other) = ours[sector], others[sector]
                 valid = min(valid, other)
-                yield _make_row("volume", one.name, sector, (a, b), "nl", None, valid)
+                least = self.repeatability.find_volume(one.name)
+                yield _make_row("volume", one.name, sector, (a, b), "nl", least, valid)
 
 
 def _find_annotated(visit: Visit) -> Map:
@@ -370,7 +378,14 @@ def _make_row(
 ) -> ChangeRow:
     before, after = both
     change = None if before is None or after is None else after - before
-    is_change = None if change is None or least is None else abs(change) > least
     return ChangeRow(
-        measure, structure, sector, before, after, change, unit, least, is_change, valid
+        measure, structure, sector, before, after, change, unit, least, None, None, valid
     )
+
+
+def _judge(row: ChangeRow, n_compared: int) -> ChangeRow:
+    """Say whether the change is more than noise, where so many numbers are compared."""
+    if row.repeatability is None or row.change is None:
+        return row
+    least = row.repeatability * find_widening(n_compared)
+    return replace(row, smallest_change=least, is_change=abs(row.change) > least)

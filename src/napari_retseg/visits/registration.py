@@ -239,7 +239,8 @@ def _correlate(
 
 def _refine(before: Front, after: Front, best: _Tried, pivot: Floats) -> tuple[Floats, float]:
     """Climb to the top of the correlation: place of the pivot, degrees, logarithm of the scale."""
-    rows, columns = np.nonzero(before.is_seen)
+    # every second pixel: vessels are wider
+    rows, columns = (2 * one for one in np.nonzero(before.is_seen[::2, ::2]))
     places = np.stack([columns, rows]) * STEP_MM + np.reshape(before.origin_mm, (2, 1))
     vessels = before.vessels[rows, columns]
     unit = np.array([0.02, 0.02, 0.5, 0.005])

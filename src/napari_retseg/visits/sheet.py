@@ -59,7 +59,7 @@ def _add_table(page: Page, change: Change) -> None:
     rows = []
     for measure, structure in shown:
         first = found[measure, structure, CENTRE]
-        least = _DASH if first.smallest_change is None else f"{first.smallest_change:g}"
+        least = _DASH if first.smallest_change is None else f"{first.smallest_change:.1f}"
         unit = "µm" if first.unit == "um" else first.unit
         cells = [_make_cell(found[measure, structure, sector]) for sector in sectors]
         rows.append([Cell(f"{structure} ({unit})"), *cells, Cell(least, first.smallest_change)])
@@ -72,5 +72,5 @@ def _make_cell(row: ChangeRow) -> Cell:
 
 def _list_origin(change: Change, program: str) -> Iterator[tuple[str, str]]:
     yield "registration", change.registration.describe()
-    yield "smallest change", change.repeatability.source
+    yield "smallest change", change.repeatability.describe(change.n_compared)
     yield "measured with", f"napari-retseg {program}"
