@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import grading
 from benchmarks.grading import Bscan, Tools, correct_layers
@@ -37,8 +38,9 @@ TOOLS = {
     "curves that snap": Tools(curves=True, snapping=True),
     "and pockets by click": Tools(curves=True, snapping=True, clicks=True),
 }
-#: On dense volumes each sixth B-scan is corrected before Propagate is pressed.
-EVERY = 6
+#: On dense volumes each sixth B-scan is corrected before Propagate is pressed; then those half-way
+#: between, before it is pressed again; then all others.
+EVERY, ROUNDS = 6, (3, 0, None)
 
 
 def report(name: str, part: str, hands: list[Hand]) -> None:
@@ -84,34 +86,42 @@ def open_planted(planted: Planted, number: int) -> Bscan:
 
 
 def grade_with_propagation(planted: Planted, seed: int) -> list[Hand]:
-    """Correct each sixth B-scan, propagate, then correct what is left; a hand for each B-scan."""
+    """Correct each sixth B-scan, propagate, and once more with those half-way; then the rest.
+
+    A hand for each B-scan.
+    """
     n, tools = len(planted.truth), TOOLS["and pockets by click"]
-    confirmed, hands = {}, []
-    for number in range(EVERY // 2, n, EVERY):
-        bscan = open_planted(planted, number)
-        layers, fluid, _ = correct(bscan, tools, seed + number)
-        hands.append(layers.plus(fluid))
-        confirmed[number] = bscan.draw()
-    numbers = np.arange(n)
+    confirmed: dict[int, NDArray[np.uint8]] = {}
+    now, hands = replace(planted, prediction=planted.prediction.copy()), []
+    for first in ROUNDS:
+        some = [b for b in range(n) if b not in confirmed]
+        for number in some if first is None else range(first, n, EVERY):
+            bscan = open_planted(now, number)
+            layers, fluid, _ = correct(bscan, tools, seed + number)
+            hands.append(layers.plus(fluid))
+            confirmed[number] = bscan.draw()
+        if first is not None:
+            propagate(now, confirmed, hands[-1])
+    return hands
+
+
+def propagate(now: Planted, confirmed: dict[int, NDArray[np.uint8]], hand: Hand) -> None:
+    """Take corrections to all other B-scans: their predictions change."""
+    hand.click(0, 0, 20)  # the button, and the one of its dialog
+    hand.click(0, 0, 20)
+    numbers = np.arange(len(now.truth))
     propagation = Propagation(
-        grey=lambda b: planted.pixels[b].astype(np.float32),
-        prediction=lambda b: planted.prediction[b],
+        grey=lambda b: now.pixels[b].astype(np.float32),
+        prediction=lambda b: now.prediction[b],
         labels=confirmed,
         layers=LAYERS,
         lesions=(FLUID,),
         distances=np.abs(np.subtract.outer(numbers, numbers)) * BETWEEN_UM / REACH_UM,
     )
-    hands[-1].click(0, 0, 20)  # the button, and the one of its dialog
-    hands[-1].click(0, 0, 20)
-    prediction = planted.prediction.copy()
-    for number, proposal in propagation.propose([b for b in range(n) if b not in confirmed]):
+    targets = [b for b in range(len(numbers)) if b not in confirmed]
+    for number, proposal in propagation.propose(targets):
         if proposal is not None:
-            prediction[number] = proposal.labels
-    mended = replace(planted, prediction=prediction)
-    for number in set(range(n)).difference(confirmed):
-        layers, fluid, _ = correct(open_planted(mended, number), tools, seed + number)
-        hands.append(layers.plus(fluid))
-    return hands
+            now.prediction[number] = proposal.labels
 
 
 def grade_simulated(first_seed: int, volumes: int) -> None:

@@ -1,15 +1,16 @@
-"""Pockets of fluid that were added or taken out, carried to a B-scan that shares the error.
+"""Pockets of fluid that were added or taken out, looked for on a B-scan that shares the error.
 
 A pocket's shape is laid into the other retina by the rows of its inner and outer boundary. What is
-as dark there, compared with the layer that it lies in, as the pocket is in its own B-scan becomes
-the pocket. All constants were chosen on simulated volumes with seeds 1 to 30, so that no pocket
-is added that is not there.
+as dark there as the pocket was, compared with the layer that it lies in and with the vitreous,
+becomes the pocket. All constants were chosen on simulated volumes (seeds 1 to 30, and 20000 to
+20059), so that no pocket is added that is not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,11 @@ from napari_retseg.layers import labels_of_boundaries
 
 #: Pixels around the shape that was carried over in which a pocket is looked for.
 _SEARCH = 6
-#: Grey values are averaged over so many pixels, and those of a layer over so many A-scans;
-#: standard deviations.
-_GRAIN, _ALONG = 1.5, 40.0
-#: A pocket that is hardly darker than its layer cannot be found again.
+#: Grey values are averaged over this share of half a pocket's thickness, with these limits in
+#: pixels, and those of a layer over so many A-scans; standard deviations.
+_GRAIN, _GRAINS, _ALONG = 0.25, (1.5, 4.0), 40.0
+#: A pocket that is hardly darker than its layer, in units of what the retina is brighter than the
+#: vitreous, cannot be found again.
 _LEAST_CONTRAST = 0.12
 #: Limits of a pocket's area, in areas of the shape that was carried over, and the share of the
 #: smaller of both that must lie in the other.
@@ -51,132 +53,182 @@ class Ground:
         Its boundaries, ``(boundary, width)``.
     layers
         Values of the layers between them.
+    pockets
+        Class values of the pockets that are predicted in them, ``(depth, width)``.
     """
 
     grey: NDArray[np.float32]
     rows: NDArray[np.float32]
     layers: Sequence[int]
+    pockets: NDArray[np.uint8]
 
-    def draw(self) -> NDArray[np.uint8]:
+    @cached_property
+    def drawn(self) -> NDArray[np.uint8]:
         """The layers without anything in them, ``(depth, width)``."""
         return labels_of_boundaries(self.rows, self.layers, depth=len(self.grey))
 
-    def relate(self, but: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Grey values as a share of what their layer has beside them.
+    @cached_property
+    def _limits(self) -> tuple[float, float]:
+        """Grey values of the vitreous and of the retina."""
+        rows = np.arange(len(self.grey))[:, np.newaxis]
+        with np.errstate(invalid="ignore"):
+            vitreous = rows < self.rows[0] - _SEARCH
+        retina = self.drawn > 0
+        dark = float(self.grey[vitreous].mean()) if vitreous.any() else 0.0
+        bright = float(self.grey[retina].mean()) if retina.any() else dark + 1
+        return dark, max(bright, dark + 1e-6)
+
+    def measure_grey(self, grain: float) -> NDArray[np.float32]:
+        """Grey values, 0 as in the vitreous and 1 as the mean of the retina.
 
         Parameters
         ----------
+        grain
+            Pixels over which they are averaged, a standard deviation.
+        """
+        dark, bright = self._limits
+        smooth: NDArray[np.float32] = ndimage.gaussian_filter(self.grey, grain)
+        return ((smooth - dark) / (bright - dark)).astype(np.float32)
+
+    def darken(self, smooth: NDArray[np.float32], but: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """How much darker each place is than its layer beside it.
+
+        Parameters
+        ----------
+        smooth
+            Of :meth:`measure_grey`.
         but
             What does not count as the layer, ``(depth, width)``.
         """
-        smooth = ndimage.gaussian_filter(self.grey, _GRAIN)
-        drawn, related = self.draw(), np.ones_like(smooth)
+        darker = np.zeros_like(smooth)
         for value in self.layers:
-            layer = drawn == value
+            layer = self.drawn == value
             counted = layer & ~but
             size = ndimage.gaussian_filter1d(counted.sum(axis=0).astype(np.float32), _ALONG)
             total = ndimage.gaussian_filter1d((smooth * counted).sum(axis=0), _ALONG)
             usual = np.maximum(total, 1e-6) / np.maximum(size, 1e-6)
-            related = np.where(layer, smooth / usual, related)
-        return related.astype(np.float32)
+            darker = np.where(layer, usual - smooth, darker)
+        return darker.astype(np.float32)
 
 
-def carry_shape(
-    pocket: NDArray[np.bool_], source: NDArray[np.float32], target: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Lay a shape into another retina.
+@dataclass(frozen=True)
+class Pocket:
+    """A pocket as it was seen last.
 
-    Parameters
+    Attributes
     ----------
-    pocket
-        ``(depth, width)``.
-    source, target
-        Inner and outer boundary of both B-scans, ``(2, width)``.
+    region
+        On the B-scan where it was seen, ``(depth, width)``.
+    rows
+        The inner and the outer boundary of that B-scan, ``(2, width)``.
+    half
+        Half of its thickness there, in pixels.
+    contrast
+        How much darker it is on the confirmed B-scan than the layer that it lies in.
+    least
+        How much darker each of its pixels must be.
+    brightest
+        The largest grey value of its pixels.
     """
-    depth, width = pocket.shape
-    rows = np.arange(depth, dtype=np.float32)[:, np.newaxis]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (rows - target[0]) / (target[1] - target[0])
-        at = source[0] + share * (source[1] - source[0])
-    inside = np.isfinite(at) & (share > 0) & (share < 1)
-    near = np.clip(np.rint(np.where(inside, at, 0)), 0, depth - 1).astype(int)
-    carried: NDArray[np.bool_] = pocket[near, np.arange(width)] & inside
-    return carried
+
+    region: NDArray[np.bool_]
+    rows: NDArray[np.float32]
+    half: float
+    contrast: float
+    least: float
+    brightest: float
+
+    @property
+    def grain(self) -> float:
+        """Pixels over which grey values are averaged to see it, a standard deviation."""
+        return _choose_grain(self.half)
+
+    @property
+    def search(self) -> int:
+        """Pixels around its shape in which it is looked for."""
+        return min(_SEARCH, 2 + int(self.half))
+
+    @classmethod
+    def of_correction(cls, region: NDArray[np.bool_], source: Correction) -> Pocket:
+        """A pocket that was corrected on a confirmed B-scan."""
+        own = Ground(source.grey, source.confirmed.rows, source.layers, source.confirmed.rest)
+        but = ndimage.binary_dilation(region, iterations=3) | (own.pockets > 0)
+        half = float(ndimage.distance_transform_edt(region).max())
+        smooth = own.measure_grey(_choose_grain(half))
+        darker = own.darken(smooth, but)
+        contrast = float(darker[region].mean())
+        edge = ndimage.binary_dilation(region) & ~ndimage.binary_erosion(region)
+        beside = ndimage.binary_dilation(region, iterations=_SEARCH) & ~but
+        parts = [beside & (own.drawn == value) for value in own.layers]
+        tissue = [float(smooth[p].mean()) for p in parts if p.sum() >= SMALLEST_POCKET]
+        half_way = (float(smooth[region].mean()) + min(tissue, default=np.inf)) / 2
+        brightest = min(float(smooth[edge].mean()), half_way)
+        least = max(float(darker[edge].mean()), contrast / 2)
+        return cls(region, own.rows[[0, -1]], half, contrast, least, brightest)
+
+    def lay_into(self, ground: Ground) -> NDArray[np.bool_]:
+        """Lay its shape into the retina of another B-scan."""
+        depth, width = self.region.shape
+        rows = np.arange(depth, dtype=np.float32)[:, np.newaxis]
+        top, bottom = ground.rows[0], ground.rows[-1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = (rows - top) / (bottom - top)
+            at = self.rows[0] + share * (self.rows[1] - self.rows[0])
+        inside = np.isfinite(at) & (share > 0) & (share < 1)
+        near = np.clip(np.rint(np.where(inside, at, 0)), 0, depth - 1).astype(int)
+        laid: NDArray[np.bool_] = self.region[near, np.arange(width)] & inside
+        return laid
 
 
-def find_added(
-    pocket: NDArray[np.bool_], source: Correction, ground: Ground, taken: NDArray[np.bool_]
-) -> NDArray[np.bool_] | None:
+def find_added(pocket: Pocket, ground: Ground) -> NDArray[np.bool_] | None:
     """Find on another B-scan a pocket that was added beside it.
-
-    Parameters
-    ----------
-    pocket
-        The added one, on its own B-scan.
-    source
-        That B-scan.
-    ground
-        The other B-scan.
-    taken
-        Where pockets are on it already.
 
     Returns
     -------
     ndarray of bool or None
         ``(depth, width)``; None where nothing there is like it.
     """
-    contrast = _measure_own(pocket, source)
-    shape = carry_shape(pocket, source.confirmed.rows[[0, -1]], ground.rows[[0, -1]])
-    near = ndimage.binary_dilation(shape, iterations=_SEARCH)
-    if contrast < _LEAST_CONTRAST or shape.sum() < SMALLEST_POCKET or (near & taken).any():
-        return None  # a pocket that is there already may be this one
-    drawn = ground.draw()
-    search = near & (drawn > 0)
-    related = ground.relate(search | taken)
-    around = _find_around(shape, drawn, search | taken)
+    taken = ground.pockets > 0
+    shape = pocket.lay_into(ground)
+    near = ndimage.binary_dilation(shape, iterations=pocket.search)
+    if (
+        pocket.contrast < _LEAST_CONTRAST
+        or shape.sum() < SMALLEST_POCKET
+        or (near & taken).any()  # a pocket that is there already may be this one
+    ):
+        return None
+    search = near & (ground.drawn > 0)
+    smooth = ground.measure_grey(pocket.grain)
+    darker = ground.darken(smooth, search | taken)
+    around = _find_around(shape, ground.drawn, search | taken)
     if around.sum() < SMALLEST_POCKET:
         return None
-    there = 1 - float(related[shape].mean())
-    spread = float(related[around].std())
-    if not any(there >= q * contrast and there >= z * spread for q, z in _DEMANDS):
+    there = float(darker[shape].mean())
+    spread = float(darker[around].std())
+    if not any(there >= q * pocket.contrast and there >= z * spread for q, z in _DEMANDS):
         return None
-    dark = search & (related < 1 - contrast / 2) & ~taken
-    found = _choose_part(ndimage.binary_opening(dark), shape)
+    dark = search & ~taken & (darker > pocket.least) & (smooth < pocket.brightest)
+    found = _choose_part(ndimage.binary_opening(dark, iterations=int(pocket.grain)), shape)
     return found if found is not None and _fits(found, shape, search) else None
 
 
-def find_removed(
-    pocket: NDArray[np.bool_], source: Correction, ground: Ground, predicted: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Find predicted pockets on another B-scan that are like one that was taken out beside it.
-
-    Parameters
-    ----------
-    pocket
-        The predicted one, on its own B-scan, where it was taken out.
-    source, ground
-        As in :func:`find_added`.
-    predicted
-        Where the class is predicted on the other B-scan.
-    """
-    found = np.zeros(predicted.shape, bool)
-    shape = carry_shape(pocket, source.confirmed.rows[[0, -1]], ground.rows[[0, -1]])
+def find_removed(pocket: Pocket, ground: Ground, value: int) -> NDArray[np.bool_] | None:
+    """Find predicted pockets on another B-scan that are like one that was taken out beside it."""
+    predicted = ground.pockets == value
+    shape = pocket.lay_into(ground)
     if not (shape & predicted).any():
-        return found
-    contrast = _measure_own(pocket, source)
-    related = ground.relate(predicted)
+        return None
+    darker = ground.darken(ground.measure_grey(pocket.grain), predicted)
+    found = np.zeros(predicted.shape, bool)
     for part in split_pockets(predicted):
-        there = 1 - float(related[part].mean())
-        if _is_alike(part, shape) and there <= contrast + _DARKER:
+        there = float(darker[part].mean())
+        if _is_alike(part, shape) and there <= pocket.contrast + _DARKER:
             found |= part
-    return found
+    return found if found.any() else None
 
 
-def _measure_own(pocket: NDArray[np.bool_], source: Correction) -> float:
-    """How much darker a pocket is than the layer that it lies in, as a share of that."""
-    own = Ground(source.grey, source.confirmed.rows, source.layers)
-    but = ndimage.binary_dilation(pocket, iterations=3) | (source.confirmed.rest > 0)
-    return 1 - float(own.relate(but)[pocket].mean())
+def _choose_grain(half: float) -> float:
+    return float(np.clip(half * _GRAIN, *_GRAINS))
 
 
 def _find_around(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.decode.carried_pockets import Ground, find_added, find_removed
+from napari_retseg.decode.carried_pockets import Ground
 from napari_retseg.decode.carrying import Neighbour, carry_offsets
 from napari_retseg.decode.corrections import Correction
+from napari_retseg.decode.pocket_trails import PocketTrails
 from napari_retseg.layers import LayerMap, boundaries_of_labels, labels_of_boundaries
 
 
@@ -89,54 +91,106 @@ class Propagation:
 
     def propose(self, bscans: Collection[int]) -> Iterator[tuple[int, Proposal | None]]:
         """Say for each of these B-scans what would change; None: nothing."""
-        known: dict[int, Correction] = {}
+        run = _Run(self, bscans)
         for bscan in bscans:
-            near = self._find_near(bscan)
-            for source in near:
-                if source not in known:
-                    known[source] = self._correct(source)
-            yield bscan, self._propose(bscan, near, known) if near else None
+            yield bscan, run.propose(bscan)
+            run.forget(bscan)
 
-    def _find_near(self, bscan: int) -> tuple[int, ...]:
+    def find_near(self, bscan: int) -> tuple[int, ...]:
         """The nearest confirmed B-scan within reach, and the nearest on its other side."""
         away = self.distances[bscan]
         within = [b for b in self.labels if b != bscan and away[b] <= 1]
         near = sorted(within, key=lambda b: (away[b], b))
-        across = [b for b in near if self._is_between(bscan, near[0], b)]
+        across = [b for b in near if self.is_between(bscan, near[0], b)]
         return (near[0], across[0]) if across else tuple(near[:2])
 
-    def _is_between(self, bscan: int, one: int, other: int) -> bool:
+    def is_between(self, bscan: int, one: int, other: int) -> bool:
+        """Whether a B-scan lies between two others."""
         return bool(self.distances[one, other] > self.distances[bscan, [one, other]].max())
 
-    def _correct(self, bscan: int) -> Correction:
-        return Correction(
-            self.grey(bscan),
-            self.prediction(bscan),
-            self.labels[bscan],
-            self.layers,
-            self.lesions,
+
+class _Moving(NamedTuple):
+    """A B-scan with its boundaries as they will be, and as they were found."""
+
+    ground: Ground
+    found: LayerMap
+    moved: tuple[Moved, ...]
+
+
+class _Run:
+    """What is known while B-scan after B-scan is compared."""
+
+    def __init__(self, scan: Propagation, bscans: Collection[int]) -> None:
+        self._scan = scan
+        self._corrections: dict[int, Correction] = {}
+        self._moving: dict[int, _Moving] = {}
+        self._trails = PocketTrails(
+            self._correct, lambda b: self._move(b).ground, frozenset(bscans), scan.distances
         )
 
-    def _propose(
-        self, bscan: int, near: tuple[int, ...], known: Mapping[int, Correction]
-    ) -> Proposal | None:
-        away = self.distances[bscan]
-        neighbours = [Neighbour(known[b], 1 / (0.05 + float(away[b]))) for b in near]
-        before = self.prediction(bscan)
-        grey = self.grey(bscan)
-        found = boundaries_of_labels(before, self.layers)
-        is_between = len(near) == 2 and self._is_between(bscan, *near)
-        rows, moved = _move(grey, found, neighbours, is_between=is_between)
+    def propose(self, bscan: int) -> Proposal | None:
+        near = self._scan.find_near(bscan)
+        if not near:
+            return None
+        ground, found, moved = self._move(bscan)
         rest = found.rest.copy()
-        ground, n_added, n_removed = Ground(grey, rows, self.layers), 0, 0
-        for value in self.lesions:
-            added, removed = _change_pockets(rest, ground, neighbours, value)
+        n_added, n_removed = 0, 0
+        for value in self._scan.lesions:
+            added, removed = self._change_pockets(rest, bscan, near, value)
             n_added, n_removed = n_added + added, n_removed + removed
         if not moved and not n_added and not n_removed:
             return None
-        labels = labels_of_boundaries(rows, self.layers, depth=len(before), rest=rest)
+        before = self._scan.prediction(bscan)
+        labels = labels_of_boundaries(ground.rows, ground.layers, depth=len(before), rest=rest)
         labels = np.where(found.is_ordered, labels, before)
         return Proposal(labels, moved, n_added, n_removed, near)
+
+    def forget(self, bscan: int) -> None:
+        """Keep only what is in reach of a B-scan."""
+        for far in [b for b in self._moving if self._scan.distances[bscan, b] > 1]:
+            del self._moving[far]
+        self._trails.forget(bscan)
+
+    def _correct(self, bscan: int) -> Correction:
+        if bscan not in self._corrections:
+            scan = self._scan
+            self._corrections[bscan] = Correction(
+                scan.grey(bscan),
+                scan.prediction(bscan),
+                scan.labels[bscan],
+                scan.layers,
+                scan.lesions,
+            )
+        return self._corrections[bscan]
+
+    def _move(self, bscan: int) -> _Moving:
+        """Move the boundaries of a B-scan."""
+        if bscan not in self._moving:
+            scan, near = self._scan, self._scan.find_near(bscan)
+            away = scan.distances[bscan]
+            neighbours = [Neighbour(self._correct(b), 1 / (0.05 + float(away[b]))) for b in near]
+            grey = scan.grey(bscan)
+            found = boundaries_of_labels(scan.prediction(bscan), scan.layers)
+            is_between = len(near) == 2 and scan.is_between(bscan, *near)
+            rows, moved = _move(grey, found, neighbours, is_between=is_between)
+            ground = Ground(grey, rows, scan.layers, found.rest)
+            self._moving[bscan] = _Moving(ground, found, moved)
+        return self._moving[bscan]
+
+    def _change_pockets(
+        self, rest: NDArray[np.uint8], bscan: int, near: tuple[int, ...], value: int
+    ) -> tuple[int, int]:
+        """Take pockets of a class out of what lies over the layers, and put others in."""
+        n_added, n_removed = 0, 0
+        for source in near:
+            for gone in self._trails.follow(source, "removed", value, bscan):
+                n_removed += bool(rest[gone].any())
+                rest[gone] = 0
+            for come in self._trails.follow(source, "added", value, bscan):
+                if not rest[come].any():
+                    rest[come] = value
+                    n_added += 1
+        return n_added, n_removed
 
 
 def _move(
@@ -170,21 +224,3 @@ def _order(rows: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[n
     held = np.fmin(np.fmax(moved, above), below)
     held = np.where(offsets == 0, rows, held)
     return np.maximum.accumulate(held, axis=0).astype(np.float32)
-
-
-def _change_pockets(
-    rest: NDArray[np.uint8], ground: Ground, neighbours: Sequence[Neighbour], value: int
-) -> tuple[int, int]:
-    """Take pockets of a class out of what lies over the layers, and put others in, in place."""
-    n_added, n_removed = 0, 0
-    for source in (neighbour.correction for neighbour in neighbours):
-        for pocket in source.pockets_removed(value):
-            gone = find_removed(pocket, source, ground, rest == value)
-            rest[gone] = 0
-            n_removed += bool(gone.any())
-        for pocket in source.pockets_added(value):
-            come = find_added(pocket, source, ground, rest > 0)
-            if come is not None:
-                rest[come] = value
-                n_added += 1
-    return n_added, n_removed
