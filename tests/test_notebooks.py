@@ -14,8 +14,12 @@ nbclient = pytest.importorskip("nbclient")
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
-def test_there_are_two() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["evaluate-a-model", "segment-correct-retrain"]
+def test_there_are_three() -> None:
+    assert [path.stem for path in NOTEBOOKS] == [
+        "device-file-to-etdrs-table",
+        "evaluate-a-model",
+        "segment-correct-retrain",
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -23,6 +23,7 @@ WALK = ROOT / "docs" / "get-started" / "five-minutes.md"
 #: Pages whose commands are run one after the other.
 WALKS = [
     WALK,
+    ROOT / "docs" / "get-started" / "etdrs-table.md",
     ROOT / "docs" / "how-to" / "segment-folder.md",
     ROOT / "docs" / "how-to" / "choose-bscans.md",
     ROOT / "docs" / "how-to" / "measure.md",
