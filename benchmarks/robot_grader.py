@@ -29,7 +29,7 @@ from napari_retseg.decode.evidence import Evidence, Placement
 from napari_retseg.decode.propagation import Propagation
 from napari_retseg.engine import EvidenceJob, PredictJob
 from napari_retseg.events import BscanPredicted, CancelToken, EvidenceFound
-from napari_retseg.layers import layer_order
+from napari_retseg.layers import layer_order, translate_classes
 from napari_retseg.models import find_model, read_info
 
 TOOLS = {
@@ -146,7 +146,7 @@ def predict_dataset(folder: Path, patients: list[str], model: str) -> list[Bscan
     names = [classes.classes[k].name for k in order]
     layers = [classes.classes[k].value for k in order]
     fluid = next(c.value for c in classes.foreground if c.name == "fluid")
-    table = classes.translation_from(info.classes)
+    table = translate_classes(classes, info.classes)
     for case in (case for case in dataset.cases if case.group in patients):
         scan, reference = case.read_scan(), case.read_labels(classes)
         labels = {

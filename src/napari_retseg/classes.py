@@ -134,20 +134,6 @@ class LabelSet(BaseModel):
         indices: NDArray[np.uint8] = table[labels.astype(np.uint8, copy=False)]
         return indices
 
-    def translation_from(self, other: LabelSet) -> NDArray[np.uint8]:
-        """Return the value of the class of the same name for each value of another set.
-
-        Returns
-        -------
-        ndarray
-            256 entries; 0 where this set has no class of that name.
-        """
-        own = {c.name: c.value for c in self.foreground}
-        table = np.zeros(256, dtype=np.uint8)
-        for one in other.foreground:
-            table[one.value] = own.get(one.name, BACKGROUND)
-        return table
-
     def unknown_values(self, labels: NDArray[np.integer]) -> list[int]:
         """Values in `labels` that are neither a class nor 255."""
         known = {*self.values.tolist(), IGNORE}

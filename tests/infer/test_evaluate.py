@@ -76,6 +76,21 @@ def test_other_classes_are_named(tiny_dataset: Path, tiny_bundle: Path) -> None:
         list(evaluate(tiny_bundle, load_dataset(tiny_dataset), config=CPU))
 
 
+def test_two_kinds_of_fluid_are_the_one_that_the_dataset_knows(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    grey = rng.integers(0, 4, (32, 32), dtype=np.uint8)
+    write_scan(tmp_path / "scan.png", OctScan(grey, ("depth", "width")))
+    Image.fromarray((grey % 3 > 0).astype(np.uint8)).save(tmp_path / "label.png")
+    case = {"image": "./scan.png", "label": "./label.png", "group": "P", "split": "val"}
+    content = {"name": "x", "labels": {"0": "background", "1": "fluid"}, "training": [case]}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    table = Table((9 * np.eye(4)).tolist())  # the fourth class is one that the dataset does not know
+    model = make_model(table, names=("IRF", "SRF", "drusen"))
+    found = _result(list(evaluate(load_predictor(model, EXACT), load_dataset(tmp_path))))
+    assert found["mean_dice_with_background"] == 1
+
+
 def test_cancel_stops_it(tiny_dataset: Path, tiny_bundle: Path) -> None:
     cancel = CancelToken()
     cancel.cancel()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.classes import LabelSet
 from napari_retseg.dataset.description import DESCRIPTION
 from napari_retseg.dataset.files import kind_of
 from napari_retseg.dataset.loading import CLASSES, name_classes
@@ -17,6 +17,7 @@ from napari_retseg.dataset.pair import find_classes
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
+from napari_retseg.layers import translate_classes
 from napari_retseg.plural import count_noun, list_first
 from napari_retseg.scan import OctScan
 
@@ -237,6 +238,4 @@ def translate(
     unknown = own.unknown_values(values)
     if unknown:
         raise InputError(f"{name}: label values {unknown} have no class; name all classes")
-    table = to.translation_from(own)
-    table[IGNORE] = IGNORE
-    return table[values]
+    return translate_classes(to, own)[values]

@@ -26,10 +26,11 @@ from napari_retseg.api.model import Model, load_model, make_predict_config
 from napari_retseg.api.progressbar import run_job
 from napari_retseg.api.trainingrun import Run
 from napari_retseg.api.tuning import train
-from napari_retseg.classes import RETINA
+from napari_retseg.classes import IGNORE, RETINA
 from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import BscanPredicted, Event
 from napari_retseg.infer.predict import predict
+from napari_retseg.layers import translate_classes
 from napari_retseg.rounds import find_resumable
 from napari_retseg.workspace import RestorePoints, Workspace
 from napari_retseg.workspace.entry import count_bscans
@@ -187,8 +188,8 @@ class ScriptedWorkspace(Workspace):
         """
         loaded = load_model(model)
         config = make_predict_config(options).model_copy(update={"uncertainty": True})
-        table = self.classes.translation_from(loaded.info.classes)
-        if not table.any():
+        table = translate_classes(self.classes, loaded.info.classes)
+        if not table[:IGNORE].any():
             raise ModelError(
                 f"{loaded.name}: has none of the classes of the workspace "
                 f"({', '.join(self.classes.names[1:])}); choose another model"

@@ -16,6 +16,7 @@ from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, 
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import label_path, read_labels
+from napari_retseg.layers import translate_classes, translate_indices
 from napari_retseg.nets.bundle import Model
 from napari_retseg.scan import OctScan
 from napari_retseg.scores import ScoreCounter, Scores
@@ -35,6 +36,9 @@ def evaluate(
 ) -> Iterator[Event]:
     """Score a model on one split of a dataset.
 
+    A class of the dataset may be several of the model's: ``fluid`` is ``IRF`` and ``SRF``.
+    Classes that the dataset does not know count as background.
+
     Yields
     ------
     Event
@@ -44,18 +48,19 @@ def evaluate(
     Raises
     ------
     ModelError
-        Where the model's classes are not those of the dataset.
+        Where the model does not know a class of the dataset.
     InputError
         Where the split holds no labelled B-scan.
     """
     predictor = load_predictor(model, config or PredictConfig())
-    check_classes(predictor.info.classes, dataset)
+    table = translate_indices(dataset.labels, predictor.info.classes)
+    _check_all_known(predictor.info.classes, dataset)
     cancel = cancel or CancelToken()
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
         predictor.check_channels(scan.n_channels, scan.source)
         found = predictor.label_scan(scan, bscans, cancel=cancel)
-        return [result.labels for _, result in found]
+        return [table[result.labels] for _, result in found]
 
     yield from _warn_of_training_patients(predictor, dataset, split)
     about = {"model": predictor.info.name, "dataset": dataset.name, "split": split}
@@ -119,6 +124,16 @@ def _find_prediction(scan: OctScan, folder: Path) -> Path:
     path = label_path(scan, folder)
     own = path if scan.source is None else folder / scan.source.parent.name / path.name
     return own if own.exists() else path
+
+
+def _check_all_known(classes: LabelSet, dataset: Dataset) -> None:
+    known = set(translate_classes(dataset.labels, classes).tolist())
+    names = [one.name for one in dataset.labels.foreground if one.value not in known]
+    if names:
+        raise ModelError(
+            f"{dataset.root}: has classes that the model does not know: {', '.join(names)} "
+            f"(the model's: {', '.join(classes.names[1:])})"
+        )
 
 
 def check_classes(classes: LabelSet, dataset: Dataset) -> None:

@@ -13,6 +13,12 @@ from napari_retseg.layers.boundary_error import (
     BoundaryErrors,
     count_boundaries,
 )
+from napari_retseg.layers.merging import (
+    find_common_classes,
+    list_unknown_classes,
+    translate_classes,
+    translate_indices,
+)
 
 __all__ = [
     "HOLE",
@@ -22,9 +28,13 @@ __all__ = [
     "LayerMap",
     "boundaries_of_labels",
     "count_boundaries",
+    "find_common_classes",
     "is_gapless",
     "is_lesion",
     "labels_of_boundaries",
     "layer_order",
+    "list_unknown_classes",
     "name_boundaries",
+    "translate_classes",
+    "translate_indices",
 ]

@@ -14,6 +14,7 @@ from napari_retseg.dataset import Dataset
 from napari_retseg.events import Cancel, Progress
 from napari_retseg.infer.evaluate import count_scores
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.layers import translate_indices
 from napari_retseg.learn.gate import count_kept
 from napari_retseg.learn.setup import Setup
 from napari_retseg.models import ModelInfo
@@ -46,15 +47,15 @@ def score_on(
 ) -> Scoring:
     """Score a network with its own classes on a dataset that may have others.
 
-    Classes are taken by name: one that the dataset does not know counts as background, one
-    that the network does not know is never predicted.
+    Classes are taken by name (:func:`napari_retseg.layers.translate_classes`): one that the
+    dataset does not know counts as background, one that the network does not know is never
+    predicted.
     """
     config = PredictConfig(
         device=setup.config.device, precision=setup.config.precision, decode="plain"
     )
     predictor = Predictor(network, info, config)
-    names = dataset.labels.names
-    table = np.array([names.index(n) if n in names else 0 for n in info.classes.names], np.uint8)
+    table = translate_indices(dataset.labels, info.classes)
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
         found = predictor.label_scan(scan, bscans, cancel=cancel)

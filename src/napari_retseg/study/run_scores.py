@@ -16,6 +16,7 @@ from napari_retseg.events import Cancel, Event, Progress
 from napari_retseg.infer.evaluate import count_scores
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import write_labels
+from napari_retseg.layers import translate_indices
 from napari_retseg.nets.bundle import load_model
 from napari_retseg.scan import OctScan
 from napari_retseg.scores import Scores
@@ -45,10 +46,7 @@ def score_model(
         device=spec.config.device, precision=spec.config.precision, decode="plain"
     )
     predictor = Predictor(bundle.network, bundle.info, config)
-    names = dataset.labels.names
-    table = np.array(
-        [names.index(n) if n in names else 0 for n in bundle.info.classes.names], np.uint8
-    )
+    table = translate_indices(dataset.labels, bundle.info.classes)
     keeper = _Keeper(spec, keep)
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:

@@ -9,10 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.classes import IGNORE
 from napari_retseg.config import PredictConfig
 from napari_retseg.engine import JobOutcome
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanPredicted
+from napari_retseg.layers import list_unknown_classes, translate_classes
 from napari_retseg.ui.dock_state import ModelChoice
 from napari_retseg.ui.layers import plane
 from napari_retseg.ui.model_runner import ModelRunner, Run, check_channels
@@ -130,7 +132,7 @@ class Predicting(ModelRunner[ScanRun]):
 
 
 def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
-    """Return what each class value of a model is in the workspace: classes of the same name.
+    """Return what each class value of a model is in the workspace, by the classes' names.
 
     Raises
     ------
@@ -138,8 +140,8 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
         Where the two have no foreground class in common.
     """
     own = opened.loaded.classes
-    table = own.translation_from(choice.info.classes)
-    if not table.any():
+    table = translate_classes(own, choice.info.classes)
+    if not table[:IGNORE].any():
         names = ", ".join(c.name for c in own.foreground)
         theirs = ", ".join(c.name for c in choice.info.classes.foreground)
         raise ModelError(
@@ -152,6 +154,5 @@ def translate(choice: ModelChoice, opened: OpenScan) -> NDArray[np.uint8]:
 
 def describe_left_out(choice: ModelChoice, opened: OpenScan) -> str:
     """Say which classes of a model have no place in the workspace; empty where all have one."""
-    own = opened.loaded.classes.names
-    foreign = [c.name for c in choice.info.classes.foreground if c.name not in own]
+    foreign = list_unknown_classes(opened.loaded.classes, choice.info.classes)
     return f" Classes not in this workspace were left out: {', '.join(foreign)}." if foreign else ""
