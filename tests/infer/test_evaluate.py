@@ -85,7 +85,9 @@ def test_two_kinds_of_fluid_are_the_one_that_the_dataset_knows(
     case = {"image": "./scan.png", "label": "./label.png", "group": "P", "split": "val"}
     content = {"name": "x", "labels": {"0": "background", "1": "fluid"}, "training": [case]}
     (tmp_path / "dataset.json").write_text(json.dumps(content))
-    table = Table((9 * np.eye(4)).tolist())  # the fourth class is one that the dataset does not know
+    table = Table(
+        (9 * np.eye(4)).tolist()
+    )  # the fourth class is one that the dataset does not know
     model = make_model(table, names=("IRF", "SRF", "drusen"))
     found = _result(list(evaluate(load_predictor(model, EXACT), load_dataset(tmp_path))))
     assert found["mean_dice_with_background"] == 1

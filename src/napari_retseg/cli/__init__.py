@@ -13,6 +13,7 @@ import typer
 from napari_retseg import __version__
 from napari_retseg.cli import models, study, workspace
 from napari_retseg.cli.anonymise import anonymise
+from napari_retseg.cli.benchmark import benchmark
 from napari_retseg.cli.change import change
 from napari_retseg.cli.compare import compare
 from napari_retseg.cli.demo import demo
@@ -71,6 +72,7 @@ app.command("import")(import_)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("benchmark")(benchmark)
 app.command("export")(export)
 app.command("measure")(measure)
 app.command("compare")(compare)

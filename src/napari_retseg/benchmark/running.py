@@ -1,0 +1,116 @@
+"""A run over a scoreboard's sets: each set's scores are kept, and made once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from napari_retseg import __version__
+from napari_retseg.benchmark.board import AnySet, Board, DeviceSet, LabelledSet, stem_of_set
+from napari_retseg.benchmark.cases import identify_cases
+from napari_retseg.benchmark.scoring import Row, list_exports, score_device, score_labelled
+from napari_retseg.errors import InputError, RetsegError
+from napari_retseg.events import Cancel, Event, Finished, Message, Progress
+from napari_retseg.infer.predictor import Predictor
+from napari_retseg.io.atomic import write_json
+from napari_retseg.io.sources import hash_source
+from napari_retseg.records import read_json
+
+#: Folder of the sets' scores, below that of the scoreboard.
+PARTS = "sets"
+
+
+def run_board(
+    board: Board, root: Path, predictor: Predictor, output: Path, cancel: Cancel
+) -> Iterator[Event]:
+    """Score a model on all sets.
+
+    Parameters
+    ----------
+    root
+        The folder of all data; a set whose data are not there is left out, with a message.
+    output
+        Gets ``sets/MODEL/SET.json`` and ``MODEL.json``. Scores of the same model, data and program
+        that are there already are taken.
+
+    Yields
+    ------
+    Event
+        The last is :class:`Finished` with all scores.
+    """
+    info = predictor.info
+    about = {"model": info.name, "weights": info.weights_id, "program": __version__}
+    rows: dict[str, Row] = {}
+    for one in board.sets:
+        try:
+            key = {**about, "set": _identify(one, root)}
+        except RetsegError as error:
+            yield Message(f"{one.name} is left out: {error}", "warning")
+            continue
+        path = output / PARTS / info.name / f"{stem_of_set(one)}.json"
+        row = _read_part(path, key)
+        if row is None:
+            yield Message(f"{one.name} …")
+            row = yield from _score(one, root, predictor, cancel)
+            if row is None:
+                yield Finished(cancelled=True)
+                return
+            write_json(path, {"key": key, "scores": row})
+        rows[one.name] = row
+    if not rows:
+        raise InputError(f"{root}: holds none of the data of the scoreboard")
+    result = {**about, "megabytes": _measure_memory(), "sets": rows}
+    write_json(output / f"{info.name}.json", result)
+    yield Finished(result=result)
+
+
+def _identify(one: AnySet, root: Path) -> str:
+    """Hash what a set is made of."""
+    if isinstance(one, LabelledSet):
+        return identify_cases(one, root)
+    made = hashlib.sha256(one.model_dump_json().encode())
+    if isinstance(one, DeviceSet):
+        for folder in list_exports(one, root):
+            made.update(f"{folder.name} {hash_source(folder)}".encode())
+    else:
+        made.update(one.make_config().model_dump_json().encode())
+    return made.hexdigest()
+
+
+def _read_part(path: Path, key: dict[str, Any]) -> Row | None:
+    """Scores that are there already, of the same model, data and program."""
+    try:
+        found = read_json(path)
+    except RetsegError:
+        return None
+    if isinstance(found, dict) and found.get("key") == key and isinstance(found["scores"], dict):
+        return found["scores"]
+    return None
+
+
+def _score(
+    one: AnySet, root: Path, predictor: Predictor, cancel: Cancel
+) -> Generator[Progress, None, Row | None]:
+    """Score a set; None where it was cancelled."""
+    scoring = (
+        score_device(one, root, predictor, cancel)
+        if isinstance(one, DeviceSet)
+        else score_labelled(one, root, predictor, cancel)
+    )
+    row: Row | None = None
+    for step in scoring:
+        if isinstance(step, Progress):
+            yield step
+        else:
+            row = step
+    predictor.forget()
+    return row
+
+
+def _measure_memory() -> int:
+    """Measure what memory this process has now, in megabytes."""
+    return round(psutil.Process().memory_info().rss / 1e6)

@@ -1,0 +1,76 @@
+"""``napari-retseg benchmark``: the scoreboard of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retseg.cli.group import INTERRUPTED
+from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption
+from napari_retseg.cli.predict import DecodeOption
+
+if TYPE_CHECKING:
+    from napari_retseg.benchmark import Board
+
+
+def benchmark(
+    model: Annotated[list[str], typer.Argument(help="Names or folders of models.")],
+    data: Annotated[Path, typer.Option(help="Folder in which the data of the sets lie.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the scores. A set that is there is not scored again.")
+    ],
+    board: Annotated[
+        Path | None, typer.Option(help="YAML file with the sets, in place of the standard ones.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only sets with this in their name. Repeatable.")
+    ] = None,
+    decode: DecodeOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Score models on many kinds of scans, and write one table of it."""
+    from napari_retseg.benchmark import format_board, format_classes, run_board
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import stopping_cleanly
+    from napari_retseg.config import PredictConfig
+    from napari_retseg.events import Finished
+    from napari_retseg.infer.predict import load_predictor
+    from napari_retseg.io.atomic import write_text
+    from napari_retseg.models import find_model
+
+    sets = _choose_sets(board, only or [])
+    config = PredictConfig(device=device, precision=precision, decode=decode)
+    boards = []
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        for name in model:
+            predictor = load_predictor(find_model(name), config)
+            for event in run_board(sets, data, predictor, output, cancel):
+                reporter.show(event, subject=f"scoring {predictor.info.name}")
+                if isinstance(event, Finished):
+                    if event.cancelled:
+                        raise typer.Exit(INTERRUPTED)
+                    boards.append(event.result)
+        reporter.end_progress()
+        classes = [f"### {one['model']}\n\n{format_classes(one)}" for one in boards]
+        write_text(output / "scoreboard.md", "\n".join([format_board(boards), *classes]))
+        if not as_json:
+            reporter.say_lines(format_board(boards))
+        reporter.finish({"models": boards})
+
+
+def _choose_sets(path: Path | None, only: list[str]) -> Board:
+    from napari_retseg.benchmark import read_board
+    from napari_retseg.errors import UsageError
+
+    board = read_board(path)
+    if not only:
+        return board
+    chosen = tuple(one for one in board.sets if any(part in one.name for part in only))
+    if not chosen:
+        names = ", ".join(one.name for one in board.sets)
+        raise UsageError(f"no set is called {' or '.join(only)}; there are {names}")
+    return board.model_copy(update={"sets": chosen})
