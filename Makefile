@@ -13,7 +13,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions fuzz fuzz-workspace lint format docs site gui samples starter wheel clean system
+.PHONY: help demo test test-versions fuzz fuzz-workspace lint format docs site gui samples starter benchmark wheel clean system
 
 help:
 	@echo 'make demo     predict, fine-tune and predict again on simulated scans, with scores'
@@ -28,6 +28,7 @@ help:
 	@echo 'make gui      napari with the workbench and the scores'
 	@echo 'make samples  make the built-in samples again from their seed'
 	@echo 'make starter  train the starter model again'
+	@echo 'make benchmark DATA=FOLDER  the scoreboard of the starter model, with the data in FOLDER'
 	@echo 'make wheel    build the sdist and the wheel into dist/'
 	@echo 'make clean    remove what the other targets made, the environment too'
 
@@ -71,6 +72,9 @@ gui: $(STAMP)
 
 samples: $(STAMP)
 	$(BIN)/python -m napari_retseg.simulate sample_data
+
+benchmark: $(STAMP)
+	$(BIN)/napari-retseg benchmark starter --data $(DATA) --output build/scoreboard
 
 starter: $(STAMP)
 	$(BIN)/python -m napari_retseg.starter sample_data/starter
