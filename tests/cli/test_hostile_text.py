@@ -84,7 +84,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         cases.append({**paths, "group": name})
     about = {"name": EVIL, "labels": {"background": 0, EVIL: 1}, "training": cases}
     (root / "data" / "dataset.json").write_text(json.dumps(about))
-    return {name: root / name for name in ("model", "scans", "bad", "data")}
+    board = {"sets": [{"kind": "labels", "name": "a", "data": "data"}]}
+    (root / "board").write_text(json.dumps(board))
+    return {name: root / name for name in ("model", "scans", "bad", "data", "board")}
 
 
 def command_lines(world: dict[str, Path], out: Path) -> dict[str, tuple[str | Path, ...]]:
@@ -102,6 +104,10 @@ def command_lines(world: dict[str, Path], out: Path) -> dict[str, tuple[str | Pa
         "train option": ("train", data, "--output", run, "--lr", EVIL),
         "evaluate": ("evaluate", data, *model, *EXACT),
         "evaluate none": ("evaluate", out / EVIL_FILE, *model),
+        "benchmark": ("benchmark", world["model"], "--data", world["data"].parent, "--board",
+                      world["board"], "--output", out / f"b{EVIL}", *EXACT),
+        "benchmark none": ("benchmark", EVIL_FILE, "--data", data, "--output", out / EVIL,
+                           "--only", EVIL),
         "import": ("import", data, out / f"import{EVIL}"),
         "export": ("export", scan, "--scan", scan, "--output", out / f"{EVIL}.csv"),
         "measure": ("measure", scan, world["scans"], "--scan", scan, "--output", out / EVIL),

@@ -80,16 +80,16 @@ class Board(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Board:
-        stems = [stem_of_set(one) for one in self.sets]
+        stems = [make_stem(one.name) for one in self.sets]
         twice = {stem for stem in stems if stems.count(stem) > 1}
         if twice:
             raise ValueError(f"sets need different names, not {', '.join(sorted(twice))} twice")
         return self
 
 
-def stem_of_set(one: AnySet) -> str:
-    """Return the name of a set's file of scores, without its ending."""
-    return re.sub(r"\W+", "-", one.name).strip("-").lower()
+def make_stem(name: str) -> str:
+    """Make the name of a file of scores, without its ending: whatever a name says, it stays one."""
+    return re.sub(r"[^\w.]+", "-", name).strip("-.").lower() or "unnamed"
 
 
 def read_board(path: Path | None = None) -> Board:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from napari_retseg import __version__
-from napari_retseg.benchmark.board import AnySet, Board, DeviceSet, LabelledSet, stem_of_set
+from napari_retseg.benchmark.board import AnySet, Board, DeviceSet, LabelledSet, make_stem
 from napari_retseg.benchmark.cases import identify_cases
 from napari_retseg.benchmark.scoring import Row, list_exports, score_device, score_labelled
 from napari_retseg.errors import InputError, RetsegError
@@ -34,8 +34,8 @@ def run_board(
     root
         The folder of all data; a set whose data are not there is left out, with a message.
     output
-        Gets ``sets/MODEL/SET.json`` and ``MODEL.json``. Scores of the same model, data and program
-        that are there already are taken.
+        Gets ``sets/MODEL/SET.json`` and ``MODEL.json``, where a model is its name, and its weights
+        in short. Scores of the same model, data and program that are there already are taken.
 
     Yields
     ------
@@ -44,6 +44,7 @@ def run_board(
     """
     info = predictor.info
     about = {"model": info.name, "weights": info.weights_id, "program": __version__}
+    stem = f"{make_stem(info.name)}-{info.weights_id[:8]}"
     rows: dict[str, Row] = {}
     for one in board.sets:
         try:
@@ -51,7 +52,7 @@ def run_board(
         except RetsegError as error:
             yield Message(f"{one.name} is left out: {error}", "warning")
             continue
-        path = output / PARTS / info.name / f"{stem_of_set(one)}.json"
+        path = output / PARTS / stem / f"{make_stem(one.name)}.json"
         row = _read_part(path, key)
         if row is None:
             yield Message(f"{one.name} …")
@@ -64,7 +65,7 @@ def run_board(
     if not rows:
         raise InputError(f"{root}: holds none of the data of the scoreboard")
     result = {**about, "megabytes": _measure_memory(), "sets": rows}
-    write_json(output / f"{info.name}.json", result)
+    write_json(output / f"{stem}.json", result)
     yield Finished(result=result)
 
 

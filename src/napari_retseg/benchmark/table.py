@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_retseg.layers import is_lesion
+from napari_retseg.plaintext import make_markdown
 
 #: Dice of all pixels together, and as the mean of the B-scans that hold the class.
 _HEAD = (
@@ -50,7 +51,10 @@ def format_classes(board: Mapping[str, Any]) -> str:
     """Write each class's Dice, of all pixels together, for each set and patient of one model."""
     rows = {name: row for name, row in board["sets"].items() if "classes" in row}
     classes = list(dict.fromkeys(name for row in rows.values() for name in row["classes"]))
-    lines = [f"| Dice | {' | '.join(classes)} |", "|---" * (len(classes) + 1) + "|"]
+    lines = [
+        f"| Dice | {' | '.join(map(make_markdown, classes))} |",
+        "|---" * (len(classes) + 1) + "|",
+    ]
     for name, row in rows.items():
         lines.append(_write_classes(name, row, classes))
         groups = row["groups"] if 1 < len(row["groups"]) <= 12 else {}
@@ -62,7 +66,7 @@ def format_classes(board: Mapping[str, Any]) -> str:
 
 def _write_classes(name: str, row: Mapping[str, Any], classes: Sequence[str]) -> str:
     cells = [_write(row["classes"].get(one, {}).get("dice")) for one in classes]
-    return f"| {name} | {' | '.join(cells)} |"
+    return f"| {make_markdown(name)} | {' | '.join(cells)} |"
 
 
 def _write_row(name: str, by: str, row: Mapping[str, Any]) -> str:
@@ -72,7 +76,7 @@ def _write_row(name: str, by: str, row: Mapping[str, Any]) -> str:
         for is_of_lesions in (False, True)
     ]
     cells = [
-        *(name, str(row["n_bscans"]), by, *means, _write_error(row["boundaries"])),
+        *(name, str(row["n_bscans"]), make_markdown(by), *means, _write_error(row["boundaries"])),
         str(row.get("impossible", "")),
         _write(row.get("seconds"), 2) if "seconds" in row else "",
     ]
@@ -82,7 +86,8 @@ def _write_row(name: str, by: str, row: Mapping[str, Any]) -> str:
 def _write_export(model: str, export: str, row: Mapping[str, Any]) -> str:
     means = [_write(row[f"{name}, um"], 1) for name in ("retina", "retina to BM")]
     bscans = f"{row['impossible']} of {row['bscans']}"
-    return f"| {export} | {model} | {' | '.join(means)} | {bscans} |"
+    names = f"{make_markdown(export)} | {make_markdown(model)}"
+    return f"| {names} | {' | '.join(means)} | {bscans} |"
 
 
 def _write_error(found: Mapping[str, float | None] | None) -> str:

@@ -41,6 +41,7 @@ def benchmark(
     from napari_retseg.infer.predict import load_predictor
     from napari_retseg.io.atomic import write_text
     from napari_retseg.models import find_model
+    from napari_retseg.plaintext import make_markdown
 
     sets = _choose_sets(board, only or [])
     config = PredictConfig(device=device, precision=precision, decode=decode)
@@ -55,7 +56,7 @@ def benchmark(
                         raise typer.Exit(INTERRUPTED)
                     boards.append(event.result)
         reporter.end_progress()
-        classes = [f"### {one['model']}\n\n{format_classes(one)}" for one in boards]
+        classes = [f"### {make_markdown(one['model'])}\n\n{format_classes(one)}" for one in boards]
         write_text(output / "scoreboard.md", "\n".join([format_board(boards), *classes]))
         if not as_json:
             reporter.say_lines(format_board(boards))
