@@ -16,6 +16,8 @@ from napari_retseg.errors import InputError
 BACKGROUND = 0
 IGNORE = 255
 _UNKNOWN = 254
+#: Pixels that are counted at once.
+_AT_ONCE = 2**20
 
 #: Colours of classes that come without one: distinct in light and dark themes.
 PALETTE = (
@@ -138,10 +140,19 @@ class LabelSet(BaseModel):
         """Values in `labels` that are neither a class nor 255."""
         known = {*self.values.tolist(), IGNORE}
         if labels.dtype == np.uint8:
-            present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+            present = np.flatnonzero(_count_values(labels))
         else:
             present = np.unique(labels)
         return [int(v) for v in present if int(v) not in known]
+
+
+def _count_values(labels: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Count each value, piece by piece: no other thread of Python runs while a piece is counted."""
+    flat = labels.ravel()
+    counts = np.zeros(256, np.intp)
+    for start in range(0, flat.size, _AT_ONCE):
+        counts += np.bincount(flat[start : start + _AT_ONCE], minlength=256)
+    return counts
 
 
 def default_color(value: int) -> str:

@@ -124,7 +124,7 @@ def _list_stems(folder: Path) -> dict[str, Path]:
 
 def _name_both(pairs: Sequence[Pair]) -> tuple[LabelSet, LabelSet]:
     sides = [pair.first for pair in pairs], [pair.second for pair in pairs]
-    first, second = (_find_named(files[0].parent) for files in sides)
+    first, second = (find_named(files[0].parent) for files in sides)
     if first is None or second is None:
         named = first or second or find_classes([*sides[0], *sides[1]])
         return named, named
@@ -149,8 +149,8 @@ def check_same(first: LabelSet, second: LabelSet, ours: str, theirs: str) -> Non
         )
 
 
-def _find_named(folder: Path) -> LabelSet | None:
-    """Names beside the labels, or above a dataset's folder of labels."""
+def find_named(folder: Path) -> LabelSet | None:
+    """Return the classes that are named beside labels, or above a dataset's folder of labels."""
     for place in (folder, folder.resolve().parent):
         if any(kind_of(place / name) is not None for name in (DESCRIPTION, CLASSES)):
             named = name_classes(place, [])

@@ -7,21 +7,14 @@ from typing import Any
 
 from napari_retseg import __version__
 from napari_retseg.cli.label_sources import find_sources
-from napari_retseg.cli.measure_files import REPORT
-from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.errors import UsageError
-from napari_retseg.io.atomic import write_text
 from napari_retseg.io.suffixes import stem_of
 from napari_retseg.measures import Centre
-from napari_retseg.measures.table import format_table
 from napari_retseg.plaintext import make_visible
 from napari_retseg.scoretable import align
-from napari_retseg.visits import COLUMNS, Change, Visit
-from napari_retseg.visits.pictures import write_changes
-from napari_retseg.visits.sheet import make_sheet
-
-TABLE = "changes.csv"
+from napari_retseg.visits import Change, Visit
+from napari_retseg.visits.files import write_visits
 
 
 def find_visits(
@@ -67,13 +60,8 @@ def write_change(
     InputError
         Where the system refuses.
     """
-    make_folder(output)
-    rows = [one.to_row() for one in change.rows]
-    files = [write_text(output / TABLE, format_table(rows, COLUMNS))]
-    files += write_changes(change, output)
     first, second = (stem_of(path) for path in labels)
-    page = make_sheet(change, (first, second), __version__)
-    files.append(write_text(output / REPORT, page))
+    files = write_visits(change, (first, second), output, __version__)
     _show(change, reporter)
     reporter.say(f"table, report and maps: {output}")
     found = change.registration

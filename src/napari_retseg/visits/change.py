@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,22 +28,9 @@ from napari_retseg.measures.thickness import Map
 from napari_retseg.scan import FUNDUS_KIND, OctScan
 from napari_retseg.visits.front import Front, has_fundus, look_at_fundus, look_at_projection
 from napari_retseg.visits.registration import Registration, register
-from napari_retseg.visits.repeatability import Repeatability, find_widening
+from napari_retseg.visits.repeatability import Repeatability
+from napari_retseg.visits.rows import ChangeRow, judge_rows, make_row
 
-#: Of a table of changes.
-COLUMNS = (
-    "measure",
-    "class",
-    "sector",
-    "before",
-    "after",
-    "change",
-    "unit",
-    "repeatability",
-    "smallest_change",
-    "is_change",
-    "valid_fraction",
-)
 #: Vessels of one eye correlate by 0.4 and more on drawn SLOs, those of two eyes by 0.12 and less.
 LEAST_SIMILARITY = 0.15
 #: So many times better than elsewhere: 2.4 and more of one eye, 1.6 and less where it was wrong.
@@ -74,40 +61,6 @@ class Visit:
     is_doubtful: NDArray[np.bool_] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """One number of both visits; None where it is not known.
-
-    `repeatability` is the coefficient of one number. `smallest_change` is larger, since many are
-    compared; `is_change` says whether the change exceeds it.
-    """
-
-    measure: str
-    structure: str
-    sector: str
-    before: float | None
-    after: float | None
-    change: float | None
-    unit: str
-    repeatability: float | None
-    smallest_change: float | None
-    is_change: bool | None
-    valid: float
-
-    def to_row(self) -> dict[str, str | float | bool | None]:
-        """Return it as a row of a table, with the columns :data:`COLUMNS`."""
-        return dict(zip(COLUMNS, astuple(self), strict=True))
-
-    def format_change(self, digits: int) -> str:
-        """Write the change with its sign, and a star where it is more than the smallest change."""
-        if self.change is None:
-            return "-"
-        text = f"{self.change:+.{digits}f}"
-        # neither +0 nor -0
-        text = text if float(text) else text[1:]
-        return f"{text}*" if self.is_change else text
-
-
 @dataclass(frozen=True, eq=False)
 class Change:
     """What changed between two visits.
@@ -116,11 +69,15 @@ class Change:
     ----------
     rows
         All numbers.
+    before, after
+        Thickness of both visits in um, at the A-scans of the first, ``(bscan, width)``; NaN where
+        it is unknown.
     maps
-        Thickness of the second visit minus that of the first, in um, at the A-scans of the first,
-        ``(bscan, width)``; NaN where either is unknown.
+        The second minus the first.
     grid, sectors
         Of the first visit.
+    moved
+        The A-scans of the second visit on the fundus of the first.
     fronts
         Pictures of the fundus of both visits.
     registration
@@ -132,14 +89,22 @@ class Change:
     """
 
     rows: tuple[ChangeRow, ...]
+    before: dict[str, Map]
+    after: dict[str, Map]
     maps: dict[str, Map]
     grid: EnfaceGrid
+    moved: EnfaceGrid
     sectors: Sectors
     fronts: tuple[Front, Front]
     registration: Registration
     repeatability: Repeatability
     n_compared: int
     notes: tuple[str, ...]
+
+    def judge(self, repeatability: Repeatability) -> Change:
+        """Return the same with other smallest changes of thickness."""
+        rows, n_compared = judge_rows(self.rows, repeatability)
+        return replace(self, rows=rows, repeatability=repeatability, n_compared=n_compared)
 
 
 def find_change(
@@ -183,18 +148,23 @@ def find_change(
         second=second,
         sectors=make_etdrs(grid, sectors.centre_mm, eye),
         moved=make_etdrs(moved, sectors.centre_mm, eye),
-        repeatability=repeatability or Repeatability(),
     )
-    rows = (*pair.list_thickness(), *pair.list_lesions(before, after))
-    n_compared = sum(one.repeatability is not None and one.change is not None for one in rows)
+    earlier, later = pair.lay_over()
+    repeatability = repeatability or Repeatability()
+    rows, n_compared = judge_rows(
+        (*pair.list_thickness(), *pair.list_lesions(before, after)), repeatability
+    )
     return Change(
-        rows=tuple(_judge(one, n_compared) for one in rows),
-        maps=pair.make_maps(),
+        rows=rows,
+        before=earlier,
+        after=later,
+        maps={name: later[name] - one for name, one in earlier.items()},
         grid=grid,
+        moved=moved,
         sectors=pair.sectors,
         fronts=fronts,
         registration=registration,
-        repeatability=pair.repeatability,
+        repeatability=repeatability,
         n_compared=n_compared,
         notes=tuple(_list_notes(before, after, first, second, registration)),
     )
@@ -300,18 +270,18 @@ class _Pair:
     second: Measures
     sectors: Sectors
     moved: Sectors
-    repeatability: Repeatability
 
     def _shared(self) -> Iterator[tuple[str, Map, Map]]:
         for name, before in self.first.maps.items():
             if name in self.second.maps:
                 yield name, before, self.second.maps[name]
 
-    def make_maps(self) -> dict[str, Map]:
+    def lay_over(self) -> tuple[dict[str, Map], dict[str, Map]]:
+        """The maps of both at the A-scans of the first."""
         places = self.sectors.grid.places_mm()
-        return {
-            name: interpolate(after, self.moved.grid, places) - before
-            for name, before, after in self._shared()
+        shared = list(self._shared())
+        return {name: before for name, before, _ in shared}, {
+            name: interpolate(after, self.moved.grid, places) for name, _, after in shared
         }
 
     def list_thickness(self) -> Iterator[ChangeRow]:
@@ -322,13 +292,10 @@ class _Pair:
             known_there = np.isfinite(interpolate(before, here, there.places_mm()))
             one = self.sectors.measure(np.where(known_here, before, np.float32(np.nan)))
             other = self.moved.measure(np.where(known_there, after, np.float32(np.nan)))
-            least = self.repeatability.find(name)
             for sector in self.sectors.names:
                 a, b = one[sector], other[sector]
                 valid = min(a.valid, b.valid)
-                yield _make_row(
-                    "mean thickness", name, sector, (a.mean, b.mean), "um", least, valid
-                )
+                yield make_row("mean thickness", name, sector, (a.mean, b.mean), "um", valid)
 
     def list_lesions(self, before: Visit, after: Visit) -> Iterator[ChangeRow]:
         """Volumes in the sectors, where both visits are annotated."""
@@ -345,8 +312,7 @@ class _Pair:
             for sector in self.sectors.names:
                 (a, valid), (b, other) = ours[sector], others[sector]
                 valid = min(valid, other)
-                least = self.repeatability.find_volume(one.name)
-                yield _make_row("volume", one.name, sector, (a, b), "nl", least, valid)
+                yield make_row("volume", one.name, sector, (a, b), "nl", valid)
 
 
 def _find_annotated(visit: Visit) -> Map:
@@ -365,27 +331,3 @@ def _find_volumes(
     found = measure_fluid(fluid, sectors.grid, axial_um, sectors)
     shares = sectors.measure(np.where(is_seen, 1, np.nan).astype(np.float32))
     return {name: (found[name].volume_nl, shares[name].valid) for name in sectors.names}
-
-
-def _make_row(
-    measure: str,
-    structure: str,
-    sector: str,
-    both: tuple[float | None, float | None],
-    unit: str,
-    least: float | None,
-    valid: float,
-) -> ChangeRow:
-    before, after = both
-    change = None if before is None or after is None else after - before
-    return ChangeRow(
-        measure, structure, sector, before, after, change, unit, least, None, None, valid
-    )
-
-
-def _judge(row: ChangeRow, n_compared: int) -> ChangeRow:
-    """Say whether the change is more than noise, where so many numbers are compared."""
-    if row.repeatability is None or row.change is None:
-        return row
-    least = row.repeatability * find_widening(n_compared)
-    return replace(row, smallest_change=least, is_change=abs(row.change) > least)

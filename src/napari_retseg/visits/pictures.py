@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Red where it is thicker, blue where it is thinner.
 _COLOURS = "RdBu_r"
 #: A map is drawn at least to so many um of change: less would show noise in full colours.
-_LEAST_UM = 20.0
+LEAST_UM = 20.0
 _FIRST = (RETINA, TO_BRUCH, INNER, "GCC", "outer retina")
 _LINE = "#ffd400"
 _DPI = 150
@@ -69,7 +69,7 @@ def draw_visits(change: Change) -> bytes:
     axes: Any = figure.subplots(rows, 3, squeeze=False).ravel()
     before, after = change.fronts
     _draw_front(axes[0], change, before.picture, before, f"before: {before.kind}")
-    _draw_front(axes[1], change, _lay_over(change), before, f"after, registered: {after.kind}")
+    _draw_front(axes[1], change, lay_over(change), before, f"after, registered: {after.kind}")
     for place, name in zip(axes[2:], names, strict=False):
         _draw_change(place, change, name, font_size=6)
         place.set(xticks=[], yticks=[])
@@ -79,8 +79,8 @@ def draw_visits(change: Change) -> bytes:
     return to_png(figure)
 
 
-def _lay_over(change: Change) -> NDArray[np.float64]:
-    """The second visit's picture at the pixels of the first one's."""
+def lay_over(change: Change) -> NDArray[np.float64]:
+    """Return the second visit's picture of the fundus at the pixels of the first one's."""
     before, after = change.fronts
     rows, columns = np.indices(before.picture.shape)
     places = np.stack([columns, rows]) * STEP_MM + np.reshape(before.origin_mm, (2, 1, 1))
@@ -110,7 +110,7 @@ def _draw_change(axes: Axes, change: Change, name: str, *, font_size: float) -> 
     values = change.maps[name]
     image, extent = spread(values, change.grid)
     known = np.abs(values[np.isfinite(values)])
-    most = max(_LEAST_UM, float(np.quantile(known, 0.99)) if known.size else 0.0)
+    most = max(LEAST_UM, float(np.quantile(known, 0.99)) if known.size else 0.0)
     axes.set_facecolor("0.5")
     shown = axes.imshow(image, extent=extent, cmap=_COLOURS, vmin=-most, vmax=most)
     line = ""

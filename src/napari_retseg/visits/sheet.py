@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from napari_retseg.measures.sectors import CENTRE, WHOLE
 from napari_retseg.measures.spans import RETINA, TO_BRUCH
 from napari_retseg.page import Cell, Page
-from napari_retseg.visits.change import Change, ChangeRow
+from napari_retseg.visits.change import Change
 from napari_retseg.visits.pictures import draw_visits
+from napari_retseg.visits.rows import ChangeRow
 
 _MOST_ROWS, _MOST_NOTES = 14, 6
 _DASH = "-"
@@ -23,7 +24,7 @@ def make_sheet(change: Change, names: tuple[str, str], program: str) -> str:
         Of the first and of the second visit.
     """
     page = Page(f"{names[0]} → {names[1]}", kind="sheet")
-    page.add_facts(list(_list_facts(change)))
+    page.add_facts(list(list_facts(change)))
     page.add_picture(
         draw_visits(change),
         "image/png",
@@ -36,7 +37,8 @@ def make_sheet(change: Change, names: tuple[str, str], program: str) -> str:
     return page.render()
 
 
-def _list_facts(change: Change) -> Iterator[tuple[str, str]]:
+def list_facts(change: Change) -> Iterator[tuple[str, str]]:
+    """List names and values of the numbers that are looked at first."""
     for row in change.rows:
         is_cst = row.structure in (RETINA, TO_BRUCH) and row.sector == CENTRE
         if is_cst and row.measure == "mean thickness":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
+from napari_retseg.ui.workbench.control.measured_files import Measured, write_measured
 from tests.measures.eyes import make_scan
 from tests.ui.workbench.clicking import Clicker
 from tests.ui.workbench.watching import Watchdog
@@ -98,9 +100,29 @@ def watched(
     made.watchdog.stop()
 
 
+def watch_collections(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """List when Python looks through all objects while files are written."""
+    found: list[float] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            found.append(time.monotonic())
+
+    def write_watched(measured: Measured, folder: Path) -> tuple[Path, int]:
+        gc.callbacks.append(note)
+        try:
+            return write_measured(measured, folder)
+        finally:
+            gc.callbacks.remove(note)
+
+    place = "napari_retseg.ui.workbench.control.measuring.write_measured"
+    monkeypatch.setattr(place, write_watched)
+    return found
+
+
 # a volume of full size takes its time to be made, opened and exported
 @pytest.mark.slow
-def test_nothing_stalls(watched: Watched, tmp_path: Path) -> None:
+def test_nothing_stalls(watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measuring, bench, panel = watched.measuring, watched.bench, watched.dock.measure_panel
     watched.clicker.wait(lambda: watched.clicker.state.work is None)
     bench.navigation.go_to(20)
@@ -119,9 +141,12 @@ def test_nothing_stalls(watched: Watched, tmp_path: Path) -> None:
     watched.paint(2)
     watched.check("an edit", lambda: not measuring.is_busy)
 
+    full_collections = watch_collections(monkeypatch)
     measuring.export(tmp_path / "out")
     before = measuring.picture
     watched.paint(3)
     watched.check("an edit beside Export", lambda: measuring.picture is not before)
     assert not watched.is_written()
     watched.check("Export", watched.is_written)
+    # one of them stops all threads for a tenth of a second
+    assert not full_collections

@@ -74,6 +74,14 @@ class NumberTable(QTableWidget):
         if head:
             self._columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
+    def fit_height(self) -> None:
+        """Be as high as all rows, with room for the bar that scrolls sideways."""
+        rows, bar = self.verticalHeader(), self.horizontalScrollBar()
+        assert rows is not None
+        assert bar is not None
+        height = self._columns.sizeHint().height() + rows.length() + 2 * self.frameWidth()
+        self.setFixedHeight(height + bar.sizeHint().height())
+
     def read_rows(self) -> list[list[str]]:
         """Return what the cells show."""
         cells = [

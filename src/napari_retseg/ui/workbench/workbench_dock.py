@@ -137,6 +137,7 @@ class WorkbenchDock(QWidget):
         self.tabs.currentChanged.connect(self._on_tab)
         self.measure_panel.copied.connect(self._copy_measures)
         self.measure_panel.agreement_button.clicked.connect(self._compare_labels)
+        self.measure_panel.visits_button.clicked.connect(self._compare_visits)
         self.progress_panel.new_button.clicked.connect(partial(self.tabs.show_tab, MODEL))
         self.review_panel.layers_button.clicked.connect(self._toggle_layers)
         self.save_button.clicked.connect(self._save)
@@ -335,6 +336,9 @@ class WorkbenchDock(QWidget):
 
     def _compare_labels(self) -> None:
         self.dialogs.show_agreement(self._copy_measures)
+
+    def _compare_visits(self) -> None:
+        self.dialogs.show_visits(self._copy_measures)
 
     def _copy_measures(self, table: str) -> None:
         self._put_on_clipboard(table, "Table copied to the clipboard.")

@@ -99,7 +99,7 @@ class Agreeing:
         """Write the tables of the command into a folder."""
 
         def work() -> list[Path]:
-            with explaining(folder, "cannot be made"):
+            with explaining(folder, "cannot create this folder", advice="choose another one"):
                 folder.mkdir(parents=True, exist_ok=True)
             return write_tables(compared.cohort, folder)
 

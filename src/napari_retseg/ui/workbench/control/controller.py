@@ -33,6 +33,7 @@ from napari_retseg.ui.workbench.control.retraining import Retraining
 from napari_retseg.ui.workbench.control.scan_import import ScanImport
 from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.tools import Tools
+from napari_retseg.ui.workbench.control.visiting import Visiting
 from napari_retseg.ui.workbench.control.weighing import Weighing
 from napari_retseg.workspace import (
     Autosaver,
@@ -102,6 +103,7 @@ class Workbench:
         self.training = Retraining(self.session, self.predicting)
         self.measuring = Measuring(self.session, lambda: self.correcting.states)
         self.agreeing = Agreeing(self.session, lambda: self.correcting.states)
+        self.visiting = Visiting(self.session, self.measuring, lambda: self.correcting.states)
         self.navigation = Navigation(self.session, self.correcting, self.predicting)
         self.scan_import = ScanImport(self.session, self.correcting, self.navigation)
         self.tools = Tools(self.session)

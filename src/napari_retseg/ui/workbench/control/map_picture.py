@@ -10,7 +10,7 @@ from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
 from napari_retseg.acquisition import NOT_RASTERS
-from napari_retseg.measures import LiveMeasures, Measurement, Sectors
+from napari_retseg.measures import EnfaceGrid, LiveMeasures, Measurement, Sectors
 from napari_retseg.measures.panels import find_front
 from napari_retseg.measures.pictures import spread
 from napari_retseg.measures.sheet import format_value
@@ -47,6 +47,8 @@ class MapPicture:
         ``(down, across, 4)``, RGBA; None where the scan has no map.
     extent
         Where it lies.
+    colours
+        From the least to the greatest thickness, ``(256, 4)``, RGBA.
     least, greatest
         Thickness at the ends of the colour bar; None where nothing is measured.
     lines
@@ -68,6 +70,7 @@ class MapPicture:
     unit: str
     image: NDArray[np.uint8] | None
     extent: Extent
+    colours: NDArray[np.uint8]
     least: float | None
     greatest: float | None
     lines: NDArray[np.float64]
@@ -129,6 +132,7 @@ def make_picture(
         unit="µm" if live.unit == "um" else live.unit,
         image=image,
         extent=extent,
+        colours=make_colours(),
         least=float(known.min()) if known.size else None,
         greatest=float(known.max()) if known.size else None,
         lines=_find_lines(live),
@@ -173,18 +177,34 @@ def _draw(live: LiveMeasures, span: str) -> tuple[NDArray[np.uint8] | None, Exte
         return None, extent
     values = live.maps[span]
     if live.grid is not None:
-        values, (left, right, bottom, top) = spread(values, live.grid)
-        # the ends are middles of pixels
-        half = (right - left) / max(values.shape[1] - 1, 1) / 2
-        extent = (left - half, right + half, bottom + half, top - half)
-    return _color(values), extent
-
-
-def _color(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+        values, extent = lay_evenly(values, live.grid)
     known = np.isfinite(values)
-    least, greatest = (values[known].min(), values[known].max()) if known.any() else (0.0, 1.0)
-    scaled = (values - least) * (255 / max(float(greatest - least), 1e-6))
-    image = make_colours()[np.where(known, scaled, 0).round().astype(np.uint8)]
+    ends = (values[known].min(), values[known].max()) if known.any() else (0.0, 1.0)
+    return color(values, make_colours(), (float(ends[0]), float(ends[1]))), extent
+
+
+def lay_evenly(values: NDArray[np.float32], grid: EnfaceGrid) -> tuple[NDArray[np.float32], Extent]:
+    """Bring a map to even pixels, and say where their outer edges lie."""
+    image, (left, right, bottom, top) = spread(values, grid)
+    # the ends are middles of pixels
+    half = (right - left) / max(image.shape[1] - 1, 1) / 2
+    return image, (left - half, right + half, bottom + half, top - half)
+
+
+def color(
+    values: NDArray[np.float32], colours: NDArray[np.uint8], ends: tuple[float, float]
+) -> NDArray[np.uint8]:
+    """Give values their colours; what is unknown is transparent.
+
+    Parameters
+    ----------
+    ends
+        Values of the first and of the last colour; what lies beyond has the same.
+    """
+    known = np.isfinite(values)
+    least, greatest = ends
+    scaled = (values - least) * (255 / max(greatest - least, 1e-6))
+    image = colours[np.where(known, scaled, 0).clip(0, 255).round().astype(np.uint8)]
     image[~known, 3] = 0
     return image
 
@@ -201,5 +221,10 @@ def _find_lines(live: LiveMeasures) -> NDArray[np.float64]:
         count, width = live.scan.n_bscans, live.scan.spatial_shape[-1]
         rows = np.arange(count, dtype=np.float64)
         return np.stack([np.zeros(count), rows, np.full(count, width - 1.0), rows], axis=1)
-    places = live.grid.places_mm()
+    return list_lines(live.grid)
+
+
+def list_lines(grid: EnfaceGrid) -> NDArray[np.float64]:
+    """Return start x, y and end x, y of each B-scan, ``(bscan, 4)``."""
+    places = grid.places_mm()
     return np.concatenate([places[:, :, 0].T, places[:, :, -1].T], axis=1)

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_retseg.classes import IGNORE
 from napari_retseg.measures import LiveMeasures
 from napari_retseg.measures.sectors import Place
 from napari_retseg.plural import count_noun
-from napari_retseg.ui.layers import plane
+from napari_retseg.ui.workbench.control.counting import collect, look
 from napari_retseg.ui.workbench.control.map_picture import (
     Front,
     MapPicture,
@@ -196,9 +195,7 @@ class Measuring:
         self._session.notify(f"Measuring {opened.name}…")
 
         def work() -> tuple[Path, int]:
-            looked = [self._look(opened, bscan) for bscan in range(opened.n_bscans)]
-            labels = np.stack([one for one, _ in looked]).reshape(opened.loaded.labels.shape)
-            doubtful = np.stack([one for _, one in looked])
+            labels, doubtful = collect(opened.loaded, states)
             measured = Measured(opened.loaded, labels, doubtful, states, live.grid, centre)
             return write_measured(measured, folder)
 
@@ -292,7 +289,7 @@ class Measuring:
 
     def _measure(self, live: LiveMeasures, opened: OpenScan, bscans: list[int]) -> None:
         for bscan in bscans:
-            live.update(bscan, *self._look(opened, bscan))
+            live.update(bscan, *look(opened.loaded, self._states(), bscan))
         is_first = self.picture is None and live.sectors is None
         # an edit is shown at once; the fovea is found again when no other one waits
         if not is_first and bscans:
@@ -324,15 +321,3 @@ class Measuring:
 
     def _is_known(self, opened: OpenScan, bscan: int) -> bool:
         return bscan in self._states() or bscan in opened.loaded.predicted
-
-    def _look(self, opened: OpenScan, bscan: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Return the labels of a B-scan as they count now, and which A-scans are doubtful."""
-        shape = opened.prediction_of(bscan).shape
-        is_doubtful = np.zeros(shape[-1], bool)
-        if bscan in self._states():
-            return plane(opened.loaded.labels, bscan).copy(), is_doubtful
-        if bscan not in opened.loaded.predicted:
-            return np.full(shape, IGNORE, np.uint8), is_doubtful
-        for start, stop in opened.loaded.doubtful.get(bscan, ()):
-            is_doubtful[start:stop] = True
-        return opened.prediction_of(bscan).copy(), is_doubtful

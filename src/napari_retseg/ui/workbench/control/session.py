@@ -16,6 +16,7 @@ from napari_retseg.engine import Engine
 from napari_retseg.errors import OutsideError, RetsegError
 from napari_retseg.ui.dock_state import Notice
 from napari_retseg.ui.workbench.control.bench_state import BenchState
+from napari_retseg.ui.workbench.control.garbage import postpone_collections
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
 
@@ -170,8 +171,13 @@ class Session:
 
         Files of the workspace do not wait for it.
         """
+
+        def run() -> T:
+            with postpone_collections():
+                return work()
+
         if not self._is_closed:
-            self.hand_on(self._numbers.submit(work), done, failed)
+            self.hand_on(self._numbers.submit(run), done, failed)
 
     def hand_on(
         self,

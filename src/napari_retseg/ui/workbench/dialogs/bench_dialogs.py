@@ -41,6 +41,7 @@ from napari_retseg.ui.workbench.dialogs.augmentations import AugmentPreview
 from napari_retseg.ui.workbench.dialogs.choice_window import PointsWindow, VersionsWindow
 from napari_retseg.ui.workbench.dialogs.heldout_window import HeldoutWindow
 from napari_retseg.ui.workbench.dialogs.propagation_window import PropagationWindow
+from napari_retseg.ui.workbench.dialogs.visits_window import VisitsWindow
 from napari_retseg.workspace import RestorePoint
 
 
@@ -137,6 +138,14 @@ class BenchDialogs:
         window.copied.connect(copy)
         self._show(window)
         window.compare()
+        return window
+
+    def show_visits(self, copy: Callable[[str], None]) -> VisitsWindow:
+        """Compare the open scan with another visit of the eye."""
+        bench = self._bench
+        window = VisitsWindow(bench.visiting, bench.measuring, bench.state, self._dock)
+        window.copied.connect(copy)
+        self._show(window)
         return window
 
     def show_models(self) -> None:

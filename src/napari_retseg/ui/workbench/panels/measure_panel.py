@@ -18,7 +18,7 @@ from napari_retseg.ui.widgets.pieces import (
 )
 from napari_retseg.ui.workbench.control.bench_state import BenchState
 from napari_retseg.ui.workbench.control.measuring import Measuring
-from napari_retseg.ui.workbench.panels.thickness_view import ThicknessView
+from napari_retseg.ui.workbench.thickness_view import ThicknessView
 
 
 class MeasurePanel(QWidget):
@@ -49,6 +49,9 @@ class MeasurePanel(QWidget):
         self.agreement_button = make_button(
             "Compare labels…", "Dice, boundary error and thickness of two labels layers"
         )
+        self.visits_button = make_button(
+            "Two visits…", "What changed between this scan and another visit of the eye"
+        )
         column = lay_out_column(
             self,
             self.facts_text,
@@ -56,7 +59,7 @@ class MeasurePanel(QWidget):
             self.view,
             make_row(self.centre_button, self.fovea_button),
             make_row(self.copy_button, self.export_button),
-            make_row(self.agreement_button),
+            make_row(self.agreement_button, self.visits_button),
             self.notes_text,
         )
         column.setStretchFactor(self.view, 1)
@@ -97,7 +100,7 @@ class MeasurePanel(QWidget):
         has_map = picture is not None and picture.image is not None
         has_grid = has_map and picture is not None and picture.sectors is not None
         self.view.setVisible(has_map)
-        for button in (self.copy_button, self.export_button):
+        for button in (self.copy_button, self.export_button, self.visits_button):
             button.setEnabled(picture is not None)
         self.centre_button.setEnabled(has_map and picture is not None and picture.has_places)
         self.fovea_button.setEnabled(has_grid and self._measuring.centre_mm is not None)

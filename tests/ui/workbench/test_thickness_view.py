@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import QRectF
 
-from napari_retseg.ui.workbench.panels.thickness_view import keep_inside
+from napari_retseg.ui.workbench.thickness_view import keep_inside
 
 
 @pytest.mark.parametrize(

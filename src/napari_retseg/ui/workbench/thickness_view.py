@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_retseg.measures.pictures import list_middles
 from napari_retseg.measures.sectors import Place, Sectors
 from napari_retseg.ui.widgets.theme import GAP, read_look
-from napari_retseg.ui.workbench.control.map_picture import Extent, MapPicture, make_colours
+from napari_retseg.ui.workbench.control.map_picture import Extent, MapPicture
 
 #: How much of the fundus the map covers.
 _OPACITY = 0.8
@@ -221,7 +221,7 @@ class ThicknessView(QWidget):
         if least is None or greatest is None:
             return
         bar = QRectF(0, frame.bottom() + GAP, self.width(), _BAR)
-        colours = _to_pixmap(make_colours()[np.newaxis])
+        colours = _to_pixmap(self.picture.colours[np.newaxis])
         painter.drawPixmap(bar, colours, QRectF(colours.rect()))
         painter.setPen(QColor(read_look(self).text))
         below = QRectF(0, bar.bottom(), self.width(), self._text_height() + 2)
