@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import napari_retseg as rs
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.io import write_labels
 from tests.conftest import check_line
 
@@ -46,6 +46,18 @@ def test_a_table_of_numbers(labels: np.ndarray) -> None:
     assert any("the eye is unknown" in note for note in table.attrs["notes"])
 
 
+def test_labels_of_a_calibrated_model_have_intervals(labels: np.ndarray) -> None:
+    scan = rs.read_scan(np.zeros(labels.shape, np.uint8), spacing_um=SPACING)
+    values = np.array([0, 1, 7, 8], np.uint8)[labels]
+    for model in ("starter", rs.load_model("starter")):
+        table = rs.measure(values, scan, model=model, centre=(30, 130))
+        cst = table[table["measure"] == "CST"].iloc[0]
+        assert cst["low"] < 300 < cst["high"]
+        assert table.attrs["notes"][-1].startswith("90% intervals, calibrated on")
+        left_out = table[table["measure"] == "A-scans left out"]
+        assert left_out[["low", "high"]].isna().all(axis=None)
+
+
 def test_a_label_file_has_its_own_names(labels: np.ndarray, tmp_path: Path) -> None:
     scan = rs.read_scan(np.zeros(labels.shape, np.uint8), spacing_um=SPACING)
     path = write_labels(tmp_path / "eye.tif", labels, scan=scan)
@@ -59,6 +71,8 @@ def test_a_label_file_has_its_own_names(labels: np.ndarray, tmp_path: Path) -> N
     ("changes", "kind", "what"),
     [
         ({"classes": None}, UsageError, "needs the names of its classes"),
+        ({"model": 3}, UsageError, "expected a model, its name or its folder"),
+        ({"model": "nobody"}, ModelError, "nobody"),
         ({"centre": "middle"}, UsageError, "expected centre='fovea'"),
         ({"centre": 3}, UsageError, "expected centre='fovea'"),
         ({"centre": (400, 3)}, InputError, "outside the scan"),

@@ -13,7 +13,8 @@ from napari_retseg.device_layers import DEVICE_ID
 from napari_retseg.io import read_scan
 from napari_retseg.io.scans import write_tiff_copy
 from napari_retseg.measures.table import describe_models, describe_states
-from napari_retseg.workspace import Workspace
+from napari_retseg.models import find_model, read_info
+from napari_retseg.workspace import State, Workspace
 from tests.cli.conftest import Run, only_error
 from tests.cli.test_measure import find, read_table
 from tests.measures.eyes import make_scan
@@ -86,6 +87,29 @@ def test_labels_of_a_workspace_have_their_states(run: Run, work: Path, tmp_path:
     result = run("measure", work / "labels" / "eye", *command[2:], "--resume")
     assert "already measured" not in result.output
     assert {(row["labels"], row["model"]) for row in read_table(output)} == {("confirmed", "")}
+
+
+def test_what_nobody_confirmed_has_the_intervals_of_its_model(
+    run: Run, work: Path, tmp_path: Path
+) -> None:
+    starter = Model(name="starter", weights_id=read_info(find_model("starter")).weights_id)
+    other = Model(name="m", weights_id="a" * 64)
+    cases: tuple[tuple[tuple[Model, Model], dict[int, State], str], ...] = (
+        ((starter, starter), {}, "90% intervals"),
+        ((starter, other), {}, "from several models"),
+        ((starter, starter), {3: "corrected"}, "neither predicted nor confirmed"),
+        ((starter, starter), dict.fromkeys(range(4), "confirmed"), ""),
+    )
+    for said_by, labels, note in cases:
+        with Workspace.open(work) as workspace:
+            for bscan, model in enumerate(said_by, start=1):
+                workspace.write_predictions("eye", {bscan: (draw_plane(4), None)}, model=model)
+            for bscan, state in labels.items():
+                workspace.write_labels("eye", bscan, draw_plane(10), state=state)
+        result = run("measure", work, "--output", tmp_path / "out", "--centre", "1,35")
+        assert note in result.output
+        mean = find(read_table(tmp_path / "out"), "eye", "mean thickness", "retina", "scan")
+        assert bool(mean["low"]) == (note == "90% intervals"), note
 
 
 def test_what_cannot_be_measured_is_said(run: Run, work: Path, tmp_path: Path) -> None:

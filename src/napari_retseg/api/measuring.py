@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_retseg.api.arguments import (
     ClassesLike,
     ImageLike,
     LabelsLike,
+    PathLike,
     as_classes,
     as_labels,
     as_path,
@@ -25,10 +27,14 @@ from napari_retseg.dataset.loading import name_classes
 from napari_retseg.errors import UsageError
 from napari_retseg.io import read_labels
 from napari_retseg.measures import COLUMNS, Centre, measure_labels
+from napari_retseg.models import find_model, read_info
+from napari_retseg.models.sureness import find_sureness
 from napari_retseg.scan import OctScan
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from napari_retseg.api.model import Model
 
 
 def measure(
@@ -36,6 +42,7 @@ def measure(
     scan: ImageLike,
     *,
     classes: ClassesLike | None = None,
+    model: Model | PathLike | None = None,
     centre: Centre = "fovea",
     spacing_um: Sequence[float | None] | None = None,
 ) -> pd.DataFrame:
@@ -54,7 +61,10 @@ def measure(
         What :func:`read_scan` takes.
     classes
         Names of the classes 1, 2, ... or value to name, as ``model.classes`` has them. By default
-        those that ``dataset.json`` or ``classes.json`` beside a label file names.
+        those of `model`, or that ``dataset.json`` or ``classes.json`` beside a label file names.
+    model
+        That predicted the labels; by default they are nobody's. Its numbers have intervals where it
+        is calibrated. Leave it out once a person has confirmed the labels.
     centre
         Of the ETDRS grid: "fovea" (found on the inner retina), "file" (of the file's own grid), or
         a B-scan and an A-scan, counted from 0.
@@ -86,18 +96,44 @@ def measure(
     >>> cst = table[table["measure"] == "CST"].iloc[0]
     >>> round(float(cst["value"]), 3), cst["unit"]
     (300.0, 'um')
+
+    Labels of a model have intervals:
+
+    >>> table = rs.measure(labels * 7, scan, model="starter", centre=(30, 128))
+    >>> row = table[table["class"] == "OS-RPE"].iloc[0]
+    >>> bool(row["low"] < row["value"] < row["high"])
+    True
     """
     pandas = import_pandas()
     found = read_scan(scan, spacing_um=spacing_um)
     place = check_centre(centre)
+    folder = None if model is None else _find_folder(model)
+    if folder is not None and classes is None:
+        classes = _list_classes(folder)
     values, names = read_with_classes(labels, found, classes)
     measures = measure_labels(values, names, found, centre=place)
+    if folder is not None:
+        weights = read_info(folder).weights_id
+        measures = find_sureness([weights], model=str(folder)).widen(measures, found)
     rows = [one.to_row() for one in measures.numbers]
     table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
     for column in ("value", "low", "high", "valid_fraction"):
         table[column] = table[column].astype(float)
     table.attrs = {"eye": measures.eye, "notes": list(measures.notes)}
     return table
+
+
+def _find_folder(model: Model | PathLike) -> Path:
+    """Return the bundle of a model, or of its name or folder."""
+    # a loaded model knows its folder; its type would bring torch along
+    place = getattr(model, "folder", model)
+    if not isinstance(place, str | os.PathLike):
+        raise UsageError(f"expected a model, its name or its folder; got {describe(model)}")
+    return find_model(os.fspath(place))
+
+
+def _list_classes(folder: Path) -> dict[int, str]:
+    return {one.value: one.name for one in read_info(folder).classes.classes}
 
 
 def read_with_classes(

@@ -16,7 +16,6 @@ from napari_retseg.cli.export import check_scan, name_label_classes
 from napari_retseg.cli.label_records import Found, Records, hash_labels, hash_scan
 from napari_retseg.cli.listing import list_scans
 from napari_retseg.cli.measure_records import Made, describe_made, hash_text
-from napari_retseg.cli.sureness import Sureness, find_sureness
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan
@@ -24,6 +23,7 @@ from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.measures import Centre
 from napari_retseg.measures.table import describe_models, describe_states
 from napari_retseg.models import find_model
+from napari_retseg.models.sureness import Sureness, find_sureness, find_unconfirmed
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
 from napari_retseg.workspace.layout import LABELS
@@ -271,10 +271,7 @@ class WorkspaceScan:
         for bscan in states:
             planes[bscan] = by_hand[bscan]
         said_by = {} if stored is None else {k: one.weights_id for k, one in stored.bscans.items()}
-        confirmed = frozenset(k for k, state in states.items() if state == "confirmed")
-        sureness = find_sureness(
-            [said_by.get(bscan, "") for bscan in {*states, *predicted} - confirmed], confirmed
-        )
+        sureness = find_sureness(*find_unconfirmed(states, said_by))
         made = Made(
             scan=hash_scan(path),
             labels=hash_labels(values),

@@ -12,12 +12,12 @@ from pydantic import Field
 from napari_retseg import __version__
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.label_records import Found, hash_scan
-from napari_retseg.cli.sureness import Sureness
 from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.atomic import write_json
 from napari_retseg.measures import Centre, Measurement
 from napari_retseg.measures.table import describe_models
+from napari_retseg.models.sureness import Sureness
 from napari_retseg.records import read_record
 
 #: In the folder of a scan.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from napari_retseg.classes import RETINA
 from napari_retseg.io import write_scan
 from napari_retseg.layers import labels_of_boundaries
 from napari_retseg.measures import measure_labels
+from napari_retseg.models import find_model, read_info
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.workbench.control.map_picture import MapPicture
 from tests.measures.eyes import simulate_rows
@@ -205,6 +207,14 @@ def test_the_table_is_copied(measurer: Measurer) -> None:
 def test_export_writes_what_the_command_writes(
     measurer: Measurer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    assert "no intervals: some labels are neither predicted nor confirmed" in measurer.picture.notes
+    # as if they were the starter's, and corrected
+    starter = read_info(find_model("starter")).weights_id
+    measurer.opened.loaded.models.update(dict.fromkeys(range(9), starter))
+    measurer.measuring.choose("NFL")
+    measurer.settle(lambda: measurer.picture.span == "NFL")
+    assert re.fullmatch(r"\d+ µm \(\d+ to \d+\)", dict(measurer.picture.facts)["CST"])
+    assert measurer.picture.notes[-1].startswith("90% intervals, calibrated on")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path))
     measurer.clicker.click(measurer.panel.export_button)
     measurer.clicker.wait(lambda: measurer.clicker.state.notice.text.startswith("Wrote"))
@@ -216,6 +226,7 @@ def test_export_writes_what_the_command_writes(
     cst = next(row for row in rows if row["measure"] == "CST")
     assert float(cst["value"]) == pytest.approx(whole.find("CST", "retina", "C0").value, rel=1e-5)
     assert cst["labels"] == "corrected"
+    assert float(cst["low"]) < float(cst["value"]) < float(cst["high"])
     assert (folder / "thickness_retina.png").read_bytes().startswith(b"\x89PNG")
     assert read_tiff(folder / "thickness_retina.tif").shape == (9, 96)
 

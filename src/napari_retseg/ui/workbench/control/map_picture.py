@@ -15,6 +15,7 @@ from napari_retseg.measures.panels import find_front
 from napari_retseg.measures.pictures import spread
 from napari_retseg.measures.sheet import format_value
 from napari_retseg.measures.spans import RETINA, TO_BRUCH
+from napari_retseg.models.sureness import Sureness
 from napari_retseg.overlay import stretch_grey
 
 #: Left, right, bottom and top, in mm on the fundus (y down), or in A-scans and B-scans.
@@ -101,7 +102,13 @@ def list_spans(live: LiveMeasures) -> tuple[str, ...]:
 
 
 def make_picture(
-    live: LiveMeasures, span: str, front: Front | None, *, is_by_hand: bool, n_open: int
+    live: LiveMeasures,
+    span: str,
+    front: Front | None,
+    *,
+    sureness: Sureness,
+    is_by_hand: bool,
+    n_open: int,
 ) -> MapPicture:
     """Make what is shown of measures as they are now.
 
@@ -109,6 +116,8 @@ def make_picture(
     ----------
     span
         What was chosen; where it is not there, the first is taken.
+    sureness
+        Gives the numbers their intervals.
     is_by_hand
         Whether the centre of the grid was set by hand.
     n_open
@@ -116,7 +125,9 @@ def make_picture(
     """
     spans = list_spans(live)
     span = span if span in spans or not spans else spans[0]
-    numbers = tuple(live.list_thickness(*{span: None, RETINA: None, TO_BRUCH: None}))
+    listed = [*live.list_thickness(*{span: None, RETINA: None, TO_BRUCH: None})]
+    numbers = tuple(sureness.widen_some(listed, live.scan, live.sectors))
+    lesions = tuple(sureness.widen_some([*live.list_lesions()], live.scan, live.sectors))
     image, extent = _draw(live, span)
     known = np.empty(0) if not spans else live.maps[span][np.isfinite(live.maps[span])]
     notes = live.list_notes(is_by_hand=is_by_hand)
@@ -124,6 +135,10 @@ def make_picture(
         notes.insert(0, "one B-scan has numbers, but no map")
     if not spans:
         notes.insert(0, "no class of this scan is a retinal layer")
+    if sureness.note:
+        notes.append(sureness.note)
+    elif any(one.low is not None for one in numbers) and sureness.intervals is not None:
+        notes.append(sureness.intervals.describe())
     if n_open:
         notes.append(f"B-scans without labels and prediction: {n_open}")
     return MapPicture(
@@ -139,7 +154,7 @@ def make_picture(
         front=front,
         sectors=live.sectors,
         means=_list_means(numbers, span),
-        facts=tuple(_list_facts(live, numbers, span)),
+        facts=tuple(_list_facts(live, numbers, lesions, span)),
         notes=tuple(notes),
     )
 
@@ -153,7 +168,10 @@ def _list_means(numbers: tuple[Measurement, ...], span: str) -> dict[str, str]:
 
 
 def _list_facts(
-    live: LiveMeasures, numbers: tuple[Measurement, ...], span: str
+    live: LiveMeasures,
+    numbers: tuple[Measurement, ...],
+    lesions: tuple[Measurement, ...],
+    span: str,
 ) -> list[tuple[str, str]]:
     known = {(m.measure, m.structure, m.sector): m for m in numbers}
     facts: dict[str, str] = {}
@@ -166,7 +184,7 @@ def _list_facts(
     mean = known.get(("mean thickness", span, "scan"))
     if live.sectors is None and mean is not None:
         facts[f"{span}, mean"] = format_value(mean)
-    facts |= {one.structure: format_value(one) for one in live.list_lesions() if one.value}
+    facts |= {one.structure: format_value(one) for one in lesions if one.value}
     return list(facts.items())
 
 

@@ -16,6 +16,7 @@ from napari_retseg.measures.pictures import write_maps
 from napari_retseg.measures.quantities import SCAN
 from napari_retseg.measures.sectors import Place
 from napari_retseg.measures.table import describe_models, describe_states, format_table
+from napari_retseg.models.sureness import find_sureness, find_unconfirmed
 from napari_retseg.ui.workbench.control.open_scan import Loaded
 from napari_retseg.workspace import State
 
@@ -67,6 +68,8 @@ def write_measured(measured: Measured, folder: Path) -> tuple[Path, int]:
         centre=_find_centre(measured),
         is_doubtful=measured.is_doubtful,
     )
+    found = find_sureness(*find_unconfirmed(measured.states, loaded.models))
+    measures = found.widen(measures, loaded.scan)
     place = folder / loaded.name
     with explaining(place, "cannot be made"):
         place.mkdir(parents=True, exist_ok=True)

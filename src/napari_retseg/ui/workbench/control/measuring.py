@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from psygnal import Signal
 
 from napari_retseg.measures import LiveMeasures
 from napari_retseg.measures.sectors import Place
+from napari_retseg.models.sureness import Sureness, find_sureness, find_unconfirmed
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.workbench.control.counting import collect, look
 from napari_retseg.ui.workbench.control.map_picture import (
@@ -82,6 +84,8 @@ class Measuring:
         self._opened: OpenScan | None = None
         self.live: LiveMeasures | None = None
         self._front: Front | None = None
+        self._said_by: set[str] = set()
+        self._sureness: Sureness | None = None
         self._lock = threading.Lock()
         self._waiting: dict[int, None] = {}
         self._is_asked = self.is_busy = False
@@ -250,7 +254,7 @@ class Measuring:
             self._show(None)
         self._opened = opened
         self.live = LiveMeasures(opened.loaded.scan, opened.loaded.classes)
-        self._front = None
+        self._front = self._sureness = None
         with self._lock:
             self._waiting.clear()
         self._ask(range(opened.n_bscans))
@@ -306,9 +310,21 @@ class Measuring:
     def _draw(self, live: LiveMeasures, opened: OpenScan) -> None:
         n_open = sum(not self._is_known(opened, bscan) for bscan in range(opened.n_bscans))
         picture = make_picture(
-            live, self._span, self._front, is_by_hand=self.centre_mm is not None, n_open=n_open
+            live,
+            self._span,
+            self._front,
+            sureness=self._find_sureness(opened),
+            is_by_hand=self.centre_mm is not None,
+            n_open=n_open,
         )
         self._session.post(partial(self._take, live, picture))
+
+    def _find_sureness(self, opened: OpenScan) -> Sureness:
+        """How sure the numbers are; the models are read again only for labels of others."""
+        weights, confirmed = find_unconfirmed(self._states(), opened.loaded.models)
+        if self._sureness is None or weights != self._said_by:
+            self._said_by, self._sureness = weights, find_sureness(weights)
+        return replace(self._sureness, confirmed=confirmed)
 
     def _take(self, live: LiveMeasures, picture: MapPicture) -> None:
         if live is self.live:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_retseg.errors import ModelError
-from napari_retseg.measures import Measures
-from napari_retseg.measures.intervals import Intervals, Widener
-from napari_retseg.models import find_calibrated, find_model
+from napari_retseg.measures import Intervals, Measurement, Measures, Sectors, Widener
+from napari_retseg.models.calibrated import find_calibrated
+from napari_retseg.models.lookup import find_model
 from napari_retseg.scan import OctScan
 
 
@@ -47,6 +47,37 @@ class Sureness:
             return replace(measures, notes=notes)
         return Widener(self.intervals, scan, self.confirmed).widen_all(measures)
 
+    def widen_some(
+        self, numbers: Sequence[Measurement], scan: OctScan, sectors: Sectors | None
+    ) -> Iterator[Measurement]:
+        """Give some numbers of the scan their intervals."""
+        if self.intervals is None:
+            yield from numbers
+        else:
+            yield from Widener(self.intervals, scan, self.confirmed).widen(numbers, sectors)
+
+
+def find_unconfirmed(
+    states: Mapping[int, str], said_by: Mapping[int, str]
+) -> tuple[set[str], frozenset[int]]:
+    """Find who is to be trusted with the B-scans of a workspace.
+
+    Parameters
+    ----------
+    states
+        Of the B-scans that have labels.
+    said_by
+        The weights_id of the model behind each prediction.
+
+    Returns
+    -------
+    weights, confirmed
+        Whose predictions nobody has confirmed, empty text for labels without one; and which
+        B-scans are confirmed.
+    """
+    confirmed = frozenset(bscan for bscan, state in states.items() if state == "confirmed")
+    return {said_by.get(bscan, "") for bscan in {*states, *said_by} - confirmed}, confirmed
+
 
 def find_sureness(
     weights: Collection[str], confirmed: frozenset[int] = frozenset(), *, model: str | None = None
@@ -65,7 +96,7 @@ def find_sureness(
     if not said_by:  # by hand, or all confirmed
         return Sureness(confirmed=confirmed)
     if "" in said_by:
-        note = "no intervals: some labels are not from a model, and nobody has confirmed them"
+        note = "no intervals: some labels are neither predicted nor confirmed"
         return Sureness(confirmed=confirmed, note=note)
     if len(said_by) > 1:
         note = "no intervals: the labels are from several models; predict them with one"
