@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from napari_retseg.models import Measurement, TrainedOn
+from napari_retseg.models import Measurement, TrainedOn, find_model
 from napari_retseg.nets.bundle import load_model, save_model
+from napari_retseg.simulate import make_device_config, simulate_dataset
 from tests.cli.conftest import Run, only_error
 
 
@@ -32,6 +33,25 @@ def test_the_list_has_name_path_classes_and_scores(run: Run, tiny_bundle: Path) 
     assert set(row) == {"name", "path", "readable", "classes", "scores", "simulated"}
     assert [one["name"] for one in row["classes"]] == ["background", "upper", "lower", "fluid"]
     assert (Path(row["path"]) / "model.json").is_file()
+
+
+def test_a_copy_of_the_starter_is_calibrated(run: Run, own_models: Path, tmp_path: Path) -> None:
+    starter = find_model("starter")
+    config = make_device_config("A", size=(96, 96), n_bscans=1)
+    simulate_dataset(tmp_path / "data", count=9, config=config, n_val=9)
+    refused = run("models", "calibrate", "starter", "--data", tmp_path / "data")
+    assert refused.exit_code == 1
+    assert f"models add {starter} --name NAME" in only_error(refused)
+    run("models", "add", starter, "--name", "mine")
+    shown = run("models", "show", "mine").stdout
+    assert "with 90% intervals, calibrated on 533 simulated eyes" in shown
+    result = run("models", "calibrate", "mine", "--data", tmp_path / "data", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["groups"] == 9
+    shown = run("models", "show", "mine").stdout
+    assert "with 90% intervals, calibrated on 9 scans of 9 held-out patients" in shown
+    (own_models / "mine" / "intervals.json").write_text("[]")
+    assert "without intervals (" in run("models", "show", "mine").stdout
 
 
 def test_the_starter_is_always_there(run: Run) -> None:

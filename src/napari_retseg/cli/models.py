@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from napari_retseg.cli.group import FAILED
-from napari_retseg.cli.options import JsonOption
+from napari_retseg.cli.group import FAILED, INTERRUPTED
+from napari_retseg.cli.options import DeviceOption, JsonOption
 from napari_retseg.cli.terminal import answer, complain
 from napari_retseg.errors import ModelError, UsageError
 from napari_retseg.failures import one_line
@@ -121,6 +121,49 @@ def remove(name: NameArgument, as_json: JsonOption = False) -> None:
     _report(change, text, as_json=as_json)
 
 
+@app.command("calibrate")
+def calibrate(
+    model: ModelArgument,
+    data: Annotated[Path, typer.Option(help="Dataset with labels of held-out patients.")],
+    split: Annotated[
+        Literal["val", "test"], typer.Option(help="Part of the dataset that was held out.")
+    ] = "val",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Find how far a model's numbers are off, so that 'measure' gives their intervals.
+
+    At least nine patients are needed that had no part in the training. The result is kept in the
+    model's folder.
+    """
+    from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.cli.running import stopping_cleanly
+    from napari_retseg.config import PredictConfig
+    from napari_retseg.dataset import load_dataset
+    from napari_retseg.events import Finished
+    from napari_retseg.infer.calibrate import calibrate
+    from napari_retseg.measures import Intervals
+    from napari_retseg.models import check_own, find_model, write_intervals
+
+    folder = find_model(model)
+    check_own(folder)
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        events = calibrate(
+            folder, load_dataset(data), split=split, config=PredictConfig(device=device),
+            cancel=cancel,
+        )  # fmt: skip
+        for event in events:
+            reporter.show(event, subject="calibrating")
+            if isinstance(event, Finished):
+                if event.cancelled:
+                    raise typer.Exit(INTERRUPTED)
+                found = Intervals.model_validate(event.result)
+        reporter.end_progress()
+        path = write_intervals(folder, found)
+        reporter.say(f"{path}: {found.describe()}")
+        reporter.finish({"path": str(path), "level": found.level, "groups": found.groups})
+
+
 @app.command("export")
 def export(
     model: ModelArgument,
@@ -213,6 +256,7 @@ def _describe(folder: Path, info: ModelInfo) -> list[str]:
         f"  network   {describe_network(info)}",
         f"  classes   {', '.join(info.classes.names)}",
         *_describe_training(info),
+        f"  measures  {_describe_intervals(folder)}",
     ]
     if info.promoted is not None:
         lines.append(f"  gate      {describe_verdict(info)}")
@@ -224,6 +268,16 @@ def _describe(folder: Path, info: ModelInfo) -> list[str]:
         dice = ", ".join(f"{name} {value:.3f}" for name, value in one.dice.items())
         lines += ["", f"measured on {one.data}:", f"Dice {dice}"]
     return lines
+
+
+def _describe_intervals(folder: Path) -> str:
+    from napari_retseg.models import read_intervals
+
+    try:
+        found = read_intervals(folder)
+    except ModelError as error:
+        return f"without intervals ({error})"
+    return "without intervals" if found is None else f"with {found.describe()}"
 
 
 def _describe_training(info: ModelInfo) -> list[str]:

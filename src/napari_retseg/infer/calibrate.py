@@ -100,18 +100,18 @@ def _check_patients(
     predictor: Predictor, dataset: Dataset, split: str, cases: Sequence[Case]
 ) -> None:
     groups = {case.group for case in cases}
-    fewest = count_fewest(LEVEL)
-    if len(groups) < fewest:
-        raise InputError(
-            f"{dataset.root}: split {split!r} has {count_noun(len(groups), 'labelled patient')}; "
-            f"{LEVEL:.0%} intervals need at least {fewest}"
-        )
     trained = predictor.info.trained_on
     known = [] if trained is None else trained.find_known(groups)
     if known:
         raise InputError(
             f"{dataset.root}: the model was trained on {list_first(known, 4)}, in split {split!r}; "
             "its errors there are smaller than on new patients: choose held-out patients"
+        )
+    fewest = count_fewest(LEVEL)
+    if len(groups) < fewest:
+        raise InputError(
+            f"{dataset.root}: split {split!r} has {count_noun(len(groups), 'labelled patient')}; "
+            f"{LEVEL:.0%} intervals need at least {fewest}"
         )
 
 

@@ -19,7 +19,7 @@ from napari_retseg.models.description import (
     read_info,
 )
 from napari_retseg.models.history import Version, list_versions
-from napari_retseg.models.lookup import STARTER, find_model, list_models, models_folder
+from napari_retseg.models.lookup import STARTER, check_own, find_model, list_models, models_folder
 from napari_retseg.models.scoresheet import ScoreSheet
 from napari_retseg.models.sharing import export_model
 from napari_retseg.models.store import Change, add_model, remove_model, roll_back
@@ -38,6 +38,7 @@ __all__ = [
     "TrainedOn",
     "Version",
     "add_model",
+    "check_own",
     "describe_groups",
     "export_model",
     "find_calibrated",

@@ -69,6 +69,15 @@ def find_model(name_or_folder: str | Path) -> Path:
     )
 
 
+def check_own(folder: Path) -> None:
+    """Raise a ModelError where a bundle is the one that comes with the program."""
+    if folder == sample_folder() / STARTER:
+        raise ModelError(
+            "the built-in model cannot be changed; make a copy of it with 'napari-retseg models "
+            f"add {folder} --name NAME'"
+        )
+
+
 def list_models() -> list[Path]:
     """Folders of all models that a name reaches: the user's own, and the starter.
 
