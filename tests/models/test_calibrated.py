@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from napari_retseg.device_layers import DEVICE_ID
 from napari_retseg.errors import ModelError
 from napari_retseg.measures.intervals import Intervals
 from napari_retseg.models import (
@@ -21,6 +22,7 @@ from napari_retseg.models import (
     write_intervals,
 )
 from napari_retseg.models.description import INTERVALS
+from napari_retseg.models.sureness import find_sureness, find_unconfirmed
 from napari_retseg.scan import hash_path
 from tests.models.versions import Write
 
@@ -93,6 +95,23 @@ def test_they_go_where_the_model_goes(write: Write, tmp_path: Path) -> None:
     assert not (mine / INTERVALS).exists()
     roll_back("mine")
     assert read_intervals(mine) == make_intervals("aaaaaa")
+
+
+def test_labels_of_others_than_one_model_have_no_intervals() -> None:
+    states, said_by = {0: "confirmed", 1: "corrected", 2: "corrected"}, {1: "aaaaaa", 3: DEVICE_ID}
+    weights, confirmed = find_unconfirmed(states, said_by)
+    assert (weights, confirmed) == ({"aaaaaa", "", DEVICE_ID}, frozenset({0}))
+    for said, what in (
+        (weights, "neither predicted nor confirmed"),
+        ({"aaaaaa", DEVICE_ID}, "layers of the device"),
+        ({"aaaaaa", "bbbbbb"}, "several models"),
+        ({"aaaaaa"}, "not among your models"),
+    ):
+        found = find_sureness(said, confirmed)
+        assert (found.intervals, found.digest) == (None, None)
+        assert what in found.note
+    # all by hand and confirmed, or of a file that nobody predicted: there is nothing to say
+    assert find_sureness(set()).note == ""
 
 
 def test_the_model_of_labels_is_found_by_its_weights(write: Write) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_retseg.device_layers import DEVICE_ID
 from napari_retseg.errors import ModelError
 from napari_retseg.measures import Intervals, Measurement, Measures, Sectors, Widener
 from napari_retseg.models.calibrated import find_calibrated
@@ -97,6 +98,9 @@ def find_sureness(
         return Sureness(confirmed=confirmed)
     if "" in said_by:
         note = "no intervals: some labels are neither predicted nor confirmed"
+        return Sureness(confirmed=confirmed, note=note)
+    if DEVICE_ID in said_by:
+        note = "no intervals: it is not known how far the layers of the device are off"
         return Sureness(confirmed=confirmed, note=note)
     if len(said_by) > 1:
         note = "no intervals: the labels are from several models; predict them with one"
