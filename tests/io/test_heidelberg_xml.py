@@ -94,7 +94,7 @@ def test_what_a_real_export_says_besides(shared_data: Path) -> None:
     assert scan.acquisition.reversed_axes == ()
     assert scan.acquisition.derived == {
         "bscan": "mean distance of their positions",
-        "depth": "that of every Spectralis; the file rounds it to 3.9 µm",
+        "depth": "the Spectralis's; rounded to 3.9 µm in the file",
     }
     assert scan.acquisition.contradictions == ()
     assert (scan.device, scan.scan_pattern) == ("Heidelberg Spectralis", "volume")

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from napari_retseg.classes import LabelSet
-from napari_retseg.measures import measure_labels
+from napari_retseg.measures import Measures, measure_labels
 from napari_retseg.measures.panels import choose_maps, find_central_bscan
 from napari_retseg.measures.quantities import Measurement
 from napari_retseg.measures.sheet import Origin, format_value, make_sheet
+from napari_retseg.measures.tsnit import choose_profile
 from napari_retseg.scan import FUNDUS_KIND, FUNDUS_UM, OctScan
 from tests.measures.eyes import make_scan, place_bscans
 
@@ -111,6 +112,30 @@ def test_what_has_no_map_has_its_b_scan_and_its_numbers() -> None:
     assert page.count("data:image/png;base64,") == 1
 
 
+def test_a_circle_has_its_curve() -> None:
+    """80 um above and below the disc, 40 um at its sides, nothing known in between."""
+    measures, labels, circle = measure_circle_scan()
+    assert choose_profile(measures) == "NFL"
+    text = read_text(make_sheet(measures, labels, CLASSES, circle, ORIGIN))
+    assert "Thickness around the optic disc" in text
+    assert "(µm) G T S N I TS NS NI TI scan retina" in text
+    assert re.search(r"NFL \d+ 40 80 40 80 80 80 80\* 80", text)
+    assert choose_profile(measure_labels(draw_labels(), CLASSES, draw_scan())) is None
+
+
+def measure_circle_scan() -> tuple[Measures, np.ndarray, OctScan]:
+    angles = (np.arange(720) + 0.5) / 2
+    is_thick = ((angles >= 45) & (angles < 135)) | ((angles >= 225) & (angles < 315))
+    rows = np.arange(100)[:, None]
+    labels = np.zeros((1, 100, 720), np.uint8)
+    labels[0, 30:70] = 4
+    labels[0][(rows >= 30) & (rows < 30 + np.where(is_thick, 20, 10))] = 1
+    labels[0, :, 500:520] = 255
+    scan = make_scan(labels.shape, (None, 4.0, 15.0), pixels=labels * 40)
+    circle = replace(scan, scan_pattern="circle")
+    return measure_labels(labels, CLASSES, circle), labels, circle
+
+
 def test_too_much_for_a_page_is_counted() -> None:
     labels = draw_labels()
     notes = tuple(f"note {k} " + "x" * 300 for k in range(9))
@@ -121,12 +146,16 @@ def test_too_much_for_a_page_is_counted() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_full", [False, True])
-def test_chromium_prints_one_page(tmp_path: Path, is_full: bool) -> None:
+@pytest.mark.parametrize("kind", ["volume", "full", "circle"])
+def test_chromium_prints_one_page(tmp_path: Path, kind: str) -> None:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("chromium is not installed")
-    page = write_fullest() if is_full else write_sheet(draw_scan(), draw_labels())
+    if kind == "circle":
+        measures, labels, circle = measure_circle_scan()
+        page = make_sheet(measures, labels, CLASSES, circle, ORIGIN)
+    else:
+        page = write_fullest() if kind == "full" else write_sheet(draw_scan(), draw_labels())
     (tmp_path / "report.html").write_text(page)
     printed = tmp_path / "report.pdf"
     command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]

@@ -94,6 +94,30 @@ def test_layers_out_of_order_are_left_out() -> None:
     assert np.isnan(surfaces.rows[:, 1, 3]).all()
 
 
+def test_what_is_left_of_the_retina_is_no_layer_of_its_own() -> None:
+    """A device tells the NFL, and where the retina ends: 10 and 70 rows of 80."""
+    names = LabelSet.from_names(["NFL", "INL", "OS-RPE", "fluid", "retina"])
+    labels = np.zeros((2, 120, 6), np.uint8)
+    labels[:, 20:100] = 5
+    labels[:, 20:30] = 1
+    found = find_surfaces(labels, names)
+    assert found is not None
+    assert found.names == ("NFL", "retina")
+    assert found.spans == {"NFL": (0, 1), "retina": (0, 2)}
+    assert (found.thickness_px(found.spans["retina"]) == 80).all()
+    assert (found.thickness_px(found.spans["NFL"]) == 10).all()
+    labels[:, 90:100] = 3
+    found = find_surfaces(labels, names)
+    assert found is not None
+    assert found.names == ("NFL", "retina", "OS-RPE")
+    assert (found.thickness_px(found.spans["retina"]) == 80).all()
+    # without any of it, the layers are those of the classes
+    labels[labels == 5] = 2
+    found = find_surfaces(labels, names)
+    assert found is not None
+    assert found.names == ("NFL", "INL", "OS-RPE")
+
+
 def test_labels_without_layers() -> None:
     labels = np.zeros((2, 30, 10), np.uint8)
     assert find_surfaces(labels, LabelSet.from_names(["fluid", "IRF"])) is None

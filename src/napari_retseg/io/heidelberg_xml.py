@@ -261,7 +261,7 @@ def _undo_rounding(
         return said, derived
     if not (half > _COARSE * axial and abs(axial - _AXIAL_UM) <= half):
         return said, derived
-    how = f"that of every Spectralis; the file rounds it to {axial:g} µm"
+    how = f"the Spectralis's; rounded to {axial:g} µm in the file"
     return (between, _AXIAL_UM, lateral), {**derived, "depth": how}
 
 

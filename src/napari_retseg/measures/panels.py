@@ -158,8 +158,9 @@ def _find_aspect(grid: EnfaceGrid) -> float:
 
 def _place(figure: Figure, number: int, rows: int, row_inch: float) -> Axes:
     row, column = divmod(number, 3)
-    height = (1 - _TITLE_INCH / row_inch) / rows
-    bottom = 1 - (row + 1) / rows + 0.005
+    # room for half a number of the colour bar below
+    height = (1 - _TITLE_INCH / row_inch) / rows - 0.01
+    bottom = 1 - (row + 1) / rows + 0.015
     width = _PANEL_INCH / _WIDTH_INCH
     return figure.add_axes((column / 3 + 0.003, bottom, width, height), anchor="SW")
 

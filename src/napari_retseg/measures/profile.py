@@ -45,8 +45,14 @@ def measure_circle(thickness: Map) -> dict[str, ArcNumbers]:
     A-scans run from temporal over superior, nasal and inferior, back to temporal.
     """
     profile = np.asarray(thickness).reshape(-1)
-    angles = (np.arange(len(profile)) + 0.5) * 360 / len(profile)
+    angles = list_angles(len(profile))
     return {name: _describe(profile[_lies_within(angles, arc)]) for name, arc in SECTORS}
+
+
+def list_angles(width: int) -> NDArray[np.float64]:
+    """Return the place of each A-scan in degrees from temporal over superior, ``(width,)``."""
+    angles: NDArray[np.float64] = (np.arange(width) + 0.5) * 360 / width
+    return angles
 
 
 def _lies_within(angles: NDArray[np.float64], arc: tuple[float, float]) -> NDArray[np.bool_]:

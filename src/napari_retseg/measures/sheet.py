@@ -16,6 +16,7 @@ from napari_retseg.measures.quantities import SCAN, Measurement
 from napari_retseg.measures.results import Measures
 from napari_retseg.measures.sectors import CENTRE, FEW, INNER_RING, OUTER_RING, WHOLE
 from napari_retseg.measures.spans import RETINA, TO_BRUCH
+from napari_retseg.measures.tsnit import choose_profile, draw_profile
 from napari_retseg.page import Cell, Page
 from napari_retseg.scan import OctScan
 from napari_retseg.trust import TrustSheet, make_trust_sheet
@@ -103,6 +104,10 @@ def make_sheet(
     fundus = draw_fundus(measures, scan, bscan)
     if fundus is not None:
         page.add_picture(fundus, "image/png", _describe_maps(measures))
+    curve = choose_profile(measures)
+    if curve is not None:
+        text = "Thickness around the optic disc; dashed: mean of each sector."
+        page.add_picture(draw_profile(measures, curve), "image/png", text)
     _add_thickness(page, measures)
     _add_lesions(page, measures, name_bruch(scan))
     trust = make_trust_sheet(scan)

@@ -36,15 +36,23 @@ def find_spans(names: Sequence[str]) -> dict[str, Span]:
     dict
         First each layer by its name, then ``GCC`` (NFL to IPL), ``inner retina`` (NFL to OPL),
         ``outer retina`` (ONL to RPE) and ``retina`` (ILM to Bruch's membrane), where layers begin
-        and end there. Drusen and PED, between RPE and Bruch's membrane, count.
+        and end there. Drusen and PED, between RPE and Bruch's membrane, count. A class ``retina``
+        beside layers is what is left of the retina: it has no thickness of its own.
     """
-    spans: dict[str, Span] = {name: (k, k + 1) for k, name in enumerate(names)}
+    has_rest = RETINA in names and len(names) > 1
+    spans: dict[str, Span] = {
+        name: (k, k + 1) for k, name in enumerate(names) if not (has_rest and name == RETINA)
+    }
     ends = [_name_ends(name) for name in names]
+    if has_rest:
+        first, last = (ends[k] if names[k] != RETINA else ("nfl", "rpe") for k in (0, -1))
+        if first[0] in ("ilm", "nfl") and last[1] in ("rpe", "ped", "bm"):
+            spans[RETINA] = (0, len(names))
     for name, begins_at, ends_at in _NAMED:
-        first = [k for k, (begin, _) in enumerate(ends) if begin in begins_at]
-        last = [k + 1 for k, (_, end) in enumerate(ends) if end in ends_at]
-        if first and last and first[0] < last[-1]:
-            spans.setdefault(name, (first[0], last[-1]))
+        begins = [k for k, (begin, _) in enumerate(ends) if begin in begins_at]
+        stops = [k + 1 for k, (_, end) in enumerate(ends) if end in ends_at]
+        if begins and stops and begins[0] < stops[-1]:
+            spans.setdefault(name, (begins[0], stops[-1]))
     return spans
 
 

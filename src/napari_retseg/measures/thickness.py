@@ -100,10 +100,13 @@ def find_surfaces(
         None where no class is a layer.
     """
     called = {c.value: c.name for c in classes.classes}
-    layers = list_layers(classes) or [v for v in called if called[v] == RETINA]
+    volume = labels.reshape(-1, *labels.shape[-2:])
+    layers = list_layers(classes)
+    rest = [value for value, name in called.items() if name == RETINA]
+    if not layers or (rest and np.isin(volume, rest).any()):
+        layers = _place_rest(volume, layers, rest)
     if not layers:
         return None
-    volume = labels.reshape(-1, *labels.shape[-2:])
     found = boundaries_of_labels(volume, layers)
     rows = found.visible_rows().swapaxes(0, 1)
     shape = rows.shape[1:]
@@ -117,3 +120,14 @@ def find_surfaces(
         is_unordered=unordered,
         is_unannotated=(volume == IGNORE).any(axis=-2),
     )
+
+
+def _place_rest(volume: NDArray[np.uint8], layers: list[int], rest: list[int]) -> list[int]:
+    """Order the layers that are there, and what is left of the retina, by how deep they lie.
+
+    A device's boundaries tell some layers only, such as the NFL; the rest is one class.
+    """
+    depth = np.arange(volume.shape[-2])
+    counts = {value: (volume == value).sum(axis=(0, -1)) for value in (*layers, *rest)}
+    deep = {value: depth @ count / count.sum() for value, count in counts.items() if count.any()}
+    return sorted(deep, key=deep.__getitem__) or rest
