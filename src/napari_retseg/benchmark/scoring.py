@@ -57,7 +57,7 @@ def score_labelled(
             return
         counting.add(bscan)
         yield Progress(min(done, total), total, unit="B-scan")
-    yield counting.to_row()
+    yield counting.to_row(by_group=isinstance(one, LabelledSet))
 
 
 class _Counting:
@@ -102,11 +102,11 @@ class _Counting:
             reference, labels, name=bscan.name, group=bscan.group, um_per_px=bscan.axial_um
         )
 
-    def to_row(self) -> Row:
-        second = self._second.scores()
+    def to_row(self, *, by_group: bool) -> Row:
+        second, groups = self._second.scores(), self._groups if by_group else {}
         return {
             **_describe(self._all.scores()),
-            "groups": {name: _describe(one.scores()) for name, one in self._groups.items()},
+            "groups": {name: _describe(one.scores()) for name, one in groups.items()},
             "second": _describe(second) if second.n_bscans else None,
             "impossible": self._n_impossible,
             "seconds": round(statistics.median(self._seconds), 4),
