@@ -166,7 +166,7 @@ def test_chromium_prints_one_page(tmp_path: Path, kind: str) -> None:
 
 
 def write_fullest() -> str:
-    """As many layers, lesions, notes and warnings as a report can have."""
+    """As many layers, lesions, notes, warnings and intervals as a report can have."""
     layers = ["NFL", "GCL", "IPL", "INL", "OPL", "ONL", "IS", "OS", "RPE"]
     lesions = ["fluid", "PED", "drusen", "SRF", "IRF", "hyperreflective foci", "IRC"]
     classes = LabelSet.from_names([*layers, *lesions])
@@ -179,6 +179,9 @@ def write_fullest() -> str:
     for k in range(len(lesions)):
         labels[:, 30, 10 * k : 10 * k + 8] = len(layers) + k + 1
     measures = measure_labels(labels, classes, scan, centre=(12, 48))
+    known = [one for one in measures.numbers if one.value is not None]
+    wide = tuple(replace(m, low=0.5 * (m.value or 0), high=9 * (m.value or 0)) for m in known)
+    measures = replace(measures, numbers=wide)
     state = "confirmed 12, corrected 3, predicted 34 of 49 B-scans"
     origin = Origin("a long name " * 20, state, "c8f77ef2ed7c", "0.1")
     return make_sheet(measures, labels, classes, scan, origin)

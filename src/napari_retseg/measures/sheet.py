@@ -36,6 +36,8 @@ _MEAN = "mean thickness"
 UNITS = {"um": "µm", "mm2": "mm²", "mm3": "mm³"}
 #: With more rows of thickness and lesions than these, the page is printed smaller.
 _FULL_ROWS = 14
+#: The numbers in front take so many more with their intervals.
+_ROWS_OF_INTERVALS = 3
 #: So many rows, notes, numbers in front, and characters fit on the page.
 _MOST_ROWS, _MOST_LESIONS, _MOST_NOTES = 14, 6, 5
 _MOST_FACTS, _LONGEST_NOTE, _LONGEST_LINE = 7, 170, 70
@@ -91,7 +93,10 @@ def make_sheet(
     labels
         Class values of the scan's shape.
     """
-    is_full = len(list_spans(measures)) + len(list_lesions(measures.numbers)) > _FULL_ROWS
+    n_rows = len(list_spans(measures)) + len(list_lesions(measures.numbers))
+    if any(one.low is not None for one in list_main(measures.numbers)):
+        n_rows += _ROWS_OF_INTERVALS
+    is_full = n_rows > _FULL_ROWS
     page = Page(origin.name, kind="sheet dense" if is_full else "sheet")
     page.add_facts(list(_list_facts(measures))[:_MOST_FACTS])
     bscan = find_central_bscan(measures, scan)
@@ -121,11 +126,15 @@ def format_value(one: Measurement) -> str:
     if one.value is None:
         return _DASH
     unit = f" {UNITS.get(one.unit, one.unit)}" if one.unit else ""
-    text = f"{format_number(one.value, one.unit)}{unit}"
+    return f"{format_number(one.value, one.unit)}{unit}{_format_ends(one)}"
+
+
+def _format_ends(one: Measurement) -> str:
+    """Write the interval of a number behind it, where it has one."""
     if one.low is None or one.high is None:
-        return text
+        return ""
     low, high = (format_number(end, one.unit) for end in (one.low, one.high))
-    return f"{text} ({low} to {high})"
+    return f" ({low} to {high})"
 
 
 def format_number(value: float, unit: str) -> str:
@@ -227,21 +236,31 @@ def _add_lesions(page: Page, measures: Measures, bruch: str) -> None:
         for m in measures.numbers
         if m.structure in names and m.sector == SCAN
     }
-    kinds = [kind for kind in _OF_LESIONS if any((kind, name) in found for name in names)]
+    units = {kind: one.unit for (kind, _), one in found.items()}
+    kinds = [kind for kind in _OF_LESIONS if kind in units]
+    heads = [
+        f"{kind} ({UNITS.get(units[kind], units[kind])})" if units[kind] else kind for kind in kinds
+    ]
     rows = []
     for name in names[:_MOST_LESIONS]:
         shown = [found.get((kind, name)) for kind in kinds]
         rows.append(
             [
                 Cell(name),
-                *(Cell(_DASH) if m is None else Cell(format_value(m), m.value) for m in shown),
+                *(_write_lesion(m) for m in shown),
             ]
         )
-    page.add_rows("", ["lesion", *kinds], rows, n_words=1)
+    page.add_rows("", ["lesion", *heads], rows, n_words=1)
     if len(names) > _MOST_LESIONS:
         page.add_text(f"and {len(names) - _MOST_LESIONS} more, in measures.csv", "notes")
     if ELEVATION in names:
         page.add_text(f"{ELEVATION}: above {bruch}", "notes")
+
+
+def _write_lesion(one: Measurement | None) -> Cell:
+    if one is None or one.value is None:
+        return Cell(_DASH)
+    return Cell(f"{format_number(one.value, one.unit)}{_format_ends(one)}", one.value)
 
 
 def _add_notes(page: Page, notes: Sequence[str]) -> None:
