@@ -213,7 +213,9 @@ def test_export_writes_what_the_command_writes(
     measurer.opened.loaded.models.update(dict.fromkeys(range(9), starter))
     measurer.measuring.choose("NFL")
     measurer.settle(lambda: measurer.picture.span == "NFL")
-    assert re.fullmatch(r"\d+ µm \(\d+ to \d+\)", dict(measurer.picture.facts)["CST"])
+    ((name, text),) = measurer.picture.facts
+    assert name == "CST"
+    assert re.fullmatch(r"\d+ µm \(\d+ to \d+\)", text)
     assert measurer.picture.notes[-1].startswith("90% intervals, calibrated on")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path))
     measurer.clicker.click(measurer.panel.export_button)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -175,12 +175,12 @@ def _list_facts(
 ) -> list[tuple[str, str]]:
     known = {(m.measure, m.structure, m.sector): m for m in numbers}
     facts: dict[str, str] = {}
+    shown = ""
     for name, text in ((RETINA, "CST"), (TO_BRUCH, "CST to BM")):
         central = known.get(("CST", name, "C0"))
-        if central is not None:
-            facts[text] = format_value(central)
-    if facts.get("CST to BM") == facts.get("CST"):
-        facts.pop("CST to BM", None)
+        # where Bruch's membrane lies at the RPE, one of the two is enough
+        if central is not None and (plain := format_value(replace(central, low=None))) != shown:
+            facts[text], shown = format_value(central), plain
     mean = known.get(("mean thickness", span, "scan"))
     if live.sectors is None and mean is not None:
         facts[f"{span}, mean"] = format_value(mean)
