@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -15,6 +17,7 @@ from qtpy.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
+    QResizeEvent,
 )
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -30,7 +33,9 @@ _SHADOW = QColor(0, 0, 0, 170)
 _GRID = QColor(0, 0, 0, 200)
 _PLATE = QColor(255, 255, 255, 190)
 _BAR = 10
-_SIDE = 280
+_SIDE, _LEAST = 280, 160
+#: Qt's own limit.
+_HIGHEST = 16_777_215
 _MOVES = {
     Qt.Key.Key_Down: (1, 0),
     Qt.Key.Key_Up: (-1, 0),
@@ -56,7 +61,7 @@ class ThicknessView(QWidget):
         self.bscan = -1
         self.mark: Place | None = None
         self._map, self._front = QPixmap(), QPixmap()
-        self.setMinimumSize(160, 160)
+        self.setMinimumSize(_LEAST, _LEAST)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         # a click leaves the keys with the canvas
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -77,6 +82,7 @@ class ThicknessView(QWidget):
             self._front = QPixmap()
         elif before is None or before.front is not front:
             self._front = _to_pixmap(front.image)
+        self._fit()
         self.update()
 
     def show_place(self, bscan: int, mark: Place | None) -> None:
@@ -87,9 +93,26 @@ class ThicknessView(QWidget):
 
     # Where things are.
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Be no higher than the map needs at this width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        highest = _HIGHEST
+        if self.picture is not None and self.picture.front is not None:
+            left, right, bottom, top = self.picture.extent
+            highest = math.ceil(self.width() * (bottom - top) / (right - left) + self._below())
+        self.setMinimumHeight(min(_LEAST, highest))
+        self.setMaximumHeight(highest)
+
+    def _below(self) -> float:
+        """Height of the colour bar with its numbers."""
+        return _BAR + 2 * GAP + self._text_height()
+
     def frame(self) -> QRectF:
         """Where the map is drawn: as large as there is room, in its true shape if it has one."""
-        room = QRectF(0, 0, self.width(), self.height() - _BAR - 2 * GAP - self._text_height())
+        room = QRectF(0, 0, self.width(), self.height() - self._below())
         if self.picture is None or self.picture.front is None:
             return room
         left, right, bottom, top = self.picture.extent

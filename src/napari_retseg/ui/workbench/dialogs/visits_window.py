@@ -48,7 +48,7 @@ _ORDERS = ("is later", "is earlier")
 _DASH = "–"
 _TITLES = ("before", "after, registered", "after − before")
 _MORE = {True: "yes", False: "no", None: "not known"}
-_MOST_NOTES = 3
+_MOST_NOTES = 2
 _HINT = (
     "Choose another visit of this eye, and say whether it is later or earlier than the open scan. "
     "Both are laid over each other by their vessels and foveas."
@@ -141,6 +141,7 @@ class VisitsWindow(QDialog):
             column.setSpacing(GAP)
             column.addWidget(title)
             column.addWidget(view, 1)
+            column.addStretch(0)
             maps.addLayout(column, 1)
         what = make_row(
             PlainLabel("Thickness of"),
@@ -245,8 +246,10 @@ class VisitsWindow(QDialog):
 
     def _show(self, text: str = "", *, is_refused: bool = False) -> None:
         visited = self.visited
-        look = read_look(self)
-        color_text(self.notice, look.error if is_refused else look.text)
+        if is_refused:
+            color_text(self.notice, read_look(self).error)
+        else:
+            self.notice.setStyleSheet("")
         for widget in (self.copy_button, self.export_button, self.repeat_field):
             widget.setEnabled(visited is not None)
         for part in (*self.titles, self.table):
@@ -269,6 +272,8 @@ class VisitsWindow(QDialog):
         shown = [f"{note}." for note in notes[:_MOST_NOTES]]
         if len(notes) > _MOST_NOTES:
             shown.append("More in the report.")
+        source = change.repeatability.describe(change.n_compared)
+        shown.append(f"Smallest change: {source}.")
         show_text(self.notes_text, "\n".join(shown))
         spans = list_changed(change)
         self._span = self._span if self._span in spans else next(iter(spans), "")
@@ -318,7 +323,7 @@ class VisitsWindow(QDialog):
         if self.visited is not None:
             self._repeat_um[self._span] = value
             self.visited = self._judge(self.visited)
-            self._show_span()
+            self._show()
 
     def _judge(self, visited: Visited) -> Visited:
         """Take the coefficients that the user has entered; 0: not known."""
