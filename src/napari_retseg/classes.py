@@ -166,3 +166,9 @@ def default_color(value: int) -> str:
 
 #: Seven layers and fluid, as Chiu et al. (Biomed. Opt. Express 6:1172, 2015) label them.
 RETINA = LabelSet.from_names(["NFL", "GCL-IPL", "INL", "OPL", "ONL-ISM", "ISE", "OS-RPE", "fluid"])
+
+#: The same layers, what lies below a raised pigment epithelium (drusen, PED) down to Bruch's
+#: membrane, and fluid in the retina and below it.
+RETINA_AND_LESIONS = LabelSet.from_names(
+    ["NFL", "GCL-IPL", "INL", "OPL", "ONL-ISM", "ISE", "OS-RPE", "sub-RPE", "IRF", "SRF"]
+)

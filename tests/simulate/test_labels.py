@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from napari_retseg.classes import IGNORE, RETINA
+from napari_retseg.classes import IGNORE, RETINA, RETINA_AND_LESIONS
+from napari_retseg.layers import translate_classes
 from napari_retseg.simulate import SimulatorConfig, draw_bscan, draw_volume, render
 from napari_retseg.simulate.ranges import ArtefactRanges, DiseaseRanges, GazeRanges
 from napari_retseg.simulate.scene import Scene
@@ -13,6 +14,7 @@ from napari_retseg.simulate.strata import BAND_LABELS, rasterise
 from tests.simulate.draws import change, quiet
 
 FLUID = RETINA.names.index("fluid")
+LESION_NAMES = ("sub-RPE", "IRF", "SRF")
 #: Nothing that hides a part of the retina, and every disease often.
 ILL = SimulatorConfig(
     size=(128, 160),
@@ -117,3 +119,31 @@ def test_three_bscans_of_a_spectralis_take_a_second() -> None:
     for index in range(12):
         draw_bscan(config, 0, index)
     assert 12 / (time.process_time() - start) > 3
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_kinds_of_lesions_are_told_in_the_same_scan(index: int) -> None:
+    ill = {"pockets": 0.9, "subretinal": 0.9, "detachment": 0.7, "drusen": 0.9}
+    config = ILL.with_ranges(disease=ill)
+    pixels, labels, _ = draw_bscan(config, 5, index)
+    told = config.model_copy(update={"label_set": "retina and lesions"})
+    same, finer, drawn = draw_bscan(told, 5, index)
+    np.testing.assert_array_equal(same, pixels)
+    np.testing.assert_array_equal(translate_classes(RETINA, RETINA_AND_LESIONS)[finer], labels)
+    sub_rpe, irf, srf = (finer == RETINA_AND_LESIONS.names.index(n) for n in LESION_NAMES)
+    assert sub_rpe.any() == (drawn.disease.detachment or drawn.disease.drusen)
+    # nothing of the retina lies below what has lifted it
+    below = np.logical_or.accumulate(sub_rpe, axis=0) & ~sub_rpe
+    assert not finer[below].any()
+    ends = np.logical_or.accumulate(finer == RETINA.names.index("ISE"), axis=0)
+    assert not ends[irf].any()
+    starts = np.logical_or.accumulate(finer == RETINA.names.index("OS-RPE"), axis=0)
+    assert not starts[srf].any()
+
+
+def test_a_draw_remembers_its_classes() -> None:
+    config = ILL.model_copy(update={"label_set": "retina and lesions"})
+    volume = draw_volume(config, 5, 2)
+    again = render(type(volume.parameters).model_validate_json(volume.parameters.model_dump_json()))
+    np.testing.assert_array_equal(again.labels, volume.labels)
+    assert volume.labels.max() > RETINA.names.index("fluid")

@@ -64,7 +64,7 @@ class SimulatedSet(Frozen):
 
     def make_config(self) -> SimulatorConfig:
         """Make the simulator's ranges: those of training, with what is said here."""
-        config = SimulatorConfig().with_ranges(**self.ranges)
+        config = SimulatorConfig(label_set="retina and lesions").with_ranges(**self.ranges)
         if self.sampling is None:
             return config
         return config.model_copy(update={"samplings": (self.sampling,)})

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.benchmark.board import LabelledSet, SimulatedSet
-from napari_retseg.classes import IGNORE, RETINA, LabelSet
+from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.dataset import Case, Dataset, load_dataset
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels
 from napari_retseg.io.sources import hash_source
 from napari_retseg.layers import labels_of_boundaries, layer_order
 from napari_retseg.scan import OctScan
-from napari_retseg.simulate import draw_volume
+from napari_retseg.simulate import LABEL_SETS, draw_volume
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ def simulate_bscans(one: SimulatedSet) -> Iterator[LabelledBscan]:
 
 def find_classes(one: LabelledSet | SimulatedSet, root: Path) -> LabelSet:
     """Find the classes of a set's labels."""
-    return RETINA if isinstance(one, SimulatedSet) else open_labelled(one, root).labels
+    if isinstance(one, SimulatedSet):
+        return LABEL_SETS[one.make_config().label_set]
+    return open_labelled(one, root).labels
 
 
 def _find_second(one: LabelledSet, root: Path, case: Case) -> Path | None:

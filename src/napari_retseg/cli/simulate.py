@@ -58,6 +58,13 @@ def simulate(
             help="With wide: leave this effect out, to measure what it contributes. Repeatable."
         ),
     ] = None,
+    lesions: Annotated[
+        bool,
+        typer.Option(
+            "--lesions",
+            help="Label sub-RPE (drusen, PED), IRF and SRF, in the place of one class of fluid.",
+        ),
+    ] = False,
     file_format: Annotated[
         FileFormat,
         typer.Option("--format", help="File format. PNG gives one file for each B-scan."),
@@ -71,6 +78,8 @@ def simulate(
     from napari_retseg.simulate import simulate_dataset
 
     config = _configure(variety, size=size, bscans=bscans, without=tuple(without or ()))
+    if lesions:
+        config = config.model_copy(update={"label_set": "retina and lesions"})
     dataset = simulate_dataset(
         output, count=count, seed=seed, config=config, file_format=file_format
     )

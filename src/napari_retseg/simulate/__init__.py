@@ -9,10 +9,11 @@ from __future__ import annotations
 from napari_retseg.simulate.dataset import simulate_dataset
 from napari_retseg.simulate.devices import SimulatedDevice, make_device_config
 from napari_retseg.simulate.parameters import ScanParameters, draw_parameters
-from napari_retseg.simulate.ranges import Part, Sampling, SimulatorConfig
+from napari_retseg.simulate.ranges import LABEL_SETS, Part, Sampling, SimulatorConfig
 from napari_retseg.simulate.volume import SimulatedVolume, draw_bscan, draw_volume, render
 
 __all__ = [
+    "LABEL_SETS",
     "Part",
     "Sampling",
     "ScanParameters",

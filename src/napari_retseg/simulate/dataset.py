@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from napari_retseg.classes import RETINA
 from napari_retseg.dataset import Case, Dataset, save_dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import write_labels, write_scan
 from napari_retseg.scan import OctScan
-from napari_retseg.simulate.ranges import SimulatorConfig
+from napari_retseg.simulate.ranges import LABEL_SETS, SimulatorConfig
 from napari_retseg.simulate.volume import SimulatedVolume, draw_volume
 
 FileFormat = Literal["png", "tiff", "nifti"]
@@ -73,7 +72,7 @@ def simulate_dataset(
     dataset = Dataset(
         root=folder.resolve(),
         name=f"Simulated OCT, {config.name}",
-        labels=RETINA,
+        labels=LABEL_SETS[config.label_set],
         ignore=255,
         cases=tuple(cases),
         split_seed=seed,

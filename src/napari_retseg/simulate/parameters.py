@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_retseg.config import Frozen
 from napari_retseg.simulate.distributions import draw_values
-from napari_retseg.simulate.ranges import DiseaseRanges, SimulatorConfig
+from napari_retseg.simulate.ranges import DiseaseRanges, LabelSetName, SimulatorConfig
 
 #: No image shows less of the eye than this in depth; its pixels become larger instead.
 SMALLEST_DEPTH_UM = 900.0
@@ -204,6 +204,7 @@ class ScanParameters(Frozen):
     lateral_um: float
     bscan_um: float
     disc_labels: Literal["background", "ignore"]
+    label_set: LabelSetName = "retina"
     gaze: Gaze
     anatomy: Anatomy
     disease: Disease
@@ -237,6 +238,7 @@ def draw_parameters(config: SimulatorConfig, seed: int, index: int = 0) -> ScanP
             "index": index,
             "n_bscans": config.n_bscans,
             "disc_labels": config.disc_labels,
+            "label_set": config.label_set,
             "gaze": values(config.gaze, "gaze"),
             "anatomy": values(config.anatomy, "anatomy"),
             "disease": _unless_healthy(values(config.disease, "disease")),

@@ -12,9 +12,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from napari_retseg.classes import RETINA, RETINA_AND_LESIONS, LabelSet
 from napari_retseg.config import Frozen
 from napari_retseg.simulate.distributions import Chance, Count, Pick, Scale, Uniform
 
+#: Classes that labels may have.
+LabelSetName = Literal["retina", "retina and lesions"]
+LABEL_SETS: Mapping[LabelSetName, LabelSet] = {
+    "retina": RETINA,
+    "retina and lesions": RETINA_AND_LESIONS,
+}
 #: What can be taken out of the ranges, see `SimulatorConfig.without`.
 Part = Literal["disease", "speckle", "resolution", "corners"]
 
@@ -270,6 +277,9 @@ class SimulatorConfig(Frozen):
         None, description="depth and width in pixels; None: the sampling's"
     )
     n_bscans: Annotated[int, Field(ge=1)] = Field(1, description="B-scans of a volume")
+    label_set: LabelSetName = Field(
+        "retina", description="of the labels; retina and lesions: sub-RPE, IRF and SRF, too"
+    )
     disc_labels: Literal["background", "ignore"] = Field(
         "background", description="of the nerve inside the disc; ignore is 255"
     )

@@ -8,23 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_retseg.classes import IGNORE
+from napari_retseg.classes import IGNORE, RETINA_AND_LESIONS
+from napari_retseg.layers import translate_classes
 from napari_retseg.simulate import artefacts, attenuation, choroid, imaging, spots, vitreous
 from napari_retseg.simulate.field import Map, random_field
 from napari_retseg.simulate.fluid import displace_layers, draw_fluid
 from napari_retseg.simulate.gaze import Sight, lay_out_scan
 from napari_retseg.simulate.lesions import Lesions, add_lesions
 from napari_retseg.simulate.parameters import ScanParameters
+from napari_retseg.simulate.ranges import LABEL_SETS
 from napari_retseg.simulate.retina import Retina, build_retina
 from napari_retseg.simulate.strata import (
     BAND_LABELS,
     BANDS,
-    FLUID,
     FLUID_BANDS,
     LOOKS_LIKE,
     NAMES,
+    SUB_RPE,
     Strata,
     build_strata,
+    is_fluid,
     rasterise,
     stack_heights,
 )
@@ -35,6 +38,12 @@ _CHOROID = len(BANDS) - 1
 _RIM_UM = 9.0
 #: Share of the image that the thickest place of a retina may fill.
 _TALLEST = 0.8
+
+
+#: What the values of `RETINA_AND_LESIONS` are in each set of classes.
+_TABLES = {
+    name: translate_classes(classes, RETINA_AND_LESIONS) for name, classes in LABEL_SETS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ class Scene:
         )
 
     def render(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Pixels and labels of one B-scan, shape ``(depth, width)``."""
+        """Pixels, and labels of the draw's label set, of one B-scan, ``(depth, width)``."""
         drawn = self.drawn
         fold = artefacts.count_mirrored_rows(drawn)
         view = self.view(index, extra_rows=fold)
@@ -114,7 +123,7 @@ class Scene:
             imaging.expose(drawn.stream("speckle", index), signal, drawn.optics), drawn.optics
         )
         artefacts.blank_corners(shown, labels, drawn, index)
-        return imaging.quantise(shown, drawn.optics), labels
+        return imaging.quantise(shown, drawn.optics), _TABLES[drawn.label_set][labels]
 
     def view(self, index: int, *, extra_rows: int = 0) -> View:
         """Where one B-scan's bands lie, as the moving eye shows them."""
@@ -274,7 +283,7 @@ def _mottle(rng: np.random.Generator, drawn: ScanParameters, shape: tuple[int, .
 
 def _brighten_rims(grey: Map, labels: NDArray[np.uint8], view: View, drawn: ScanParameters) -> None:
     """Brighten the tissue next to fluid, in place."""
-    fluid = labels == FLUID
+    fluid = is_fluid(labels)
     rows, columns = np.flatnonzero(fluid.any(axis=1)), np.flatnonzero(fluid.any(axis=0))
     if len(rows) == 0 or drawn.disease.rim_grey <= 0:
         return
@@ -285,5 +294,5 @@ def _brighten_rims(grey: Map, labels: NDArray[np.uint8], view: View, drawn: Scan
     )
     size = (_RIM_UM / view.axial_um, _RIM_UM / view.lateral_um)
     near = gaussian_filter(fluid[part].astype(np.float32), size, truncate=2.5)
-    tissue = (labels[part] > 0) & ~fluid[part]
+    tissue = (labels[part] > 0) & (labels[part] != SUB_RPE) & ~fluid[part]
     grey[part] += 2 * np.float32(drawn.disease.rim_grey) * near * tissue

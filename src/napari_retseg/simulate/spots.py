@@ -11,7 +11,7 @@ from napari_retseg.simulate.field import Map
 from napari_retseg.simulate.fluid import draw_place
 from napari_retseg.simulate.gaze import Sight
 from napari_retseg.simulate.parameters import Disease, ScanParameters
-from napari_retseg.simulate.strata import FLUID
+from napari_retseg.simulate.strata import IRF, is_fluid
 from napari_retseg.simulate.view import View
 
 _HOSTS = (("gcl", "inl"), ("inl", "opl"), ("opl", "onl"), ("onl", "elm"))
@@ -149,14 +149,14 @@ def paint_cysts(
         centres = (np.arange(rows.start, rows.stop) + 0.5)[:, None]
         inside = np.abs(down) ** cyst.power + np.abs(aside) ** cyst.power < 1
         inside &= (centres > roof[columns]) & (centres < floor[columns])
-        labels[rows, columns][inside] = FLUID
+        labels[rows, columns][inside] = IRF
         grey[rows, columns][inside] = fluid_grey
 
 
 def paint_septa(grey: Map, labels: NDArray[np.uint8], view: View, drawn: ScanParameters) -> None:
     """Draw thin bright walls through the fluid; they are too thin to be labelled, in place."""
     rng = drawn.stream("septa")
-    fluid = labels == FLUID
+    fluid = is_fluid(labels)
     wide = np.flatnonzero(fluid.any(axis=0))
     if len(wide) == 0:
         return

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.classes import RETINA
+from napari_retseg.classes import RETINA_AND_LESIONS
 from napari_retseg.simulate.field import Map, random_field
 from napari_retseg.simulate.fluid import Fluid
 from napari_retseg.simulate.gaze import Sight
 from napari_retseg.simulate.parameters import ScanParameters
 from napari_retseg.simulate.retina import GCL_IPL, INL, ISE, NFL, ONL_ISM, OPL, OS_RPE
 
-FLUID = RETINA.names.index("fluid")
+SUB_RPE, IRF, SRF = map(RETINA_AND_LESIONS.names.index, ("sub-RPE", "IRF", "SRF"))
 
-#: Bands from above with the class value of their pixels.
+#: Bands from above with the value of their pixels in `classes.RETINA_AND_LESIONS`.
 BANDS: tuple[tuple[str, int], ...] = (
     ("vitreous", 0),
     ("surface", 0),
@@ -33,30 +33,30 @@ BANDS: tuple[tuple[str, int], ...] = (
     ("ipl", 2),
     ("inl in ipl", 2),
     ("inl", 3),
-    ("inner fluid", FLUID),
+    ("inner fluid", IRF),
     ("inl below fluid", 3),
     ("opl", 4),
     ("henle in opl", 4),
     ("henle", 5),
-    ("outer fluid", FLUID),
+    ("outer fluid", IRF),
     ("onl", 5),
     ("elm", 5),
     ("myoid", 5),
     ("onset", 6),
     ("ez", 6),
     ("gap", 6),
-    ("subretinal fluid", FLUID),
+    ("subretinal fluid", SRF),
     ("iz", 7),
     ("rpe", 7),
     ("bruch", 7),
-    ("below rpe", 0),
+    ("below rpe", SUB_RPE),
     ("choroid", 0),
 )
 #: Strips that look like a neighbour.
 LOOKS_LIKE = {"gcl in nfl": "gcl", "inl in ipl": "inl", "henle in opl": "henle"}
 NAMES = tuple(name for name, _ in BANDS)
 BAND_LABELS: NDArray[np.uint8] = np.array([label for _, label in BANDS], dtype=np.uint8)
-FLUID_BANDS = tuple(k for k, label in enumerate(BAND_LABELS) if label == FLUID)
+FLUID_BANDS = tuple(k for k, label in enumerate(BAND_LABELS) if label in (IRF, SRF))
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,12 @@ def build_strata(heights_um: Map, bruch_um: Map) -> Strata:
     above = np.cumsum(heights_um[::-1], axis=0)[::-1]
     edges = np.concatenate([bruch_um[None] - above, bruch_um[None]]).astype(np.float32)
     return Strata(heights_um=heights_um, edges_um=edges)
+
+
+def is_fluid(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark the pixels of fluid, in the retina and below it."""
+    found: NDArray[np.bool_] = (labels == IRF) | (labels == SRF)
+    return found
 
 
 def rasterise(edges_px: Map, depth: int) -> NDArray[np.uint8]:

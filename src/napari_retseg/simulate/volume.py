@@ -20,7 +20,7 @@ class SimulatedVolume:
     Parameters
     ----------
     pixels, labels
-        Shape ``(bscan, depth, width)``, uint8; labels are values of `classes.RETINA`.
+        Shape ``(bscan, depth, width)``, uint8; labels are values of the draw's label set.
     parameters
         What it was made from: `render` makes the same bytes of them again.
     """
