@@ -74,10 +74,22 @@ def test_an_answer_for_a_class_stays_the_same() -> None:
     assert report.adapted[0].endswith("weight: rows of background, C, A")
 
 
+def test_a_class_that_was_several_begins_with_what_they_have_in_common() -> None:
+    start = _model(classes=LabelSet.from_names(["IRF", "NFL", "SRF"]))
+    merged = LabelSet.from_names(["NFL", "fluid"])
+    network, report = transfer(start, network=_config(n_classes=3), classes=merged, seed=1)
+    image = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        before, after = start.network(image), network.eval()(image)
+    torch.testing.assert_close(after[:, 1], before[:, 2])
+    torch.testing.assert_close(after[:, 2], before[:, [1, 3]].mean(dim=1))
+    assert report.new == ()
+
+
 def test_background_matches_background_whatever_its_name() -> None:
     old = LabelSet.from_names({0: "nothing", 1: "vitreous", 2: "retina"})
     new = LabelSet.from_names({0: "vitreous", 1: "nothing", 2: "retina"})
-    assert match_classes(old, new) == (0, None, 2)
+    assert match_classes(old, new) == ((0,), (), (2,))
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 5), (5, 2), (6, 2)])

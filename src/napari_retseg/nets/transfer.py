@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
 from napari_retseg.classes import BACKGROUND, LabelSet
 from napari_retseg.config import NetworkConfig
 from napari_retseg.errors import ModelError
+from napari_retseg.layers import translate_indices
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
 from napari_retseg.nets.stages import find_output_layers, find_parts
@@ -64,8 +66,8 @@ def transfer(
     """Build a network with new weights, and take over what fits from another model.
 
     A module comes over whole, where its tensors have the same names and shapes. Of the output
-    layer (and the auxiliary head's) each class takes the row of the class of the same name;
-    background takes that of background. It is new where the head is another one, because it
+    layer (and the auxiliary head's) each class takes the row of the class of the same name, or the
+    mean of those that it is made of; background takes that of background. It is new where the head is another one, because it
     reads other features then. Where the number of input planes differs (channels, or the
     neighbouring B-scans of a 2.5D network), the first layer is adapted so that equal planes give
     the same features as before (see :func:`adapt_planes`).
@@ -160,11 +162,11 @@ class _Surgeon:
         if not fits:
             self.fresh += names
             return
-        matched = [i for i, row in enumerate(self.sources) if row is not None]
-        rows = [row for row in self.sources if row is not None]
         same = self.old_names[1:] == self.class_names[1:]
         for name, old in pairs.items():
-            self.new[name][matched] = self.old[old][rows].to(self.new[name])
+            for row, parts in enumerate(self.sources):
+                if parts:  # of a class that was several, what these have in common
+                    self.new[name][row] = self.old[old][list(parts)].mean(dim=0)
             if same and name == old:
                 self.copied.append(name)
             else:
@@ -172,18 +174,20 @@ class _Surgeon:
 
     def _describe_rows(self) -> str:
         names = list(zip(self.class_names, self.sources, strict=True))
-        words = "rows of " + ", ".join(name for name, row in names if row is not None)
-        unmatched = ", ".join(name for name, row in names if row is None)
+        words = "rows of " + ", ".join(name for name, parts in names if parts)
+        unmatched = ", ".join(name for name, parts in names if not parts)
         return f"{words}; new rows for {unmatched}" if unmatched else words
 
 
-def match_classes(old: LabelSet, new: LabelSet) -> tuple[int | None, ...]:
-    """Return for each new class the index of the old class of the same name, or None.
+def match_classes(old: LabelSet, new: LabelSet) -> tuple[tuple[int, ...], ...]:
+    """Return for each new class the indices of the old classes that it is made of.
 
-    Background matches background, whatever it is called.
+    One where there is a class of that name, several of which it is the whole (*fluid* of *IRF* and
+    *SRF*), none where it is new. Background matches background, whatever it is called.
     """
-    rows = {c.name: row for row, c in enumerate(old.classes) if row != BACKGROUND}
-    return (BACKGROUND, *(rows.get(c.name) for c in new.foreground))
+    table = translate_indices(new, old)
+    parts = (tuple(np.flatnonzero(table == row).tolist()) for row in range(1, len(new)))
+    return ((BACKGROUND,), *parts)
 
 
 def adapt_planes(weight: torch.Tensor, n_planes: int) -> torch.Tensor:
