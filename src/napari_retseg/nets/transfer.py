@@ -67,10 +67,10 @@ def transfer(
 
     A module comes over whole, where its tensors have the same names and shapes. Of the output
     layer (and the auxiliary head's) each class takes the row of the class of the same name, or the
-    mean of those that it is made of; background takes that of background. It is new where the head is another one, because it
-    reads other features then. Where the number of input planes differs (channels, or the
-    neighbouring B-scans of a 2.5D network), the first layer is adapted so that equal planes give
-    the same features as before (see :func:`adapt_planes`).
+    mean of those that it is made of; background takes that of background. It is new where the head
+    is another one, because it reads other features then. Where the number of input planes differs
+    (channels, or the neighbouring B-scans of a 2.5D network), the first layer is adapted so that
+    equal planes give the same features as before (see :func:`adapt_planes`).
 
     Parameters
     ----------
