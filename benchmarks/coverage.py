@@ -1,10 +1,12 @@
 """How often intervals hold the right number, and how wide they are.
 
-Run ``python -m benchmarks.coverage simulated --eyes 400 --seed 9200 --cache FOLDER``: intervals of
+Run ``python -m benchmarks.coverage simulated --eyes 300 --seed 9200 --cache FOLDER``: intervals of
 the starter as it ships, on maculae of simulated devices that its calibration did not see, each of a
-device of its own. ``--devices`` adds eyes of the two narrow devices A and B, and calibrations that
-leave a family of devices out, on which they are then tested (made from the eyes of the starter's
-calibration, seed 9100).
+device of its own.
+
+Run ``python -m benchmarks.coverage devices --eyes 30 --seed 9300 --cache FOLDER``: the same on the
+two narrow devices A and B; then calibrations that leave a family of devices out, tested on it (made
+from the eyes of the starter's calibration, seed 9100).
 
 Run ``python -m benchmarks.coverage patients DATASET --runs RUN ...``: each patient in turn with the
 intervals of the others, from the labels of runs of ``napari-retseg train`` that kept them back (the
@@ -240,11 +242,11 @@ def main() -> None:
     """Read the arguments and print tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    simulated = commands.add_parser("simulated")
-    simulated.add_argument("--eyes", type=int, default=400)
-    simulated.add_argument("--seed", type=int, default=9200)
-    simulated.add_argument("--cache", type=Path, help="folder that keeps the eyes")
-    simulated.add_argument("--devices", type=int, default=0, help="so many eyes of A and B")
+    for name, eyes, seed in (("simulated", 300, 9200), ("devices", 30, 9300)):
+        simulated = commands.add_parser(name)
+        simulated.add_argument("--eyes", type=int, default=eyes)
+        simulated.add_argument("--seed", type=int, default=seed)
+        simulated.add_argument("--cache", type=Path, help="folder that keeps the eyes")
     patients = commands.add_parser("patients")
     patients.add_argument("dataset", type=Path)
     patients.add_argument("--runs", type=Path, nargs="+", required=True)
@@ -255,9 +257,8 @@ def main() -> None:
         return
     if arguments.cache is not None:
         arguments.cache.mkdir(parents=True, exist_ok=True)
-    score_simulated(arguments.eyes, arguments.seed, arguments.cache)
-    if arguments.devices:
-        score_devices(arguments.devices, arguments.seed, arguments.cache)
+    score = score_simulated if arguments.command == "simulated" else score_devices
+    score(arguments.eyes, arguments.seed, arguments.cache)
 
 
 if __name__ == "__main__":

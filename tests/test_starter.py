@@ -13,6 +13,8 @@ from napari_retseg.events import Finished
 from napari_retseg.infer.evaluate import evaluate
 from napari_retseg.infer.predict import predict_labels
 from napari_retseg.io import read_labels, read_scan
+from napari_retseg.measures import Widener
+from napari_retseg.measures.calibrating import match, measure_both
 from napari_retseg.models import CARD, WEIGHTS, find_model, read_info, read_intervals
 from napari_retseg.models.card import write_card
 from napari_retseg.samples import sample_folder
@@ -71,6 +73,19 @@ def test_the_starter_segments_the_sample_volume() -> None:
     reference = read_labels(volumes / "device-a-labels.tif")
     found = predict_labels(scan, "starter", PredictConfig(device="cpu"))
     assert (found[reference > 0] == reference[reference > 0]).mean() > 0.75
+    # its intervals hold most numbers of the reference, of an eye that was not in the calibration
+    intervals = read_intervals(find_model("starter"))
+    assert intervals is not None
+    said, right = measure_both(found, reference, RETINA, scan)
+    pairs = [
+        (one, wanted.value)
+        for one, wanted in match(Widener(intervals, scan).widen_all(said), right)
+        if one.low is not None and one.high is not None and wanted.value is not None
+    ]
+    assert len(pairs) > 400
+    assert {one.measure for one, _ in pairs} >= {"CST", "mean thickness", "volume", "pockets"}
+    within = [(one.low or 0) <= value <= (one.high or 0) for one, value in pairs]
+    assert sum(within) / len(within) > 0.7
 
 
 def test_its_card_and_description_say_what_the_code_says_today() -> None:
