@@ -123,6 +123,7 @@ def command_lines(world: dict[str, Path], out: Path) -> dict[str, tuple[str | Pa
         "anonymise": ("anonymise", world["scans"], world["bad"], "--output", out / f"a{EVIL}"),
         "models show": ("models", "show", world["model"]),
         "models add": ("models", "add", world["model"], "--name", "plain"),
+        "models calibrate": ("models", "calibrate", world["model"], "--data", data),
         "models list": ("models", "list"),
         "models history": ("models", "history", "plain"),
         "models export": ("models", "export", "plain", out / f"{EVIL}.zip"),

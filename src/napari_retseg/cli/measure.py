@@ -51,10 +51,10 @@ def measure(
 ) -> None:
     """Measure the thickness of layers, ETDRS sectors and fluid.
 
-    OUTPUT/measures.csv has a row for each number, with its unit. OUTPUT/STEM contains
-    report.html, which prints on one page, and maps of the thickness: values in µm as TIFF, and
-    pictures as PNG. OUTPUT/cohort.html shows several scans: their numbers, and which ones to look
-    at first.
+    OUTPUT/measures.csv has a row for each number, with its unit, and with its interval where the
+    labels are a calibrated model's. OUTPUT/STEM contains report.html, which prints on one page,
+    and maps of the thickness: values in µm as TIFF, and pictures as PNG. OUTPUT/cohort.html shows
+    several scans: their numbers, and which ones to look at first.
 
     Without --model, the names of the classes come from dataset.json or classes.json beside the
     labels. If a scan fails, it is named and the others are still measured.
