@@ -299,26 +299,24 @@ def _limit_files() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["big.tif", "big.nii.gz"])
 def test_a_full_disk(
-    small_disk: tuple[Path, Callable[[], None] | None],
-    tiny_bundle: Path,
-    tmp_path: Path,
-    name: str,
+    small_disk: tuple[Path, Callable[[], None] | None], tiny_bundle: Path, tmp_path: Path
 ) -> None:
     folder, limit = small_disk
     good = save_bscan(tmp_path / "good.png", seed=1)
-    big = tmp_path / name
+    bigs = [tmp_path / name for name in ("big.tif", "big.nii.gz")]
     pixels = np.random.default_rng(0).integers(0, 255, (30, 96, 96), dtype=np.uint8)
     axes: tuple[Axis, ...] = ("bscan", "depth", "width")
-    write_scan(big, OctScan(pixels, axes))
-    command = [sys.executable, "-m", "napari_retseg", "predict", str(big), str(good)]
+    for big in bigs:
+        write_scan(big, OctScan(pixels, axes))
+    command = [sys.executable, "-m", "napari_retseg", "predict", *map(str, (*bigs, good))]
     command += ["--model", str(tiny_bundle), "--output", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, preexec_fn=limit)
     assert done.returncode == 1, done.stdout + done.stderr
     lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
-    assert name in lines[0]
-    assert "cannot be written" in lines[0]
+    assert len(lines) == len(bigs), done.stderr
+    for big, line in zip(bigs, lines, strict=True):
+        assert line.startswith("error: ")
+        assert big.name in line
+        assert "cannot be written" in line
     assert visible(folder) == ["good.png"]

@@ -23,7 +23,11 @@ SPACING = (300.0, 4.0, 100.0)
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Two scans, and their labels with the names of their classes."""
-    scans, labels = tmp_path / "scans", tmp_path / "labels"
+    return draw_folders(tmp_path)
+
+
+def draw_folders(place: Path) -> tuple[Path, Path]:
+    scans, labels = place / "scans", place / "labels"
     scans.mkdir()
     labels.mkdir()
     (labels / "classes.json").write_text(json.dumps({"NFL": 1, "RPE": 2, "=fluid": 3}))

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from napari_retseg.io import write_labels
 from napari_retseg.io.scans import write_tiff_copy
-from tests.cli.conftest import Run
-from tests.cli.test_measure import SPACING, draw_labels, folders
+from tests.cli.conftest import Run, invoke
+from tests.cli.test_measure import SPACING, draw_folders, draw_labels
 from tests.measures.eyes import make_scan
-
-__all__ = ["folders"]
 
 Folders = tuple[Path, Path]
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two scans, their labels, and what was measured of both; tests work on copies."""
+    place = tmp_path_factory.mktemp("measured")
+    words = map(str, command(draw_folders(place), place / "out"))
+    assert invoke(*words).exit_code == 0
+    return place
+
+
 @pytest.fixture
-def output(run: Run, folders: Folders, tmp_path: Path) -> Path:
+def folders(measured: Path, tmp_path: Path) -> Folders:
+    """Scans and labels."""
+    for name in ("scans", "labels"):
+        shutil.copytree(measured / name, tmp_path / name)
+    return tmp_path / "scans", tmp_path / "labels"
+
+
+@pytest.fixture
+def output(measured: Path, tmp_path: Path) -> Path:
     """Both scans measured."""
-    folder = tmp_path / "out"
-    assert run(*command(folders, folder)).exit_code == 0
-    return folder
+    return shutil.copytree(measured / "out", tmp_path / "out")
 
 
 def command(folders: Folders, output: Path, *more: str) -> tuple[object, ...]:
@@ -69,15 +83,15 @@ def test_other_labels_scans_classes_and_options_are_measured_again(
     assert list_skipped(run, folders, output, "--centre", "11,35") == set()
 
 
-@pytest.mark.parametrize("name", ["thickness_retina.png", "report.html", "numbers.json"])
 def test_a_folder_that_is_not_whole_is_measured_again(
-    run: Run, folders: Folders, output: Path, name: str
+    run: Run, folders: Folders, output: Path
 ) -> None:
-    lost = output / "one" / name
-    content = lost.read_bytes()
-    lost.unlink()
-    assert list_skipped(run, folders, output) == {"two"}
-    assert lost.read_bytes() == content
+    for name in ("thickness_retina.png", "report.html", "numbers.json"):
+        lost = output / "one" / name
+        content = lost.read_bytes()
+        lost.unlink()
+        assert list_skipped(run, folders, output) == {"two"}
+        assert lost.read_bytes() == content
     # files of a stranger count for nothing
     (output / "one" / "about.json").write_text('{"made_from": 3}')
     (output / "two" / "numbers.json").write_text('{"numbers": [["CST"]]}')

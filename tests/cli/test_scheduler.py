@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import Run, only_error, save_bscan, visible
 from tests.remote import Remote
+from tests.study.conftest import Write, small_values, write_recipe
+
+__all__ = ["small_values", "write_recipe"]
 
 pytestmark = pytest.mark.slow
 
@@ -22,12 +26,10 @@ EXACT = ("--precision", "fp32", "--device", "cpu")
 TIMEOUT = 60.0
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Remote]:
-    """A scheduler with one worker."""
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    cluster = Remote(folder)
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    """A scheduler with one worker; a worker that is killed comes back."""
+    cluster = Remote(tmp_path_factory.mktemp("cluster"))
     cluster.add_worker()
     yield cluster
     cluster.close()
@@ -105,12 +107,18 @@ def test_an_address_where_nobody_answers_is_one_line(
 
 
 def test_a_study_is_done_by_the_workers_of_a_scheduler(
-    run: Run, cluster: Remote, tmp_path: Path
+    run: Run,
+    cluster: Remote,
+    small_values: dict[str, Any],
+    write_recipe: Write,
+    tiny_dataset: Path,
+    tmp_path: Path,
 ) -> None:
-    quick = ("study", "label-efficiency", "--quick", "--sizes", "1")
-    there = run(*quick, "--output", tmp_path / "there", "--scheduler", cluster.address)
+    recipe = write_recipe({**small_values, "splits": {"folds": {"plan": "80/20"}}})
+    small = ("study", recipe, "--data", f"target={tiny_dataset}", "--output", tmp_path / "there")
+    there = run(*small, "--scheduler", cluster.address)
     assert there.exit_code == 0, there.output
     assert (tmp_path / "there" / "report.html").is_file()
-    again = run(*quick, "--output", tmp_path / "there")
-    assert "4 done" in again.output
+    again = run(*small)
+    assert "2 done" in again.output
     assert "begun" not in again.output
