@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_retseg.errors import InputError, ModelError, NotThereError
 from napari_retseg.io.atomic import write_json
-from napari_retseg.measures.intervals import Intervals
 from napari_retseg.models.description import (
     INTERVALS,
     LARGEST_INTERVALS,
@@ -19,6 +19,9 @@ from napari_retseg.models.description import (
 from napari_retseg.models.lookup import list_models
 from napari_retseg.records import check_record, read_json
 from napari_retseg.scan import hash_path
+
+if TYPE_CHECKING:
+    from napari_retseg.measures.intervals import Intervals
 
 
 def read_intervals(folder: Path) -> Intervals | None:
@@ -32,6 +35,8 @@ def read_intervals(folder: Path) -> Intervals | None:
     ModelError
         Where the file cannot be read, or holds what intervals cannot be.
     """
+    from napari_retseg.measures.intervals import Intervals  # a model predicts without them
+
     check_links(folder)
     path = folder / INTERVALS
     try:
