@@ -197,3 +197,53 @@ def test_dim_photoreceptors_are_darker() -> None:
     np.testing.assert_array_equal(before.labels, after.labels)
     ellipsoid = before.labels == 6
     assert after.pixels[ellipsoid].mean() < 0.95 * before.pixels[ellipsoid].mean()
+
+
+def test_opacities_lie_above_the_retina_only() -> None:
+    settings = {"opacities": True, "opacity_count": 12, "opacity_um": 400.0, "opacity_grey": 0.7}
+    found = 0
+    for seed in SEEDS:
+        before, after = compare(seed, **settings)
+        np.testing.assert_array_equal(before.labels, after.labels)
+        brighter = after.pixels.astype(int) - before.pixels > 60
+        below = np.logical_or.accumulate(before.labels > 0, axis=1)
+        found += int((brighter & ~below).sum())
+        assert (brighter & below).sum() < 0.05 * brighter.sum() + 5
+    assert found > 100
+
+
+def test_confluent_edema_is_faint_and_broad() -> None:
+    settings = {"edema": True, "edema_height_um": 250.0, "edema_um": 1200.0, "walls": 20}
+    for seed in SEEDS:
+        _, after = compare(seed, edema_grey=0.95, rim_grey=0.0, **settings)
+        _, darker = compare(seed, edema_grey=0.4, rim_grey=0.0, **settings)
+        fluid = after.labels == FLUID
+        np.testing.assert_array_equal(after.labels, darker.labels)
+        onl = after.pixels[after.labels == 5].mean()
+        assert fluid.any(axis=1).sum() > 0.15 * fluid.shape[2]
+        assert after.pixels[fluid].mean() > 0.75 * onl
+        assert darker.pixels[fluid].mean() < 0.75 * after.pixels[fluid].mean()
+
+
+def test_bruchs_membrane_is_seen_where_the_epithelium_is_lifted() -> None:
+    settings = {"detachment": True, "detachment_height_um": 200.0, "detachment_um": 900.0}
+    drawn = ill(4, detachment_grey=0.1, **settings)
+    seen = view(drawn)
+    lifted = seen.edge_px("choroid") - seen.edge_px("below rpe") > 60 / drawn.axial_um
+    assert lifted.any()
+    rows = np.floor(seen.edge_px("choroid")).astype(int)[lifted]
+    plain = render(drawn)
+    line = render(ill(4, detachment_grey=0.1, bruch_seen=True, bruch_grey=0.9, **settings))
+    np.testing.assert_array_equal(plain.labels, line.labels)
+    at = (0, rows, np.flatnonzero(lifted))
+    assert line.pixels[at].mean() > plain.pixels[at].mean() + 15
+
+
+def test_marks_are_burnt_into_corners_and_change_no_labels() -> None:
+    for index in range(6):
+        marked = change(quiet(5, index), artefacts={"marks": True})
+        before, after = render(quiet(5, index)), render(marked)
+        np.testing.assert_array_equal(before.labels, after.labels)
+        changed = (before.pixels != after.pixels)[0]
+        assert changed.any()
+        assert not changed[40:120, 48:144].any()

@@ -15,4 +15,4 @@ def test_the_page_names_every_range_as_it_is() -> None:
     spec.loader.exec_module(page)
     text = (DOCS / "simulator.md").read_text(encoding="utf-8")
     assert page.replace_tables(text) == text
-    assert text.count("\n| `") == 137
+    assert text.count("\n| `") == 149

@@ -61,6 +61,8 @@ def draw_fluid(drawn: ScanParameters, sight: Sight) -> Fluid:
         outer = np.maximum(outer, _foveal_cyst(rng, sight, disease))
     if disease.subretinal:
         below = _subretinal(rng, sight, disease)
+    if disease.edema:
+        outer = np.maximum(outer, _draw_edema(drawn.stream("edema"), sight, disease))
     rough = random_field(rng, sight.grid, length_um=_ROUGH_UM)
     uneven = 1 + 0.12 * np.clip(rough + random_field(rng, sight.grid, length_um=150), -2, 2)
     # the retina is held at the disc
@@ -119,6 +121,23 @@ def _foveal_cyst(rng: np.random.Generator, sight: Sight, disease: Disease) -> Ma
         sharp=rng.uniform(2.5, 6.0),
     )
     return np.float32(min(disease.foveal_cyst_height_um, 1.3 * disease.foveal_cyst_um)) * part
+
+
+def _draw_edema(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:
+    """A broad, flat bed of fluid with an uneven roof; its walls are painted (`spots`)."""
+    y_um, x_um = draw_place(rng, sight)
+    part = dome(
+        sight,
+        y_um=y_um,
+        x_um=x_um,
+        ry_um=disease.edema_um * rng.uniform(0.7, 1.2),
+        rx_um=disease.edema_um,
+        sharp=rng.uniform(2.0, 6.0),
+    )
+    bumps = random_field(rng, sight.grid, length_um=rng.uniform(60, 250))
+    roof = np.clip(1 + rng.uniform(0.05, 0.35) * bumps, 0.3, 1.6)
+    bed: Map = np.float32(min(disease.edema_height_um, 0.6 * disease.edema_um)) * part * roof
+    return bed
 
 
 def _subretinal(rng: np.random.Generator, sight: Sight, disease: Disease) -> Map:

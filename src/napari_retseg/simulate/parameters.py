@@ -105,6 +105,17 @@ class Disease(Frozen):
     atrophy: bool
     atrophy_um: float
     dim_photoreceptors: bool
+    opacities: bool = False
+    opacity_count: int = 0
+    opacity_um: float = 0.0
+    opacity_grey: float = 0.0
+    edema: bool = False
+    edema_height_um: float = 0.0
+    edema_um: float = 0.0
+    edema_grey: float = 1.0
+    walls: int = 0
+    bruch_seen: bool = False
+    bruch_grey: float = 0.0
 
 
 class Greys(Frozen):
@@ -178,6 +189,7 @@ class Artefacts(Frozen):
     drift_um: float
     jump_um: float
     jump_chance: float
+    marks: bool = False
 
 
 class Lines(Frozen):

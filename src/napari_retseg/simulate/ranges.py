@@ -168,6 +168,17 @@ class DiseaseRanges(Frozen):
     atrophy: Chance = Field(0.08, description="outer layers lost, light passes through")
     atrophy_um: Scale = Field((150.0, 1800.0), description="its radius")
     dim_photoreceptors: Chance = Field(0.25, description="patches of a faint ellipsoid zone")
+    opacities: Chance = Field(0.0, description="opacities in the vitreous")
+    opacity_count: Count = Field((1, 8), description="opacities")
+    opacity_um: Scale = Field((30.0, 500.0), description="half width of the widest")
+    opacity_grey: Uniform = Field((0.25, 0.75), description="of the brightest")
+    edema: Chance = Field(0.0, description="confluent edema: a bed of faint fluid with many walls")
+    edema_height_um: Scale = Field((80.0, 420.0), description="its height")
+    edema_um: Scale = Field((400.0, 2500.0), description="its radius")
+    edema_grey: Uniform = Field((0.7, 1.05), description="of its fluid, over that layer")
+    walls: Count = Field((8, 60), description="bright walls in it")
+    bruch_seen: Chance = Field(0.0, description="Bruch's membrane is a line below what lifts it")
+    bruch_grey: Uniform = Field((0.3, 0.9), description="of that line, over the epithelium")
 
 
 class GreyRanges(Frozen):
@@ -258,6 +269,7 @@ class ArtefactRanges(Frozen):
     drift_um: Scale = Field((1.0, 8.0), description="motion from B-scan to B-scan, SD")
     jump_um: Scale = Field((10.0, 80.0), description="saccades between B-scans, SD")
     jump_chance: Uniform = Field((0.0, 0.15), description="a saccade before a B-scan")
+    marks: Chance = Field(0.0, description="marks and frames that are burnt in")
 
 
 def _check_weights(samplings: tuple[Sampling, ...]) -> tuple[Sampling, ...]:

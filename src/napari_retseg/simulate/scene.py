@@ -15,6 +15,7 @@ from napari_retseg.simulate.field import Map, random_field
 from napari_retseg.simulate.fluid import displace_layers, draw_fluid
 from napari_retseg.simulate.gaze import Sight, lay_out_scan
 from napari_retseg.simulate.lesions import Lesions, add_lesions
+from napari_retseg.simulate.marks import burn_marks
 from napari_retseg.simulate.parameters import ScanParameters
 from napari_retseg.simulate.ranges import LABEL_SETS
 from napari_retseg.simulate.retina import Retina, build_retina
@@ -60,6 +61,7 @@ class Scene:
     foci: tuple[spots.Focus, ...]
     vessels: tuple[attenuation.Vessel, ...]
     lines: tuple[vitreous.Line, ...]
+    opacities: tuple[vitreous.Opacity, ...]
     choroid: choroid.Choroid
     gain_db: Map
     axial_um: Map
@@ -90,6 +92,7 @@ class Scene:
             foci=spots.draw_foci(drawn, sight),
             vessels=attenuation.draw_vessels(drawn, sight),
             lines=vitreous.draw_lines(drawn, sight),
+            opacities=vitreous.draw_opacities(drawn, sight),
             choroid=choroid.Choroid(drawn, sight),
             gain_db=attenuation.draw_gain(drawn, sight),
             axial_um=moved,
@@ -123,6 +126,7 @@ class Scene:
             imaging.expose(drawn.stream("speckle", index), signal, drawn.optics), drawn.optics
         )
         artefacts.blank_corners(shown, labels, drawn, index)
+        burn_marks(shown, drawn)
         return imaging.quantise(shown, drawn.optics), _TABLES[drawn.label_set][labels]
 
     def view(self, index: int, *, extra_rows: int = 0) -> View:
@@ -169,6 +173,8 @@ class Scene:
         shadows += spots.paint_foci(grey, view, self.foci)
         vitreous.paint_lines(grey, view, self.lines)
         vitreous.paint_dots(grey, view, drawn)
+        vitreous.paint_opacities(grey, view, drawn, self.opacities)
+        _paint_bruch(grey, view, drawn)
         return shadows
 
     def _relabel_nerve(self, labels: NDArray[np.uint8], view: View) -> None:
@@ -181,7 +187,8 @@ class Scene:
 
 def fluid_grey(drawn: ScanParameters) -> float:
     """Brightness of fluid: darker than the outer nuclear layer, often hardly so."""
-    return drawn.greys.onl * drawn.disease.fluid_grey
+    disease = drawn.disease
+    return drawn.greys.onl * (disease.edema_grey if disease.edema else disease.fluid_grey)
 
 
 def draw_greys(drawn: ScanParameters, sight: Sight, retina: Retina, lesions: Lesions) -> Map:
@@ -279,6 +286,16 @@ def _mottle(rng: np.random.Generator, drawn: ScanParameters, shape: tuple[int, .
     noise = gaussian_filter(rng.standard_normal(coarse, dtype=np.float32), (0.8, 1.2), truncate=2.5)
     noise *= np.float32(drawn.greys.mottle) / noise.std()
     return 1 + noise.repeat(3, axis=0)[: shape[0]].repeat(2, axis=1)[:, : shape[1]]
+
+
+def _paint_bruch(grey: Map, view: View, drawn: ScanParameters) -> None:
+    """Draw Bruch's membrane as a line where the epithelium is lifted off it, in place."""
+    if not drawn.disease.bruch_seen:
+        return
+    lifted = (view.edge_px("choroid") - view.edge_px("below rpe")) * np.float32(view.axial_um)
+    bright = np.float32(drawn.disease.bruch_grey * drawn.greys.rpe)
+    there = bright * np.clip((lifted - 8) / 12, 0, 1, dtype=np.float32)
+    vitreous.paint_curve(grey, view.edge_px("choroid"), there, max(2.5 / view.axial_um, 0.4))
 
 
 def _brighten_rims(grey: Map, labels: NDArray[np.uint8], view: View, drawn: ScanParameters) -> None:

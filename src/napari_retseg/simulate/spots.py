@@ -160,7 +160,7 @@ def paint_septa(grey: Map, labels: NDArray[np.uint8], view: View, drawn: ScanPar
     wide = np.flatnonzero(fluid.any(axis=0))
     if len(wide) == 0:
         return
-    for _ in range(drawn.disease.septa):
+    for _ in range(drawn.disease.septa + drawn.disease.walls * drawn.disease.edema):
         column = int(wide[int(rng.random() * len(wide))])
         brightness, width = rng.uniform(0.05, 0.25), rng.uniform(*_SEPTUM_UM)
         lean, bend = rng.normal(0, 0.15), rng.normal(0, 10)
