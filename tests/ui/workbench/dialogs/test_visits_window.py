@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_retseg.io import write_labels, write_scan
@@ -111,7 +111,10 @@ def test_what_changed_and_another_eye_is_refused(visitor: Visitor) -> None:
     assert max(abs(changes[name]) for name in ("S1", "I1", "T1", "S2", "I2", "T2")) < 2
     # with the coefficient from the literature no sector has changed by more than noise
     assert set(visitor.read_table()["more than noise"].values()) == {"no"}
-    window.repeat_field.setValue(4.0)
+    window.repeat_field.selectAll()
+    visitor.qtbot.keyClicks(window.repeat_field, "4")
+    visitor.qtbot.keyClick(window.repeat_field, Qt.Key.Key_Return)
+    assert window.visited is not None
     assert [k for k, v in visitor.read_table()["more than noise"].items() if v == "yes"] == ["N1"]
 
     # a click on the hill goes to where it is in the scan that is open
@@ -140,4 +143,3 @@ def test_what_changed_and_another_eye_is_refused(visitor: Visitor) -> None:
     assert window.visited is None
     assert window.views[0].picture is None
     assert not window.export_button.isEnabled()
-    window.close_button.click()

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QMenu,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -161,7 +162,9 @@ class VisitsWindow(QDialog):
         self.resize(1060, 690)
 
     def _connect(self) -> None:
-        self.compare_button.setDefault(True)
+        for button in self.findChildren(QPushButton):
+            # Enter in a field takes its number, and does not register again
+            button.setAutoDefault(False)
         self.compare_button.clicked.connect(self.compare)
         self.span_box.activated.connect(self._on_span)
         self.repeat_field.valueChanged.connect(self._on_repeatability)
