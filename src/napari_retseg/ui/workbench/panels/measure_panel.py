@@ -108,8 +108,10 @@ class MeasurePanel(QWidget):
             self.facts_text.setText(self._say_nothing())
             show_text(self.notes_text, "")
         else:
-            facts = (f"{make_visible(name)} {value}" for name, value in picture.facts)
-            self.facts_text.setText(" · ".join(facts) or "Nothing is measured yet")
+            facts = [f"{make_visible(name)} {value}" for name, value in picture.facts]
+            # one below the other they are read at a glance, if they have intervals
+            between = "\n" if any("(" in value for _, value in picture.facts) else " · "
+            self.facts_text.setText(between.join(facts) or "Nothing is measured yet")
             lines = (f"{note[0].upper()}{note[1:]}." for note in picture.notes)
             show_text(self.notes_text, "\n".join(lines))
         self._show_place()
