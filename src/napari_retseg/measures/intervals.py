@@ -135,7 +135,7 @@ class Widener:
             return {SCAN, *_ARCS, *(() if sectors is None else sectors.names)}
         if sectors is None:
             return set()
-        areas = sectors.weights[0][:, left].sum(axis=(1, 2))
+        areas = sectors.bscan_areas_mm2[:, left].sum(axis=1)
         return {name for name, area in zip(sectors.names, areas, strict=True) if not area > 0}
 
     def _widen(self, one: Measurement, sectors: Sectors | None) -> Measurement:
@@ -211,7 +211,7 @@ def _find_left_out(one: Measurement, valid: float, sectors: Sectors | None) -> f
     covered = 1.0
     if sectors is not None and one.sector in sectors.names:
         place = sectors.names.index(one.sector)
-        area_mm2 = float(sectors.weights[0][place].sum())
+        area_mm2 = float(sectors.bscan_areas_mm2[place].sum())
         covered = min(1.0, area_mm2 / sectors.areas_mm2[place])
     return min(1.0, max(0.0, 1 - valid / covered)) if covered > 0 else 0.0
 

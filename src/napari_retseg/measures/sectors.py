@@ -95,6 +95,12 @@ class Sectors:
         area, tilt, bow = self.weights.reshape(3, len(self.names), -1)
         return csr_array(area), csr_array(tilt), csr_array(bow)
 
+    @cached_property
+    def bscan_areas_mm2(self) -> NDArray[np.float64]:
+        """Area of each sector that each B-scan covers, ``(sector, bscan)``."""
+        areas: NDArray[np.float64] = self.weights[0].sum(axis=2)
+        return areas
+
     def measure(self, values: Map) -> dict[str, SectorNumbers]:
         """Return the numbers of a map, (bscan, width), in each sector; NaN does not count."""
         known = np.isfinite(values)
