@@ -77,35 +77,37 @@ class PocketTrails:
         return self._starts[key]
 
     def _look(self, trail: _Trail, bscan: int) -> NDArray[np.intp] | None:
-        """Look for a pocket on a B-scan, where it was seen on the one before."""
-        key = (trail, bscan)
-        if key not in self._seen:
-            last = self._find_last(trail, bscan)
-            found = None if last is None else self._find(trail, last, bscan)
-            self._seen[key] = None if found is None else np.flatnonzero(found)
-        return self._seen[key]
+        """Look for a pocket on a B-scan, from the nearest one on which that is known."""
+        way: list[int | None] = [bscan]
+        while way[-1] is not None and (trail, way[-1]) not in self._seen:
+            way.append(self._find_before(way[-1], trail.source))
+        for one, before in zip(way[-2::-1], way[:0:-1], strict=True):
+            if one is not None:
+                self._seen[trail, one] = self._find(trail, before, one)
+        return self._seen[trail, bscan]
 
-    def _find(self, trail: _Trail, last: Pocket, bscan: int) -> NDArray[np.bool_] | None:
+    def _find_before(self, bscan: int, source: int) -> int | None:
+        """The nearest B-scan on the way to the confirmed one; None: that one itself."""
+        away = self.distances
+        whole = away[bscan, source]
+        between = [b for b in self.bscans if max(away[b, [bscan, source]]) < whole]
+        return min(between, key=lambda b: (float(away[b, bscan]), b), default=None)
+
+    def _find(self, trail: _Trail, before: int | None, bscan: int) -> NDArray[np.intp] | None:
+        pocket = self._start(trail.source, trail.deed, trail.value)[trail.number]
+        if before is not None:
+            pixels = self._seen[trail, before]
+            if pixels is None:
+                return None
+            last = self.ground(before)
+            region = _fill(pixels, last.grey.shape)
+            pocket = replace(pocket, region=region, rows=last.rows[[0, -1]])
         ground = self.ground(bscan)
         if trail.deed == "removed":
-            return find_removed(last, ground, trail.value)
-        return find_added(last, ground)
-
-    def _find_last(self, trail: _Trail, bscan: int) -> Pocket | None:
-        """The pocket on the nearest B-scan on the way to the confirmed one; None: not seen."""
-        start = self._start(trail.source, trail.deed, trail.value)[trail.number]
-        away = self.distances
-        whole = away[bscan, trail.source]
-        between = [b for b in self.bscans if max(away[b, [bscan, trail.source]]) < whole]
-        if not between:
-            return start
-        before = min(between, key=lambda b: (float(away[b, bscan]), b))
-        pixels = self._look(trail, before)
-        if pixels is None:
-            return None
-        ground = self.ground(before)
-        region = _fill(pixels, ground.grey.shape)
-        return replace(start, region=region, rows=ground.rows[[0, -1]])
+            found = find_removed(pocket, ground, trail.value)
+        else:
+            found = find_added(pocket, ground)
+        return None if found is None else np.flatnonzero(found)
 
 
 def _fill(pixels: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.bool_]:
