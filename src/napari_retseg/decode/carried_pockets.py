@@ -24,6 +24,10 @@ _SEARCH = 6
 #: Grey values are averaged over this share of half a pocket's thickness, with these limits in
 #: pixels, and those of a layer over so many A-scans; standard deviations.
 _GRAIN, _GRAINS, _ALONG = 0.25, (1.5, 4.0), 40.0
+#: Light is measured down to so many pixels below the retina and averaged over so many A-scans, a
+#: standard deviation. A-scans with less than this share of it lie in a shadow; it is no less than
+#: the other one.
+_DEEP, _NARROW, _SHADED, _DARKEST = 30, 2.0, 0.7, 0.2
 #: A pocket that is hardly darker than its layer, in units of what the retina is brighter than the
 #: vitreous, cannot be found again.
 _LEAST_CONTRAST = 0.12
@@ -79,7 +83,7 @@ class Ground:
         return dark, max(bright, dark + 1e-6)
 
     def measure_grey(self, grain: float) -> NDArray[np.float32]:
-        """Grey values, 0 as in the vitreous and 1 as the mean of the retina.
+        """Grey values, 0 as in the vitreous and 1 as the mean of the retina; shadows brightened.
 
         Parameters
         ----------
@@ -88,7 +92,23 @@ class Ground:
         """
         dark, bright = self._limits
         smooth: NDArray[np.float32] = ndimage.gaussian_filter(self.grey, grain)
-        return ((smooth - dark) / (bright - dark)).astype(np.float32)
+        return ((smooth - dark) / (bright - dark) / self.lit).astype(np.float32)
+
+    @cached_property
+    def lit(self) -> NDArray[np.float32]:
+        """The share of light that is left in each A-scan, ``(width,)``: less below a vessel.
+
+        As bright as the last layers and what lies below them are, compared with those beside.
+        """
+        rows = np.arange(len(self.grey))[:, np.newaxis]
+        with np.errstate(invalid="ignore"):
+            deep = (rows > self.rows[-2]) & (rows < self.rows[-1] + _DEEP) & (self.pockets == 0)
+        count = np.maximum(deep.sum(axis=0), 1)
+        mean = ((self.grey - self._limits[0]) * deep).sum(axis=0) / count
+        bright = ndimage.gaussian_filter1d(mean.astype(np.float32), _NARROW)
+        usual = np.maximum(ndimage.median_filter(bright, 2 * int(_ALONG) + 1), 1e-6)
+        share = np.clip(bright / usual, _DARKEST, 1)
+        return np.where((share > _SHADED) | ~deep.any(axis=0), 1, share).astype(np.float32)
 
     def darken(self, smooth: NDArray[np.float32], but: NDArray[np.bool_]) -> NDArray[np.float32]:
         """How much darker each place is than its layer beside it.
@@ -103,7 +123,7 @@ class Ground:
         darker = np.zeros_like(smooth)
         for value in self.layers:
             layer = self.drawn == value
-            counted = layer & ~but
+            counted = layer & ~but & (self.lit == 1)
             size = ndimage.gaussian_filter1d(counted.sum(axis=0).astype(np.float32), _ALONG)
             total = ndimage.gaussian_filter1d((smooth * counted).sum(axis=0), _ALONG)
             usual = np.maximum(total, 1e-6) / np.maximum(size, 1e-6)
@@ -200,7 +220,7 @@ def find_added(pocket: Pocket, ground: Ground) -> NDArray[np.bool_] | None:
     search = near & (ground.drawn > 0)
     smooth = ground.measure_grey(pocket.grain)
     darker = ground.darken(smooth, search | taken)
-    around = _find_around(shape, ground.drawn, search | taken)
+    around = _find_around(shape, ground.drawn, search | taken | (ground.lit < 1))
     if around.sum() < SMALLEST_POCKET:
         return None
     there = float(darker[shape].mean())
