@@ -62,3 +62,14 @@ def test_a_place_that_is_half_as_dark_is_not_the_pocket(volume: Volume) -> None:
     spot = darken(volume, 2)
     volume.pixels[2][spot] = 0.55 * tissue[spot]
     assert carry(volume) == {}
+
+
+def test_the_shadow_of_a_vessel_is_not_followed(volume: Volume) -> None:
+    for bscan, plane in enumerate(volume.pixels):
+        top = np.flatnonzero(volume.truth[bscan, :, COLUMN] == LAYERS[1])[2]
+        plane[top:, COLUMN - 5 : COLUMN + 5] = plane[top:, COLUMN - 5 : COLUMN + 5] // 3
+        if bscan == CONFIRMED:
+            spot = darken(volume, bscan)
+            spot[:, COLUMN + 5 :] = False
+            volume.truth[bscan][spot] = FLUID
+    assert carry(volume) == {}

@@ -38,7 +38,7 @@ _AREA, _OVERLAP = (0.35, 2.0), 0.6
 _OPEN_EDGE = 0.35
 #: What the carried shape must show: a share of the pocket's own contrast, and how many standard
 #: deviations of the tissue around it that is; one of these is enough.
-_DEMANDS = ((0.7, 1.2), (0.4, 2.2))
+_DEMANDS = ((0.7, 1.2), (0.55, 1.9), (0.4, 2.2))
 #: A-scans on each side of a shape that are the tissue around it.
 _BESIDE = 60
 #: A predicted pocket goes where it is no darker than the one that was taken out, but for so much.
