@@ -21,12 +21,12 @@ def volume(healthy: Volume) -> Volume:
     return Volume(healthy.pixels.copy(), healthy.truth.copy(), healthy.truth.copy())
 
 
-def darken(volume: Volume, bscan: int, column: int = COLUMN) -> NDArray[np.bool_]:
+def darken(volume: Volume, bscan: int, column: int = COLUMN, half: int = 16) -> NDArray[np.bool_]:
     """Make an ellipse in the second layer as dark as the vitreous."""
     above = volume.truth[bscan, :, column] == LAYERS[1]
     row = np.flatnonzero(above).mean()
     y, x = np.ogrid[: SIZE[0], : SIZE[1]]
-    spot: NDArray[np.bool_] = ((y - row) / 8) ** 2 + ((x - column) / 16) ** 2 < 1
+    spot: NDArray[np.bool_] = ((y - row) / 8) ** 2 + ((x - column) / half) ** 2 < 1
     noise = np.random.default_rng(bscan).choice(volume.pixels[bscan, :20].ravel(), int(spot.sum()))
     volume.pixels[bscan][spot] = noise
     return spot
@@ -67,9 +67,6 @@ def test_a_place_that_is_half_as_dark_is_not_the_pocket(volume: Volume) -> None:
 def test_the_shadow_of_a_vessel_is_not_followed(volume: Volume) -> None:
     for bscan, plane in enumerate(volume.pixels):
         top = np.flatnonzero(volume.truth[bscan, :, COLUMN] == LAYERS[1])[2]
-        plane[top:, COLUMN - 5 : COLUMN + 5] = plane[top:, COLUMN - 5 : COLUMN + 5] // 3
-        if bscan == CONFIRMED:
-            spot = darken(volume, bscan)
-            spot[:, COLUMN + 5 :] = False
-            volume.truth[bscan][spot] = FLUID
+        plane[top:, COLUMN - 6 : COLUMN + 6] //= 4
+    volume.truth[CONFIRMED][darken(volume, CONFIRMED, half=10)] = FLUID
     assert carry(volume) == {}
