@@ -3,8 +3,8 @@
 A pocket's shape is laid into the other retina by the rows of its inner and outer boundary. What is
 as dark there as the pocket was, compared with the layer that it lies in and with the vitreous,
 becomes the pocket. Below a vessel all layers are dark: there grey values are raised by what light
-is missing in the last layers. All constants were chosen on simulated volumes (seeds 1 to 30, and 20000 to
-20059), so that no pocket is added that is not there.
+is missing in the last layers. All constants were chosen on simulated volumes (seeds 1 to 30, and
+20000 to 20059), so that no pocket is added that is not there.
 """
 
 from __future__ import annotations
