@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import maximum_filter
 
 from napari_retseg.measures.enface import EnfaceGrid
@@ -171,9 +172,9 @@ def _compare(values: Floats) -> tuple[Floats, Floats, Floats]:
     means, shares = [], []
     for inner, outer in ((0.0, _DISC_MM), _RING_MM):
         kernel = _kernel(inner, outer)
-        share = fftconvolve(known.astype(float), kernel, mode="same")
+        share = _convolve(known.astype(float), kernel)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = fftconvolve(filled, kernel, mode="same") / share
+            mean = _convolve(filled, kernel) / share
         means.append(np.where(share > 0.05, mean, np.nan))
         shares.append(share)
     pit = means[1] - means[0]
@@ -241,3 +242,13 @@ def _has_rival(pit: Floats, at: tuple[int, int]) -> bool:
     rows, columns = np.nonzero(tops)
     far = np.hypot(rows - at[0], columns - at[1]) * _STEP_MM > _APART_MM
     return bool((pit[rows[far], columns[far]] > _RIVAL * pit[at]).any())
+
+
+def _convolve(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convolve by the Fourier transform, to the image's size; scipy.signal is slow to import."""
+    full = [a + b - 1 for a, b in zip(image.shape, kernel.shape, strict=True)]
+    fast = [next_fast_len(one, real=True) for one in full]
+    whole = irfft2(rfft2(image, fast) * rfft2(kernel, fast), fast)
+    (top, left) = ((one - 1) // 2 for one in kernel.shape)
+    found: NDArray[np.float64] = whole[top : top + image.shape[0], left : left + image.shape[1]]
+    return found
