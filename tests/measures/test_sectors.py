@@ -50,12 +50,16 @@ def test_means_in_all_orientations(turn: int, eye: Laterality, between_mm: float
     n_bscans = round(6.6 / between_mm)
     places = place_bscans(n_bscans=n_bscans, between_mm=between_mm, length_mm=6.6, turn=turn)
     grid = find_grid(make_scan((n_bscans, 8, 512), (1, 4, 12.9), places=places, eye=eye))
-    found = make_etdrs(grid, CENTRE, eye).measure(sample(grid, thickness))
+    sectors = make_etdrs(grid, CENTRE, eye)
+    found = sectors.measure(sample(grid, thickness))
     truth = find_truth(eye)
     assert set(truth) == set(NINE)
+    areas = dict(zip(sectors.names, sectors.areas_mm2, strict=True))
     for name, mean in truth.items():
         assert found[name].mean == pytest.approx(mean, abs=0.25), name
         assert found[name].valid == pytest.approx(1, abs=2e-3)
+        # of the volume
+        assert found[name].integral == pytest.approx(mean * areas[name], rel=0.005), name
 
 
 def test_a_turned_volume_has_the_same_numbers() -> None:

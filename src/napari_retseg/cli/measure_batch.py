@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class MeasureBatch:
     scheduler: str | None = None
     failed: list[dict[str, str]] = field(default_factory=list)
     is_stopped: bool = False
-    _rows: list[dict[str, Any]] = field(default_factory=list)
+    _kept: list[tuple[str, About, Sequence[Measurement]]] = field(default_factory=list)
     _done: list[dict[str, Any]] = field(default_factory=list)
     _members: list[Member] = field(default_factory=list)
     _heard: set[str] = field(default_factory=set)
@@ -101,15 +102,21 @@ class MeasureBatch:
 
     def summarise(self) -> dict[str, Any]:
         """Return what was done, as plain values."""
-        is_written = bool(self._rows) and not self.is_stopped
+        is_written = self._has_numbers and not self.is_stopped
         table = str(self.output / TABLE) if is_written else None
         cohort = str(self.output / COHORT) if is_written and len(self._members) > 1 else None
         return {"table": table, "cohort": cohort, "measured": self._done, "failed": self.failed}
 
+    @property
+    def _has_numbers(self) -> bool:
+        return any(numbers for _, _, numbers in self._kept)
+
     def _write(self) -> None:
-        if self._rows:
+        if self._has_numbers:
             columns = (*_ABOUT, *COLUMNS, *_MADE)
-            write_text(self.output / TABLE, format_table(self._rows, columns))
+            # made one by one: as rows, the numbers of all scans take several times the memory
+            rows = chain.from_iterable(_make_rows(*one) for one in self._kept)
+            write_text(self.output / TABLE, format_table(rows, columns))
             self.reporter.say(f"table: {self.output / TABLE}")
         if len(self._members) > 1:
             path = write_text(self.output / COHORT, make_cohort(self._members, __version__))
@@ -158,7 +165,7 @@ class MeasureBatch:
             self.reporter.say(f"{source.labels} -> {folder} ({what})")
             for note in about.notes:
                 self.reporter.say(f"{source.labels}: {note}")
-        self._rows += _make_rows(source.name, about, numbers)
+        self._kept.append((source.name, about, numbers))
         state, report = about.made_from.labels_state, f"{source.name}/{REPORT}"
         self._members.append(Member(source.name, about.eye, state, report, numbers))
         self._done.append(

@@ -165,8 +165,6 @@ def _kernel(inner_mm: float, outer_mm: float) -> Floats:
 
 def _compare(values: Floats) -> tuple[Floats, Floats, Floats]:
     """How much thinner each disc is than its ring, also as part of it, and how much is measured."""
-    from scipy.signal import fftconvolve  # half a second, for those who look for a fovea
-
     known = np.isfinite(values)
     filled = np.where(known, values, 0)
     means, shares = [], []

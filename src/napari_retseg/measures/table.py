@@ -13,7 +13,7 @@ from napari_retseg.plural import count_noun
 _DIGITS = 12
 
 
-def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
+def format_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
     """Format rows as CSV: numbers with six digits, empty where there is none."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
