@@ -62,6 +62,18 @@ def check_line(error: Exception, beginning: str = "") -> str:
     return text
 
 
+@pytest.fixture(scope="module", autouse=True)
+def disk() -> Iterator[None]:
+    """Do not wait for the disk: what a power cut would leave, no test can see.
+
+    A descriptor that is none fails as ever. Modules in which time is measured override this, and
+    so does the one that is about these calls; processes started from here wait as ever.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, here and in processes started from here.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,26 @@ import pytest
 
 from napari_retseg.errors import InputError
 from napari_retseg.io.atomic import replace_atomically, write_bytes, write_json, write_text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def disk() -> None:
+    """Wait for the disk: these calls are what is tested."""
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seen = os.fsync, []
+
+    def watch(number: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(number).st_mode)
+        seen.append(("folder" if is_folder else "file", (tmp_path / "a.txt").exists()))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    write_text(tmp_path / "a.txt", "new")
+    assert seen == [("file", False), ("folder", True)] if os.name == "posix" else [("file", False)]
 
 
 def test_files_are_written_and_replaced(tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def pytest_sessionfinish() -> None:
         _screen.wait()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def disk() -> None:
+    """Wait for the disk: the viewer may not, and time is measured here."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _still_mouse(qapp: QApplication) -> None:
     """Put the screen's own pointer where no window is: tests send their own events."""

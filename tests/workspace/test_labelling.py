@@ -21,6 +21,11 @@ from tests.conftest import TINY_CLASSES
 from tests.workspace.conftest import SHAPE, draw_plane, write_scan_file
 
 
+@pytest.fixture(scope="module", autouse=True)
+def disk() -> None:
+    """Wait for the disk: time is measured here."""
+
+
 def states_on_disk(workspace: Workspace, name: str) -> dict[int, str]:
     """What a program that opens the workspace now would see."""
     content = json.loads((workspace.folder / "dataset.json").read_text())

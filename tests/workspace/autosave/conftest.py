@@ -11,6 +11,11 @@ from napari_retseg.workspace.autosave import Autosaver
 from tests.workspace.autosave.sink import FolderSink
 
 
+@pytest.fixture(scope="module", autouse=True)
+def disk() -> None:
+    """Wait for the disk: time is measured here."""
+
+
 @pytest.fixture
 def sink(tmp_path: Path) -> FolderSink:
     return FolderSink(tmp_path)
