@@ -76,8 +76,8 @@ def _close_own(scratch: Scratch, process: int) -> None:
 def clear_dead() -> None:
     """Remove the folders of this user's processes that died."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if _is_own_folder(folder) and _is_dead(folder / _LOCK):
-            shutil.rmtree(folder, ignore_errors=True)
+        if _is_own_folder(folder):
+            _clear_if_dead(folder)
 
 
 def _is_own_folder(folder: Path) -> bool:
@@ -89,17 +89,21 @@ def _is_own_folder(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and is_own
 
 
-def _is_dead(lock: Path) -> bool:
+def _clear_if_dead(folder: Path) -> None:
+    lock = folder / _LOCK
     if not lock.is_file():  # none of ours, or made in this moment
-        return False
+        return
     try:
         if sys.platform == "win32":
             lock.unlink()  # refused while somebody has it open
-            return True
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         with lock.open("rb") as stream:
-            return _take(stream)
+            # held until all is gone: who has just made the folder cannot take it, and makes another
+            if _take(stream):
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError:
-        return False
+        return
 
 
 def _take(stream: IO[bytes]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from napari_retseg import __version__
@@ -27,7 +28,7 @@ from napari_retseg.io.atomic import write_bytes, write_text
 from napari_retseg.measures import Centre, Measurement, measure_labels
 from napari_retseg.measures.pictures import write_maps
 from napari_retseg.measures.sheet import Origin, make_sheet
-from napari_retseg.scratch import Scratch
+from napari_retseg.scratch import scratch_folder
 
 #: The page to read and print, in the folder of a scan.
 REPORT = "report.html"
@@ -110,11 +111,11 @@ class MeasureJob:
         known = find_measured(folder, labelled.made) if self.resume else None
         if known is not None:
             return Measured(str(labelled.scan), *known, is_known=True)
-        with Scratch() as scratch:
-            found = self._make_files(labelled, scratch.path, cancel)
+        with TemporaryDirectory(dir=scratch_folder()) as scratch:
+            found = self._make_files(labelled, Path(scratch), cancel)
             if found is None or cancel.is_cancelled():
                 return None
-            _put_in_place(found, scratch.path, folder)
+            _put_in_place(found, Path(scratch), folder)
         return found
 
     def _make_files(self, labelled: Labelled, place: Path, cancel: Cancel) -> Measured | None:
