@@ -1,4 +1,4 @@
-"""Score a second grader's labels against the dataset's own: what two people agree on.
+"""Score a second grader's labels against the dataset's own.
 
 Run ``python benchmarks/second_grader.py DATASET --labels DIR``, with ``--patients S07 ...`` and
 ``--curves FILE`` where wanted. ``DIR`` holds a label file of the same name for each B-scan. Pixels
@@ -15,30 +15,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.benchmark.cases import draw_layers, read_curves
 from napari_retseg.classes import IGNORE
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.io import read_labels
-from napari_retseg.layers import labels_of_boundaries
 from napari_retseg.scores import ScoreCounter, Scores, confusion_matrix
-
-Curves = dict[str, NDArray[np.float32]]
-
-
-def read_curves(path: Path) -> Curves:
-    """Boundaries ``(boundary, width)`` of each B-scan, by its name."""
-    with np.load(path) as found:
-        return dict(zip(map(str, found["names"]), found["grader2"], strict=True))
-
-
-def draw(labels: NDArray[np.uint8], rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Layers between curves; what else the label file says stays."""
-    layers = labels_of_boundaries(rows, range(1, len(rows)), depth=len(labels))
-    is_rest = (labels >= len(rows)) | (labels == IGNORE)
-    return np.where(is_rest, labels, layers)
 
 
 def compare(
-    dataset: Dataset, folder: Path, patients: list[str], curves: Curves | None = None
+    dataset: Dataset,
+    folder: Path,
+    patients: list[str],
+    curves: dict[str, NDArray[np.float32]] | None = None,
 ) -> tuple[Scores, int]:
     """Scores of the second labels, pooled over these patients' B-scans, and their number."""
     counter, n_bscans = ScoreCounter(dataset.labels), 0
@@ -46,9 +34,10 @@ def compare(
         if case.label is None or (patients and case.group not in patients):
             continue
         first = dataset.labels.to_indices(read_labels(case.label))
-        second = dataset.labels.to_indices(read_labels(folder / case.label.name))
+        second = read_labels(folder / case.label.name)
         if curves is not None:
-            second = draw(second, curves[case.label.stem])
+            second = draw_layers(second, curves[case.label.stem], dataset.labels)
+        second = dataset.labels.to_indices(second)
         first = np.where(second == IGNORE, IGNORE, first)
         second = np.where(first == IGNORE, 0, second)
         matrix = confusion_matrix(first, second, len(dataset.labels))

@@ -120,4 +120,8 @@ def test_a_record_names_what_does_not_fit(tmp_path: Path) -> None:
     path.write_text('{"x": [], "y": 1}')
     with pytest.raises(InputError, match=r"point\.json: x: Input should be a valid integer"):
         read_record(path, Point)
+    for text in ('"a word"', "[1, 2]"):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"point\.json: expected names with values$"):
+            read_record(path, Point)
     assert check_record({"a": 1}, dict[str, int], "it") == {"a": 1}

@@ -24,6 +24,9 @@ LONGEST_INTEGER = 19
 #: YAML is written by hand; PyYAML reads about 100 kB a second.
 LARGEST_YAML = 256 * 1024
 
+#: What pydantic calls it where a list or a single value stands in the place of named ones.
+_NO_NAMES = ("model_type", "dataclass_type", "dict_type", "model_attributes_type")
+
 _Value = TypeVar("_Value")
 
 
@@ -155,6 +158,8 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in problem["loc"])
     reason = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in _NO_NAMES:  # pydantic's own words name a class of ours
+        reason = "expected names with values"
     return f"{where}: {reason}" if where else reason
 
 

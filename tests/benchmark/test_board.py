@@ -30,6 +30,7 @@ def test_the_standard_sets_have_devices_that_training_does_not_draw() -> None:
         ("sets: []", "sets"),
         (_SET % ", ranges: {disease: {unheard: 1}}", "unheard"),
         (_SET % ", eyes: 0", "eyes"),
+        ("a word", "expected names with values"),
         ("sets: [{name: a/b, kind: simulated, seed: 1}]", "name"),
         (
             "sets: [{name: a-b, kind: simulated, seed: 1}, {name: A b, kind: device, data: x}]",

@@ -18,7 +18,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=60, pattern=_NAME)]
 
 
 class SecondGrader(Frozen):
-    """Labels of the same B-scans by somebody else: what two people agree on."""
+    """Labels of the same B-scans by a second grader, who is scored as a model is."""
 
     labels: str = Field(description="folder of label files with the names of the first ones")
     curves: str | None = Field(

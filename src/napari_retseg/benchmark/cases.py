@@ -78,14 +78,16 @@ def identify_cases(one: LabelledSet, root: Path) -> str:
 def read_bscans(one: LabelledSet, root: Path) -> Iterator[LabelledBscan]:
     """Read the labelled B-scans of a set."""
     dataset = open_labelled(one, root)
-    curves = _read_curves(one, root)
+    curves = {}
+    if one.second is not None and one.second.curves is not None:
+        curves = read_curves(root / one.second.curves)
     for case in dataset.cases:
         scan = case.read_scan()
         labels = case.read_labels(dataset.labels, shape=scan.spatial_shape)
         path = _find_second(one, root, case)
         second = None if path is None else read_labels(path, shape=scan.spatial_shape)
         if second is not None and case.label is not None and case.label.stem in curves:
-            second = _draw_layers(second, curves[case.label.stem], dataset.labels)
+            second = draw_layers(second, curves[case.label.stem], dataset.labels)
         shape = (-1, *scan.spatial_shape[-2:])
         for index, plane in enumerate(labels.reshape(shape)):
             if (plane != IGNORE).any():
@@ -123,10 +125,19 @@ def _find_second(one: LabelledSet, root: Path, case: Case) -> Path | None:
     return root / one.second.labels / case.label.name
 
 
-def _read_curves(one: LabelledSet, root: Path) -> dict[str, NDArray[np.float32]]:
-    if one.second is None or one.second.curves is None:
-        return {}
-    path = root / one.second.curves
+def read_curves(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Read the second grader's boundaries ``(boundary, width)`` of each B-scan, by its name.
+
+    Parameters
+    ----------
+    path
+        NPZ with ``names`` and ``grader2``, rows ``(bscan, boundary, width)``.
+
+    Raises
+    ------
+    InputError
+        Where there are none.
+    """
     try:
         with np.load(path, allow_pickle=False) as found:
             return dict(zip(map(str, found["names"]), found["grader2"], strict=True))
@@ -134,10 +145,10 @@ def _read_curves(one: LabelledSet, root: Path) -> dict[str, NDArray[np.float32]]
         raise InputError(f"{path}: holds no curves of a second grader ({error})") from error
 
 
-def _draw_layers(
+def draw_layers(
     labels: NDArray[np.uint8], rows: NDArray[np.float32], classes: LabelSet
 ) -> NDArray[np.uint8]:
-    """Layers between the second grader's own curves; what else the labels say stays."""
+    """Draw the layers between a grader's own curves; what else the labels say stays."""
     values = classes.values[layer_order(classes)]
     drawn = labels_of_boundaries(rows, values.tolist(), depth=len(labels))
     return np.where(np.isin(labels, [0, *values]), drawn, labels)
