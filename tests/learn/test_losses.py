@@ -326,3 +326,28 @@ def test_deterministic_algorithms_on_a_gpu_give_the_cpus_value(text: str) -> Non
     finally:
         torch.use_deterministic_algorithms(False)
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-7)
+
+
+def test_partial_labels_by_hand() -> None:
+    """Three classes; the second pixel is of the first or the second."""
+    p = torch.tensor([[0.7, 0.5, 0.1], [0.1, 0.3, 0.1], [0.2, 0.2, 0.8]])
+    logits, target = p.log()[None, :, None], torch.tensor([[[0, 3, 2]]])
+    entropy = build_loss("ce", partial=((0, 1),))(logits, target)
+    assert float(entropy) == pytest.approx(-math.log(0.7 * 0.8 * 0.8) / 3)
+    # of class 2 it is a false positive; whether it is one of class 0 or 1 is not known
+    lack = build_loss("dice", partial=((0, 1),))(logits, target)
+    first = 1 - (0.7 + 1) / (0.7 + 0.5 * (0.1 + 0.3) + 1)
+    last = 1 - (0.8 + 1) / (0.8 + 0.5 * (0.2 + 0.2 + 0.2) + 1)
+    assert float(lack) == pytest.approx((first + last) / 3)
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_a_partial_label_of_every_class_says_nothing(text: str) -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(1, 3, 4, 5, generator=generator).requires_grad_()
+    target = torch.randint(3, (1, 4, 5), generator=generator)
+    target[0, 1] = 3
+    loss = build_loss(text, weights=torch.tensor([1.0, 2.0, 0.5]), partial=((0, 1, 2),))
+    (gradient,) = torch.autograd.grad(loss(logits, target), logits)
+    assert gradient[:, :, 0].abs().max() > 1e-3
+    torch.testing.assert_close(gradient[:, :, 1], torch.zeros(1, 3, 5), rtol=0, atol=1e-6)

@@ -120,14 +120,31 @@ def test_neighbours_are_channels(volumes: Dataset) -> None:
 
 def test_labels_are_taken_over_by_name(tiny_dataset: Path) -> None:
     dataset = load_dataset(tiny_dataset)  # upper, lower, fluid
-    same = translate_labels(dataset, dataset.labels)
+    same, none = translate_labels(dataset, dataset.labels)
     assert same[:4].tolist() == [0, 1, 2, 3]
-    assert same[255] == IGNORE
+    assert (same[255], none) == (IGNORE, ())
     more = LabelSet.from_names(["fluid", "drusen", "upper", "lower"])
-    table = translate_labels(dataset, more)
-    assert table[:4].tolist() == [IGNORE, 3, 4, 1]  # what is background there may be drusen
+    table, partial = translate_labels(dataset, more)
+    assert table[:4].tolist() == [5, 3, 4, 1]
+    assert partial == ((0, 2),)  # what is background there may be drusen
     with pytest.raises(ModelError, match="lower"):
         translate_labels(dataset, LabelSet.from_names(["upper", "fluid"]))
+
+
+def test_a_class_that_is_several_of_the_models_is_a_partial_label(tiny_dataset: Path) -> None:
+    dataset = load_dataset(tiny_dataset)
+    finer = LabelSet.from_names(["upper", "lower", "IRF", "SRF"])
+    table, partial = translate_labels(dataset, finer)
+    assert table[:4].tolist() == [0, 1, 2, 5]
+    assert partial == ((3, 4),)
+    store = SampleStore(dataset, PreprocessConfig(), classes=finer)
+    list(store.load())
+    assert store.class_pixels.shape[1] == 5
+    assert store.class_pixels[:, 3:].sum() == 0
+    plain = load(dataset)
+    fluid = [(plain.read(k).labels == 3).sum() for k in range(len(plain))]
+    assert [(store.read(k).labels == 5).sum() for k in range(len(store))] == fluid
+    assert max(fluid) > 0
 
 
 def test_bscans_without_a_label_are_left_out(tiny_dataset: Path) -> None:

@@ -30,6 +30,8 @@ class Batches:
     ----------
     store
         Samples of the dataset, once :meth:`load` has read them.
+    partial
+        Classes of each partial label of the older dataset.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -42,6 +44,7 @@ class Batches:
             self._older = SampleStore(
                 setup.rehearsal, info.preprocess, dims=dims, classes=info.classes
             )
+        self.partial = () if self._older is None else self._older.partial
         self._samplers: list[tuple[CropSampler, int]] = []
 
     def load(self) -> Iterator[Progress]:

@@ -15,7 +15,12 @@ from napari_retseg.learn.soft_counts import Overlaps, compare
 _SMOOTH = 1.0
 
 
-def build_loss(text: str, *, weights: torch.Tensor | None = None) -> SegmentationLoss:
+def build_loss(
+    text: str,
+    *,
+    weights: torch.Tensor | None = None,
+    partial: tuple[tuple[int, ...], ...] = (),
+) -> SegmentationLoss:
     """Build the loss that a text describes (see :func:`napari_retseg.config.parse_loss`).
 
     Parameters
@@ -25,13 +30,15 @@ def build_loss(text: str, *, weights: torch.Tensor | None = None) -> Segmentatio
     weights
         ``(k,)``, of the classes in wce and wdice (see :mod:`napari_retseg.learn.weights`); all
         the same without them.
+    partial
+        Classes of the partial labels, see :func:`napari_retseg.learn.soft_counts.compare`.
 
     Raises
     ------
     ValueError
         Where the text is no loss.
     """
-    return SegmentationLoss(parse_loss(text), weights=weights)
+    return SegmentationLoss(parse_loss(text), weights=weights, partial=partial)
 
 
 class SegmentationLoss(torch.nn.Module):
@@ -39,19 +46,27 @@ class SegmentationLoss(torch.nn.Module):
 
     Takes logits ``(n, k, *spatial)`` of any precision and class indices ``(n, *spatial)``, int64;
     pixels of index 255 have no part in the value nor in the gradient. A batch without any
-    annotated pixel costs 0.
+    annotated pixel costs 0. Of a pixel with a partial label, cross-entropy and focal loss take the
+    probability of its classes together; to Dice and its kin it is a pixel of none of the others.
     """
 
     weights: torch.Tensor | None
 
-    def __init__(self, terms: tuple[LossTerm, ...], *, weights: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        terms: tuple[LossTerm, ...],
+        *,
+        weights: torch.Tensor | None = None,
+        partial: tuple[tuple[int, ...], ...] = (),
+    ) -> None:
         super().__init__()
         self.register_buffer("weights", None if weights is None else weights.float())
         self._terms = terms
+        self._partial = partial
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the scalar loss, float32."""
-        overlaps = compare(logits, target)
+        overlaps = compare(logits, target, self._partial)
         weights = self._weights_for(logits)
         total = logits.new_zeros((), dtype=torch.float32)
         for term in self._terms:
@@ -79,8 +94,8 @@ def _choose(term: LossTerm, weights: torch.Tensor) -> Callable[[Overlaps], torch
 
 
 def cross_entropy(overlaps: Overlaps) -> torch.Tensor:
-    """Mean of -log p of the annotated class over the annotated pixels."""
-    return -overlaps.log_probability.sum() / overlaps.n_annotated
+    """Mean of -log p of what is annotated over the annotated pixels."""
+    return -overlaps.log_probabilities.sum() / overlaps.n_annotated
 
 
 def weighted_cross_entropy(weights: torch.Tensor, overlaps: Overlaps) -> torch.Tensor:
@@ -97,7 +112,7 @@ def weighted_cross_entropy(weights: torch.Tensor, overlaps: Overlaps) -> torch.T
 
 def focal(overlaps: Overlaps, *, gamma: float) -> torch.Tensor:
     """Mean of -(1 - p)^gamma log p (Lin et al. 2017), p of the annotated class in the softmax."""
-    log_p = overlaps.log_probability
+    log_p = overlaps.log_probabilities
     # a certain answer has no gradient; without the bound it had an infinite one for gamma < 1
     doubt = (-torch.expm1(log_p)).clamp_min(1e-12)
     return -(doubt**gamma * log_p).sum() / overlaps.n_annotated

@@ -15,6 +15,7 @@ from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.events import Progress
 from napari_retseg.infer.evaluate import read_case
+from napari_retseg.layers import translate_indices
 from napari_retseg.nets.grid import plan_grid
 from napari_retseg.nets.scaninput import ScanInput
 from napari_retseg.scan import OctScan
@@ -41,8 +42,8 @@ class SampleStore:
     dims
         2: a sample is a B-scan or slice; 3: a sample is a volume.
     classes
-        Those of the model; None: the dataset's. Labels are taken over by name. Where the data
-        set does not know all of them, its background is not annotated for the model.
+        Those of the model; None: the dataset's. Labels are taken over by name, see
+        :func:`translate_labels`.
 
     Attributes
     ----------
@@ -50,6 +51,8 @@ class SampleStore:
         Annotated pixels of each class in each sample, ``(n_samples, n_classes)``.
     largest
         The spatial size that holds every sample.
+    partial
+        Classes of each partial label, see :func:`translate_labels`.
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class SampleStore:
         self._preprocess = preprocess
         self._dims = dims
         self._classes = classes or dataset.labels
-        self._translation = translate_labels(dataset, self._classes)
+        self._translation, self.partial = translate_labels(dataset, self._classes)
         self._origin: list[tuple[Case, int]] = []
         self._kept: dict[int, Sample] = {}
         self._room = MEMORY_BYTES
@@ -161,26 +164,45 @@ class SampleStore:
         )
 
 
-def translate_labels(dataset: Dataset, classes: LabelSet) -> NDArray[np.uint8]:
-    """Table from a dataset's class indices (255 too) to a model's, by name.
+def translate_labels(
+    dataset: Dataset, classes: LabelSet
+) -> tuple[NDArray[np.uint8], tuple[tuple[int, ...], ...]]:
+    """Say what a dataset's classes are to a model, by name.
 
-    Background becomes "not annotated" where the model has classes that the dataset does not
-    know: they may be there.
+    Parameters
+    ----------
+    classes
+        Those of the model.
+
+    Returns
+    -------
+    table
+        By a dataset's class index (255 too): the model's class index, or the number of a partial
+        label.
+    partial
+        Partial labels say that a pixel is one of several of the model's classes, whose indices
+        these are; the first has the number ``len(classes)``. A class that is several of the
+        model's (*fluid*: *IRF* and *SRF*) is one, and so is background, where the model has
+        classes that the dataset does not know: these may be there.
 
     Raises
     ------
     ModelError
         Naming the classes that the model does not have.
     """
-    strangers = [name for name in dataset.labels.names if name not in classes.names]
+    known = translate_indices(dataset.labels, classes)
+    members = [tuple(np.flatnonzero(known == k).tolist()) for k in range(len(dataset.labels))]
+    strangers = [
+        one.name for one, there in zip(dataset.labels.classes, members, strict=True) if not there
+    ]
     if strangers:
         raise ModelError(
             f"{dataset.root}: has classes that the model does not have: {', '.join(strangers)} "
             f"(model: {', '.join(classes.names)})"
         )
     table = np.full(256, IGNORE, np.uint8)
-    for index, name in enumerate(dataset.labels.names):
-        table[index] = classes.names.index(name)
-    if len(classes) > len(dataset.labels):
-        table[0] = IGNORE
-    return table
+    partial = [indices for indices in members if len(indices) > 1]
+    for index, indices in enumerate(members):
+        several = len(indices) > 1
+        table[index] = len(classes) + partial.index(indices) if several else indices[0]
+    return table, tuple(partial)

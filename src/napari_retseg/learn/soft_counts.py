@@ -10,8 +10,6 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from napari_retseg.classes import IGNORE
-
 
 @dataclass(frozen=True)
 class Overlaps:
@@ -22,13 +20,17 @@ class Overlaps:
     logits
         ``(n, k, *spatial)``, as the network gave them.
     annotated
-        ``(n, *spatial)``, bool: not 255.
+        ``(n, *spatial)``, bool: where one class is named.
     index
         ``(n, *spatial)``, int64: the annotated class, 0 where there is none.
     log_probability
         ``(n, *spatial)``, float32: of the annotated class; 0 where there is none.
     predicted
-        ``(k,)``: sum of each class's probabilities.
+        ``(k,)``: sum of each class's probabilities, over the pixels where a partial label does not
+        leave it open, too.
+    of_partial
+        ``(m,)``, float32: log-probability of the classes together that a partial label names, of
+        each pixel with such a label.
     """
 
     logits: torch.Tensor
@@ -36,11 +38,17 @@ class Overlaps:
     index: torch.Tensor
     log_probability: torch.Tensor
     predicted: torch.Tensor
+    of_partial: torch.Tensor
 
     @cached_property
     def n_annotated(self) -> torch.Tensor:
-        """Number of annotated pixels, at least 1 so that one can divide by it."""
-        return self.annotated.sum().clamp_min(1)
+        """Number of pixels with a label, whole or partial; at least 1 so that one can divide."""
+        return (self.annotated.sum() + len(self.of_partial)).clamp_min(1)
+
+    @property
+    def log_probabilities(self) -> torch.Tensor:
+        """Log-probability of what is said of each pixel, as one row; 0 where nothing is."""
+        return torch.cat([self.log_probability.flatten(), self.of_partial])
 
     @cached_property
     def reference(self) -> torch.Tensor:
@@ -68,7 +76,9 @@ class Overlaps:
         return rows.scatter_add(-1, self.index, values).flatten(0, -2).sum(0)
 
 
-def compare(logits: torch.Tensor, target: torch.Tensor) -> Overlaps:
+def compare(
+    logits: torch.Tensor, target: torch.Tensor, partial: tuple[tuple[int, ...], ...] = ()
+) -> Overlaps:
     """Take the softmax of logits and set it against the reference.
 
     Parameters
@@ -76,12 +86,32 @@ def compare(logits: torch.Tensor, target: torch.Tensor) -> Overlaps:
     logits
         ``(n, k, *spatial)`` in any precision; computed with in float32.
     target
-        ``(n, *spatial)``, int64, class indices; 255 where nothing is annotated.
+        ``(n, *spatial)``, int64, class indices, or k and more for partial labels; 255 where
+        nothing is annotated.
+    partial
+        The classes that each partial label leaves open, that of index k first.
     """
-    annotated = target != IGNORE
+    k = logits.shape[1]
+    annotated = target < k
     index = torch.where(annotated, target, 0)
     log_probability, predicted = _Softmax.apply(logits, index, annotated)
-    return Overlaps(logits, annotated, index, log_probability, predicted)
+    logs = [predicted.new_zeros(0)]
+    for number, members in enumerate(partial, start=k):
+        of_members, others = _compare_partial(logits, target == number, members)
+        logs.append(of_members)
+        predicted = predicted + others
+    return Overlaps(logits, annotated, index, log_probability, predicted, torch.cat(logs))
+
+
+def _compare_partial(
+    logits: torch.Tensor, chosen: torch.Tensor, members: tuple[int, ...]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability of the members together, of each chosen pixel; sums of all others."""
+    log_p = F.log_softmax(logits.movedim(1, -1)[chosen].float(), dim=-1)
+    is_open = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
+    is_open[list(members)] = True
+    others = torch.where(is_open, 0.0, log_p.exp().sum(0))
+    return torch.logsumexp(log_p[:, is_open], dim=1), others
 
 
 class _Softmax(torch.autograd.Function):

@@ -241,7 +241,8 @@ def _find_budget(setup: Setup, batches: Batches) -> Budget:
 def _build_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
     pixels = batches.store.class_pixels.sum(axis=0)
     weights = class_weights(setup.config.class_weights, pixels=pixels)
-    return build_loss(setup.config.loss, weights=weights).to(setup.compute.device)
+    loss = build_loss(setup.config.loss, weights=weights, partial=batches.partial)
+    return loss.to(setup.compute.device)
 
 
 def _plan(setup: Setup, state: TrainingState, batches: Batches) -> TrainingPlanned:
