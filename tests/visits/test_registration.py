@@ -50,7 +50,7 @@ def test_shift_and_rotation_are_found(with_slo: bool) -> None:
 
 
 def test_a_grid_returns_to_the_first_visit() -> None:
-    found = Registration(30.0, 1.1, (1.0, 2.0), (5.0, -3.0), 1.0, 0.0, 1.0, "SLO")
+    found = Registration(30.0, 1.1, (1.0, 2.0), (5.0, -3.0), 1.0, 0.0, 9.0, 1.0, "SLO")
     grid = find_grid(draw(1, FIRST, 1, with_slo=False).scan)
     moved = found.return_grid(grid)
     assert np.allclose(found.find(moved.places_mm()), grid.places_mm())
@@ -70,6 +70,32 @@ def test_no_other_eye_is_registered(with_slo: bool) -> None:
         found = register(fronts[one], fronts[other])
         with pytest.raises(InputError, match=r"vessels do not match|too little"):
             _check_match(visits[one], visits[other], found)
+
+
+def test_vessels_that_match_along_themselves_are_no_doubt() -> None:
+    """A vessel that runs straight matches well a little farther along it, too."""
+    before, after = (draw_lines(3, noise) for noise in (1, 2))
+    first, second = (draw(1, pose, 1, with_slo=False) for pose in (FIRST, SECOND))
+    found = register(before, after)
+    assert found is not None
+    assert found.similarity < 2 * found.rival
+    assert _check_match(first, second, found) is found
+    assert np.allclose(found.find(np.zeros((2, 1))), 0, atol=0.02)
+    with pytest.raises(InputError, match="the vessels do not match"):
+        _check_match(first, second, register(before, draw_lines(4, 3)))
+
+
+def draw_lines(seed: int, noise: int) -> Front:
+    """Twelve straight vessels that cross the B-scans."""
+    x, y = np.meshgrid(np.arange(220.0), np.arange(300.0))
+    vessels = np.zeros(x.shape)
+    rng = np.random.default_rng(seed)
+    for _ in range(12):
+        at, slope, width = rng.uniform(0, 220), rng.normal(0, 0.3), rng.uniform(2, 5)
+        vessels += np.exp(-(((x - at - slope * (y - 150)) / width) ** 2))
+    vessels += 0.3 * np.random.default_rng(noise).random(x.shape)
+    is_seen = np.ones(x.shape, bool)
+    return Front(vessels, vessels.clip(0, 1), is_seen, (-2.2, -3.0), "drawn")
 
 
 def test_another_eye_is_refused() -> None:

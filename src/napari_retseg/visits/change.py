@@ -33,8 +33,8 @@ from napari_retseg.visits.rows import ChangeRow, judge_rows, make_row
 
 #: Vessels of one eye correlate by 0.4 and more on drawn SLOs, those of two eyes by 0.12 and less.
 LEAST_SIMILARITY = 0.15
-#: So many times better than elsewhere: 2.4 and more of one eye, 1.6 and less where it was wrong.
-_LEAST_LEAD = 2.0
+#: Of one eye mostly 4 and more, of two eyes at most 3.2, though vessels were straight lines.
+_LEAST_LEAD = 4.0
 _LEAST_OVERLAP = 0.4
 #: A scale farther from 1 is no pixel size of one eye.
 _MOST_SCALE = 0.05
@@ -130,44 +130,41 @@ def find_change(
         B-scans, or the vessels of both do not match.
     """
     _check_eyes(before, after)
-    first = _measure(before, centre)
-    second = _measure(after, "fovea")
-    grid, other, sectors = first.grid, second.grid, first.sectors
-    if grid is None or other is None or sectors is None:
-        poor = after if other is None else before
-        raise InputError(
-            f"{poor.name}: two visits need volumes of parallel B-scans of known pixel size"
-        )
-    fronts = _look(before, after, grid, other)
-    found = register(*fronts, foveas_mm=_list_foveas(first, second))
+    both = _Both.measure(before, after, centre)
+    fronts = both.look()
+    found = register(*fronts, foveas_mm=both.list_foveas())
     registration = _check_match(before, after, found)
-    moved = registration.return_grid(other)
-    eye = before.scan.laterality or after.scan.laterality
-    pair = _Pair(
-        first=first,
-        second=second,
-        sectors=make_etdrs(grid, sectors.centre_mm, eye),
-        moved=make_etdrs(moved, sectors.centre_mm, eye),
-    )
-    earlier, later = pair.lay_over()
+    pair = both.lay_over(registration)
+    earlier, later = pair.list_maps()
     repeatability = repeatability or Repeatability()
-    rows, n_compared = judge_rows(
-        (*pair.list_thickness(), *pair.list_lesions(before, after)), repeatability
-    )
+    rows, n_compared = judge_rows(pair.list_rows(), repeatability)
     return Change(
         rows=rows,
         before=earlier,
         after=later,
         maps={name: later[name] - one for name, one in earlier.items()},
-        grid=grid,
-        moved=moved,
+        grid=pair.sectors.grid,
+        moved=pair.moved.grid,
         sectors=pair.sectors,
         fronts=fronts,
         registration=registration,
         repeatability=repeatability,
         n_compared=n_compared,
-        notes=tuple(_list_notes(before, after, first, second, registration)),
+        notes=tuple(both.list_notes(registration)),
     )
+
+
+def measure_changes(
+    before: Visit, after: Visit, registration: Registration
+) -> tuple[ChangeRow, ...]:
+    """Measure two visits whose registration is known, as :func:`find_change` does.
+
+    Raises
+    ------
+    InputError
+        Where the scale is unknown, or a scan is no volume of parallel B-scans.
+    """
+    return tuple(_Both.measure(before, after, "fovea").lay_over(registration).list_rows())
 
 
 def _check_eyes(before: Visit, after: Visit) -> None:
@@ -195,23 +192,6 @@ def _measure(visit: Visit, centre: Centre) -> Measures:
         raise InputError(f"{visit.name}: {error}") from error
 
 
-def _list_foveas(
-    first: Measures, second: Measures
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    one, other = first.fovea, second.fovea
-    if one is None or other is None or one.is_doubtful or other.is_doubtful:
-        return None
-    return one.place_mm, other.place_mm
-
-
-def _look(before: Visit, after: Visit, grid: EnfaceGrid, other: EnfaceGrid) -> tuple[Front, Front]:
-    """Pictures of one kind of both visits."""
-    kinds = {one.scan.metadata.get(FUNDUS_KIND) for one in (before, after)}
-    if len(kinds) == 1 and all(has_fundus(one.scan) for one in (before, after)):
-        return look_at_fundus(before.scan), look_at_fundus(after.scan)
-    return _project(before, grid), _project(after, other)
-
-
 def _project(visit: Visit, grid: EnfaceGrid) -> Front:
     surfaces = find_surfaces(visit.labels, visit.classes, is_doubtful=visit.is_doubtful)
     if surfaces is None:
@@ -230,8 +210,7 @@ def _check_match(before: Visit, after: Visit, found: Registration | None) -> Reg
         raise InputError(
             f"{names}: too little of the eye is in both scans; choose scans of one field"
         )
-    lead = found.similarity / max(found.rival, 1e-3)
-    if found.similarity < LEAST_SIMILARITY or lead < _LEAST_LEAD:
+    if found.similarity < LEAST_SIMILARITY or found.lead < _LEAST_LEAD:
         raise InputError(
             f"{names}: the vessels do not match (correlation {found.similarity:.2f}, elsewhere "
             f"{found.rival:.2f}); check that both are of one eye and of good quality"
@@ -243,29 +222,77 @@ def _check_match(before: Visit, after: Visit, found: Registration | None) -> Reg
     return found
 
 
-def _list_notes(
-    before: Visit, after: Visit, first: Measures, second: Measures, found: Registration
-) -> Iterator[str]:
-    for visit, measures in ((before, first), (after, second)):
-        for note in measures.notes:
-            yield f"{visit.name}: {note}"
-    if _list_foveas(first, second) is None:
-        yield "a fovea is doubtful: the visits are registered on the vessels alone"
-    if abs(found.scale - 1) > 0.02:
-        yield (
-            f"lengths differ by {100 * (found.scale - 1):+.1f} %: a pixel size is wrong, or the "
-            "focus was another one"
+@dataclass(frozen=True, eq=False)
+class _Both:
+    """Two visits, each measured on its own."""
+
+    visits: tuple[Visit, Visit]
+    first: Measures
+    second: Measures
+    grid: EnfaceGrid
+    other: EnfaceGrid
+    sectors: Sectors
+
+    @classmethod
+    def measure(cls, before: Visit, after: Visit, centre: Centre) -> _Both:
+        first, second = _measure(before, centre), _measure(after, "fovea")
+        grid, other, sectors = first.grid, second.grid, first.sectors
+        if grid is None or other is None or sectors is None:
+            poor = after if other is None else before
+            raise InputError(
+                f"{poor.name}: two visits need volumes of parallel B-scans of known pixel size"
+            )
+        return cls((before, after), first, second, grid, other, sectors)
+
+    def list_foveas(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        one, other = self.first.fovea, self.second.fovea
+        if one is None or other is None or one.is_doubtful or other.is_doubtful:
+            return None
+        return one.place_mm, other.place_mm
+
+    def look(self) -> tuple[Front, Front]:
+        """Pictures of one kind of both visits."""
+        before, after = self.visits
+        kinds = {one.scan.metadata.get(FUNDUS_KIND) for one in self.visits}
+        if len(kinds) == 1 and all(has_fundus(one.scan) for one in self.visits):
+            return look_at_fundus(before.scan), look_at_fundus(after.scan)
+        return _project(before, self.grid), _project(after, self.other)
+
+    def lay_over(self, registration: Registration) -> _Pair:
+        """Lay the second visit over the first."""
+        before, after = self.visits
+        eye = before.scan.laterality or after.scan.laterality
+        centre_mm = self.sectors.centre_mm
+        return _Pair(
+            visits=self.visits,
+            first=self.first,
+            second=self.second,
+            sectors=make_etdrs(self.grid, centre_mm, eye),
+            moved=make_etdrs(registration.return_grid(self.other), centre_mm, eye),
         )
-    if None in (before.scan.laterality, after.scan.laterality):
-        yield "the eye (OD or OS) is not known of both scans"
-    if None in (before.scan.patient_key, after.scan.patient_key):
-        yield "the files do not both say which patient they are of"
+
+    def list_notes(self, found: Registration) -> Iterator[str]:
+        for visit, measures in zip(self.visits, (self.first, self.second), strict=True):
+            for note in measures.notes:
+                yield f"{visit.name}: {note}"
+        if self.list_foveas() is None:
+            yield "a fovea is doubtful: the visits are registered on the vessels alone"
+        if abs(found.scale - 1) > 0.02:
+            yield (
+                f"lengths differ by {100 * (found.scale - 1):+.1f} %: a pixel size is wrong, or "
+                "the focus was another one"
+            )
+        if None in {one.scan.laterality for one in self.visits}:
+            yield "the eye (OD or OS) is not known of both scans"
+        if None in {one.scan.patient_key for one in self.visits}:
+            yield "the files do not both say which patient they are of"
 
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
     """Both visits on the fundus of the first."""
 
+    visits: tuple[Visit, Visit]
     first: Measures
     second: Measures
     sectors: Sectors
@@ -276,7 +303,7 @@ class _Pair:
             if name in self.second.maps:
                 yield name, before, self.second.maps[name]
 
-    def lay_over(self) -> tuple[dict[str, Map], dict[str, Map]]:
+    def list_maps(self) -> tuple[dict[str, Map], dict[str, Map]]:
         """The maps of both at the A-scans of the first."""
         places = self.sectors.grid.places_mm()
         shared = list(self._shared())
@@ -284,7 +311,12 @@ class _Pair:
             name: interpolate(after, self.moved.grid, places) for name, _, after in shared
         }
 
-    def list_thickness(self) -> Iterator[ChangeRow]:
+    def list_rows(self) -> Iterator[ChangeRow]:
+        """All numbers of both visits."""
+        yield from self._list_thickness()
+        yield from self._list_lesions(*self.visits)
+
+    def _list_thickness(self) -> Iterator[ChangeRow]:
         here, there = self.sectors.grid, self.moved.grid
         for name, before, after in self._shared():
             # both only where both are known
@@ -297,7 +329,7 @@ class _Pair:
                 valid = min(a.valid, b.valid)
                 yield make_row("mean thickness", name, sector, (a.mean, b.mean), "um", valid)
 
-    def list_lesions(self, before: Visit, after: Visit) -> Iterator[ChangeRow]:
+    def _list_lesions(self, before: Visit, after: Visit) -> Iterator[ChangeRow]:
         """Volumes in the sectors, where both visits are annotated."""
         theirs = {one.name: one.value for one in after.classes.foreground}
         seen, seen_after = _find_annotated(before), _find_annotated(after)

@@ -29,6 +29,8 @@ _FOVEA_MM = 0.5
 _APART_MM = 0.4
 #: Part of the smaller picture that both show.
 _OVERLAP = 0.4
+#: Correlations elsewhere vary at least by so much, and none counts as more than this.
+_LEAST_SPREAD, _MOST_ALIKE = 0.01, 0.999
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +51,10 @@ class Registration:
         Correlation of the vessels of both, -1 to 1.
     rival
         The best correlation elsewhere.
+    lead
+        How much better it is than the best place elsewhere, in standard deviations of all
+        correlations elsewhere, by Fisher's transformation (Biometrika 10:507, 1915). Vessels of
+        another eye match by chance, and about as well in several places.
     overlap
         Part of the smaller picture that both show.
     kind
@@ -61,6 +67,7 @@ class Registration:
     moved_mm: Place
     similarity: float
     rival: float
+    lead: float
     overlap: float
     kind: str
 
@@ -119,11 +126,16 @@ def register(
         The best one, good or not; None where the pictures have too little in common.
     """
     pivot = before.centre_mm
-    tried = [_try_turn(before, after, turn, foveas_mm) for turn in _TURNS]
+    anywhere = [_try_turn(before, after, turn) for turn in _TURNS]
+    tried = anywhere
+    if foveas_mm is not None:
+        tried = [one.limit(before, after, foveas_mm) for one in anywhere]
     best = max(tried, key=lambda one: one.similarity)
     if not np.isfinite(best.similarity) or best.similarity <= 0:
         return None
-    rival = max(one.best_away_from(best.shift_mm) for one in tried)
+    # also where the foveas do not meet: if vessels match as well there, they match by chance
+    elsewhere = np.concatenate([one.list_away_from(best.shift_mm) for one in anywhere])
+    rival = float(elsewhere.max(initial=0.0))
     refined, similarity = _refine(before, after, best, pivot)
     found = Registration(
         turn_deg=float(refined[2]),
@@ -131,11 +143,20 @@ def register(
         pivot_mm=_pair(pivot),
         moved_mm=_pair(refined[:2]),
         similarity=similarity,
-        rival=float(rival),
+        rival=rival,
+        lead=_find_lead(best.similarity, elsewhere),
         overlap=0.0,
         kind=before.kind,
     )
     return replace(found, overlap=_share_seen(before, after, found))
+
+
+def _find_lead(similarity: float, elsewhere: Floats) -> float:
+    if not elsewhere.size:
+        return 0.0
+    others = np.arctanh(np.clip(elsewhere, -_MOST_ALIKE, _MOST_ALIKE))
+    ahead = np.arctanh(min(similarity, _MOST_ALIKE)) - others.max()
+    return float(ahead / max(np.sqrt(np.mean(others**2)), _LEAST_SPREAD))
 
 
 def _pair(values: Floats) -> Place:
@@ -161,14 +182,25 @@ class _Tried:
         row, column = np.unravel_index(int(self.values.argmax()), self.values.shape)
         return np.array([self.right_mm[column], self.down_mm[row]])
 
-    def best_away_from(self, shift_mm: Floats) -> float:
-        right, down = self.right_mm - shift_mm[0], self.down_mm[:, np.newaxis] - shift_mm[1]
-        return float(np.where(np.hypot(right, down) > _APART_MM, self.values, -np.inf).max())
+    def limit(self, before: Front, after: Front, foveas_mm: tuple[Place, Place]) -> _Tried:
+        """Leave out the shifts where the foveas do not meet."""
+        one, other = (np.asarray(place) for place in foveas_mm)
+        x, y = _rotate(-self.turn_deg) @ (other - after.centre_mm) - (one - before.centre_mm)
+        values = np.where(self._measure_from(x, y) < _FOVEA_MM, self.values, -np.inf)
+        return replace(self, values=values)
+
+    def list_away_from(self, shift_mm: Floats) -> Floats:
+        """Correlations at all shifts that are far from one."""
+        x, y = shift_mm
+        away = (self._measure_from(x, y) > _APART_MM) & np.isfinite(self.values)
+        return self.values[away]
+
+    def _measure_from(self, x: float, y: float) -> Floats:
+        found: Floats = np.hypot(self.right_mm - x, self.down_mm[:, np.newaxis] - y)
+        return found
 
 
-def _try_turn(
-    before: Front, after: Front, turn_deg: float, foveas_mm: tuple[Place, Place] | None
-) -> _Tried:
+def _try_turn(before: Front, after: Front, turn_deg: float) -> _Tried:
     """Correlate at all shifts: the first picture with the second one, turned back."""
     step = STEP_MM * _COARSE
     first, first_seen, first_mm = _sample(before, 0.0, step)
@@ -178,11 +210,6 @@ def _try_turn(
     # index 0: the last pixel of the second picture lies on the first pixel of the first one
     right = second_mm[0] - first_mm[0] + step * (np.arange(values.shape[1]) - (width - 1))
     down = second_mm[1] - first_mm[1] + step * (np.arange(values.shape[0]) - (height - 1))
-    if foveas_mm is not None:
-        one, other = (np.asarray(place) for place in foveas_mm)
-        x, y = _rotate(-turn_deg) @ (other - after.centre_mm) - (one - before.centre_mm)
-        away = np.hypot(right - x, down[:, np.newaxis] - y)
-        values = np.where(away < _FOVEA_MM, values, -np.inf)
     return _Tried(turn_deg, values, right, down)
 
 
