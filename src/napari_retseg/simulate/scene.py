@@ -80,7 +80,7 @@ class Scene:
         heights = stack_heights(drawn, sight, thickness, fluid=fluid, raised_um=lesions.raised_um)
         heights *= min(1.0, _TALLEST * sight.grid.depth_um / float(heights.sum(axis=0).max()))
         bruch = place_retina(drawn, sight, shape_um=retina.shape_um, retina_um=heights.sum(axis=0))
-        moved, aside = _draw_motion(drawn, sight)
+        moved, aside = draw_motion(drawn, sight)
         return cls(
             drawn=drawn,
             sight=sight,
@@ -251,7 +251,7 @@ def place_retina(drawn: ScanParameters, sight: Sight, *, shape_um: Map, retina_u
     return (shape_um - np.float32(top - above)).astype(np.float32)
 
 
-def _draw_motion(drawn: ScanParameters, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
+def draw_motion(drawn: ScanParameters, sight: Sight) -> tuple[Map, NDArray[np.intp]]:
     """Where the eye is at each B-scan: depth in um, A-scans to the side."""
     rng = drawn.stream("motion")
     count = drawn.n_bscans
