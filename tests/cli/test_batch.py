@@ -18,16 +18,17 @@ from typer.testing import CliRunner
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli import app
-from napari_retseg.cli import batch as module
+from napari_retseg.cli import predict_files as module
 from napari_retseg.cli.batch import Batch
 from napari_retseg.cli.label_records import Origin, Records
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
+from napari_retseg.cli.predict_files import Wanted
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.cli.summary import Summary
 from napari_retseg.cli.uncertainty_maps import Ranking
 from napari_retseg.errors import ModelError
-from napari_retseg.events import BscanPredicted, BscanUncertainty, Event, Finished
+from napari_retseg.events import BscanPredicted, BscanUncertainty, Cancel, Event, Finished
 from napari_retseg.failures import OUT_OF_MEMORY
 from napari_retseg.io import write_scan
 from napari_retseg.models import ModelInfo
@@ -79,22 +80,20 @@ def study(tmp_path: Path) -> list[Place]:
 def do_batch(tmp_path: Path, tiny_info: ModelInfo) -> Callable[..., Summary]:
     """Runs a batch with a model that is played, with every output there is."""
 
-    def play(scan: OctScan) -> Iterator[Event]:
+    def play(scan: OctScan, _cancel: Cancel) -> Iterator[Event]:
         entropy = np.full((DEPTH, WIDTH), 9, np.uint8)
         found = BscanUncertainty(0.5, entropy, (0.1, 0.2))
         yield BscanPredicted(0, np.ones((DEPTH, WIDTH), np.uint8), found)
         yield Finished()
 
-    def call(places: list[Place], label: Callable[[OctScan], Iterator[Event]] = play) -> Summary:
+    def call(places: list[Place], label: Callable[..., Iterator[Event]] = play) -> Summary:
         origin = Origin(scan="", weights="", model="", options={}, program="")
         labeller = Labeller(tmp_path, tiny_info, label, lambda _: origin)
         with Reporter(as_json=True) as reporter:
             batch = Batch(
-                output=tmp_path / "out",
+                wanted=Wanted(tmp_path / "out", overlay=True, uncertainty=True),
                 labeller=labeller,
                 reporter=reporter,
-                overlay=True,
-                uncertainty=True,
             )
             return batch.run(places)
 
@@ -134,10 +133,10 @@ def test_any_failure_of_one_scan_at_any_step_is_one_line_and_the_others_are_done
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def predict_badly(scan: OctScan) -> Iterator[Event]:
+    def predict_badly(scan: OctScan, cancel: Cancel) -> Iterator[Event]:
         if "bad." in str(scan.source):
             raise error
-        yield from do_batch.play(scan)  # type: ignore[attr-defined]
+        yield from do_batch.play(scan, cancel)  # type: ignore[attr-defined]
 
     # each error at a third of the steps, each step with a third of the errors
     steps = [*STEPS, (None, "predict")]
@@ -312,7 +311,7 @@ def test_bscans_that_no_eye_can_have_are_told_and_ranked_first(
     doubled = possible.copy()
     doubled[32:42] = 1
 
-    def label(scan: OctScan) -> Iterator[Event]:
+    def label(scan: OctScan, _cancel: Cancel) -> Iterator[Event]:
         for index in range(scan.n_bscans):
             is_odd = "odd" in str(scan.source) and index == 1
             found = BscanUncertainty(0.01 if is_odd else 0.9, possible, (float(index), 0.2))
@@ -327,11 +326,9 @@ def test_bscans_that_no_eye_can_have_are_told_and_ranked_first(
     for resume in (False, True):
         with Reporter(as_json=True) as reporter:
             batch = Batch(
-                output=tmp_path / "out",
+                wanted=Wanted(tmp_path / "out", uncertainty=True, resume=resume),
                 labeller=Labeller(tmp_path, info, label, lambda _: origin),
                 reporter=reporter,
-                uncertainty=True,
-                resume=resume,
             )
             summary = batch.run([Place(tmp_path / "even.tif"), Place(tmp_path / "odd.tif")])
         assert summary.ranking is not None

@@ -19,10 +19,11 @@ from napari_retseg.cli.batch import Batch
 from napari_retseg.cli.label_records import Origin
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
+from napari_retseg.cli.predict_files import Wanted
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.cli.running import stopping_cleanly
 from napari_retseg.config import PredictConfig
-from napari_retseg.events import BscanPredicted, Event, Finished
+from napari_retseg.events import BscanPredicted, Cancel, Event, Finished
 from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.models import ModelInfo
 from napari_retseg.scan import OctScan
@@ -180,7 +181,7 @@ def test_ctrl_c_leaves_whole_files_only(tiny_info: ModelInfo, tmp_path: Path) ->
     out = tmp_path / "out"
     with stopping_cleanly() as cancel, Reporter() as reporter:
 
-        def label(scan: OctScan) -> Iterator[Event]:
+        def label(scan: OctScan, cancel: Cancel) -> Iterator[Event]:
             for index in range(scan.n_bscans):
                 if scan.source == volumes[1] and index == 1:
                     signal.raise_signal(signal.SIGINT)
@@ -192,7 +193,7 @@ def test_ctrl_c_leaves_whole_files_only(tiny_info: ModelInfo, tmp_path: Path) ->
 
         origin = Origin(scan="", weights="", model="", options={}, program="")
         labeller = Labeller(tmp_path, tiny_info, label, lambda _: origin)
-        batch = Batch(output=out, labeller=labeller, reporter=reporter)
+        batch = Batch(wanted=Wanted(out), labeller=labeller, reporter=reporter, cancel=cancel)
         summary = batch.run([Place(volume) for volume in volumes])
     assert summary.exit_code == 130
     assert visible(out) == ["first.tif"]

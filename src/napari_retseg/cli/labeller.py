@@ -11,6 +11,8 @@ from napari_retseg.cli.label_records import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
 from napari_retseg.decode.choice import choose_layers
 from napari_retseg.engine import Engine, PredictJob
+from napari_retseg.engine.jobs import ready_predictor
+from napari_retseg.engine.machine import share_cores
 from napari_retseg.events import Cancel, Event
 from napari_retseg.models import ModelInfo, find_model, read_info
 from napari_retseg.scan import OctScan
@@ -34,15 +36,46 @@ class Labeller:
 
     folder: Path
     info: ModelInfo
-    label: Callable[[OctScan], Iterator[Event]]
+    label: Callable[[OctScan, Cancel], Iterator[Event]]
     origin: Callable[[Path], Origin]
+
+
+@dataclass(frozen=True)
+class ModelLabels:
+    """Labels scans with a model in the process that asks for it, which keeps the model.
+
+    Parameters
+    ----------
+    threads
+        That the process may compute with; 0: as many as it likes.
+    """
+
+    folder: Path
+    config: PredictConfig
+    threads: int = 0
+
+    def __call__(self, scan: OctScan, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.infer.predict.predict`."""
+        from napari_retseg.infer.predict import predict
+        from napari_retseg.nets.device import use_threads
+
+        if self.threads:
+            use_threads(self.threads)
+        return predict(scan, ready_predictor(self.folder, self.config), cancel=cancel)
 
 
 @contextmanager
 def open_labeller(
-    model: str, config: PredictConfig, *, scheduler: str | None, cancel: Cancel
+    model: str, config: PredictConfig, *, scheduler: str | None = None, workers: int = 1
 ) -> Iterator[Labeller]:
-    """Load a model in this process, or reach the scheduler whose workers load it.
+    """Load a model in this process, or let others load it.
+
+    Parameters
+    ----------
+    scheduler
+        A dask scheduler's address, whose workers get the scans from this process.
+    workers
+        How many processes of this machine share its cores.
 
     Raises
     ------
@@ -56,15 +89,15 @@ def open_labeller(
     choose_layers(info.classes, config.decode)  # refused before any work, also on a worker
     origin = ModelOrigin(folder, info, config).of_scan
     if scheduler is None:
-        from napari_retseg.infer.predict import load_predictor, predict
-
-        predictor = load_predictor(folder, config)
-        yield Labeller(folder, info, lambda scan: predict(scan, predictor, cancel=cancel), origin)
+        if workers == 1:
+            ready_predictor(folder, config)  # what is wrong with it is said before any scan
+        labels = ModelLabels(folder.absolute(), config, share_cores(workers))
+        yield Labeller(folder, info, labels, origin)
         return
     with Engine(scheduler) as engine:
         yield Labeller(
             folder,
             info,
-            lambda scan: engine.run(PredictJob(scan, folder, config), cancel=cancel),
+            lambda scan, cancel: engine.run(PredictJob(scan, folder, config), cancel=cancel),
             origin,
         )

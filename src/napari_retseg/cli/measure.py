@@ -15,8 +15,8 @@ from napari_retseg.cli.options import (
     SchedulerOption,
     WorkersOption,
     parse_centre,
+    parse_workers,
 )
-from napari_retseg.errors import UsageError
 
 
 def measure(
@@ -45,7 +45,7 @@ def measure(
             help="Skip scans that are already measured from the same scan, labels and options.",
         ),
     ] = False,
-    workers: WorkersOption = 1,
+    workers: WorkersOption = "1",
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,18 +64,18 @@ def measure(
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.running import stopping_cleanly
 
-    if workers > 1 and scheduler is not None:
-        raise UsageError("give --workers or --scheduler, not both")
+    parse_workers(workers, 1, scheduler=scheduler)  # what is wrong with it, before any work
     with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        sources = find_sources(labels, scan, model)
         work = MeasureBatch(
             output=output,
             centre=parse_centre(centre),
             reporter=reporter,
             resume=resume,
-            workers=workers,
+            workers=parse_workers(workers, len(sources), scheduler=scheduler),
             scheduler=scheduler,
         )
-        work.run(find_sources(labels, scan, model), cancel)
+        work.run(sources, cancel)
         reporter.finish(work.summarise())
     if work.is_stopped:
         raise typer.Exit(INTERRUPTED)

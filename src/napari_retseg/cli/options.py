@@ -30,9 +30,11 @@ SchedulerOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int,
+    str,
     typer.Option(
-        min=1, max=256, help="Number of scans to work on side by side, each in its own process."
+        metavar="<int|auto>",
+        help="Number of scans to work on side by side, each in its own process. auto: as many as "
+        "cores and free memory allow.",
     ),
 ]
 ClassNamesOption = Annotated[
@@ -51,6 +53,7 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout. Progress goes to stderr.")
 ]
 
+_MOST_WORKERS = 256
 _PLAIN = (int, float, str, bool)
 
 
@@ -141,3 +144,26 @@ def _parse(text: str) -> Any:
         return parse_yaml(text, "option")
     except InputError:
         return text
+
+
+def parse_workers(text: str, n_jobs: int, *, scheduler: str | None) -> int:
+    """Read a number of workers.
+
+    Parameters
+    ----------
+    n_jobs
+        What they share.
+
+    Raises
+    ------
+    UsageError
+        Where it is none, or a scheduler is given beside it.
+    """
+    from napari_retseg.engine.machine import choose_workers
+
+    number = choose_workers(n_jobs) if text == "auto" else int(text) if text.isdecimal() else 0
+    if not 1 <= number <= _MOST_WORKERS:
+        raise UsageError(f"--workers {text!r}: give a number from 1 to {_MOST_WORKERS}, or auto")
+    if text != "1" and scheduler is not None:
+        raise UsageError("give --workers or --scheduler, not both")
+    return number

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
+from napari_retseg.cli.options import (
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    SchedulerOption,
+    WorkersOption,
+    parse_workers,
+)
 
 TtaOption = Annotated[
     bool,
@@ -91,6 +99,7 @@ def predict(
     ] = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    workers: WorkersOption = "1",
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,14 +112,17 @@ def predict(
     for NIfTI, and as STEM.tif for any other volume. With --uncertainty, OUTPUT/uncertainty
     contains a map for each scan, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
-    from napari_retseg.cli.batch import Batch
+    from napari_retseg.cli.batch import Batch, is_shared
     from napari_retseg.cli.labeller import open_labeller
     from napari_retseg.cli.listing import list_scans
+    from napari_retseg.cli.predict_files import Wanted
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.config import PredictConfig
+    from napari_retseg.models import find_model
 
     listing = list_scans(inputs, as_volume=as_volume, recursive=recursive, output=output)
+    number = parse_workers(workers, len(listing.places), scheduler=scheduler)
     config = PredictConfig(
         device=device,
         precision=precision,
@@ -121,19 +133,19 @@ def predict(
         overlap=overlap,
         axis=axis,
     )
-    with (
-        Reporter(as_json=as_json) as reporter,
-        stopping_cleanly() as cancel,
-        open_labeller(model, config, scheduler=scheduler, cancel=cancel) as labeller,
-    ):
+    folders = {find_model(model), *(one.path.parent for one in listing.places)}
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel, ExitStack() as stack:
+        shared = scheduler is not None and is_shared(scheduler, output, folders)
+        labeller = stack.enter_context(
+            open_labeller(model, config, scheduler=None if shared else scheduler, workers=number)
+        )
         batch = Batch(
-            output=output,
+            wanted=Wanted(output, resume, overwrite, overlay, uncertainty),
             labeller=labeller,
             reporter=reporter,
-            resume=resume,
-            overwrite=overwrite,
-            overlay=overlay,
-            uncertainty=uncertainty,
+            cancel=cancel,
+            workers=number,
+            scheduler=scheduler if shared else None,
         )
         for left_out in listing.left_out:
             reporter.say(left_out.describe())

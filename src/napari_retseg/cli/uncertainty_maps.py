@@ -70,8 +70,8 @@ class _Scan(Frozen):
 class Ranking:
     """Collects the uncertainty of B-scans whose labels lie in the folder `output`.
 
-    What the ranking needs of a scan lies beside its map as JSON, so that scans that an
-    earlier run has labelled take part again.
+    What the ranking needs of a scan lies beside its map as JSON: another process may have written
+    it, or an earlier run.
     """
 
     def __init__(self, output: Path) -> None:
@@ -110,7 +110,7 @@ class Ranking:
 
         With each comes the share of it that is misplaced.
 
-        At the end the map appears whole, and beside it what a later run needs for its ranking.
+        At the end the map appears whole, and beside it what :meth:`recall` takes.
         """
         bscans: list[_Measured] = []
 
@@ -137,10 +137,9 @@ class Ranking:
             bscans.sort(key=lambda b: b.bscan)
             about = _Scan(bscans=tuple(bscans))
             write_json(self._scores_path(target), about.model_dump(mode="json"))
-            self._take(path, about)
 
     def recall(self, path: Path, target: Path, *, n_bscans: int) -> bool:
-        """Take the B-scans of a scan from an earlier run; False where it left nothing whole."""
+        """Take the B-scans of a scan whose map was written; False where it is not whole."""
         if not self.map_path(target).is_file():
             return False
         try:
@@ -149,7 +148,7 @@ class Ranking:
             return False
         if len(about.bscans) != n_bscans:
             return False
-        self._take(path, about)
+        self._bscans += [(str(path), one) for one in about.bscans]
         return True
 
     def rank(self) -> list[RankedBscan]:
@@ -198,9 +197,6 @@ class Ranking:
     def _scores_path(self, target: Path) -> Path:
         place = self.map_path(target)
         return place.with_name(f"{place.name}.json")
-
-    def _take(self, path: Path, about: _Scan) -> None:
-        self._bscans += [(str(path), one) for one in about.bscans]
 
 
 def describe_next(ranked: Sequence[RankedBscan]) -> str:

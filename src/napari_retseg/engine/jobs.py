@@ -90,7 +90,7 @@ class PredictJob:
         """Yield the events of :func:`napari_retseg.infer.predict.predict`."""
         from napari_retseg.infer.predict import predict
 
-        predictor = _ready_predictor(self.model, self.config)
+        predictor = ready_predictor(self.model, self.config)
         yield from predict(self.scan, predictor, self.config, cancel, bscans=self.bscans)
 
 
@@ -108,7 +108,7 @@ class EvidenceJob:
         """Yield the events of :func:`napari_retseg.infer.evidence.find_evidence`."""
         from napari_retseg.infer.evidence import find_evidence
 
-        predictor = _ready_predictor(self.model, self.config)
+        predictor = ready_predictor(self.model, self.config)
         yield from find_evidence(self.scan, predictor, cancel, bscans=self.bscans)
 
 
@@ -122,7 +122,7 @@ class LoadJob:
 
     def run(self, cancel: Cancel) -> Iterator[Event]:  # noqa: ARG002 - too short to be stopped
         """Yield only that it has finished: with the model's name, and the device in words."""
-        predictor = _ready_predictor(self.model, self.config)
+        predictor = ready_predictor(self.model, self.config)
         yield Finished(result={"model": predictor.info.name, "device": predictor.compute.name})
 
 
@@ -204,7 +204,7 @@ class EvaluateJob:
         )
 
 
-def _ready_predictor(model: str | Path, config: PredictConfig) -> Predictor:
+def ready_predictor(model: str | Path, config: PredictConfig) -> Predictor:
     """Return the model ready for prediction; the last one is kept while its files are the same."""
     folder = find_model(model)
     files = (folder / DESCRIPTION, folder / WEIGHTS)

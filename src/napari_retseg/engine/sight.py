@@ -6,9 +6,12 @@ import secrets
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from napari_retseg.errors import UnseenError, explaining
+from napari_retseg.events import Cancel, Event, Finished
 
 
 @contextmanager
@@ -48,3 +51,15 @@ def check_seen(paths: Iterable[Path]) -> None:
                 f"{named}: the worker on {socket.gethostname()} does not see this folder; use a "
                 "folder that all workers share, under the same path"
             )
+
+
+@dataclass(frozen=True)
+class SightJob:
+    """Say whether the worker sees files or folders of the machine that the job comes from."""
+
+    paths: tuple[Path, ...]
+    lane: ClassVar[Literal["predict"]] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:  # noqa: ARG002 - too short to be stopped
+        """Yield only that it has finished, with ``sees``."""
+        yield Finished(result={"sees": all(path.exists() for path in self.paths)})

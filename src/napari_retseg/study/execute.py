@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from napari_retseg.engine import JobOutcome
 from napari_retseg.engine.jobs import explain_failure
+from napari_retseg.engine.machine import share_cores
 from napari_retseg.engine.spread import Crew
 from napari_retseg.events import Cancel, Event, Finished
 from napari_retseg.study.job import StudyJob
@@ -155,7 +155,7 @@ def _skip_orphans(ledger: _Ledger) -> Iterator[RunTold]:
 def _run_elsewhere(
     ledger: _Ledger, cancel: Cancel, *, workers: int, scheduler: str | None
 ) -> Iterator[RunTold]:
-    threads = 0 if scheduler else max(1, (os.cpu_count() or 1) // workers)
+    threads = 0 if scheduler else share_cores(workers)
     runs: dict[str, RunSpec] = {}
     is_stopping = False
     with Crew[str](workers=workers, scheduler=scheduler) as crew:

@@ -1,0 +1,271 @@
+"""Labels of one scan predicted into files: a job, done here or by a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from napari_retseg.cli.group import describe_failed_input, name_input
+from napari_retseg.cli.label_records import (
+    Found,
+    Origin,
+    Record,
+    Records,
+    hash_plane,
+    hash_planes,
+)
+from napari_retseg.cli.labeller import Labeller
+from napari_retseg.cli.listing import Place
+from napari_retseg.cli.outputs import make_folder
+from napari_retseg.cli.uncertainty_maps import Ranking
+from napari_retseg.engine.jobs import Lane
+from napari_retseg.engine.sight import check_seen
+from napari_retseg.errors import InputError, JobError
+from napari_retseg.events import POOR, BscanPredicted, Cancel, Event, Finished, Runs
+from napari_retseg.failures import release_memory
+from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
+from napari_retseg.io import LabelWriter, label_path, read_scan
+from napari_retseg.io.atomic import write_bytes
+from napari_retseg.io.suffixes import stem_of
+from napari_retseg.overlay import draw_overlay, encode_png
+from napari_retseg.scan import OctScan
+
+OVERLAYS = "overlays"
+_WHAT_NOW = "delete it, move it away, or replace it with --overwrite"
+
+
+class _Stopped(Exception):  # noqa: N818 - a request, not an error
+    """The user asked to stop."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of every scan of a batch.
+
+    Attributes
+    ----------
+    output
+        The folder of the labels.
+    resume
+        Leave scans alone whose labels are there and made from the same scan, model and options,
+        and those whose labels somebody has changed.
+    overwrite
+        Replace labels also where they were changed by hand, or nothing is known of them.
+    overlay
+        Draw pictures, too.
+    uncertainty
+        Write maps of the uncertainty; the labeller measures it.
+    """
+
+    output: Path
+    resume: bool = False
+    overwrite: bool = False
+    overlay: bool = False
+    uncertainty: bool = False
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What came of a scan.
+
+    Attributes
+    ----------
+    state
+        ``predicted``; ``skipped``: its labels are up to date; ``kept``: somebody has changed them.
+    target
+        The label file, from the folder of the labels.
+    impossible
+        Which share of the foreground is misplaced, of B-scans where it is too much.
+    doubtful
+        Which share of the A-scans is doubtful, of B-scans where it is too much.
+    """
+
+    state: Literal["predicted", "skipped", "kept"]
+    target: str
+    n_bscans: int
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    impossible: tuple[tuple[int, float], ...] = ()
+    doubtful: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelJob:
+    """Label a scan, and write its files.
+
+    Attributes
+    ----------
+    place
+        The scan.
+    labeller
+        The model.
+    needs
+        What a worker must see before it begins.
+    """
+
+    place: Place
+    wanted: Wanted
+    labeller: Labeller
+    needs: tuple[Path, ...] = ()
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events but for the labels; the last says what came of it, or why it failed."""
+        check_seen(self.needs)
+        try:
+            found = yield from _ScanFiles(self, cancel).label()
+            yield Finished(result=asdict(found))
+            return
+        except _Stopped:
+            yield Finished(cancelled=True)
+            return
+        except Exception as error:  # noqa: BLE001 - said as the outcome of this scan
+            line = name_input(self.place.path, describe_failed_input(error))
+        # after the exception, whose frames hold the arrays, is gone
+        release_memory()
+        yield Finished(result={"error": line})
+
+
+class _ScanFiles:
+    """The files of one scan: what is there, and what is written."""
+
+    def __init__(self, job: LabelJob, cancel: Cancel) -> None:
+        self._place = job.place
+        self._wanted = job.wanted
+        self._output = job.wanted.output
+        self._labeller = job.labeller
+        self._cancel = cancel
+        self._ranking = Ranking(self._output) if job.wanted.uncertainty else None
+        self._records = Records(self._output)
+        self._anatomy = Anatomy(self._labeller.info.classes)
+
+    def label(self) -> Generator[Event, None, Labelled]:
+        """Label the scan where that is wanted; yield events, and return what came of it."""
+        path = self._place.path
+        scan = read_scan(path)
+        target = label_path(scan, self._output / self._place.inside)
+        name = target.relative_to(self._output).as_posix()
+        found = self._records.look(target)
+        origin = self._labeller.origin(path)
+        if self._wanted.resume and self._is_done(scan, target, found, origin):
+            return Labelled("skipped", name, scan.n_bscans)
+        if self._wanted.resume and found.state == "changed" and not self._wanted.overwrite:
+            return Labelled("kept", name, scan.n_bscans)
+        self._check_free(target, found)
+        began = time.monotonic()
+        misplaced, doubtful = yield from self._write(scan, target, (origin, found.digest))
+        return Labelled(
+            "predicted",
+            name,
+            scan.n_bscans,
+            seconds=round(time.monotonic() - began, 3),
+            notes=scan.notes,
+            impossible=_choose(misplaced, IMPOSSIBLE),
+            doubtful=_choose(doubtful, POOR),
+        )
+
+    def _check_free(self, target: Path, found: Found) -> None:
+        """Refuse to replace what predict did not write as it is."""
+        if self._wanted.overwrite or found.state in ("none", "ours"):
+            return
+        if found.state == "unreadable":
+            raise InputError(f"{found.reason}; not replaced: {_WHAT_NOW}")
+        why = {
+            "changed": "changed since it was predicted",
+            "unknown": "already exists and was not written by predict",
+        }
+        raise InputError(f"{target}: {why[found.state]}; {_WHAT_NOW}")
+
+    def _is_done(self, scan: OctScan, target: Path, found: Found, origin: Origin) -> bool:
+        """Whether labels, and what else is asked for, are there and made from the same."""
+        record = found.record
+        if found.state != "ours" or record is None or record.made_from != origin:
+            return False
+        if self._wanted.overlay and not record.overlay:
+            return False
+        if self._ranking is None:
+            return True
+        path = self._place.path
+        return record.uncertainty and self._ranking.recall(path, target, n_bscans=scan.n_bscans)
+
+    def _write(
+        self, scan: OctScan, target: Path, known: tuple[Origin, str | None]
+    ) -> Generator[Event, None, tuple[dict[int, float], dict[int, float]]]:
+        """Predict and write B-scan by B-scan; the file appears when it is whole.
+
+        Returns
+        -------
+        dict, dict
+            Which share of each B-scan's foreground is misplaced, and of its A-scans doubtful.
+        """
+        misplaced: dict[int, float] = {}
+        doubtful: dict[int, Runs] = {}
+        shares: dict[int, float] = {}
+        planes: dict[int, str] = {}
+        with (
+            LabelWriter(target, scan=scan) as writer,
+            self._open_map(scan, target) as write_map,
+        ):
+            for event in self._labeller.label(scan, self._cancel):
+                if isinstance(event, BscanPredicted):
+                    writer.write(event.index, event.labels)
+                    misplaced[event.index] = self._measure(event)
+                    shares[event.index] = event.doubtful_share
+                    if event.doubtful:
+                        doubtful[event.index] = event.doubtful
+                    write_map(event, misplaced[event.index])
+                    self._draw(scan, target, event)
+                    planes[event.index] = hash_plane(event.labels)
+                elif not isinstance(event, Finished):
+                    yield event
+                elif event.cancelled:
+                    raise _Stopped
+            if len(planes) != scan.n_bscans:
+                raise JobError(
+                    f"{self._place.path}: only {len(planes)} of {scan.n_bscans} B-scans were "
+                    "labelled"
+                )
+            record = Record(
+                made_from=known[0],
+                weights_id=self._labeller.info.weights_id,
+                labels=hash_planes(scan.spatial_shape, planes),
+                before=known[1],
+                uncertainty=self._wanted.uncertainty,
+                overlay=self._wanted.overlay,
+                doubtful=doubtful,
+            )
+            self._records.write(target, record)
+        return misplaced, shares
+
+    def _measure(self, event: BscanPredicted) -> float:
+        classes = self._labeller.info.classes
+        return self._anatomy.misplaced(classes.to_indices(event.labels))
+
+    def _open_map(
+        self, scan: OctScan, target: Path
+    ) -> AbstractContextManager[Callable[[BscanPredicted, float], None]]:
+        if self._ranking is None:
+            return nullcontext(lambda *_: None)
+        return self._ranking.open_map(self._place.path, scan, target)
+
+    def _draw(self, scan: OctScan, target: Path, event: BscanPredicted) -> None:
+        if not self._wanted.overlay:
+            return
+        folder = self._output / OVERLAYS / target.parent.relative_to(self._output)
+        stem = stem_of(target)
+        path = folder / f"{stem}.png"
+        if scan.is_volume:
+            digits = len(str(scan.n_bscans - 1))
+            path = folder / stem / f"{stem}_b{event.index:0{digits}d}.png"
+        make_folder(path.parent)
+        classes = self._labeller.info.classes
+        picture = draw_overlay(scan.read_bscan(event.index), event.labels, classes)
+        write_bytes(path, encode_png(picture))
+
+
+def _choose(shares: Mapping[int, float], limit: float) -> tuple[tuple[int, float], ...]:
+    return tuple((k, round(share, 4)) for k, share in sorted(shares.items()) if share > limit)

@@ -1,0 +1,31 @@
+"""How many processes this machine has room for, and how many threads each may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import psutil
+
+#: What a process takes that has torch, a model and a volume in it.
+_PROCESS_BYTES = 2 << 30
+#: A process takes some seconds to start; so many jobs are done here meanwhile.
+_JOBS_EACH = 4
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def share_cores(workers: int) -> int:
+    """Tell how many threads each of several processes may use; 0 for one, which takes all."""
+    return 0 if workers == 1 else max(1, count_cores() // workers)
+
+
+def choose_workers(n_jobs: int) -> int:
+    """Choose a number of processes: as many as cores and free memory allow, and jobs are worth."""
+    free = psutil.virtual_memory().available // _PROCESS_BYTES
+    return max(1, min(count_cores(), free, n_jobs // _JOBS_EACH))

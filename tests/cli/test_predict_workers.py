@@ -1,0 +1,75 @@
+"""`predict` over several processes: the same files, in the same order of report."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+
+from napari_retseg.engine import machine
+from tests.cli.conftest import Run, only_error, save_bscan
+
+EXACT = ("--device", "cpu", "--precision", "fp32")
+
+
+@pytest.mark.slow  # two processes, which take seconds to start
+def test_workers_write_what_this_process_writes(
+    run: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    for k, name in enumerate(["a", "b", "c", "d"]):
+        save_bscan(tmp_path / "scans" / f"{name}.png", seed=k)
+    (tmp_path / "scans" / "bad.png").write_bytes(b"no picture")
+    told: list[str] = []
+    for name, workers in (("here", "1"), ("there", "2")):
+        options = ("--uncertainty", "--overlay", "--workers", workers, *EXACT)
+        output = tmp_path / name
+        result = run(
+            "predict", tmp_path / "scans", "--model", tiny_bundle, "--output", output, *options
+        )
+        assert result.exit_code == 1
+        assert "bad.png" in only_error(result)
+        lines = [line for line in result.stdout.splitlines() if " -> " in line]
+        told.append(re.sub(r", \d+:\d\d", "", "\n".join(lines)).replace(str(output), "OUT"))
+    assert told[0].count(" -> ") == 4
+    assert told[0] == told[1]
+    files = [path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.*")]
+    assert len(files) > 15
+    for file in files:
+        if not (tmp_path / "here" / file).is_dir():
+            here, there = ((tmp_path / name / file).read_bytes() for name in ("here", "there"))
+            assert here == there, file
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--workers", "0"), "--workers '0': give a number from 1 to 256, or auto"),
+        (("--workers", "many"), "--workers 'many'"),
+        (("--workers", "2", "--scheduler", "tcp://127.0.0.1:9"), "not both"),
+    ],
+)
+def test_numbers_of_workers_that_make_no_sense(
+    run: Run, tmp_path: Path, words: tuple[str, ...], what: str
+) -> None:
+    save_bscan(tmp_path / "a.png", seed=1)
+    for command in (["predict", tmp_path / "a.png"], ["measure", tmp_path / "a.png"]):
+        result = run(*command, "--output", tmp_path / "out", *words)
+        assert result.exit_code == 2
+        assert what in only_error(result)
+    assert not (tmp_path / "out").exists()
+
+
+def test_auto_takes_as_many_as_cores_memory_and_scans_are_worth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Memory:
+        available = 7 << 30
+
+    monkeypatch.setattr(machine, "count_cores", lambda: 8)
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
+    assert [machine.choose_workers(n) for n in (0, 7, 8, 100)] == [1, 1, 2, 3]
+    Memory.available = 1 << 40
+    assert machine.choose_workers(1000) == 8
+    assert [machine.share_cores(n) for n in (1, 3, 100)] == [0, 2, 1]
