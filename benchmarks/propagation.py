@@ -61,7 +61,8 @@ def measure(planted: Planted, *, every: int = 6, rounds: int = 1) -> Tally:
         confirmed.update(range(first, n, every))
         propagation = Propagation(
             grey=lambda b: planted.pixels[b].astype(np.float32),
-            prediction=lambda b: now[b],
+            prediction=lambda b: planted.prediction[b],
+            current=lambda b: now[b],
             labels={b: planted.truth[b] for b in confirmed},
             layers=LAYERS,
             lesions=(FLUID,),

@@ -92,27 +92,33 @@ def grade_with_propagation(planted: Planted, seed: int) -> list[Hand]:
     """
     n, tools = len(planted.truth), TOOLS["and pockets by click"]
     confirmed: dict[int, NDArray[np.uint8]] = {}
-    now, hands = replace(planted, prediction=planted.prediction.copy()), []
+    now, hands = planted.prediction.copy(), []
     for first in ROUNDS:
         some = [b for b in range(n) if b not in confirmed]
         for number in some if first is None else range(first, n, EVERY):
-            bscan = open_planted(now, number)
+            bscan = open_planted(replace(planted, prediction=now), number)
             layers, fluid, _ = correct(bscan, tools, seed + number)
             hands.append(layers.plus(fluid))
             confirmed[number] = bscan.draw()
         if first is not None:
-            propagate(now, confirmed, hands[-1])
+            propagate(planted, now, confirmed, hands[-1])
     return hands
 
 
-def propagate(now: Planted, confirmed: dict[int, NDArray[np.uint8]], hand: Hand) -> None:
-    """Take corrections to all other B-scans: their predictions change."""
+def propagate(
+    planted: Planted,
+    now: NDArray[np.uint8],
+    confirmed: dict[int, NDArray[np.uint8]],
+    hand: Hand,
+) -> None:
+    """Take corrections to all other B-scans: what is predicted now changes."""
     hand.click(0, 0, 20)  # the button, and the one of its dialog
     hand.click(0, 0, 20)
-    numbers = np.arange(len(now.truth))
+    numbers = np.arange(len(now))
     propagation = Propagation(
-        grey=lambda b: now.pixels[b].astype(np.float32),
-        prediction=lambda b: now.prediction[b],
+        grey=lambda b: planted.pixels[b].astype(np.float32),
+        prediction=lambda b: planted.prediction[b],
+        current=lambda b: now[b],
         labels=confirmed,
         layers=LAYERS,
         lesions=(FLUID,),
@@ -121,7 +127,7 @@ def propagate(now: Planted, confirmed: dict[int, NDArray[np.uint8]], hand: Hand)
     targets = [b for b in range(len(numbers)) if b not in confirmed]
     for number, proposal in propagation.propose(targets):
         if proposal is not None:
-            now.prediction[number] = proposal.labels
+            now[number] = proposal.labels
 
 
 def grade_simulated(first_seed: int, volumes: int) -> None:

@@ -19,11 +19,15 @@ SIZE = (256, 256)
 
 @dataclass
 class Volume:
-    """Pixels and truth, ``(bscan, depth, width)``, and a prediction that a test spoils."""
+    """Pixels and truth, ``(bscan, depth, width)``, and a prediction that a test spoils.
+
+    `current` is what is predicted now; None: the prediction.
+    """
 
     pixels: NDArray[np.uint8]
     truth: NDArray[np.uint8]
     prediction: NDArray[np.uint8]
+    current: NDArray[np.uint8] | None = None
 
     @classmethod
     def draw(cls, seed: int, n_bscans: int = 9) -> Volume:
@@ -45,6 +49,9 @@ class Volume:
         return Propagation(
             grey=lambda bscan: self.pixels[bscan].astype(np.float32),
             prediction=lambda bscan: self.prediction[bscan],
+            current=lambda bscan: (
+                self.prediction[bscan] if self.current is None else self.current[bscan]
+            ),
             labels=confirmed,
             layers=LAYERS,
             lesions=(FLUID,),

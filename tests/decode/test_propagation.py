@@ -52,6 +52,26 @@ def test_right_bscans_stay_between_corrected_ones(volume: Volume) -> None:
     assert propose(volume, [3, 6]) == {}
 
 
+def test_an_error_that_is_mended_by_now_still_tells_of_its_neighbours(volume: Volume) -> None:
+    for bscan in range(2, 7):
+        volume.move(bscan, BOUNDARY, 7, STRETCH)
+    volume.current = volume.prediction.copy()
+    volume.current[6] = volume.truth[6]
+    proposals = propose(volume, [6])
+    assert {4, 5} <= set(proposals)
+    assert measure_error(proposals[5].labels, volume.truth[5], BOUNDARY) < 0.5
+    for bscan, proposal in proposals.items():
+        volume.current[bscan] = proposal.labels
+    assert propose(volume, [6]) == {}
+
+
+def test_what_was_mended_before_stays(volume: Volume) -> None:
+    for bscan in range(2, 7):
+        volume.move(bscan, BOUNDARY, 7, STRETCH)
+    volume.current = volume.truth.copy()
+    assert propose(volume, [8]) == {}
+
+
 def test_without_a_correction_nothing_changes(volume: Volume) -> None:
     for bscan in (2, 4, 5):
         volume.move(bscan, BOUNDARY, 7, STRETCH)

@@ -304,10 +304,27 @@ def test_a_changed_prediction_stays_that_of_its_model(workspace: Workspace) -> N
     known, found = reopened.predictions("P1"), reopened.read_prediction("P1")
     assert found is not None
     np.testing.assert_array_equal(found.labels[1], draw_plane(7))
+    assert set(found.own) == {1}
+    np.testing.assert_array_equal(found.own[1], draw_plane(1))
     assert known == {0: before[0], 1: replace(before[1], propagated=(0,))}
     assert (known[1].model, known[1].options, known[1].doubtful) == (model.name, "o", ((2, 5),))
+    # carried to again: what the model said stays
+    reopened.change_predictions("P1", {1: (draw_plane(6), (0, 2))})
+    again = reopened.read_prediction("P1")
+    assert again is not None
+    np.testing.assert_array_equal(again.own[1], draw_plane(1))
     reopened.change_predictions("P1", {1: (draw_plane(1), ())})
     assert reopened.predictions("P1") == before
+    undone = reopened.read_prediction("P1")
+    assert undone is not None
+    assert not undone.own
+    # segmented anew: what another model said is forgotten
+    reopened.change_predictions("P1", {1: (draw_plane(7), (0,))})
+    reopened.write_predictions("P1", said, model=model, options="o")
+    reopened.change_predictions("P1", {1: (draw_plane(7), (0,))})
+    once_more = reopened.read_prediction("P1")
+    assert once_more is not None
+    np.testing.assert_array_equal(once_more.own[1], draw_plane(1))
     reopened.close()
 
 

@@ -2,6 +2,9 @@
 
 Nothing is changed unless the other B-scan looks as the confirmed one does once it is changed: see
 :mod:`napari_retseg.decode.carrying` and :mod:`napari_retseg.decode.carried_pockets`.
+
+Corrections are measured against what the model predicted, however often they were carried before:
+an error that is mended on a B-scan by now still tells of the same one beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_retseg.decode.carried_pockets import Ground
 from napari_retseg.decode.carrying import Neighbour, carry_offsets
@@ -71,7 +75,9 @@ class Propagation:
     grey
         Gives grey values ``(depth, width)``, float32.
     prediction
-        Gives class values of the same shape.
+        Gives what the model predicted: class values of the same shape.
+    current
+        Gives what is predicted now: the same, unless corrections were carried to it before.
     labels
         Those of the confirmed B-scans.
     layers
@@ -84,6 +90,7 @@ class Propagation:
 
     grey: Callable[[int], NDArray[np.float32]]
     prediction: Callable[[int], NDArray[np.uint8]]
+    current: Callable[[int], NDArray[np.uint8]]
     labels: Mapping[int, NDArray[np.uint8]]
     layers: Sequence[int]
     lesions: Sequence[int]
@@ -110,10 +117,10 @@ class Propagation:
 
 
 class _Moving(NamedTuple):
-    """A B-scan with its boundaries as they will be, and as they were found."""
+    """A B-scan with its boundaries as they will be, and what is predicted now."""
 
     ground: Ground
-    found: LayerMap
+    now: LayerMap
     moved: tuple[Moved, ...]
 
 
@@ -132,17 +139,19 @@ class _Run:
         near = self._scan.find_near(bscan)
         if not near:
             return None
-        ground, found, moved = self._move(bscan)
-        rest = found.rest.copy()
+        ground, now, moved = self._move(bscan)
+        rest = now.rest.copy()
         n_added, n_removed = 0, 0
         for value in self._scan.lesions:
             added, removed = self._change_pockets(rest, bscan, near, value)
             n_added, n_removed = n_added + added, n_removed + removed
         if not moved and not n_added and not n_removed:
             return None
-        before = self._scan.prediction(bscan)
+        before = self._scan.current(bscan)
         labels = labels_of_boundaries(ground.rows, ground.layers, depth=len(before), rest=rest)
-        labels = np.where(found.is_ordered, labels, before)
+        labels = np.where(now.is_ordered, labels, before)
+        if np.array_equal(labels, before):
+            return None
         return Proposal(labels, moved, n_added, n_removed, near)
 
     def forget(self, bscan: int) -> None:
@@ -171,10 +180,11 @@ class _Run:
             neighbours = [Neighbour(self._correct(b), 1 / (0.05 + float(away[b]))) for b in near]
             grey = scan.grey(bscan)
             found = boundaries_of_labels(scan.prediction(bscan), scan.layers)
+            now = boundaries_of_labels(scan.current(bscan), scan.layers)
             is_between = len(near) == 2 and scan.is_between(bscan, *near)
-            rows, moved = _move(grey, found, neighbours, is_between=is_between)
+            rows = _move(grey, found, now, neighbours, is_between=is_between)
             ground = Ground(grey, rows, scan.layers, found.rest)
-            self._moving[bscan] = _Moving(ground, found, moved)
+            self._moving[bscan] = _Moving(ground, now, _describe(rows, now))
         return self._moving[bscan]
 
     def _change_pockets(
@@ -196,23 +206,41 @@ class _Run:
 def _move(
     grey: NDArray[np.float32],
     found: LayerMap,
+    now: LayerMap,
     neighbours: Sequence[Neighbour],
     *,
     is_between: bool,
-) -> tuple[NDArray[np.float32], tuple[Moved, ...]]:
-    """Move the boundaries of a B-scan; tell which, and how far."""
+) -> NDArray[np.float32]:
+    """Move the boundaries that a model found on a B-scan; what was moved before stays moved."""
     seen = np.where(found.is_ordered, found.visible_rows(), np.nan)
     offsets = [
         carry_offsets(grey, own, neighbours, j, is_between=is_between) for j, own in enumerate(seen)
     ]
-    rows = _order(found.rows, np.stack(offsets))
-    change = np.nan_to_num(np.abs(rows - found.rows))
-    moved = tuple(
+    before = np.nan_to_num(_find_nearest(found.rows, now) - found.rows)
+    return _order(found.rows, _keep_former(np.stack(offsets), before))
+
+
+def _keep_former(offsets: NDArray[np.float32], before: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keep former offsets in stretches of which nothing is moved now."""
+    along = np.array([[0, 0, 0], [1, 1, 1], [0, 0, 0]])
+    parts, _ = ndimage.label(before != 0, along)
+    is_new = np.isin(parts, np.unique(parts[offsets != 0]))
+    return np.where((offsets == 0) & ~is_new, before, offsets)
+
+
+def _describe(rows: NDArray[np.float32], now: LayerMap) -> tuple[Moved, ...]:
+    """Tell which boundaries are moved, and how far."""
+    change = np.nan_to_num(np.abs(rows - _find_nearest(rows, now)))
+    return tuple(
         Moved(j, float(part[part > 0].mean()), float((part > 0).mean()))
         for j, part in enumerate(change)
         if (part > 0).any()
     )
-    return rows, moved
+
+
+def _find_nearest(rows: NDArray[np.float32], now: LayerMap) -> NDArray[np.float32]:
+    """Where boundaries are now; one that a pocket hides, at the place nearest to these rows."""
+    return np.clip(rows, now.highest_rows(), now.rows)
 
 
 def _order(rows: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -117,12 +117,16 @@ class StoredPrediction:
         The B-scans that are predicted.
     weights_id, model
         The model that predicted last.
+    own
+        Of the B-scans to which corrections were carried: what the model said of each,
+        ``(depth, width)``.
     """
 
     labels: NDArray[np.uint8] = field(compare=False)
     bscans: Mapping[int, PredictedBscan]
     weights_id: str
     model: str
+    own: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict, compare=False)
 
 
 def describe_entry(case: Case, *, is_missing: bool) -> ScanEntry:

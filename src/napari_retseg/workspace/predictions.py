@@ -14,8 +14,14 @@ from pydantic import BaseModel, Field
 
 from napari_retseg.anchor import Anchor
 from napari_retseg.classes import BACKGROUND
-from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
-from napari_retseg.errors import InputError, NotThereError
+from napari_retseg.dataset.planes import (
+    list_planes,
+    plane_path,
+    read_plane,
+    read_planes,
+    write_plane,
+)
+from napari_retseg.errors import InputError, NotThereError, explaining
 from napari_retseg.events import BscanUncertainty, Runs
 from napari_retseg.io.atomic import write_json
 from napari_retseg.records import read_record
@@ -24,6 +30,8 @@ from napari_retseg.workspace.layout import PREDICTIONS
 
 _ABOUT = "about.json"
 _UNCERTAINTY = "uncertainty"
+#: What the model said of B-scans to which corrections were carried.
+_OWN = "own"
 
 #: Labels of a B-scan, and how unsure the model is of them.
 Predicted = tuple[NDArray[np.uint8], BscanUncertainty | None]
@@ -102,10 +110,18 @@ class Predictions:
             return None
         try:
             labels = read_planes(self._folder(name), shape, missing=BACKGROUND, only=set(bscans))
+            own = self._read_own(name, shape, {b for b, p in bscans.items() if p.propagated})
         except InputError as error:
             self._keep(name, _Stored(problem=str(error)))
             return None
-        return StoredPrediction(labels, bscans, stored.weights_id, stored.model)
+        return StoredPrediction(labels, bscans, stored.weights_id, stored.model, own)
+
+    def _read_own(
+        self, name: str, shape: tuple[int, ...], only: set[int]
+    ) -> dict[int, NDArray[np.uint8]]:
+        folder = self._anchor.listed(self._folder(name) / _OWN)
+        there = only.intersection(list_planes(folder))
+        return {b: read_plane(plane_path(folder, b), (shape[-2], shape[-1])) for b in there}
 
     def read_uncertainty(
         self, name: str, shape: tuple[int, ...], scan: str | None
@@ -143,6 +159,7 @@ class Predictions:
             self._write_about(name, folder, replace(stored, bscans=bscans, problem=""))
         for bscan, (plane, uncertainty) in planes.items():
             write_plane(plane_path(folder, bscan), plane)
+            self._anchor.remove(plane_path(folder / _OWN, bscan))
             entropy = plane_path(folder / _UNCERTAINTY, bscan)
             own = replace(made, doubtful=doubtful.get(bscan, ()))
             if uncertainty is None:
@@ -158,6 +175,8 @@ class Predictions:
     def change(self, name: str, planes: Mapping[int, Changed], *, scan: str | None) -> None:
         """Write other labels for B-scans that are predicted; what else is known of them stays.
 
+        The model's own labels are put aside while others are there that it did not make.
+
         B-scans of which nothing is known are left out.
 
         Raises
@@ -170,10 +189,19 @@ class Predictions:
         chosen = {b: changed for b, changed in planes.items() if b in known}
         others = {b: p for b, p in stored.bscans.items() if b not in chosen}
         self._write_about(name, folder, replace(stored, bscans=others))
-        for bscan, (plane, _) in chosen.items():
+        for bscan, (plane, sources) in chosen.items():
+            if not sources:
+                self._anchor.remove(plane_path(folder / _OWN, bscan))
+            elif not known[bscan].propagated:
+                self._put_aside(folder, bscan)
             write_plane(plane_path(folder, bscan), plane)
         changed = {b: replace(known[b], propagated=sources) for b, (_, sources) in chosen.items()}
         self._write_about(name, folder, replace(stored, bscans={**others, **changed}))
+
+    def _put_aside(self, folder: Path, bscan: int) -> None:
+        path = plane_path(folder, bscan)
+        with explaining(path, "cannot be moved"):
+            path.replace(plane_path(self._anchor.make_folder(folder / _OWN), bscan))
 
     def forget(self, name: str) -> None:
         """Read a scan's files again when they are asked for."""

@@ -97,8 +97,11 @@ def test_undo_brings_all_former_predictions_back_and_redo_the_new(played: Played
     assert np.array_equal(played.stored(), played.volume.prediction)
     assert not any(p.propagated for p in played.bench.workspace.predictions("eye").values())
     assert played.bench.state.notice.text == "Undone: propagating to 3 B-scans."
+    assert not played.bench.opened.loaded.own
     played.bench.bench.correcting.redo()
     assert np.array_equal(played.stored(), after)
+    own = played.bench.opened.own_prediction_of(4)
+    assert np.array_equal(own, played.volume.prediction[4])
     assert played.bench.workspace.predictions("eye")[4].propagated == (CONFIRMED,)
 
 
@@ -109,7 +112,12 @@ def test_it_is_read_again_as_propagated(played: Played) -> None:
     played.bench.bench.navigation.close_scan()
     played.bench.bench.navigation.choose_scan(0)
     played.bench.settle()
-    assert played.bench.opened.loaded.propagated == dict.fromkeys(SHARING, (CONFIRMED,))
+    opened = played.bench.opened
+    assert opened.loaded.propagated == dict.fromkeys(SHARING, (CONFIRMED,))
+    for bscan in range(opened.n_bscans):
+        np.testing.assert_array_equal(
+            opened.own_prediction_of(bscan), played.volume.prediction[bscan]
+        )
 
 
 def test_what_was_painted_meanwhile_is_left_alone(played: Played) -> None:

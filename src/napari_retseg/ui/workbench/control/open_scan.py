@@ -59,6 +59,8 @@ class Loaded:
         Of those that have any, the runs of A-scans in which the evidence for the layers is poor.
     propagated
         Of predictions that were corrected by other B-scans: by which.
+    own
+        Of these: what the model had said, ``(depth, width)``.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Loaded:
     models: dict[int, str] = field(default_factory=dict)
     doubtful: dict[int, Runs] = field(default_factory=dict)
     propagated: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    own: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
     def doubtful_shares(self) -> dict[int, float]:
         """Return the share of doubtful A-scans of each B-scan that has any, 0 to 1."""
@@ -110,6 +113,7 @@ def load(workspace: Workspace, name: str) -> Loaded:
         propagated={}
         if stored is None
         else {b: p.propagated for b, p in stored.bscans.items() if p.propagated},
+        own={} if stored is None else dict(stored.own),
     )
 
 
@@ -224,8 +228,13 @@ class OpenScan:
                 layer.features = describe_features(loaded.classes)
 
     def prediction_of(self, bscan: int) -> NDArray[np.uint8]:
-        """Return what a model said of a B-scan; a view."""
+        """Return what is predicted for a B-scan; a view."""
         return plane(self.loaded.prediction, bscan)
+
+    def own_prediction_of(self, bscan: int) -> NDArray[np.uint8]:
+        """Return what the model said of a B-scan, whatever was carried to it since."""
+        now = self.prediction_of(bscan)
+        return self.loaded.own.get(bscan, now) if bscan in self.loaded.propagated else now
 
     def close(self) -> None:
         """Take its layers out of the viewer; what is painted in them by others is kept nowhere."""

@@ -108,8 +108,8 @@ class Propagating:
                 continue
             known = opened.loaded.propagated.get(bscan, ())
             patches.append(PredictionPatch.of_planes(bscan, now, proposal.labels, known))
+            note_propagated(opened, bscan, proposal.sources, now)
             now[...] = proposal.labels
-            note_propagated(opened, bscan, proposal.sources)
         if not patches:
             self._session.notify("Nothing was changed.")
             return
@@ -148,7 +148,8 @@ class Propagating:
         return (
             Propagation(
                 grey=_GreyReader(loaded.scan),
-                prediction=opened.prediction_of,
+                prediction=opened.own_prediction_of,
+                current=opened.prediction_of,
                 labels={b: plane(loaded.labels, b).copy() for b in confirmed},
                 layers=[loaded.classes.classes[k].value for k in order],
                 lesions=_find_lesions(loaded.classes),
@@ -168,7 +169,7 @@ class Propagating:
                 break
             if proposal is not None:
                 proposals[bscan] = proposal
-                before[bscan] = propagation.prediction(bscan).copy()
+                before[bscan] = propagation.current(bscan).copy()
             if time.monotonic() - told > _TELL_S:
                 told = time.monotonic()
                 text = f"Comparing B-scans… {done} of {len(targets)}"

@@ -97,9 +97,10 @@ class Stepping:
         found: list[PredictionPatch] = []
         for patch in step.predictions:
             known = opened.loaded.propagated.get(patch.bscan, ())
+            before = opened.prediction_of(patch.bscan).copy()
             back = patch.swap(opened.prediction_of(patch.bscan), known)
             if back is not None:
-                note_propagated(opened, patch.bscan, patch.propagated)
+                note_propagated(opened, patch.bscan, patch.propagated, before)
                 found.append(back)
         write_predictions(self._session, opened, [patch.bscan for patch in found])
         return tuple(found)
