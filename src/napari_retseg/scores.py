@@ -281,6 +281,21 @@ class ScoreCounter:
         if self._boundaries is not None and other._boundaries is not None:
             self._boundaries.merge(other._boundaries)
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return what was counted as plain values, which travel between processes."""
+        return {
+            "matrices": [matrix.tolist() for matrix in self._matrices],
+            "origins": self._origins,
+            "boundaries": None if self._boundaries is None else self._boundaries.to_plain(),
+        }
+
+    def merge_plain(self, plain: dict[str, Any]) -> None:
+        """Count what :meth:`to_plain` of another counter of the same classes has given."""
+        for matrix, (name, group) in zip(plain["matrices"], plain["origins"], strict=True):
+            self.add(np.array(matrix, np.int64), name=name, group=group)
+        if self._boundaries is not None and plain["boundaries"] is not None:
+            self._boundaries.merge_plain(plain["boundaries"])
+
     def scores(self) -> Scores:
         """Return the scores of all that was added; B-scans stay in the order of adding."""
         n = len(self._names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,16 @@ def test_the_second_grader_of_the_real_scans(shared_data: Path) -> None:
     counter = BoundaryCounter([str(k) for k in range(8)])
     counter.add(first[held_out], second[held_out])
     assert counter.errors().mean_px == pytest.approx(1.333, abs=1e-3)
+
+
+def test_counts_that_travel_as_plain_values_are_the_same(rng: np.random.Generator) -> None:
+    names = [f"boundary {k}" for k in range(len(LAYERS) + 1)]
+    merged, sent = BoundaryCounter(names), BoundaryCounter(names)
+    for um_per_px in (2.0, 3.9, 2.0):
+        counter, labels = BoundaryCounter(names), draw_anatomies(rng, 2)
+        moved = np.roll(labels, 1, axis=-2)
+        counter.add_labels(labels, moved, LAYERS, um_per_px=um_per_px)
+        merged.merge(counter)
+        sent.merge_plain(json.loads(json.dumps(counter.to_plain())))
+    assert merged.errors().mean_um is not None
+    assert sent.errors() == merged.errors()

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from napari_retseg.cli.group import INTERRUPTED
-from napari_retseg.cli.options import DeviceOption, JsonOption, PrecisionOption, SchedulerOption
+from napari_retseg.cli.options import (
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    SchedulerOption,
+    WorkersOption,
+    parse_workers,
+)
 from napari_retseg.cli.predict import AxisOption, DecodeOption, TtaOption
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
+    from napari_retseg.engine import EvaluateJob
     from napari_retseg.events import Cancel, Event
 
 Split = Literal["train", "val", "test"]
@@ -33,12 +41,13 @@ def evaluate(
     axis: AxisOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    workers: WorkersOption = "1",
     scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a model, or label files that were predicted before."""
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.cli.running import run_job, stopping_cleanly
+    from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.config import PredictConfig
     from napari_retseg.engine import EvaluateJob
     from napari_retseg.events import Finished
@@ -46,8 +55,8 @@ def evaluate(
 
     if (model is None) == (predictions is None):
         raise UsageError("give either --model or --predictions")
-    if predictions is not None and scheduler is not None:
-        raise UsageError("--scheduler cannot be used with --predictions")
+    if predictions is not None and (scheduler is not None or workers != "1"):
+        raise UsageError("--workers and --scheduler can only be used with --model")
     if predictions is not None and (tta or decode != "auto" or axis is not None):
         raise UsageError("--tta, --decode and --axis can only be used with --model")
     config = PredictConfig(device=device, precision=precision, tta=tta, decode=decode, axis=axis)
@@ -56,7 +65,7 @@ def evaluate(
             events = _score_files(predictions, dataset, split, cancel)
         else:
             job = EvaluateJob(model or "", dataset, split=split, config=config)
-            events = run_job(job, scheduler=scheduler, cancel=cancel)
+            events = _score_model(job, cancel, workers=workers, scheduler=scheduler)
         result: dict[str, Any] = {}
         for event in events:
             reporter.show(event, subject="scoring")
@@ -71,6 +80,32 @@ def evaluate(
             reporter.say(_headline(result, split))
             reporter.say_lines(_lay_out(result))
         reporter.finish(result)
+
+
+def _score_model(
+    job: EvaluateJob, cancel: Cancel, *, workers: str, scheduler: str | None
+) -> Iterator[Event]:
+    """Score case by case on several workers, or all in one job."""
+    from napari_retseg.cli.evaluate_batch import evaluate_side_by_side
+    from napari_retseg.cli.running import run_job
+    from napari_retseg.dataset import load_dataset
+
+    number = parse_workers(workers, 1, scheduler=scheduler)
+    # where the dataset lies on the machine of a scheduler only, that machine reads it
+    if workers == "1" and (scheduler is None or not job.dataset_path.exists()):
+        return run_job(job, scheduler=scheduler, cancel=cancel)
+    dataset = load_dataset(job.dataset_path)
+    if workers == "auto":
+        number = parse_workers(workers, len(dataset.of_split(job.split)), scheduler=scheduler)
+    return evaluate_side_by_side(
+        str(job.model),
+        dataset,
+        split=job.split,
+        config=job.config,
+        cancel=cancel,
+        workers=number,
+        scheduler=scheduler,
+    )
 
 
 def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> Iterator[Event]:

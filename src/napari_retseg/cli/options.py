@@ -146,7 +146,7 @@ def _parse(text: str) -> Any:
         return text
 
 
-def parse_workers(text: str, n_jobs: int, *, scheduler: str | None) -> int:
+def parse_workers(text: str, n_jobs: int, *, scheduler: str | None = None) -> int:
     """Read a number of workers.
 
     Parameters

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from napari_retseg import __version__
 from napari_retseg.config import PredictConfig, TrainConfig
+from napari_retseg.dataset import Dataset
+from napari_retseg.engine.sight import check_seen
 from napari_retseg.errors import JobError, UnseenError
 from napari_retseg.events import Cancel, Event, Finished, encode
 from napari_retseg.failures import explain
@@ -202,6 +204,39 @@ class EvaluateJob:
         yield from evaluate(
             self.model, dataset, split=self.split, config=self.config, cancel=cancel
         )
+
+
+@dataclass(frozen=True)
+class ScoreCaseJob:
+    """Score a model on some B-scans of the only case of a dataset.
+
+    Parameters
+    ----------
+    threads
+        That the process may compute with; 0: as many as it likes.
+    needs
+        What a worker must see before it begins.
+    """
+
+    model: Path
+    dataset: Dataset
+    bscans: tuple[int, ...]
+    config: PredictConfig
+    threads: int = 0
+    needs: tuple[Path, ...] = ()
+    lane: ClassVar[Lane] = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        """Yield the events of :func:`napari_retseg.infer.evaluate.evaluate_case`."""
+        check_seen(self.needs)
+
+        from napari_retseg.infer.evaluate import evaluate_case
+        from napari_retseg.nets.device import use_threads
+
+        if self.threads:
+            use_threads(self.threads)
+        predictor = ready_predictor(self.model, self.config)
+        yield from evaluate_case(predictor, self.dataset, self.bscans, cancel)
 
 
 def ready_predictor(model: str | Path, config: PredictConfig) -> Predictor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_retseg.infer.predict import load_predictor
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io import label_path, read_labels
 from napari_retseg.layers import translate_classes, translate_indices
+from napari_retseg.models import ModelInfo
 from napari_retseg.nets.bundle import Model
 from napari_retseg.scan import OctScan
 from napari_retseg.scores import ScoreCounter, Scores
@@ -53,35 +54,71 @@ def evaluate(
         Where the split holds no labelled B-scan.
     """
     predictor = load_predictor(model, config or PredictConfig())
-    table = translate_indices(dataset.labels, predictor.info.classes)
-    _check_all_known(predictor.info.classes, dataset)
     cancel = cancel or CancelToken()
+    yield from warn_before(predictor.info, dataset, split)
+    label = _label_by(predictor, dataset, cancel)
+    counting = count_scores(dataset, split, label, batch_size=predictor.batch_size, cancel=cancel)
+    try:
+        yield from _finish(counting, describe_scores(predictor.info, dataset, split))
+    finally:
+        predictor.forget()
+
+
+def evaluate_case(
+    predictor: Predictor,
+    dataset: Dataset,
+    bscans: Sequence[int],
+    cancel: Cancel | None = None,
+) -> Iterator[Event]:
+    """Score a model on some B-scans of the only case of a dataset, as :func:`evaluate` does.
+
+    Yields
+    ------
+    Event
+        Progress, and at last :class:`Finished` with ``counts`` for
+        :meth:`napari_retseg.scores.ScoreCounter.merge_plain`.
+    """
+    cancel = cancel or CancelToken()
+    label = _label_by(predictor, dataset, cancel)
+    counter = ScoreCounter(dataset.labels)
+    (case,) = dataset.cases
+    counting = count_case(case, dataset, bscans, label, counter, predictor.batch_size, cancel)
+    is_whole = yield from _show(counting, 0, len(bscans))
+    yield Finished(cancelled=not is_whole, result={"counts": counter.to_plain()})
+
+
+def describe_scores(info: ModelInfo, dataset: Dataset, split: str) -> dict[str, str]:
+    """Say whose scores they are."""
+    return {"model": info.name, "dataset": dataset.name, "split": split}
+
+
+def _label_by(predictor: Predictor, dataset: Dataset, cancel: Cancel) -> Labeller:
+    table = translate_indices(dataset.labels, predictor.info.classes)
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:
         predictor.check_channels(scan.n_channels, scan.source)
         found = predictor.label_scan(scan, bscans, cancel=cancel)
         return [table[result.labels] for _, result in found]
 
-    yield from _warn_of_training_patients(predictor, dataset, split)
-    about = {"model": predictor.info.name, "dataset": dataset.name, "split": split}
-    counting = count_scores(dataset, split, label, batch_size=predictor.batch_size, cancel=cancel)
-    try:
-        yield from _finish(counting, about)
-    finally:
-        predictor.forget()
+    return label
 
 
-def _warn_of_training_patients(
-    predictor: Predictor, dataset: Dataset, split: str
-) -> Iterator[Message]:
-    """Name patients that the model was trained on: its own split may have held out others."""
-    trained = predictor.info.trained_on
+def warn_before(info: ModelInfo, dataset: Dataset, split: str) -> Iterator[Message]:
+    """Name patients that the model was trained on: its own split may have held out others.
+
+    Raises
+    ------
+    ModelError
+        Where the model does not know a class of the dataset.
+    """
+    _check_all_known(info.classes, dataset)
+    trained = info.trained_on
     if trained is None or split == "train" or not trained.is_of(dataset.name):
         return
     known = trained.find_known(dataset.groups(split))
     if known:
         yield Message(
-            f"{predictor.info.name} was trained on {', '.join(known)}, now in split {split!r} "
+            f"{info.name} was trained on {', '.join(known)}, now in split {split!r} "
             f"(its own split: {trained.split}); the scores are too optimistic for other patients",
             "warning",
         )
@@ -162,31 +199,79 @@ def count_scores(
         The scores come last, and not at all where the work was cancelled.
     """
     cancel = cancel or CancelToken()
-    work = [(case, dataset.annotated_bscans(case, split)) for case in dataset.of_split(split)]
+    work = list_work(dataset, split)
     total = sum(len(bscans) for _, bscans in work)
-    if not total:
-        raise InputError(f"{dataset.root}: split {split!r} has no labelled B-scans to score")
     counter = ScoreCounter(dataset.labels)
-    done = 0
+    before = 0
     for case, bscans in work:
-        if not bscans:
-            continue
-        scan, reference = read_case(case, dataset)
-        axial = scan.spacing_um[-2]
-        for start in range(0, len(bscans), batch_size):
-            if cancel.is_cancelled():
-                return
-            batch = bscans[start : start + batch_size]
-            labelled = label(scan, batch)
-            if len(labelled) < len(batch) and cancel.is_cancelled():
-                return
-            for index, found in zip(batch, labelled, strict=True):
-                wanted = reference[index] if scan.is_volume else reference
-                name = f"{case.name}:{index}" if scan.is_volume else case.name
-                counter.compare(wanted, found, name=name, group=case.group, um_per_px=axial)
-            done += len(batch)
-            yield Progress(done, total)
+        # added case by case, the sums are those of cases that were counted in several processes
+        own = ScoreCounter(dataset.labels)
+        counting = count_case(case, dataset, bscans, label, own, batch_size, cancel)
+        is_whole = yield from _show(counting, before, total)
+        if not is_whole:
+            return
+        counter.merge(own)
+        before += len(bscans)
     yield counter.scores()
+
+
+def list_work(dataset: Dataset, split: str) -> list[tuple[Case, list[int]]]:
+    """List the cases of a split that have labelled B-scans, with these.
+
+    Raises
+    ------
+    InputError
+        Where there are none.
+    """
+    cases = dataset.of_split(split)
+    work = [(case, bscans) for case in cases if (bscans := dataset.annotated_bscans(case, split))]
+    if not work:
+        raise InputError(f"{dataset.root}: split {split!r} has no labelled B-scans to score")
+    return work
+
+
+def count_case(
+    case: Case,
+    dataset: Dataset,
+    bscans: Sequence[int],
+    label: Labeller,
+    counter: ScoreCounter,
+    batch_size: int,
+    cancel: Cancel,
+) -> Generator[int, None, bool]:
+    """Compare the labels of some B-scans of a case with `label`'s; yield how many are counted.
+
+    Returns
+    -------
+    bool
+        Whether all are: not where the work was cancelled.
+    """
+    scan, reference = read_case(case, dataset)
+    for start in range(0, len(bscans), batch_size):
+        if cancel.is_cancelled():
+            return False
+        batch = bscans[start : start + batch_size]
+        labelled = label(scan, batch)
+        if len(labelled) < len(batch) and cancel.is_cancelled():
+            return False
+        for index, found in zip(batch, labelled, strict=True):
+            wanted = reference[index] if scan.is_volume else reference
+            name = f"{case.name}:{index}" if scan.is_volume else case.name
+            um_per_px = scan.spacing_um[-2]
+            counter.compare(wanted, found, name=name, group=case.group, um_per_px=um_per_px)
+        yield start + len(batch)
+    return True
+
+
+def _show(
+    counting: Generator[int, None, bool], before: int, total: int
+) -> Generator[Progress, None, bool]:
+    """Yield progress, and return what the counting returns."""
+    try:
+        while True:
+            yield Progress(before + next(counting), total)
+    except StopIteration as end:
+        return bool(end.value)
 
 
 def read_case(case: Case, dataset: Dataset) -> tuple[OctScan, NDArray[np.uint8]]:

@@ -166,6 +166,17 @@ class BoundaryCounter:
         for um_per_px, tally in other._tallies.items():
             self._tally(um_per_px).merge(tally)
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return what was counted as plain values, which travel between processes."""
+        tallies = [[um_per_px, tally.to_plain()] for um_per_px, tally in self._tallies.items()]
+        return {"missing": self._missing.tolist(), "tallies": tallies}
+
+    def merge_plain(self, plain: dict[str, Any]) -> None:
+        """Count what :meth:`to_plain` of another counter has given."""
+        self._missing += np.array(plain["missing"], np.int64)
+        for um_per_px, values in plain["tallies"]:
+            self._tally(um_per_px).merge(_Tally.from_plain(values))
+
     def errors(self) -> BoundaryErrors:
         """Return the errors of all that was counted."""
         pixels = [(1.0, tally) for tally in self._tallies.values()]
@@ -211,6 +222,17 @@ class _Tally:
         self.absolute += other.absolute
         self._widen(other.counts.shape[1])
         self.counts[:, : other.counts.shape[1]] += other.counts
+
+    def to_plain(self) -> dict[str, Any]:
+        return {name: array.tolist() for name, array in vars(self).items()}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> _Tally:
+        tally = cls(len(plain["n"]))
+        for name, array in vars(tally).items():
+            values = np.array(plain[name], array.dtype)
+            setattr(tally, name, values.reshape(len(plain["n"]), -1) if array.ndim == 2 else values)
+        return tally
 
     def _widen(self, width: int) -> None:
         more = width - self.counts.shape[1]

@@ -1,7 +1,8 @@
-"""`predict` over several processes: the same files, in the same order of report."""
+"""Commands over several processes: the same files and scores, in the same order of report."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -40,6 +41,38 @@ def test_workers_write_what_this_process_writes(
         if not (tmp_path / "here" / file).is_dir():
             here, there = ((tmp_path / name / file).read_bytes() for name in ("here", "there"))
             assert here == there, file
+
+
+@pytest.mark.slow  # two processes
+def test_scores_of_workers_are_those_of_this_process(
+    run: Run, tiny_dataset: Path, tiny_bundle: Path
+) -> None:
+    given = ("evaluate", tiny_dataset, "--model", tiny_bundle, "--split", "train", "--json", *EXACT)
+    here, there = (run(*given, "--workers", number) for number in ("1", "2"))
+    assert here.exit_code == there.exit_code == 0, there.output
+    assert json.loads(here.stdout)["n_bscans"] > 4
+    assert json.loads(there.stdout) == json.loads(here.stdout)
+
+
+@pytest.mark.slow  # two processes
+def test_copies_of_workers_are_those_of_this_process(run: Run, tmp_path: Path) -> None:
+    for k, name in enumerate(["ann_1", "ann_2", "bob"]):
+        save_bscan(tmp_path / "scans" / f"{name}.png", seed=k)
+    (tmp_path / "scans" / "bad.png").write_bytes(b"no picture")
+    copies = []
+    for number in ("1", "2"):
+        output = tmp_path / f"with-{number}"
+        result = run(
+            *("anonymise", tmp_path / "scans", "--output", output, "--workers", number, "--json")
+        )
+        assert result.exit_code == 1
+        assert [
+            line for line in result.stderr.splitlines() if "error" in line and "bad.png" in line
+        ]
+        names = [Path(one["copy"]).name for one in json.loads(result.stdout)["anonymised"]]
+        copies.append({name: (output / name).read_bytes() for name in names})
+    assert len(copies[0]) == 3
+    assert list(copies[0].items()) == list(copies[1].items())
 
 
 @pytest.mark.parametrize(
