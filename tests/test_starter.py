@@ -11,11 +11,11 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.events import Finished
 from napari_retseg.infer.evaluate import evaluate
-from napari_retseg.infer.predict import predict_labels
+from napari_retseg.infer.predict import load_predictor, predict_labels
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.measures import Widener
 from napari_retseg.measures.calibrating import match, measure_both
-from napari_retseg.models import CARD, WEIGHTS, find_model, read_info, read_intervals
+from napari_retseg.models import CARD, WEIGHTS, find_model, read_info, read_intervals, read_retest
 from napari_retseg.models.card import write_card
 from napari_retseg.samples import sample_folder
 from napari_retseg.simulate import SimulatorConfig, draw_volume, make_device_config
@@ -56,6 +56,25 @@ def test_errors_of_simulated_eyes_are_collected_again_from_their_seed() -> None:
         found, same = (each.finish(weights_id="", data="", level=0.4) for each in (one, again))
         assert found == same
         assert region in found.bounds["mean thickness"]["NFL"]
+
+
+def test_how_well_its_numbers_repeat_is_known_from_eyes_that_chose_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = find_model("starter")
+    found = read_retest(folder)
+    assert found is not None
+    assert 0.9 * starter.RETEST_EYES < found.pairs <= starter.RETEST_EYES
+    assert starter.RETEST_SEED > starter.CALIBRATION_SEED + 1
+    assert set(found.coefficients["nl"]) == {"fluid"}
+    assert 2 < found.coefficients["um"]["retina"]["inner"] < 20
+    assert min(found.widening["um"].values()) > 1
+    small = starter.make_macula_config((300.0, 450.0), 9).model_copy(update={"size": (128, 96)})
+    monkeypatch.setattr(starter, "make_macula_config", lambda *_: small)
+    predictor = load_predictor(folder, PredictConfig(device="cpu"))
+    (before, after, _), (again, _, _) = (starter.label_twice(predictor, 5, 1) for _ in range(2))
+    assert np.array_equal(before.labels, again.labels)
+    assert not np.array_equal(before.labels, after.labels)
 
 
 def test_the_starter_segments_a_simulated_eye_that_it_has_not_seen() -> None:

@@ -20,7 +20,6 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.cli import app
 from napari_retseg.cli import predict_files as module
 from napari_retseg.cli.batch import Batch
-from napari_retseg.cli.label_records import Origin, Records
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
 from napari_retseg.cli.predict_files import Wanted
@@ -32,6 +31,7 @@ from napari_retseg.events import BscanPredicted, BscanUncertainty, Cancel, Event
 from napari_retseg.failures import OUT_OF_MEMORY
 from napari_retseg.io import write_scan
 from napari_retseg.models import ModelInfo
+from napari_retseg.models.label_records import Origin, Records
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import DEPTH, WIDTH, Run, save_bscan, visible
 

@@ -11,8 +11,11 @@ import pytest
 import tifffile
 from typer.testing import Result
 
-from napari_retseg.io import write_labels
+from napari_retseg.io import read_labels, read_scan, write_labels
 from napari_retseg.io.scans import write_tiff_copy
+from napari_retseg.models import WEIGHTS, find_model
+from napari_retseg.models.label_records import Origin, Record, Records, hash_labels, hash_scan
+from napari_retseg.scan import hash_path
 from tests.cli.conftest import Run, only_error
 from tests.visits.eyes import CLASSES, Eye, Pose, visit
 
@@ -82,3 +85,37 @@ def test_labels_without_names_are_named_with_what_to_do(
     done = run("change", labels, labels, "--scan", scan, "--scan", scan, "--output", tmp_path / "o")
     assert f"{labels}: no class is a retinal layer" in only_error(done)
     assert "--model MODEL" in only_error(done)
+
+
+def test_labels_as_a_model_predicted_them_have_its_repeatability(
+    run: Run, visits: Path, tmp_path: Path
+) -> None:
+    """The starter's here: as `predict` keeps it beside the labels, the names of classes too."""
+    folder, weights = tmp_path / "seen", hash_path(find_model("starter") / WEIGHTS)
+    (folder / "labels").mkdir(parents=True)
+    names = {one.value: one.name for one in CLASSES.foreground}
+    for name in ("may", "november"):
+        scan = visits / f"{name}.tif"
+        (folder / scan.name).write_bytes(scan.read_bytes())
+        labels = folder / "labels" / scan.name
+        labels.write_bytes((visits / "labels" / scan.name).read_bytes())
+        made_from = Origin(
+            scan=hash_scan(scan), weights=weights, model="m", options={}, program="1"
+        )
+        digest = hash_labels(read_labels(labels))
+        record = Record(made_from=made_from, labels=digest, classes=names)
+        Records(labels.parent).write(labels, record)
+    done = change(run, folder, "may", "november", "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "larger than any change of the model's own labels in" in done.output
+    with (tmp_path / "out" / "changes.csv").open(newline="") as stream:
+        rows = {(row["class"], row["sector"]): row for row in csv.DictReader(stream)}
+    assert (
+        0 < float(rows["NFL", "C0"]["repeatability"]) < float(rows["NFL", "C0"]["smallest_change"])
+    )
+    # labels that somebody has changed since are not the model's any more
+    values = read_labels(labels)
+    values[0, 0] = 1
+    write_labels(labels, values, scan=read_scan(scan))
+    done = change(run, folder, "may", "november", "--output", tmp_path / "again")
+    assert "CLEOPATRA" in done.output

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from napari_retseg.cli.label_records import Origin, Record, Records, hash_labels
 from napari_retseg.io import read_scan, write_labels
 from napari_retseg.io.octexplorer_xml import read_surfaces
+from napari_retseg.models.label_records import Origin, Record, Records, hash_labels
 from napari_retseg.scan import BOUNDARIES, OctScan
 from tests.cli.conftest import Run, only_error
 from tests.io.dicomfiles import PERSON, make_opt, make_stack, place_lines, save

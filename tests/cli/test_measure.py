@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_retseg.cli.label_records import Origin, Record, Records, hash_labels, hash_scan
-from napari_retseg.io import write_labels
+from napari_retseg.cli import label_sources
+from napari_retseg.dataset import pair
+from napari_retseg.io import read_labels, write_labels
 from napari_retseg.io.scans import write_tiff_copy
-from napari_retseg.models import WEIGHTS, find_model
+from napari_retseg.models import WEIGHTS, find_model, label_records
+from napari_retseg.models.label_records import Origin, Record, Records, hash_labels, hash_scan
 from napari_retseg.scan import OctScan, hash_path
 from tests.cli.conftest import Run, only_error
 from tests.measures.eyes import make_scan
@@ -72,6 +76,46 @@ def test_a_folder_of_labels(run: Run, folders: tuple[Path, Path], tmp_path: Path
     about = json.loads((output / "one" / "about.json").read_text())
     assert about["made_from"]["scan"] == hash_scan(scans / "one.tif")
     assert about["made_from"]["centre"] == [12, 35]
+
+
+def test_classes_have_the_names_that_predict_recorded(
+    run: Run, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans, labels = folders
+    (labels / "classes.json").unlink()
+    path = labels / "one.tif"
+    weights = hash_path(find_model("starter") / WEIGHTS)
+    origin = Origin(
+        scan=hash_scan(scans / "one.tif"), weights=weights, model="m", options={}, program="0"
+    )
+    reads = []
+
+    def read(*arguments: Any, **options: Any) -> Any:
+        reads.append(arguments)
+        return read_labels(*arguments, **options)
+
+    for module in (label_sources, label_records, pair):
+        monkeypatch.setattr(module, "read_labels", read)
+    command = ("measure", path, "--scan", scans / "one.tif", "--output", tmp_path / "out")
+    # the names themselves; those of the model, as older records have none; neither
+    for number, (changes, expected) in enumerate(
+        (({"classes": {1: "INL", 2: "RPE"}}, "INL"), ({}, "NFL"), (None, "class 1"))
+    ):
+        if changes is None:
+            shutil.rmtree(labels / label_records.FOLDER)
+        else:
+            record = Record(made_from=origin, labels=hash_labels(draw_labels(0)), **changes)
+            Records(labels).write(path, record)
+        reads.clear()
+        result = run(*command)
+        assert len(reads) == 1
+        if expected == "class 1":
+            assert "--model" in only_error(result)
+            continue
+        assert result.exit_code == 0, result.output
+        assert expected in {row["class"] for row in read_table(tmp_path / "out")}, number
+        about = json.loads((tmp_path / "out" / "one" / "about.json").read_text())
+        assert any("as predict recorded them" in note for note in about["notes"])
 
 
 def test_predicted_labels_have_their_model_and_doubt(

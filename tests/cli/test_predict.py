@@ -16,7 +16,6 @@ from PIL import Image
 
 from napari_retseg.classes import LabelSet
 from napari_retseg.cli.batch import Batch
-from napari_retseg.cli.label_records import Origin
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, list_scans
 from napari_retseg.cli.predict_files import Wanted
@@ -26,6 +25,7 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.events import BscanPredicted, Cancel, Event, Finished
 from napari_retseg.io import read_labels, read_scan, write_scan
 from napari_retseg.models import ModelInfo
+from napari_retseg.models.label_records import Origin
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import DEPTH, WIDTH, Run, draw_bscan, only_error, save_bscan, visible
 

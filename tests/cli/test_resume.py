@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_retseg.cli import label_records
-from napari_retseg.cli.label_records import Records
 from napari_retseg.io import read_labels, read_scan, write_labels, write_scan
-from napari_retseg.models import ModelInfo, read_info
+from napari_retseg.models import ModelInfo, label_records, read_info
+from napari_retseg.models.label_records import Records
 from napari_retseg.scan import OctScan
 from tests.cli.conftest import Run, draw_bscan, only_error, save_bscan, visible
 
@@ -255,7 +254,7 @@ app(sys.argv[1:])
 @pytest.mark.parametrize(
     ("module", "name", "before"),
     [
-        ("cli.label_records", "write_json", "real(*arguments, **options)"),
+        ("models.label_records", "write_json", "real(*arguments, **options)"),
         ("io.writer", "save_planes", "real(*arguments, **options)"),
     ],
 )

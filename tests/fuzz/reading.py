@@ -176,7 +176,7 @@ def _read_state(folder: Path) -> None:
 
 
 def _read_origin(folder: Path) -> None:
-    from napari_retseg.cli.label_records import Records
+    from napari_retseg.models.label_records import Records
 
     Records(folder).look(folder / "a.png")
 

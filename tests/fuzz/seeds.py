@@ -274,7 +274,7 @@ def _state(folder: Path) -> None:
 
 
 def _origin(folder: Path) -> None:
-    from napari_retseg.cli.label_records import Origin, Record, Records, hash_labels
+    from napari_retseg.models.label_records import Origin, Record, Records, hash_labels
 
     labels = write_labels(folder / "a.png", STACK[0])
     made_from = Origin(scan="a", weights="b", model="c", options={"device": "cpu"}, program="1")

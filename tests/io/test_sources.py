@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retseg.cli.label_records import hash_scan
 from napari_retseg.dataset.content import identify
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan, write_labels
 from napari_retseg.io.sources import hash_source, list_sources
+from napari_retseg.models.label_records import hash_scan
 from tests.io import octfiles
 from tests.io.heyex_export import PLAIN, write_export
 

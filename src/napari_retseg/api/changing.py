@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_retseg.api.arguments import ClassesLike, ImageLike, LabelsLike, read_scan
+from napari_retseg.api.arguments import ClassesLike, ImageLike, LabelsLike, PathLike, read_scan
 from napari_retseg.api.frames import import_pandas
-from napari_retseg.api.measuring import check_centre, read_with_classes
+from napari_retseg.api.measuring import check_centre, find_folder, read_with_classes
 from napari_retseg.errors import UsageError
 from napari_retseg.measures import Centre
+from napari_retseg.models import read_info
+from napari_retseg.models.label_records import Records
+from napari_retseg.models.sureness import find_repeatability
 from napari_retseg.visits import COLUMNS, Repeatability, Visit, find_change
 from napari_retseg.visits.repeatability import ALL, OWN
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from napari_retseg.api.model import Model
 
 
 def change(
@@ -23,6 +30,7 @@ def change(
     *,
     scans: tuple[ImageLike, ImageLike],
     classes: ClassesLike | None = None,
+    model: Model | PathLike | None = None,
     centre: Centre = "fovea",
     repeatability_um: float | Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
@@ -40,12 +48,17 @@ def change(
         The scan of the first and of the second visit: what :func:`read_scan` takes.
     classes
         As for :func:`measure`.
+    model
+        That predicted the labels of both visits, which nobody has changed or confirmed: what its
+        numbers differ by in unchanged eyes decides then what is more than noise. Label files that
+        ``predict`` wrote say it themselves.
     centre
         Of the ETDRS grid, in the first visit.
     repeatability_um
         Your own coefficient of repeatability of thickness: 1.96 standard deviations of the
         differences of repeated scans; or that of each layer by its name, and of each lesion in nl.
-        By default 20 um for the whole retina, from the literature, and none for others.
+        By default that of the model, where it is known; else 20 um for the whole retina, from the
+        literature, and none for others.
 
     Returns
     -------
@@ -86,12 +99,16 @@ def change(
     place = check_centre(centre)
     if not isinstance(scans, tuple | list) or len(scans) != 2:
         raise UsageError("scans: give the scan of the first and of the second visit")
-    visits = []
-    for name, labels, image in zip(("before", "after"), (before, after), scans, strict=True):
-        scan = read_scan(image)
-        values, names = read_with_classes(labels, scan, classes)
-        visits.append(Visit(str(scan.source or name), scan, values, names))
-    found = find_change(*visits, centre=place, repeatability=_as_repeatability(repeatability_um))
+    folder = None if model is None else find_folder(model)
+    if folder is not None and classes is None:
+        classes = {one.value: one.name for one in read_info(folder).classes.classes}
+    first, second = (
+        _read_visit(name, labels, image, classes, folder)
+        for name, labels, image in zip(("before", "after"), (before, after), scans, strict=True)
+    )
+    named = None if folder is None else str(folder)
+    least = _as_repeatability(repeatability_um) or find_repeatability(first, second, model=named)
+    found = find_change(first, second, centre=place, repeatability=least)
     rows = [one.to_row() for one in found.rows]
     table: pd.DataFrame = pandas.DataFrame(rows, columns=list(COLUMNS))
     numbers = ("before", "after", "change", "repeatability", "smallest_change", "valid_fraction")
@@ -108,9 +125,27 @@ def change(
     return table
 
 
-def _as_repeatability(given: float | Mapping[str, float] | None) -> Repeatability:
+def _read_visit(
+    name: str,
+    labels: LabelsLike,
+    image: ImageLike,
+    classes: ClassesLike | None,
+    model: Path | None,
+) -> Visit:
+    scan = read_scan(image)
+    values, names = read_with_classes(labels, scan, classes)
+    said_by: frozenset[str] = frozenset()
+    if model is not None:
+        said_by = frozenset([read_info(model).weights_id])
+    elif isinstance(labels, str | os.PathLike):
+        path = Path(labels)
+        said_by = Records(path.parent).look_at(path, values).said_by
+    return Visit(str(scan.source or name), scan, values, names, said_by=said_by)
+
+
+def _as_repeatability(given: float | Mapping[str, float] | None) -> Repeatability | None:
     if given is None:
-        return Repeatability()
+        return None
     named = given if isinstance(given, Mapping) else {ALL: given}
     try:
         values = {str(name): float(value) for name, value in named.items()}

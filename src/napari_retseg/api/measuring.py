@@ -24,10 +24,12 @@ from napari_retseg.api.arguments import (
 from napari_retseg.api.frames import import_pandas
 from napari_retseg.classes import LabelSet
 from napari_retseg.dataset.loading import name_classes
+from napari_retseg.dataset.pair import name_values
 from napari_retseg.errors import UsageError
 from napari_retseg.io import read_labels
 from napari_retseg.measures import COLUMNS, Centre, measure_labels
 from napari_retseg.models import find_model, read_info
+from napari_retseg.models.label_records import Records, name_recorded
 from napari_retseg.models.sureness import find_sureness
 from napari_retseg.scan import OctScan
 
@@ -61,7 +63,8 @@ def measure(
         What :func:`read_scan` takes.
     classes
         Names of the classes 1, 2, ... or value to name, as ``model.classes`` has them. By default
-        those of `model`, or that ``dataset.json`` or ``classes.json`` beside a label file names.
+        those of `model`, or that ``dataset.json`` or ``classes.json`` beside a label file names, or
+        of the model that predicted the file.
     model
         That predicted the labels; by default they are nobody's. Its numbers have intervals where it
         is calibrated. Leave it out once a person has confirmed the labels.
@@ -107,7 +110,7 @@ def measure(
     pandas = import_pandas()
     found = read_scan(scan, spacing_um=spacing_um)
     place = check_centre(centre)
-    folder = None if model is None else _find_folder(model)
+    folder = None if model is None else find_folder(model)
     if folder is not None and classes is None:
         classes = _list_classes(folder)
     values, names = read_with_classes(labels, found, classes)
@@ -123,7 +126,7 @@ def measure(
     return table
 
 
-def _find_folder(model: Model | PathLike) -> Path:
+def find_folder(model: Model | PathLike) -> Path:
     """Return the bundle of a model, or of its name or folder."""
     # a loaded model knows its folder; its type would bring torch along
     place = getattr(model, "folder", model)
@@ -140,11 +143,17 @@ def read_with_classes(
     labels: LabelsLike, scan: OctScan, classes: ClassesLike | None
 ) -> tuple[NDArray[np.uint8], LabelSet]:
     """Return class values of the scan's shape, and the names of the classes."""
-    if isinstance(labels, str | os.PathLike):
-        path = as_path(labels, expected="a label file")
-        names = name_classes(path.parent, [path]) if classes is None else as_classes(classes)
-        return read_labels(path, scan=scan), names
-    return as_labels(labels, shape=scan.spatial_shape), need_classes(classes)
+    if not isinstance(labels, str | os.PathLike):
+        return as_labels(labels, shape=scan.spatial_shape), need_classes(classes)
+    path = as_path(labels, expected="a label file")
+    values = read_labels(path, scan=scan)
+    if classes is not None:
+        return values, as_classes(classes)
+    named = name_classes(path.parent, [])
+    if named.foreground:
+        return values, named
+    recorded = name_recorded(Records(path.parent).look_at(path, values).record)
+    return values, name_values(values, path) if recorded is None else recorded[0]
 
 
 def need_classes(classes: ClassesLike | None) -> LabelSet:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.label_records import FOLDER
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place, check_targets
 from napari_retseg.cli.outputs import make_folder, shared
@@ -28,6 +27,7 @@ from napari_retseg.engine.sight import SightJob, marking
 from napari_retseg.engine.spread import Listen, spread
 from napari_retseg.errors import JobError
 from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, Progress
+from napari_retseg.models.label_records import FOLDER
 from napari_retseg.plural import count_noun
 
 

@@ -34,8 +34,9 @@ def change(
         typer.Option(
             help="Your own coefficient of repeatability of thickness in µm, as in 4.5, that of a "
             "layer, as in retina=4.5, or that of a lesion in nl, as in fluid=2. The smallest "
-            "change that is more than noise comes from it. Default: 20 for the whole retina, from "
-            "the literature."
+            "change that is more than noise comes from it. Default: that of the model, where both "
+            "label files are as it predicted them and it is known; else 20 for the whole retina, "
+            "from the literature."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -50,13 +51,15 @@ def change(
     """
     from napari_retseg.cli.change_files import find_visits, write_change
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.models.sureness import find_repeatability
     from napari_retseg.visits import find_change, parse_repeatability
 
     place = parse_centre(centre)
-    least = parse_repeatability(repeatability or ())
+    own = parse_repeatability(repeatability) if repeatability else None
     if scan and len(scan) != 2:
         raise UsageError("--scan: give it twice, for the first and for the second visit")
     with Reporter(as_json=as_json) as reporter:
         visits = find_visits((before, after), tuple(scan or ()), model, place)
+        least = own or find_repeatability(*visits, model=model)
         found = find_change(*visits, centre=place, repeatability=least)
         reporter.finish(write_change(found, (before, after), output, reporter))

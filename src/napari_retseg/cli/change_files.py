@@ -42,7 +42,7 @@ def _read_visit(path: Path, scan: Path | None, model: str | None, centre: Centre
         raise UsageError(f"{path}: labels of several scans; give those of one")
     labelled = sources[0].open(centre)
     read, values, is_doubtful = labelled.read()
-    return Visit(str(path), read, values, labelled.classes, is_doubtful)
+    return Visit(str(path), read, values, labelled.classes, is_doubtful, labelled.said_by)
 
 
 def write_change(
@@ -85,7 +85,7 @@ def _show(change: Change, reporter: Reporter) -> None:
     reporter.say(f"registered on the {found.describe()}")
     for note in change.notes:
         reporter.say(note)
-    reporter.say(f"smallest change: {change.repeatability.describe(change.n_compared)}")
+    reporter.say(f"smallest change: {change.basis}")
     sectors = change.sectors.names[:9]
     kinds = dict.fromkeys((row.measure, row.structure, row.unit) for row in change.rows)
     by_key = {(row.measure, row.structure, row.sector): row for row in change.rows}

@@ -12,7 +12,11 @@ from napari_retseg.cli.terminal import answer
 from napari_retseg.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_retseg.classes import LabelSet
+    from napari_retseg.models.label_records import Record
 
 SUFFIXES = (".csv", ".xml", ".dcm")
 
@@ -58,6 +62,7 @@ def export(
     """
     from napari_retseg.io import read_labels, read_scan
     from napari_retseg.io.suffixes import suffix_of
+    from napari_retseg.models.label_records import Records
 
     if (output is None) != beside_scan:
         raise UsageError("give either --output or --beside-scan")
@@ -69,7 +74,8 @@ def export(
     found = read_scan(scan)
     check_scan(labels, scan)
     values = read_labels(labels, scan=found)
-    classes = name_label_classes(labels, model)
+    record = Records(labels.parent).look_at(labels, values).record
+    classes, note = name_label_classes(labels, values, model, record)
     unknown = classes.unknown_values(values)
     if unknown:
         raise InputError(f"{labels}: label values {unknown} have no class; give the right --model")
@@ -77,7 +83,8 @@ def export(
         about = _write_dicom(output, values, found, classes, keep_identifiers)
     else:
         about = _write_boundaries(output, values, found, classes)
-    lines = [f"{labels} -> {about['output']} ({about.pop('what')})", *about.pop("notes", ())]
+    notes = [*about.pop("notes", ()), *([note] if note else [])]
+    lines = [f"{labels} -> {about['output']} ({about.pop('what')})", *notes]
     answer({"labels": str(labels), **about}, lines, as_json=as_json)
 
 
@@ -89,21 +96,37 @@ def check_scan(labels: Path, scan: Path) -> None:
     InputError
         Naming both.
     """
-    from napari_retseg.cli.label_records import Records, hash_scan
+    from napari_retseg.models.label_records import Records, hash_scan
 
     record = Records(labels.parent).look(labels).record
     if record is not None and record.made_from.scan != hash_scan(scan):
-        raise InputError(f"{labels}: made from another scan than {scan}; choose the right one")
+        raise refuse_scan(labels, scan)
 
 
-def name_label_classes(labels: Path, model: str | None) -> LabelSet:
-    """Return the classes of a label file: those of a model, or as named beside the file."""
+def refuse_scan(labels: Path, scan: Path) -> InputError:
+    """Return the error of labels that were predicted from another scan."""
+    return InputError(f"{labels}: made from another scan than {scan}; choose the right one")
+
+
+def name_label_classes(
+    labels: Path, values: NDArray[np.uint8], model: str | None, record: Record | None
+) -> tuple[LabelSet, str]:
+    """Return the classes of labels, and a note of where their names are from, or an empty one.
+
+    Those of a model that is named, then those that ``dataset.json`` or ``classes.json`` beside the
+    file names, then those of the model that predicted it, then ``class 1``, ``class 2``, ...
+    """
     from napari_retseg.dataset.loading import name_classes
+    from napari_retseg.dataset.pair import name_values
     from napari_retseg.models import find_model, read_info
+    from napari_retseg.models.label_records import name_recorded
 
     if model is not None:
-        return read_info(find_model(model)).classes
-    return name_classes(labels.parent, [labels])
+        return read_info(find_model(model)).classes, ""
+    named = name_classes(labels.parent, [])
+    if named.foreground:
+        return named, ""
+    return name_recorded(record) or (name_values(values, labels), "")
 
 
 def _write_boundaries(

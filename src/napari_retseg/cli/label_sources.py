@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from napari_retseg import __version__
 from napari_retseg.classes import IGNORE, LabelSet
-from napari_retseg.cli.export import check_scan, name_label_classes
-from napari_retseg.cli.label_records import Found, Records, hash_labels, hash_scan
+from napari_retseg.cli.export import check_scan, name_label_classes, refuse_scan
 from napari_retseg.cli.listing import list_scans
 from napari_retseg.cli.measure_records import Made, describe_made, hash_text
 from napari_retseg.dataset.registry import WORKSPACE
@@ -23,6 +22,7 @@ from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.measures import Centre
 from napari_retseg.measures.table import describe_models, describe_states
 from napari_retseg.models import find_model
+from napari_retseg.models.label_records import Found, Records, hash_labels, hash_scan
 from napari_retseg.models.sureness import Sureness, find_sureness, find_unconfirmed
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
@@ -45,9 +45,13 @@ class Labelled:
     made
         What the numbers will be made from.
     read
-        Reads scan and labels.
+        Gives scan and labels.
     sureness
         Gives the numbers their intervals.
+    said_by
+        Models that predicted the labels; empty where a person has changed or confirmed any.
+    notes
+        What the user should know of the labels.
     """
 
     scan: Path
@@ -55,6 +59,8 @@ class Labelled:
     made: Made
     read: Callable[[], Content]
     sureness: Sureness
+    said_by: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -118,20 +124,30 @@ class Pair:
         """
         if self.scan is None:
             raise InputError(f"{self.labels}: {self.reason}")
-        check_scan(self.labels, self.scan)
-        found = Records(self.labels.parent).look(self.labels)
-        classes = name_label_classes(self.labels, self.model)
         path = self.scan
-
-        def read() -> Content:
-            scan = read_scan(path)
+        scan = read_scan(path)
+        try:
             values = read_labels(self.labels, scan=scan)
-            return scan, values, find_doubtful(found, scan)
-
-        weights = None if found.record is None else found.record.made_from.weights
-        sureness = find_sureness([] if weights is None else [weights], model=self.model)
-        made = describe_made(path, found, classes, centre, sureness)
-        return Labelled(path, classes, made, read, sureness)
+        except InputError:
+            check_scan(self.labels, path)  # says it better, where it is another scan
+            raise
+        found = Records(self.labels.parent).look_at(self.labels, values)
+        made_from = None if found.record is None else found.record.made_from
+        scan_hash = hash_scan(path)
+        if made_from is not None and made_from.scan != scan_hash:
+            raise refuse_scan(self.labels, path)
+        classes, note = name_label_classes(self.labels, values, self.model, found.record)
+        weights = () if made_from is None else (made_from.weights,)
+        sureness = find_sureness(weights, model=self.model)
+        return Labelled(
+            path,
+            classes,
+            describe_made(scan_hash, found, classes, centre, sureness),
+            lambda: (scan, values, find_doubtful(found, scan)),
+            sureness,
+            said_by=found.said_by,
+            notes=(note,) if note else (),
+        )
 
 
 def find_sources(labels: Sequence[Path], scan: Path | None, model: str | None) -> list[Source]:
@@ -289,7 +305,15 @@ class WorkspaceScan:
             intervals=sureness.digest,
             program=__version__,
         )
-        return Labelled(path, classes, made, lambda: (scan, values, is_doubtful), sureness)
+        untouched = frozenset(said_by[bscan] for bscan in predicted)
+        return Labelled(
+            path,
+            classes,
+            made,
+            lambda: (scan, values, is_doubtful),
+            sureness,
+            said_by=frozenset() if states else untouched,
+        )
 
 
 def find_workspace(path: Path) -> tuple[Path, str | None] | None:

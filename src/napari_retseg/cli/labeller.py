@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_retseg.cli.label_records import ModelOrigin, Origin
 from napari_retseg.config import PredictConfig
 from napari_retseg.decode.choice import choose_layers
 from napari_retseg.engine import Engine, PredictJob
@@ -15,6 +14,7 @@ from napari_retseg.engine.jobs import ready_predictor
 from napari_retseg.engine.machine import share_cores
 from napari_retseg.events import Cancel, Event
 from napari_retseg.models import ModelInfo, find_model, read_info
+from napari_retseg.models.label_records import ModelOrigin, Origin
 from napari_retseg.scan import OctScan
 
 

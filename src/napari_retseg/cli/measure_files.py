@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -127,6 +127,7 @@ class MeasureJob:
         measures = measure_labels(
             values, classes, scan, centre=self.centre, is_doubtful=is_doubtful
         )
+        measures = replace(measures, notes=(*labelled.notes, *measures.notes))
         measures = labelled.sureness.widen(measures, scan)
         if cancel.is_cancelled():
             return None

@@ -11,12 +11,12 @@ from pydantic import Field
 
 from napari_retseg import __version__
 from napari_retseg.classes import LabelSet
-from napari_retseg.cli.label_records import Found, hash_scan
 from napari_retseg.config import Frozen
 from napari_retseg.errors import InputError, explaining
 from napari_retseg.io.atomic import write_json
 from napari_retseg.measures import Centre, Measurement
 from napari_retseg.measures.table import describe_models
+from napari_retseg.models.label_records import Found
 from napari_retseg.models.sureness import Sureness
 from napari_retseg.records import read_record
 
@@ -86,12 +86,12 @@ class Numbers(Frozen):
 
 
 def describe_made(
-    scan: Path, found: Found, classes: LabelSet, centre: Centre, sureness: Sureness
+    scan: str, found: Found, classes: LabelSet, centre: Centre, sureness: Sureness
 ) -> Made:
-    """Say what the numbers of labels are made from; the whole scan is read for it."""
+    """Say what the numbers of labels are made from; `scan` is the hash of its files."""
     record = found.record
     return Made(
-        scan=hash_scan(scan),
+        scan=scan,
         labels=found.digest,
         labels_state=say_state(found),
         model=describe_models([] if record is None else [record.weights_id]),

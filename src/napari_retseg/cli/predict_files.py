@@ -10,14 +10,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.label_records import (
-    Found,
-    Origin,
-    Record,
-    Records,
-    hash_plane,
-    hash_planes,
-)
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place
 from napari_retseg.cli.outputs import make_folder
@@ -31,6 +23,14 @@ from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
 from napari_retseg.io import LabelWriter, label_path, read_scan
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.suffixes import stem_of
+from napari_retseg.models.label_records import (
+    Found,
+    Origin,
+    Record,
+    Records,
+    hash_plane,
+    hash_planes,
+)
 from napari_retseg.overlay import draw_overlay, encode_png
 from napari_retseg.scan import OctScan
 
@@ -237,6 +237,7 @@ class _ScanFiles:
                 uncertainty=self._wanted.uncertainty,
                 overlay=self._wanted.overlay,
                 doubtful=doubtful,
+                classes={one.value: one.name for one in self._labeller.info.classes.foreground},
             )
             self._records.write(target, record)
         return misplaced, shares

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from natsort import natsorted, ns
+from numpy.typing import NDArray
 
 from napari_retseg.classes import BACKGROUND, IGNORE, LabelSet
 from napari_retseg.dataset.case import Case
@@ -111,15 +113,17 @@ def find_classes(label_files: Sequence[Path]) -> LabelSet:
     """
     values: set[int] = set()
     for path in label_files:
-        found = set(_distinct(path))
-        if IGNORE - 1 in found:
-            raise InputError(
-                f"{path}: contains the value {IGNORE - 1}; classes must be 1 to {IGNORE - 2}"
-            )
-        values |= found
-    values -= {BACKGROUND, IGNORE}
+        values |= _find_values(read_labels(path), path)
+    return _name(values, str(label_files[0].parent) if label_files else "the dataset")
+
+
+def name_values(labels: NDArray[np.uint8], path: Path) -> LabelSet:
+    """Name the values of labels that were read from a file, as :func:`find_classes` does."""
+    return _name(_find_values(labels, path), str(path.parent))
+
+
+def _name(values: set[int], where: str) -> LabelSet:
     if not values:
-        where = label_files[0].parent if label_files else "the dataset"
         raise InputError(
             f"{where}: the labels contain no class, only {BACKGROUND} (background) and {IGNORE} "
             "(not annotated); number the classes from 1"
@@ -127,9 +131,14 @@ def find_classes(label_files: Sequence[Path]) -> LabelSet:
     return LabelSet.from_names({value: f"class {value}" for value in sorted(values)})
 
 
-def _distinct(path: Path) -> list[int]:
+def _find_values(labels: NDArray[np.uint8], path: Path) -> set[int]:
     nothing = LabelSet.from_names([])
-    return nothing.unknown_values(read_labels(path))
+    found = set(nothing.unknown_values(labels))
+    if IGNORE - 1 in found:
+        raise InputError(
+            f"{path}: contains the value {IGNORE - 1}; classes must be 1 to {IGNORE - 2}"
+        )
+    return found - {BACKGROUND, IGNORE}
 
 
 def _index(folder: Path) -> tuple[dict[str, Path], list[str]]:

@@ -7,7 +7,13 @@ replaced or removed among the user's own models is kept (:mod:`napari_retseg.mod
 
 from __future__ import annotations
 
-from napari_retseg.models.calibrated import find_calibrated, read_intervals, write_intervals
+from napari_retseg.models.calibrated import (
+    find_calibrated,
+    read_intervals,
+    read_retest,
+    write_intervals,
+    write_retest,
+)
 from napari_retseg.models.description import (
     CARD,
     DESCRIPTION,
@@ -49,7 +55,9 @@ __all__ = [
     "parse_info",
     "read_info",
     "read_intervals",
+    "read_retest",
     "remove_model",
     "roll_back",
     "write_intervals",
+    "write_retest",
 ]

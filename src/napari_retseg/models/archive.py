@@ -7,6 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from napari_retseg.errors import InputError, ModelError
@@ -17,6 +18,7 @@ from napari_retseg.models.description import (
     INTERVALS,
     LARGEST_DESCRIPTION,
     LARGEST_INTERVALS,
+    REPEATABILITY,
     WEIGHTS,
 )
 from napari_retseg.models.weightsfile import LARGEST_WEIGHTS, copy_weights
@@ -30,8 +32,9 @@ _LIMITS = {
     DESCRIPTION: LARGEST_DESCRIPTION,
     CARD: LARGEST_CARD,
     INTERVALS: LARGEST_INTERVALS,
+    REPEATABILITY: LARGEST_INTERVALS,
 }
-#: Bytes of an archive's list of files; ours has four.
+#: Bytes of an archive's list of files; ours has five.
 _LONGEST_LIST = 1024**2
 #: Weights hardly become smaller in an archive; a small file may (a network of zeros).
 _LARGEST_RATIO = 20
@@ -74,9 +77,14 @@ def unpack(source: Path, folder: Path) -> None:
 
 
 def pack(
-    target: Path, *, description: str, card: str, weights: Path, intervals: str | None = None
+    target: Path, *, description: str, card: str, weights: Path, others: Mapping[str, str]
 ) -> None:
     """Write a bundle as one ``.zip``, whole or not at all.
+
+    Parameters
+    ----------
+    others
+        Text of further files by their names.
 
     Raises
     ------
@@ -93,8 +101,8 @@ def pack(
         with archive.open(WEIGHTS, "w", force_zip64=True) as out:
             copy_weights(weights, out, {DESCRIPTION: json.dumps(json.loads(description))})
         archive.writestr(CARD, card)
-        if intervals is not None:
-            archive.writestr(INTERVALS, intervals)
+        for name, text in others.items():
+            archive.writestr(name, text)
 
 
 def _choose_entries(archive: zipfile.ZipFile, source: Path) -> list[zipfile.ZipInfo]:

@@ -24,10 +24,12 @@ DESCRIPTION = "model.json"
 CARD = "MODEL_CARD.md"
 #: Only where the model was calibrated, see :mod:`napari_retseg.models.calibrated`.
 INTERVALS = "intervals.json"
+#: Only where it is known how well its numbers repeat.
+REPEATABILITY = "repeatability.json"
 
 #: Bytes of a description; the longest of ours has some 100 kB.
 LARGEST_DESCRIPTION = 8 * 1024**2
-#: And of intervals; the starter's have 30 kB.
+#: And of what else it was calibrated for; the starter's intervals have 30 kB.
 LARGEST_INTERVALS = 4 * 1024**2
 
 _Identity = Annotated[str, Field(max_length=128)]
@@ -124,7 +126,7 @@ def check_links(folder: Path) -> None:
         Naming the first that leads out of the folder.
     """
     try:
-        for file in (DESCRIPTION, WEIGHTS, CARD, INTERVALS):
+        for file in (DESCRIPTION, WEIGHTS, CARD, INTERVALS, REPEATABILITY):
             resolve_within(folder, Path(file))
     except InputError as error:
         raise ModelError(str(error)) from error

@@ -17,6 +17,7 @@ from napari_retseg.models.description import (
     CARD,
     DESCRIPTION,
     INTERVALS,
+    REPEATABILITY,
     WEIGHTS,
     ModelInfo,
     read_info,
@@ -24,7 +25,7 @@ from napari_retseg.models.description import (
 from napari_retseg.models.lookup import models_folder, own_folder
 
 #: In the order in which a bundle's files are replaced: with the weights the model is another one.
-FILES = (WEIGHTS, DESCRIPTION, CARD, INTERVALS)
+FILES = (WEIGHTS, DESCRIPTION, CARD, INTERVALS, REPEATABILITY)
 
 
 @dataclass(frozen=True, slots=True)

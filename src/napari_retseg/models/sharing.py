@@ -14,7 +14,7 @@ from napari_retseg import __version__
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import replace_atomically, write_json, write_text
 from napari_retseg.models.archive import pack
-from napari_retseg.models.calibrated import read_intervals
+from napari_retseg.models.calibrated import list_kept
 from napari_retseg.models.card import write_card
 from napari_retseg.models.description import (
     CARD,
@@ -47,13 +47,12 @@ def export_model(folder: Path, target: Path) -> Path:
     check_finite(folder / WEIGHTS)
     description = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
     card = write_card(info, version=__version__)
-    intervals = read_intervals(folder)
     pack(
         target,
         description=description,
         card=card,
         weights=folder / WEIGHTS,
-        intervals=None if intervals is None else intervals.model_dump_json(),
+        others={name: one.model_dump_json() for name, one in list_kept(folder)},
     )
     return target
 

@@ -17,13 +17,14 @@ from napari_retseg.errors import InputError, ModelError
 from napari_retseg.io.atomic import remove_leftovers, replace_atomically
 from napari_retseg.io.lock import hold_folder
 from napari_retseg.models.archive import LARGEST_CARD, unpack
-from napari_retseg.models.calibrated import read_intervals
+from napari_retseg.models.calibrated import read_intervals, read_retest
 from napari_retseg.models.description import (
     CARD,
     DESCRIPTION,
     INTERVALS,
     LARGEST_DESCRIPTION,
     LARGEST_INTERVALS,
+    REPEATABILITY,
     WEIGHTS,
     check_links,
     read_info,
@@ -49,6 +50,7 @@ _LIMITS = {
     DESCRIPTION: LARGEST_DESCRIPTION,
     CARD: LARGEST_CARD,
     INTERVALS: LARGEST_INTERVALS,
+    REPEATABILITY: LARGEST_INTERVALS,
 }
 #: Seconds to wait for another command that changes models.
 _PATIENCE = 10.0
@@ -104,6 +106,7 @@ def add_model(
             info = clean(staged)
             check_finite(staged / WEIGHTS)
             read_intervals(staged)
+            read_retest(staged)
             if not has_files(target):
                 _settle(staged, target)
                 return Change(target)

@@ -10,9 +10,10 @@ from pathlib import Path
 from napari_retseg.device_layers import DEVICE_ID
 from napari_retseg.errors import ModelError
 from napari_retseg.measures import Intervals, Measurement, Measures, Sectors, Widener
-from napari_retseg.models.calibrated import find_calibrated
+from napari_retseg.models.calibrated import find_calibrated, find_retest
 from napari_retseg.models.lookup import find_model
 from napari_retseg.scan import OctScan
+from napari_retseg.visits import Repeatability, Visit
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,27 @@ def find_sureness(
         return Sureness(confirmed=confirmed, note=note)
     intervals, note = find_calibrated(said_by.pop(), _find_folders(model))
     return Sureness(intervals, confirmed, note)
+
+
+def find_repeatability(before: Visit, after: Visit, *, model: str | None = None) -> Repeatability:
+    """Find how well the numbers of two visits repeat.
+
+    As well as those of the model that predicted the labels of both, where nobody has changed or
+    confirmed them; else as in the literature.
+
+    Parameters
+    ----------
+    model
+        Name or folder of a model that may be the one.
+    """
+    if not (len(before.said_by) == len(after.said_by) == 1):
+        return Repeatability()
+    # one model may be named by its weights_id and by the hash of its weights
+    folders = _find_folders(model)
+    found = [find_retest(name, folders) for name in {*before.said_by, *after.said_by}]
+    if found[0] is None or found[-1] != found[0]:
+        return Repeatability()
+    return Repeatability.of_model(found[0])
 
 
 def _find_folders(model: str | None) -> list[Path]:

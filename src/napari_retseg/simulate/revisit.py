@@ -20,6 +20,7 @@ from napari_retseg.simulate.spots import Cyst, Focus
 from napari_retseg.simulate.strata import build_strata
 from napari_retseg.simulate.vitreous import Opacity
 from napari_retseg.simulate.volume import SimulatedVolume
+from napari_retseg.visits import Registration
 
 Floats = NDArray[np.floating]
 _Placed = TypeVar("_Placed", Cyst, Focus, Opacity)
@@ -71,6 +72,26 @@ class Pose:
 
     def _turn(self) -> tuple[float, float]:
         return float(np.cos(np.deg2rad(self.turn_deg))), float(np.sin(np.deg2rad(self.turn_deg)))
+
+
+def find_registration(before: Pose, after: Pose) -> Registration:
+    """Return where each place of a visit lies in another, as they are laid out without positions.
+
+    On the fundus B-scans run upwards there, so that a pose turns the other way round.
+    """
+    shifts = [complex(along, -across) / 1000 for across, along in (before.shift_um, after.shift_um)]
+    moved = (shifts[0] - shifts[1]) * after.scale * np.exp(1j * np.deg2rad(after.turn_deg))
+    return Registration(
+        turn_deg=after.turn_deg - before.turn_deg,
+        scale=after.scale / before.scale,
+        pivot_mm=(0.0, 0.0),
+        moved_mm=(float(moved.real), float(moved.imag)),
+        similarity=1.0,
+        rival=0.0,
+        lead=1.0,
+        overlap=1.0,
+        kind="as drawn",
+    )
 
 
 class _Again(ScanParameters):

@@ -29,7 +29,7 @@ from napari_retseg.scan import FUNDUS_KIND, OctScan
 from napari_retseg.visits.front import Front, has_fundus, look_at_fundus, look_at_projection
 from napari_retseg.visits.registration import Registration, register
 from napari_retseg.visits.repeatability import Repeatability
-from napari_retseg.visits.rows import ChangeRow, judge_rows, make_row
+from napari_retseg.visits.rows import ChangeRow, make_row
 
 #: Vessels of one eye correlate by 0.4 and more on drawn SLOs, those of two eyes by 0.12 and less.
 LEAST_SIMILARITY = 0.15
@@ -52,6 +52,9 @@ class Visit:
         Class values of the scan's shape.
     is_doubtful
         A-scans whose layers are left out, ``(bscan, width)``.
+    said_by
+        Models that predicted the labels, by the hash of their weights; empty where a person has
+        changed or confirmed any, or it is not known.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Visit:
     labels: NDArray[np.uint8]
     classes: LabelSet
     is_doubtful: NDArray[np.bool_] | None = None
+    said_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,8 @@ class Change:
         Pictures of the fundus of both visits.
     registration
         Where each place of the first visit lies in the second.
-    repeatability, n_compared
-        Where the smallest changes come from, and of how many numbers there is one.
+    repeatability, basis
+        What judged the changes, and where the smallest changes come from, as the user reads it.
     notes
         What the user should know.
     """
@@ -98,13 +102,13 @@ class Change:
     fronts: tuple[Front, Front]
     registration: Registration
     repeatability: Repeatability
-    n_compared: int
+    basis: str
     notes: tuple[str, ...]
 
     def judge(self, repeatability: Repeatability) -> Change:
-        """Return the same with other smallest changes of thickness."""
-        rows, n_compared = judge_rows(self.rows, repeatability)
-        return replace(self, rows=rows, repeatability=repeatability, n_compared=n_compared)
+        """Return the same with other smallest changes."""
+        rows, basis = repeatability.judge(self.rows)
+        return replace(self, rows=rows, repeatability=repeatability, basis=basis)
 
 
 def find_change(
@@ -137,7 +141,7 @@ def find_change(
     pair = both.lay_over(registration)
     earlier, later = pair.list_maps()
     repeatability = repeatability or Repeatability()
-    rows, n_compared = judge_rows(pair.list_rows(), repeatability)
+    rows, basis = repeatability.judge(pair.list_rows())
     return Change(
         rows=rows,
         before=earlier,
@@ -149,7 +153,7 @@ def find_change(
         fronts=fronts,
         registration=registration,
         repeatability=repeatability,
-        n_compared=n_compared,
+        basis=basis,
         notes=tuple(both.list_notes(registration)),
     )
 

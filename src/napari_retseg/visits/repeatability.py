@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scipy.special import ndtri
 
 from napari_retseg.errors import UsageError
 from napari_retseg.measures.spans import RETINA, TO_BRUCH
+from napari_retseg.visits.retest import Retest
+from napari_retseg.visits.rows import ChangeRow
 
 #: Coefficient of repeatability of the central 1 mm: 601 repeated scans of four devices, eyes with
 #: diabetic maculopathy (CLEOPATRA study, ARVO annual meeting 2019).
@@ -36,12 +38,50 @@ class Repeatability:
         Of each span of layers or lesion; :data:`ALL` of the layers that are not named.
     source
         Where they come from.
+    retest
+        Of the model whose labels both visits have, uncorrected; it counts for what is not named.
     """
 
     by_name: Mapping[str, float] = field(
         default_factory=lambda: {RETINA: DEFAULT_UM, TO_BRUCH: DEFAULT_UM}
     )
     source: str = SOURCE
+    retest: Retest | None = None
+
+    @classmethod
+    def of_model(cls, retest: Retest) -> Repeatability:
+        """Return that of a model's own labels."""
+        return cls({}, f"the model's own labels in {retest.data}", retest)
+
+    def name(self, by_name: Mapping[str, float]) -> Repeatability:
+        """Return it with a user's own coefficients; 0: not known."""
+        before = Repeatability().by_name if self.retest is None else {}
+        known = {name: um for name, um in {**before, **by_name}.items() if um > 0}
+        return replace(self, by_name=known, source=OWN)
+
+    def judge(self, rows: Iterable[ChangeRow]) -> tuple[tuple[ChangeRow, ...], str]:
+        """Say which changes are more than noise.
+
+        Returns
+        -------
+        rows, basis
+            The rows, and where their smallest changes come from.
+        """
+        known = [replace(row, repeatability=self._find(row)) for row in rows]
+        n_compared = sum(one.repeatability is not None and one.change is not None for one in known)
+        judged = [_judge(one, n_compared) for one in known]
+        if self.retest is None:
+            return tuple(judged), self.describe(n_compared)
+        basis = self.retest.describe(self.retest.find_noise(judged))
+        by_model = self.retest.judge(judged)
+        is_named = [self._find(row) is not None for row in judged]
+        pairs = zip(judged, by_model, is_named, strict=True)
+        if any(is_named):
+            basis = f"{OWN}, of others {basis}"
+        return tuple(own if named else one for own, one, named in pairs), basis
+
+    def _find(self, row: ChangeRow) -> float | None:
+        return (self.find_volume if row.unit == "nl" else self.find)(row.structure)
 
     def find(self, name: str) -> float | None:
         """Return that of a span of layers; None where it is unknown."""
@@ -74,6 +114,13 @@ def find_widening(n_compared: int) -> float:
     taken to be normal).
     """
     return float(ndtri(1 - 1 / (2 * REPORTS * n_compared)) / ndtri(0.975))
+
+
+def _judge(row: ChangeRow, n_compared: int) -> ChangeRow:
+    if row.repeatability is None or row.change is None:
+        return replace(row, smallest_change=None, is_change=None)
+    least = row.repeatability * find_widening(n_compared)
+    return replace(row, smallest_change=least, is_change=abs(row.change) > least)
 
 
 def parse_repeatability(texts: Iterable[str]) -> Repeatability:

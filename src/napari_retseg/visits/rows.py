@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, replace
-
-from napari_retseg.visits.repeatability import Repeatability, find_widening
+from dataclasses import astuple, dataclass
 
 #: Of a table of changes.
 COLUMNS = (
@@ -65,36 +62,9 @@ def make_row(
     unit: str,
     valid: float,
 ) -> ChangeRow:
-    """Make a row of the numbers of both visits; :func:`judge_rows` says what the change means."""
+    """Make a row of the numbers of both visits; its meaning is judged later."""
     before, after = both
     change = None if before is None or after is None else after - before
     return ChangeRow(
         measure, structure, sector, before, after, change, unit, None, None, None, valid
     )
-
-
-def judge_rows(
-    rows: Iterable[ChangeRow], repeatability: Repeatability
-) -> tuple[tuple[ChangeRow, ...], int]:
-    """Say which changes are more than noise.
-
-    Returns
-    -------
-    rows, n_compared
-        The rows, and how many of them can be judged: the more, the larger is a smallest change.
-    """
-    known = [replace(row, repeatability=_find(row, repeatability)) for row in rows]
-    n_compared = sum(one.repeatability is not None and one.change is not None for one in known)
-    return tuple(_judge(one, n_compared) for one in known), n_compared
-
-
-def _find(row: ChangeRow, repeatability: Repeatability) -> float | None:
-    find = repeatability.find_volume if row.unit == "nl" else repeatability.find
-    return find(row.structure)
-
-
-def _judge(row: ChangeRow, n_compared: int) -> ChangeRow:
-    if row.repeatability is None or row.change is None:
-        return replace(row, smallest_change=None, is_change=None)
-    least = row.repeatability * find_widening(n_compared)
-    return replace(row, smallest_change=least, is_change=abs(row.change) > least)

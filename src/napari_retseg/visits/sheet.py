@@ -74,5 +74,5 @@ def _make_cell(row: ChangeRow) -> Cell:
 
 def _list_origin(change: Change, program: str) -> Iterator[tuple[str, str]]:
     yield "registration", change.registration.describe()
-    yield "smallest change", change.repeatability.describe(change.n_compared)
+    yield "smallest change", change.basis
     yield "measured with", f"napari-retseg {program}"

@@ -15,10 +15,12 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels, read_scan
 from napari_retseg.measures import Centre
+from napari_retseg.models.label_records import Records, name_recorded
+from napari_retseg.models.sureness import find_repeatability
 from napari_retseg.plural import count_noun
 from napari_retseg.ui.workbench.control.counting import collect
 from napari_retseg.ui.workbench.control.measuring import Measuring
-from napari_retseg.ui.workbench.control.open_scan import load
+from napari_retseg.ui.workbench.control.open_scan import Loaded, load
 from napari_retseg.ui.workbench.control.session import Session
 from napari_retseg.ui.workbench.control.visit_pictures import VisitPictures, draw_visits
 from napari_retseg.visits import Change, Visit, find_change
@@ -112,9 +114,10 @@ class Visiting:
         def work(found: tuple[Visit, tuple[str, ...]]) -> Visited:
             visit, notes = found
             labels, is_doubtful = collect(loaded, states)
-            own = Visit(loaded.name, loaded.scan, labels, classes, is_doubtful)
+            said_by = _find_models(loaded, states)
+            own = Visit(loaded.name, loaded.scan, labels, classes, is_doubtful, said_by)
             pair = (own, visit) if is_later else (visit, own)
-            change = find_change(*pair, centre=centre)
+            change = find_change(*pair, centre=centre, repeatability=find_repeatability(*pair))
             names = (pair[0].name, pair[1].name)
             return Visited(names, loaded.name, is_later, change, notes)
 
@@ -168,7 +171,13 @@ def _read_scan_of(workspace: Workspace, name: str) -> tuple[Visit, tuple[str, ..
     if not states and not loaded.predicted:
         raise InputError(f"{name}: has no labels; open it and segment it first")
     labels, is_doubtful = collect(loaded, states)
-    return Visit(name, loaded.scan, labels, loaded.classes, is_doubtful), ()
+    said_by = _find_models(loaded, states)
+    return Visit(name, loaded.scan, labels, loaded.classes, is_doubtful, said_by), ()
+
+
+def _find_models(loaded: Loaded, states: Mapping[int, State]) -> frozenset[str]:
+    """Who predicted the labels of a scan; nobody where a person has changed any."""
+    return frozenset() if states else frozenset(loaded.models.values())
 
 
 def _read_files(other: OtherVisit, classes: LabelSet) -> tuple[Visit, tuple[str, ...]]:
@@ -177,7 +186,10 @@ def _read_files(other: OtherVisit, classes: LabelSet) -> tuple[Visit, tuple[str,
     assert other.labels is not None
     scan = read_scan(other.scan)
     values = read_labels(other.labels, scan=scan)
+    found = Records(other.labels.parent).look_at(other.labels, values)
     named = find_named(other.labels.parent)
+    if named is None and (recorded := name_recorded(found.record)) is not None:
+        named, _ = recorded
     unknown = classes.unknown_values(values) if named is None else ()
     if unknown:
         raise InputError(
@@ -185,4 +197,5 @@ def _read_files(other: OtherVisit, classes: LabelSet) -> tuple[Visit, tuple[str,
             "classes.json beside it"
         )
     note = f"{other.name}: the names of its classes are not known; those of this workspace are used"
-    return Visit(other.name, scan, values, named or classes), () if named else (note,)
+    visit = Visit(other.name, scan, values, named or classes, said_by=found.said_by)
+    return visit, () if named else (note,)

@@ -42,7 +42,6 @@ from napari_retseg.ui.workbench.control.visit_pictures import (
 )
 from napari_retseg.ui.workbench.control.visiting import OtherVisit, Visited, Visiting
 from napari_retseg.ui.workbench.thickness_view import ThicknessView
-from napari_retseg.visits.repeatability import OWN, Repeatability
 from napari_retseg.visits.rows import ChangeRow
 
 _ORDERS = ("is later", "is earlier")
@@ -275,8 +274,7 @@ class VisitsWindow(QDialog):
         shown = [f"{note}." for note in notes[:_MOST_NOTES]]
         if len(notes) > _MOST_NOTES:
             shown.append("More in the report.")
-        source = change.repeatability.describe(change.n_compared)
-        shown.append(f"Smallest change: {source}.")
+        shown.append(f"Smallest change: {change.basis}.")
         show_text(self.notes_text, "\n".join(shown))
         spans = list_changed(change)
         self._span = self._span if self._span in spans else next(iter(spans), "")
@@ -287,7 +285,10 @@ class VisitsWindow(QDialog):
     def _show_span(self) -> None:
         if self.visited is None or not self._span:
             return
-        known = self.visited.change.repeatability.find(self._span)
+        own = self.visited.change.repeatability
+        known = own.find(self._span)
+        unknown = "not known" if own.retest is None else "the model's"
+        self.repeat_field.setSpecialValueText(unknown)
         with QSignalBlocker(self.repeat_field):
             self.repeat_field.setValue(known or 0.0)
         self._show_rows()
@@ -332,9 +333,8 @@ class VisitsWindow(QDialog):
         """Take the coefficients that the user has entered; 0: not known."""
         if not self._repeat_um:
             return visited
-        named = {**Repeatability().by_name, **self._repeat_um}
-        known = {name: um for name, um in named.items() if um > 0}
-        return visited.replace_change(visited.change.judge(Repeatability(known, OWN)))
+        own = visited.change.repeatability.name(self._repeat_um)
+        return visited.replace_change(visited.change.judge(own))
 
     def _go_to(self, x: float, y: float) -> None:
         if self.visited is not None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from napari_retseg import __version__
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, PredictConfig
 from napari_retseg.errors import InputError
 from napari_retseg.events import Runs
@@ -22,18 +23,24 @@ from napari_retseg.io.atomic import write_json
 from napari_retseg.io.devices import is_device_file
 from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import list_bscans
-from napari_retseg.models import WEIGHTS, ModelInfo
+from napari_retseg.models.calibrated import find_bundles
+from napari_retseg.models.description import WEIGHTS, ModelInfo, read_info
 from napari_retseg.records import read_record
 from napari_retseg.scan import hash_path
 
 #: The folder of the records, in that of the labels.
 FOLDER = ".retseg"
 
+_NAMED = "names of the classes: as predict recorded them beside the labels"
 #: What of a model's description decides on the labels; the rest is about the model.
 _DECIDING = {"network", "classes", "preprocess", "thresholds"}
 #: What of the options does not: how many B-scans at once, and what else is written.
 _INDIFFERENT = {"batch_size", "uncertainty"}
 
+_Names = Annotated[
+    dict[Annotated[int, Field(ge=1, le=253)], Annotated[str, Field(min_length=1, max_length=200)]],
+    Field(max_length=253),
+]
 State = Literal["none", "ours", "changed", "unknown", "unreadable"]
 
 
@@ -79,6 +86,8 @@ class Record(Frozen):
         Whether these were written, too.
     doubtful
         By B-scan, the runs of A-scans in which the evidence for the layers is poor.
+    classes
+        Names by value; empty in records of older versions.
     """
 
     schema_version: Literal[1] = 1
@@ -89,6 +98,7 @@ class Record(Frozen):
     uncertainty: bool = False
     overlay: bool = False
     doubtful: dict[Annotated[int, Field(ge=0)], Runs] = Field(default_factory=dict)
+    classes: _Names = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,13 @@ class Found:
     record: Record | None = None
     digest: str | None = None
     reason: str = ""
+
+    @property
+    def said_by(self) -> frozenset[str]:
+        """The model that predicted the labels, where nobody has changed them since."""
+        if self.state != "ours" or self.record is None:
+            return frozenset()
+        return frozenset([self.record.made_from.weights])
 
 
 class ModelOrigin:
@@ -143,9 +160,14 @@ class Records:
         if not target.exists() and not target.is_symlink():
             return Found("none")
         try:
-            digest = hash_labels(read_labels(target))
+            labels = read_labels(target)
         except InputError as error:
             return Found("unreadable", reason=str(error))
+        return self.look_at(target, labels)
+
+    def look_at(self, target: Path, labels: NDArray[np.uint8]) -> Found:
+        """Say what labels that were read from a file are."""
+        digest = hash_labels(labels)
         try:
             record = read_record(self._path(target), Record)
         except InputError:
@@ -162,6 +184,24 @@ class Records:
 
     def _path(self, target: Path) -> Path:
         return self._output / FOLDER / target.relative_to(self._output).parent / _name(target)
+
+
+def name_recorded(record: Record | None) -> tuple[LabelSet, str] | None:
+    """Name the classes of predicted labels as their record has them.
+
+    Returns
+    -------
+    classes, note
+        None where the record names none, and its model is not among the user's.
+    """
+    if record is None:
+        return None
+    if record.classes:
+        return LabelSet.from_names(record.classes), _NAMED
+    for folder in find_bundles(record.made_from.weights):
+        info = read_info(folder)
+        return info.classes, f"{_NAMED} (model {info.name})"
+    return None
 
 
 def _name(target: Path) -> str:
