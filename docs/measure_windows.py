@@ -18,6 +18,7 @@ from pathlib import Path
 import napari
 import numpy as np
 from driving import open_scan, open_workbench, pause, wait_until
+from PIL import Image
 from qtpy.QtWidgets import QWidget
 
 from napari_retseg.classes import RETINA
@@ -111,6 +112,10 @@ def _show_agreement(
 
 def _take(window: QWidget, path: Path) -> None:
     window.grab().save(str(path))
+    # 256 colours are enough for a screen, and make a third of the file
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256)
+    small.save(path, optimize=True)
     window.close()
     pause(0.5)
 
