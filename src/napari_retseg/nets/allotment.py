@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from napari_retseg.errors import UsageError
 
 _FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+_INITIALISERS = (torch.Tensor.normal_, torch.Tensor.uniform_)
 #: Bytes of a value; networks are built in float32.
 _VALUE = 4
 
@@ -63,6 +64,8 @@ class _Meter(TorchFunctionMode):
                     f"{self._name} would need more memory than the limit "
                     f"({self._limit / 1e9:.1f} GB); choose a smaller one"
                 )
+        if func in _INITIALISERS and args[0].is_meta:
+            return args[0]  # without values; torch would import much to find that out
         return func(*args, **named)
 
 

@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import segmentation_models_pytorch as smp
-import timm
 import torch
 from torch.nn import functional as F
 
@@ -16,6 +14,7 @@ from napari_retseg.config import OPTIONS, NetworkConfig
 from napari_retseg.errors import UsageError
 from napari_retseg.nets.allotment import limit_memory
 from napari_retseg.nets.heads import HeadedUNet, allow_one_value
+from napari_retseg.nets.libraries import no_compiler, smp, timm
 from napari_retseg.nets.volumetric import build_volumetric, volumetric_stride
 
 #: Sizes of a 2D input are padded to a multiple of this: 2 to the number of an encoder's stages.
@@ -98,7 +97,7 @@ def build_untried(config: NetworkConfig, *, limit_bytes: int = LARGEST_NETWORK) 
     """
     _check_names(config)
     try:
-        with limit_memory(limit_bytes, _name(config)):
+        with limit_memory(limit_bytes, _name(config)), no_compiler():
             network = build_volumetric(config) if config.dims == 3 else _build_planar(config)
     except _FAILURES as error:
         raise UsageError(f"{_name(config)} cannot be built: {_first_line(error)}") from error

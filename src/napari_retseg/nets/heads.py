@@ -11,16 +11,19 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import torch
-from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
-from segmentation_models_pytorch.base.modules import Conv2dReLU
-from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP
-from segmentation_models_pytorch.decoders.pspnet.decoder import PSPModule
-from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 from torch.nn import functional as F
 
 from napari_retseg.config import Head
 from napari_retseg.errors import UsageError
+from napari_retseg.nets.libraries import (
+    ASPP,
+    BatchNormAct2d,
+    Conv2dReLU,
+    PSPModule,
+    initialize_decoder,
+    initialize_head,
+)
 
 #: Output channels of the PSP and the ASPP head.
 CONTEXT_CHANNELS = 16

@@ -1,0 +1,75 @@
+"""The libraries of 2D networks, imported without torch's compiler.
+
+They ask for the compiler (torch._dynamo, and with it sympy and triton) only to tell it what to
+leave alone. Nothing here is compiled, and importing it takes as long as importing torch itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import torch  # noqa: F401 - before its compiler is left out
+
+_NAME = "torch._dynamo"
+
+
+@contextmanager
+def no_compiler() -> Iterator[None]:
+    """Let imports and layers made meanwhile find a compiler that does nothing.
+
+    Where the real one was imported before, nothing is changed. It can be imported at any time
+    afterwards.
+    """
+    if _NAME in sys.modules:
+        yield
+        return
+    stand_in = {_NAME: ModuleType(_NAME), f"{_NAME}.utils": ModuleType(f"{_NAME}.utils")}
+    package, utils = stand_in.values()
+    package.__dict__.update(__path__=[], disable=_leave_alone, utils=utils)
+    utils.__dict__.update(is_compile_supported=lambda _device: False)
+    sys.modules.update(stand_in)
+    try:
+        yield
+    finally:
+        for name in stand_in:
+            sys.modules.pop(name, None)
+
+
+def _leave_alone(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Any:
+    """Stand in for the decorator, with arguments or without, that keeps a function as it is."""
+    return (lambda given: given) if function is None else function
+
+
+try:
+    with no_compiler():
+        import_module("segmentation_models_pytorch")
+except (AttributeError, ImportError):
+    pass  # versions that ask for more of the compiler get the real one below
+
+import segmentation_models_pytorch as smp  # noqa: E402
+import timm  # noqa: E402
+from segmentation_models_pytorch.base.initialization import (  # noqa: E402
+    initialize_decoder,
+    initialize_head,
+)
+from segmentation_models_pytorch.base.modules import Conv2dReLU  # noqa: E402
+from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP  # noqa: E402
+from segmentation_models_pytorch.decoders.pspnet.decoder import PSPModule  # noqa: E402
+from timm.layers.norm_act import BatchNormAct2d  # noqa: E402
+
+__all__ = [
+    "ASPP",
+    "BatchNormAct2d",
+    "Conv2dReLU",
+    "PSPModule",
+    "initialize_decoder",
+    "initialize_head",
+    "no_compiler",
+    "smp",
+    "timm",
+]
