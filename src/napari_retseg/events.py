@@ -91,6 +91,17 @@ class _Rehearsed(BaseModel):
     last: ScoresRecord | None = None
 
 
+class _Elsewhere(BaseModel):
+    start: ScoresRecord
+    best: ScoresRecord
+
+
+class _Unlabelled(BaseModel):
+    bscans: Count
+    dice_without: Share
+    dice_with: Share
+
+
 class _ResultRecord(BaseModel):
     """What is read of a training's result; the results of other jobs have parts of it."""
 
@@ -100,6 +111,8 @@ class _ResultRecord(BaseModel):
     best_iteration: Count | None = None
     promoted: StrictBool | None = None
     rehearsed: _Rehearsed = _Rehearsed()
+    elsewhere: _Elsewhere | None = None
+    unlabelled: _Unlabelled | None = None
     iterations: Count = 0
     split: StrictStr = ""
     model: StrictStr = ""

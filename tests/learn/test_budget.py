@@ -56,3 +56,16 @@ def test_the_length_follows_the_number_of_labelled_scans(
 )
 def test_a_short_training_is_scored_five_times(config: TrainConfig, score_every: int) -> None:
     assert Budget.of(config, n_samples=3, is_new=False).score_every == score_every
+
+
+def test_lessons_come_after_the_labelled_scans() -> None:
+    budget = Budget.of(TrainConfig(iterations=50), n_samples=3, is_new=False, n_unlabelled=9)
+    assert budget.lessons == 20
+    assert [budget.is_lesson(n) for n in (0, 49, 50, 69)] == [False, False, True, True]
+    assert not budget.is_over(69, 0.0)
+    assert budget.is_over(70, 0.0)
+    assert budget.schedule_position(49, 0.0) == pytest.approx(0.98)
+    assert budget.schedule_position(50, 0.0) == 0.0
+    assert budget.lesson_position(60) == 0.5
+    assert budget.labelled_scores == 5  # of every 10 steps
+    assert Budget.of(TrainConfig(iterations=50), n_samples=3, is_new=False).lessons == 0

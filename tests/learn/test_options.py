@@ -136,6 +136,8 @@ ELSEWHERE = {
     "patience",
     "rehearse",
     "rehearse_share",
+    "rehearse_simulated",
+    "unlabelled",
     "operating_point",
     "window",  # prediction: tests/infer/test_windows, test_predictor
     "deterministic",

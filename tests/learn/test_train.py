@@ -194,10 +194,10 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
 ) -> None:
     take_step = step.take_step
 
-    def broken(state: Any, loss: Any, images: torch.Tensor, labels: Any, *, rate: float) -> Any:
+    def broken(state: Any, loss: Any, images: torch.Tensor, labels: Any, **others: Any) -> Any:
         if state.iteration == 6:
             images = images * float("nan")
-        return take_step(state, loss, images, labels, rate=rate)
+        return take_step(state, loss, images, labels, **others)
 
     monkeypatch.setattr(training, "take_step", broken)
     with pytest.raises(InputError, match="iteration 7 is not finite"):

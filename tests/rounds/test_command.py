@@ -37,7 +37,7 @@ def _other_value(name: str) -> Any:
     field = TrainConfig.model_fields[name]
     if name in TEXTS:
         return TEXTS[name]
-    if name == "keep_start":  # a number or a word
+    if name in ("keep_start", "rehearse_simulated"):  # a number or a word
         return 0.123456789012345
     if get_origin(field.annotation) is Literal:
         return next(value for value in get_args(field.annotation) if value != field.default)

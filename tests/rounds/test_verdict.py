@@ -303,3 +303,28 @@ def test_labels_that_are_mostly_the_old_models_own_judge_nobody() -> None:
     assert judge_round({"best": make_scores(better), "start": start}).level == "better"
     start["n_kept"] = 11  # half of them speak for nobody
     assert judge_round({"best": make_scores(worse), "start": start}).level == "worse"
+
+
+def test_scores_on_other_kinds_of_scans_are_one_line() -> None:
+    elsewhere = {
+        "start": make_scores({"NFL": 0.72, "fluid": 0.70}, bscans=24),
+        "best": make_scores({"NFL": 0.72, "fluid": 0.68}, bscans=24),
+    }
+    found = _judge({"NFL": 0.9}, {"NFL": 0.8}, result={"elsewhere": elsewhere})
+    line = "Other kinds of scans (24 simulated): mean Dice 0.700, was 0.710 (-0.010)."
+    assert line in found.remarks
+    plain = _judge({"NFL": 0.9}, {"NFL": 0.8}, result={"elsewhere": None})
+    assert not any("kinds" in text for text in plain.remarks)
+
+
+@pytest.mark.parametrize(
+    ("dice_with", "words"),
+    [
+        (0.91, "12 unlabelled B-scans helped: mean Dice 0.910, without 0.900."),
+        (0.9, "did not help, so not used: mean Dice 0.900, without 0.900."),
+    ],
+)
+def test_it_is_said_whether_unlabelled_bscans_helped(dice_with: float, words: str) -> None:
+    unlabelled = {"bscans": 12, "dice_without": 0.9, "dice_with": dice_with}
+    found = _judge({"NFL": 0.9}, {"NFL": 0.8}, result={"unlabelled": unlabelled})
+    assert any(words in text for text in found.remarks)

@@ -15,7 +15,7 @@ from napari_retseg.study.catalogue import merge
 from napari_retseg.study.estimate import estimate
 from napari_retseg.study.protocol import describe_protocol
 from napari_retseg.study.recipe import SplitSpec
-from napari_retseg.study.run_plan import StudyPlan
+from napari_retseg.study.run_plan import StudyPlan, _list_options
 from napari_retseg.study.run_split import divide_for_run, shared_patients, take_size
 from tests.study.conftest import Plan
 
@@ -224,3 +224,10 @@ def test_the_cost_counts_pixels_of_the_networks_input_whoever_names_its_size(
     assert pixels() == 32 * 16
     assert pixels(resize="48x32") == 48 * 32
     assert pixels(resize="none") == 64 * 64
+
+
+def test_later_options_that_are_off_leave_the_keys_of_earlier_versions_as_they_were() -> None:
+    later = {"unlabelled", "rehearse_simulated"}
+    assert later <= set(_list_options(TrainConfig()))
+    off = _list_options(TrainConfig(unlabelled="off", rehearse_simulated=0.0))
+    assert not later & set(off)

@@ -105,12 +105,16 @@ def merge_options(
 
 def _summarise(reporter: Reporter, result: dict[str, Any]) -> None:
     """Print the best scores, beside those of the starting model where there was one."""
+    from napari_retseg.rounds.outcomes import remark_on_elsewhere
     from napari_retseg.scoretable import format_table
 
     best = result.get("best")
     if best is not None:
         reporter.say(f"best on the held-out patients: iteration {result['best_iteration']}")
         reporter.say_lines(format_table(best, before=result.get("start")))
+    elsewhere = remark_on_elsewhere(result.get("elsewhere") or {})
+    if elsewhere:
+        reporter.say(f"{elsewhere[0].lower()}{elsewhere[1:].rstrip('.')}")
     verdict = {True: " (promoted)", False: " (not promoted: worse than the starting model)"}
     promoted = result.get("promoted")
     reporter.say(f"model: {result['model']}{'' if promoted is None else verdict[promoted]}")

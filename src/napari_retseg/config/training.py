@@ -203,6 +203,17 @@ class TrainConfig(Frozen):
     rehearse_share: Share = Field(
         0.25, description="Fraction of each batch that is drawn from the rehearsal dataset."
     )
+    rehearse_simulated: Literal["auto"] | Share = Field(
+        "auto",
+        description="Simulated B-scans that are added to each batch, as a fraction of it, against "
+        "forgetting. auto: 0.25 if the starting model learned from simulated scans and the dataset "
+        "holds real ones, else 0.",
+    )
+    unlabelled: Literal["auto", "off"] = Field(
+        "auto",
+        description="Unlabelled B-scans of the training patients are learned from, too, after the "
+        "labelled ones. auto: kept only if the held-out scores rise. off: not used.",
+    )
 
     # what is held out
     split: str = Field(
@@ -241,7 +252,7 @@ class TrainConfig(Frozen):
             raise ValueError(f"crop must be 'whole' or DEPTHxWIDTH, not {text!r}")
         return text
 
-    @field_validator("keep_start", mode="before")
+    @field_validator("keep_start", "rehearse_simulated", mode="before")
     @classmethod
     def _check_share(cls, value: object) -> object:
         try:

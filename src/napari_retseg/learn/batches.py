@@ -1,4 +1,4 @@
-"""Batches for the training: crops of the dataset, with some of an older one mixed in, changed."""
+"""Batches for the training: changed crops of the dataset, of an older one, of simulated eyes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import torch
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.config import NetworkConfig, TrainConfig, parse_augment, parse_size
-from napari_retseg.events import Progress
+from napari_retseg.events import Message, Progress
 from napari_retseg.learn.augment import apply_augment, draw_augment
-from napari_retseg.learn.sampler import CropSampler
+from napari_retseg.learn.eyes import EyePool, choose_kind, count_eyes
+from napari_retseg.learn.sampler import CropSampler, SampleSource
 from napari_retseg.learn.samples import SampleStore
 from napari_retseg.learn.setup import Setup
+from napari_retseg.learn.teacher import Lessons, can_teach
 from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.sizes import sees_whole_input, smallest_sample
 
@@ -32,6 +34,10 @@ class Batches:
         Samples of the dataset, once :meth:`load` has read them.
     partial
         Classes of each partial label of the older dataset.
+    size
+        Depth and width of what is drawn, in 3D also its B-scans; known then, too.
+    lessons
+        Of B-scans without labels; empty where there are none to learn from.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -39,15 +45,23 @@ class Batches:
         self._changes = parse_augment(setup.config.augment)
         info, dims = setup.info, setup.info.network.dims
         self.store = SampleStore(setup.dataset, info.preprocess, dims=dims)
+        self.size: tuple[int, ...] = ()
         self._older: SampleStore | None = None
         if setup.rehearsal is not None:
             self._older = SampleStore(
                 setup.rehearsal, info.preprocess, dims=dims, classes=info.classes
             )
         self.partial = () if self._older is None else self._older.partial
+        self._eyes: EyePool | None = None
+        self.lessons = Lessons(setup)
         self._samplers: list[tuple[CropSampler, int]] = []
 
-    def load(self) -> Iterator[Progress]:
+    def close(self) -> None:
+        """Draw no more simulated eyes in the background."""
+        if self._eyes is not None:
+            self._eyes.close()
+
+    def load(self) -> Iterator[Progress | Message]:
         """Read all training scans, once.
 
         Raises
@@ -68,6 +82,14 @@ class Batches:
             sampler = _sampler(self._older, config, network, crop=own.size)
             self._samplers.append((sampler, older))
         self._samplers.insert(0, (own, total - older))
+        self.size = own.size
+        kind = choose_kind(self._setup.info.classes) if self._setup.eye_share else None
+        if kind is not None:
+            self._eyes = EyePool(kind, self._setup.info.preprocess, seed=config.seed)
+            sampler = _sampler(self._eyes, config, network, crop=own.size)
+            self._samplers.append((sampler, count_eyes(self._setup.eye_share, total)))
+        if can_teach(self._setup):
+            yield from self.lessons.load(self.store, own.size)
 
     def draw(self, iteration: int) -> Batch:
         """Draw the batch of a step, on the compute device: changed images, and labels."""
@@ -83,7 +105,7 @@ class Batches:
 
 
 def _sampler(
-    store: SampleStore,
+    store: SampleSource,
     config: TrainConfig,
     network: NetworkConfig,
     *,

@@ -7,9 +7,11 @@ from pathlib import Path
 from pydantic import Field
 
 from napari_retseg.config import Frozen
+from napari_retseg.dataset.unlabelled import list_with_unlabelled
 from napari_retseg.errors import UsageError
 from napari_retseg.io.atomic import write_json
 from napari_retseg.learn.setup import Setup
+from napari_retseg.learn.teacher import can_teach
 from napari_retseg.models import WEIGHTS
 from napari_retseg.records import read_record
 from napari_retseg.scan import hash_path
@@ -22,6 +24,7 @@ _WORDS = {
     "heldout": "the held-out scans or labels",
     "classes": "the classes",
     "rehearsal": "the rehearsal dataset",
+    "unlabelled": "the unlabelled scans",
     "start": "the weights of the starting model",
 }
 
@@ -35,6 +38,9 @@ class RunInputs(Frozen):
         description="hash of the classes' values and names"
     )
     rehearsal: str = Field("", description="hash of the rehearsal dataset; empty without one")
+    unlabelled: str = Field(
+        "", description="hash of the unlabelled scans that are learned from; empty without any"
+    )
     start: str = Field(
         "", description="hash of the starting model's weights file; empty without one"
     )
@@ -54,8 +60,17 @@ class RunInputs(Frozen):
             heldout=dataset.fingerprint(dataset.of_split("val")),
             classes=tuple((c.value, c.name) for c in dataset.labels.classes),
             rehearsal="" if setup.rehearsal is None else setup.rehearsal.hash_content(),
+            unlabelled=_hash_unlabelled(setup),
             start=hash_path(weights) if setup.start is not None and weights.is_file() else "",
         )
+
+
+def _hash_unlabelled(setup: Setup) -> str:
+    """Hash the scans that are in no part of the split, but learned from without labels."""
+    if not can_teach(setup):
+        return ""
+    others = [case for case in list_with_unlabelled(setup.dataset) if case.split is None]
+    return setup.dataset.fingerprint(others) if others else ""
 
 
 def keep_inputs(run: Path, inputs: RunInputs) -> None:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
-from napari_retseg.learn.samples import Sample, SampleStore
+from napari_retseg.learn.samples import Sample
 from napari_retseg.nets.grid import pad_amount
 
 #: Share of the crops that may leave a part of their sample out, where there are such.
 _OVERHANGING = 0.25
 #: How often a crop with too much of one class is drawn again.
 _REDRAWS = 10
+
+
+class SampleSource(Protocol):
+    """Numbered samples: those of a dataset, without labels, or simulated."""
+
+    class_pixels: NDArray[np.int64]
+    largest: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Count them."""
+        ...
+
+    def read(self, number: int) -> Sample:
+        """Return one of them."""
+        ...
 
 
 class CropSampler:
@@ -45,7 +61,7 @@ class CropSampler:
 
     def __init__(
         self,
-        store: SampleStore,
+        store: SampleSource,
         *,
         crop: tuple[int, ...] | None,
         stride: int,
@@ -100,7 +116,7 @@ class CropSampler:
             number = int(rng.choice(holding))
         else:
             tour, position = divmod(place, len(self._store))
-            number = int(_shuffle(len(self._store), self._seed, tour)[position])
+            number = int(shuffle(len(self._store), self._seed, tour)[position])
         sample = self._store.read(number)
         corner = self._place(sample.labels, wanted, rng)
         for _ in range(_REDRAWS if wanted is None and self._cap < 1 else 0):
@@ -149,7 +165,7 @@ def _largest_share(labels: NDArray[np.uint8]) -> float:
 
 
 @lru_cache(maxsize=8)
-def _shuffle(n: int, seed: int, tour: int) -> NDArray[np.int64]:
+def shuffle(n: int, seed: int, tour: int) -> NDArray[np.int64]:
     """Order of the samples in pass number `tour`."""
     return np.random.default_rng([seed, tour, 1]).permutation(n)
 

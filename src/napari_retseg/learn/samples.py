@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -53,6 +54,8 @@ class SampleStore:
         The spatial size that holds every sample.
     partial
         Classes of each partial label, see :func:`translate_labels`.
+    lengths
+        Number of B-scans or slices of each scan that was read, by its image.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class SampleStore:
         self._room = MEMORY_BYTES
         self.class_pixels: NDArray[np.int64] = np.zeros((0, len(self._classes)), np.int64)
         self.largest: tuple[int, ...] = (0,) * dims
+        self.lengths: dict[Path, int] = {}
 
     def load(self) -> Iterator[Progress]:
         """Read all scans and labels, once.
@@ -105,6 +109,7 @@ class SampleStore:
             return []
         opened = self._open(case)
         labels = opened[-1]
+        self.lengths[case.image] = len(labels)
         counts = []
         for index in range(1 if self._dims == 3 else len(labels)):
             if self._dims == 2 and (labels[index] == IGNORE).all():
@@ -149,19 +154,46 @@ class SampleStore:
     def _prepare(self, opened: tuple[OctScan, ScanInput, NDArray[np.uint8]], index: int) -> Sample:
         """Bring one B-scan, or the volume, to the network's grid."""
         scan, source, labels = opened
-        spacing: tuple[float | None, ...] = scan.spacing_um
-        if self._dims == 3:
-            image, wanted = source.read_volume(), labels
-        else:
-            image, wanted = source.read_slice(index), labels[index]
-            if scan.is_volume:
-                spacing = spacing[: self._axis(scan)] + spacing[self._axis(scan) + 1 :]
-        grid = plan_grid(wanted.shape, self._preprocess, spacing_um=spacing, source=scan.source)
-        wanted = np.ascontiguousarray(wanted)
-        return Sample(
-            image=grid.to_input(torch.from_numpy(image)[None])[0].contiguous().numpy(),
-            labels=grid.labels_to_input(torch.from_numpy(wanted)[None])[0].contiguous().numpy(),
+        if self._dims == 2:
+            return make_sample(scan, source, index, labels[index], self._preprocess)
+        return _to_grid(
+            source.read_volume(), labels, self._preprocess, scan.spacing_um, scan.source
         )
+
+
+def make_sample(
+    scan: OctScan,
+    source: ScanInput,
+    index: int,
+    labels: NDArray[np.uint8],
+    preprocess: PreprocessConfig,
+) -> Sample:
+    """Bring a B-scan or slice to the network's grid.
+
+    Parameters
+    ----------
+    source
+        Made of `scan` and `preprocess`.
+    labels
+        Class indices ``(depth, width)`` on the scan's own grid; 255 where not annotated.
+    """
+    image = source.read_slice(index)
+    return _to_grid(image, labels, preprocess, source.slice_spacing_um, scan.source)
+
+
+def _to_grid(
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    preprocess: PreprocessConfig,
+    spacing_um: tuple[float | None, ...],
+    path: Path | None,
+) -> Sample:
+    grid = plan_grid(labels.shape, preprocess, spacing_um=spacing_um, source=path)
+    labels = np.ascontiguousarray(labels)
+    return Sample(
+        image=grid.to_input(torch.from_numpy(image)[None])[0].contiguous().numpy(),
+        labels=grid.labels_to_input(torch.from_numpy(labels)[None])[0].contiguous().numpy(),
+    )
 
 
 def translate_labels(

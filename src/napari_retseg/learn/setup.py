@@ -20,6 +20,7 @@ from napari_retseg.dataset import (
 from napari_retseg.dataset.growing import describe_unlisted
 from napari_retseg.dataset.twins import describe_twins
 from napari_retseg.errors import InputError, ModelError, UsageError
+from napari_retseg.learn.eyes import choose_kind, share_of_eyes, takes_eyes
 from napari_retseg.learn.plan import Plan, plan_from_model, plan_new, survey
 from napari_retseg.learn.samples import translate_labels
 from napari_retseg.models import ModelInfo, TrainedOn, describe_groups
@@ -51,6 +52,8 @@ class Setup:
         What came over from it.
     rehearsal
         The older dataset that is mixed in.
+    eye_share
+        Simulated B-scans that are added to each batch, as a fraction of it.
     """
 
     dataset: Dataset
@@ -62,6 +65,7 @@ class Setup:
     start: Model | None
     report: TransferReport | None
     rehearsal: Dataset | None
+    eye_share: float
     warnings: tuple[str, ...]
 
     def describe(
@@ -130,16 +134,19 @@ def prepare(
     apply_strategy(
         plan.network, plan.info.network, parse_strategy(config.strategy), seed=config.seed
     )
+    kept = None if model is None or config.strategy == "scratch" else model
+    eyes = _find_eye_share(config, kept, resumed, dataset, plan.info)
     return Setup(
         dataset=dataset,
         config=config,
         compute=compute,
         network=compute.place(plan.network),
-        info=plan.info.model_copy(update={"trained_on": _trained_on(dataset, config)}),
+        info=plan.info.model_copy(update={"trained_on": _trained_on(dataset, config, eyes)}),
         heldout_bscans=heldout,
-        start=model if config.strategy != "scratch" else None,
+        start=kept,
         report=plan.report,
         rehearsal=_open_rehearsal(config, plan.info),
+        eye_share=eyes,
         warnings=(*dataset.warnings, *warnings, *plan.warnings),
     )
 
@@ -229,6 +236,37 @@ def _check_resumed(resumed: ModelInfo | None, dataset: Dataset) -> None:
         )
 
 
+def _find_eye_share(
+    config: TrainConfig,
+    start: Model | None,
+    resumed: ModelInfo | None,
+    dataset: Dataset,
+    info: ModelInfo,
+) -> float:
+    """Find the share of simulated B-scans; a run that is resumed keeps its own.
+
+    Raises
+    ------
+    UsageError
+        Where they are asked for, but the network or its classes do not go with the simulator.
+    """
+    if resumed is not None and resumed.trained_on is not None:
+        return resumed.trained_on.simulated_share
+    share = share_of_eyes(config, None if start is None else start.info, dataset, info)
+    if not share:
+        return 0.0
+    if not takes_eyes(info):
+        raise UsageError(
+            "simulated B-scans go with 2D networks of one channel only; add --rehearse-simulated 0"
+        )
+    if choose_kind(info.classes) is None:
+        names = ", ".join(info.classes.names[1:])
+        raise UsageError(
+            f"the simulator draws none of the classes ({names}); add --rehearse-simulated 0"
+        )
+    return share
+
+
 def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
     """Open the older dataset; its own held-out scans stay held out."""
     if not config.rehearse:
@@ -252,7 +290,7 @@ def _open_rehearsal(config: TrainConfig, info: ModelInfo) -> Dataset | None:
     return older
 
 
-def _trained_on(dataset: Dataset, config: TrainConfig) -> TrainedOn:
+def _trained_on(dataset: Dataset, config: TrainConfig, eye_share: float = 0.0) -> TrainedOn:
     sha256 = dataset.fingerprint(dataset.of_split("train"))
     groups = describe_groups(
         dataset.groups("train"), dataset.groups("val"), dataset=dataset.name, sha256=sha256
@@ -263,6 +301,7 @@ def _trained_on(dataset: Dataset, config: TrainConfig) -> TrainedOn:
         **groups,
         bscans=_count(dataset, "train"),
         iterations=0,
+        simulated_share=eye_share,
         simulated=dataset.simulated,
         split=describe_split(parse_split(config.split), config.split_by, seed=dataset.split_seed),
     )

@@ -69,7 +69,7 @@ class TrainingState:
     chunk
         Samples that go through the network at once; halved where memory runs out.
     history
-        Mean foreground Dice of each scoring.
+        Mean foreground Dice of each scoring; -1 where there is none.
     """
 
     def __init__(self, setup: Setup) -> None:

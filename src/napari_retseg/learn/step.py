@@ -11,6 +11,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.events import Message
 from napari_retseg.learn.optimise import clip_gradients, set_rate
 from napari_retseg.learn.state import TrainingState
+from napari_retseg.learn.teacher import Lesson, label_lesson, take_part
 from napari_retseg.plural import count_noun
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -31,8 +32,9 @@ def take_step(
     labels: torch.Tensor,
     *,
     rate: float,
+    lesson: Lesson | None = None,
 ) -> StepResult:
-    """Take one optimizer step on a batch.
+    """Take one optimizer step on a batch, and on a lesson without labels where there is one.
 
     The batch goes through the network in chunks whose gradients add up. Where memory runs out,
     chunks are halved, from then on, and the step is taken again.
@@ -46,7 +48,7 @@ def take_step(
     notes: list[Message] = []
     while True:
         try:
-            value = _add_gradients(state, loss, images, labels)
+            value = _add_gradients(state, loss, images, labels, lesson)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
@@ -86,9 +88,13 @@ def _halve(state: TrainingState) -> Message:
 
 
 def _add_gradients(
-    state: TrainingState, loss: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor
+    state: TrainingState,
+    loss: torch.nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    lesson: Lesson | None,
 ) -> float:
-    """Forward and backward; return the mean loss."""
+    """Forward and backward; return the mean loss, with that of the lesson."""
     config, compute = state.setup.config, state.setup.compute
     state.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=images.device)
@@ -101,7 +107,23 @@ def _add_gradients(
             value = share * _compute_loss(state, loss, images[part], labels[part])
             state.scaler.scale(value).backward()  # type: ignore[no-untyped-call]
             total += value.detach()
+        if lesson is not None:
+            total += _add_lesson(state, loss, lesson)
     return float(total)
+
+
+def _add_lesson(state: TrainingState, loss: torch.nn.Module, lesson: Lesson) -> torch.Tensor:
+    """Forward and backward on samples that the averaged network labels; return their loss."""
+    teacher = state.kept_network
+    total = torch.zeros((), device=lesson.weak.device)
+    for start in range(0, len(lesson), state.chunk):
+        part = take_part(lesson, slice(start, start + state.chunk))
+        labels = label_lesson(teacher, state.setup.compute, part)
+        share = lesson.weight * len(part) / len(lesson)
+        value = share * _compute_loss(state, loss, part.strong, labels)
+        state.scaler.scale(value).backward()  # type: ignore[no-untyped-call]
+        total += value.detach()
+    return total
 
 
 def _name_not_finite(state: TrainingState, loss: float) -> str:

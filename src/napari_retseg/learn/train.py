@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from napari_retseg.events import (
 from napari_retseg.learn.batches import Batches
 from napari_retseg.learn.budget import Budget
 from napari_retseg.learn.checkpoint import load_checkpoint, save_checkpoint
+from napari_retseg.learn.elsewhere import score_elsewhere
 from napari_retseg.learn.ema import can_keep_start, share_of_start
 from napari_retseg.learn.inputs import RunInputs, check_inputs, keep_inputs
 from napari_retseg.learn.landmarks import learn_landmarks
@@ -36,16 +37,20 @@ from napari_retseg.learn.schedule import count_drops, learning_rate
 from napari_retseg.learn.setup import Setup, prepare
 from napari_retseg.learn.state import TrainingState
 from napari_retseg.learn.step import take_step
+from napari_retseg.learn.teacher import LESSON_RATE
 from napari_retseg.learn.validation import (
     choose_operating_point,
+    compare_lessons,
     is_score_due,
     judge,
+    judge_lessons,
     score,
     score_start,
 )
 from napari_retseg.learn.weights import class_weights
 from napari_retseg.nets.build import count_parameters
 from napari_retseg.nets.bundle import load_model, save_model
+from napari_retseg.plural import count_noun
 from napari_retseg.runs.paths import RunPaths
 from napari_retseg.runs.record import read_config, read_run_model
 
@@ -82,8 +87,10 @@ def fine_tune(
         :class:`TrainingPlanned` before any work, then steps, scores and checkpoints, and
         :class:`Finished` at last with ``best``, ``best_iteration``, ``last``, ``start``
         (scores as JSON; None where not measured), ``promoted``, ``split`` (in words),
-        ``model`` and ``last_model`` (folders), and ``rehearsed`` (start and last scores on the
-        older dataset).
+        ``model`` and ``last_model`` (folders), ``rehearsed`` (start and last scores on the
+        older dataset), ``elsewhere`` (start and best scores on simulated eyes), and
+        ``unlabelled`` (how many unlabelled B-scans there were, and the best mean foreground
+        Dice without and with them).
 
     Raises
     ------
@@ -145,17 +152,31 @@ def repeating_exactly(*, enabled: bool) -> Iterator[None]:
 
 def _train(setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel) -> Iterator[Event]:
     batches = Batches(setup)
-    begun = yield from _begin(setup, state, batches, cancel)
+    with closing(batches):
+        begun = yield from _begin(setup, state, batches, cancel)
+        finished = begun and (yield from _loop(setup, state, run, batches, cancel))
     if not begun:
         yield Finished(cancelled=True, result=_result(state, run))
         return
-    finished = yield from _loop(setup, state, run, batches, cancel)
     if finished and setup.config.operating_point:
         yield from choose_operating_point(setup, run)
     yield _save(state, run)
+    told: dict[str, Any] = {}
     if finished:
-        yield from judge(state, run)
-    yield Finished(cancelled=not finished, result=_result(state, run))
+        told = yield from _judge(setup, state, run, batches, cancel)
+    yield Finished(cancelled=not finished, result={**_result(state, run), **told})
+
+
+def _judge(
+    setup: Setup, state: TrainingState, run: RunFolder, batches: Batches, cancel: Cancel
+) -> Generator[Event, None, dict[str, Any]]:
+    """Say what came of the training; return what the result holds of it."""
+    lessons = compare_lessons(state, _find_budget(setup, batches), len(batches.lessons))
+    if lessons is not None:
+        yield judge_lessons(lessons)
+    elsewhere = yield from score_elsewhere(setup, load_model(run.model), cancel)
+    yield from judge(state, run)
+    return {"unlabelled": lessons, "elsewhere": elsewhere}
 
 
 def _begin(
@@ -172,6 +193,7 @@ def _begin(
         if cancel.is_cancelled():
             return False
     yield from _warn_of_missing(batches)
+    yield from _tell_of_more(setup, batches)
     yield _plan(setup, state, batches)
     if state.iteration == 0 and state.start_scores is None:
         yield from score_start(setup, state, cancel)
@@ -214,6 +236,21 @@ def _warn_of_missing(batches: Batches) -> Iterator[Message]:
         )
 
 
+def _tell_of_more(setup: Setup, batches: Batches) -> Iterator[Message]:
+    """Say what is learned from besides the labelled scans."""
+    if setup.eye_share:
+        yield Message(
+            f"simulated B-scans are added to each batch ({setup.eye_share:.0%} of it), so that "
+            "the new model forgets less"
+        )
+    if len(batches.lessons):
+        scans = count_noun(len(batches.lessons), "unlabelled B-scan")
+        yield Message(
+            f"after the labelled B-scans, the model learns from {scans}, too; the held-out scores "
+            "decide whether that is kept"
+        )
+
+
 def _keep_start(setup: Setup, state: TrainingState, batches: Batches) -> Iterator[Message]:
     """Decide how much of the starting weights is kept, and say so."""
     before = (state.start_scores or {}).get("mean_foreground_dice")
@@ -235,7 +272,12 @@ def _keep_start(setup: Setup, state: TrainingState, batches: Batches) -> Iterato
 
 
 def _find_budget(setup: Setup, batches: Batches) -> Budget:
-    return Budget.of(setup.config, n_samples=len(batches.store), is_new=setup.start is None)
+    return Budget.of(
+        setup.config,
+        n_samples=len(batches.store),
+        is_new=setup.start is None,
+        n_unlabelled=len(batches.lessons),
+    )
 
 
 def _build_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
@@ -259,7 +301,7 @@ def _plan(setup: Setup, state: TrainingState, batches: Batches) -> TrainingPlann
         training_bscans=len(batches.store),
         heldout_groups=dataset.groups("val"),
         heldout_bscans=setup.heldout_bscans,
-        iterations=budget.iterations,
+        iterations=budget.iterations + budget.lessons,
         start_iteration=state.iteration,
         minutes=setup.config.minutes,
         strategy=setup.config.strategy,
@@ -280,7 +322,12 @@ def _step(
         drops=count_drops(state.history, config.plateau_patience),
     )
     images, labels = batches.draw(state.iteration)
-    done = take_step(state, loss, images, labels, rate=rate)
+    lesson = None
+    if budget.is_lesson(state.iteration):
+        rate *= LESSON_RATE
+        position = budget.lesson_position(state.iteration)
+        lesson = batches.lessons.draw(state.iteration, position)
+    done = take_step(state, loss, images, labels, rate=rate, lesson=lesson)
     seconds = time.perf_counter() - began
     state.seconds += seconds
     yield from done.notes

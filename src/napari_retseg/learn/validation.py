@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from napari_retseg.config import PredictConfig
@@ -23,7 +23,8 @@ def is_score_due(state: TrainingState, budget: Budget, *, is_over: bool) -> bool
     """Whether the held-out scans are to be scored before the next step."""
     if state.scored_at == state.iteration:
         return False
-    return is_over or state.iteration % budget.score_every == 0
+    is_turn = budget.lessons > 0 and state.iteration == budget.iterations
+    return is_over or is_turn or state.iteration % budget.score_every == 0
 
 
 def score_start(setup: Setup, state: TrainingState, cancel: Cancel) -> Iterator[Event]:
@@ -112,6 +113,35 @@ def choose_operating_point(setup: Setup, run: RunFolder) -> Iterator[Event]:
         f"operating point, chosen on the held-out scans: {listed}; scores on these scans are now "
         "optimistic, so report scores of a test split"
     )
+
+
+def compare_lessons(
+    state: TrainingState, budget: Budget, n_unlabelled: int
+) -> dict[str, Any] | None:
+    """Compare the best scores before and after B-scans without labels were learned from.
+
+    Returns
+    -------
+    dict or None
+        ``bscans``, and the best mean foreground Dice on the held-out scans without and with
+        them, ``dice_without`` and ``dice_with``; None where there was no such comparison.
+    """
+    n = budget.labelled_scores
+    if not budget.lessons or len(state.history) <= n:
+        return None
+    before, after = max(state.history[:n]), max(state.history[n:])
+    if min(before, after) < 0:
+        return None
+    return {"bscans": n_unlabelled, "dice_without": before, "dice_with": after}
+
+
+def judge_lessons(found: Mapping[str, Any]) -> Message:
+    """Say whether B-scans without labels helped; the best model is of the better part."""
+    before, after = found["dice_without"], found["dice_with"]
+    numbers = f"mean foreground Dice {before:.3f} without, {after:.3f} with them"
+    if after > before:
+        return Message(f"unlabelled B-scans helped: {numbers}")
+    return Message(f"unlabelled B-scans did not help: {numbers}; the model is the one without them")
 
 
 def judge(state: TrainingState, run: RunFolder) -> Iterator[Message]:

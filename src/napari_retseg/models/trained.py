@@ -46,6 +46,9 @@ class TrainedOn(Frozen):
     kept_start: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="initial-weight fraction (WiSE-FT)"
     )
+    simulated_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="simulated B-scans that were added to each batch, as a fraction of it"
+    )
     simulated: bool = False
     split: str = Field(
         "by patient", max_length=1000, description="how the held-out scans were chosen"

@@ -76,7 +76,12 @@ def describe_training(trained: TrainedOn) -> str:
     kept = (
         f"; initial-weight fraction (WiSE-FT) {trained.kept_start:g}" if trained.kept_start else ""
     )
-    return f"{count_noun(trained.iterations, 'iteration')} on {scans}{kept}"
+    added = (
+        f"; simulated B-scans, {trained.simulated_share:.0%} of each batch, were added"
+        if trained.simulated_share
+        else ""
+    )
+    return f"{count_noun(trained.iterations, 'iteration')} on {scans}{kept}{added}"
 
 
 def describe_held_out(trained: TrainedOn) -> str:

@@ -25,6 +25,12 @@ from napari_retseg.models.wording import warn_of_split
 from napari_retseg.plural import agree, count_noun
 from napari_retseg.rounds.curves import read_score
 from napari_retseg.rounds.describe import FEW
+from napari_retseg.rounds.outcomes import (
+    remark_on_elsewhere,
+    remark_on_rehearsed,
+    remark_on_unlabelled,
+    sign,
+)
 from napari_retseg.runs.eventlog import read_events
 from napari_retseg.runs.paths import RunPaths
 
@@ -217,11 +223,11 @@ def _compare(
     if level == "worse" and is_reference_of(start or {}):
         return (
             "Undecided: most held-out labels are predictions of the old model, so the scores "
-            f"favour it; mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)}) "
+            f"favour it; mean foreground Dice {now:.3f}, was {before:.3f} ({sign(change, 3)}) "
             f"{where}"
         ), "unknown"
     word = {"better": "Better", "same": "As good as before", "worse": "Worse"}[level]
-    numbers = f"mean foreground Dice {now:.3f}, was {before:.3f} ({_sign(change, 3)})"
+    numbers = f"mean foreground Dice {now:.3f}, was {before:.3f} ({sign(change, 3)})"
     return f"{word}: {numbers} {where}{_name_changes(rows[:-1])}", level
 
 
@@ -230,7 +236,7 @@ def _name_changes(rows: tuple[VerdictRow, ...]) -> str:
     changes = [(row.dice_change, row.name) for row in rows]
     known = [(change, name) for change, name in changes if change is not None]
     largest = sorted((c for c in known if abs(c[0]) >= _LEAST), key=lambda c: -abs(c[0]))
-    listed = ", ".join(f"{name} {_sign(change, 2)}" for change, name in largest[:_NAMED])
+    listed = ", ".join(f"{name} {sign(change, 2)}" for change, name in largest[:_NAMED])
     return f"; {listed}" if listed else ""
 
 
@@ -281,7 +287,9 @@ def _list_remarks(
     remarks = [_remark_on_number(best), _remark_on_patients(best, trained_on)]
     remarks.append(_remark_on_accepted(result.get("start") or {}))
     remarks += _remark_on_classes(rows, n_bscans=best["n_bscans"])
-    remarks.append(_remark_on_rehearsed(result.get("rehearsed") or {}))
+    remarks.append(remark_on_elsewhere(result.get("elsewhere") or {}))
+    remarks.append(remark_on_unlabelled(result.get("unlabelled") or {}))
+    remarks.append(remark_on_rehearsed(result.get("rehearsed") or {}))
     if result.get("start") is not None:
         remarks.append("Checkpoint chosen on these B-scans; score is optimistic.")
     return tuple(text for text in remarks if text)
@@ -332,20 +340,6 @@ def _remark_on_accepted(start: Mapping[str, Any]) -> str:
     )
 
 
-def _remark_on_rehearsed(rehearsed: Mapping[str, Any]) -> str:
-    """Compare the scores on the older dataset, which are of the last iteration."""
-    start, last = rehearsed.get("start"), rehearsed.get("last")
-    if start is None or last is None:
-        return ""
-    before, now = read_score(start, None, "dice"), read_score(last, None, "dice")
-    if before is None or now is None:
-        return ""
-    return (
-        f"On the rehearsal dataset, after the last iteration: mean foreground Dice {now:.3f}, "
-        f"was {before:.3f} ({_sign(now - before, 3)})."
-    )
-
-
 def _read_quietly(bundle: Path) -> ModelInfo | None:
     try:
         return read_info(bundle)
@@ -355,8 +349,3 @@ def _read_quietly(bundle: Path) -> ModelInfo | None:
 
 def _subtract(after: float | None, before: float | None) -> float | None:
     return None if after is None or before is None else after - before
-
-
-def _sign(change: float, digits: int) -> str:
-    text = f"{change:+.{digits}f}"
-    return text if float(text) else f"±{0:.{digits}f}"

@@ -30,6 +30,8 @@ MOST_RUNS = 100_000
 PLACE = ("grid", "levels", "split", "by", "fold", "size", "seed", "published", "note")
 #: What a run computes does not depend on these.
 _FREE = ("device", "precision", "checkpoint_seconds")
+#: Options that earlier versions did not have, with the value that does what these did.
+_LATER = {"unlabelled": "off", "rehearse_simulated": 0.0}
 
 Weights = Literal["best", "last"]
 
@@ -319,7 +321,7 @@ def _make_key(data: Dataset, contents: Contents, values: Mapping[str, Any]) -> s
     }
     content = {
         "schema": STUDY_SCHEMA,
-        "config": config.model_dump(mode="json", exclude=set(_FREE)),
+        "config": _list_options(config),
         "start": values.get("start_run") or ("" if start is None else read_info(start).weights_id),
         "weights": values["weights"],
         "report_on": values["report_on"],
@@ -330,6 +332,12 @@ def _make_key(data: Dataset, contents: Contents, values: Mapping[str, Any]) -> s
         content["rehearse"] = pin_split(load_dataset(Path(config.rehearse))).hash_content()
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _list_options(config: TrainConfig) -> dict[str, Any]:
+    """List what a run's result depends on; later options count where they are on."""
+    off = {name for name, value in _LATER.items() if getattr(config, name) == value}
+    return config.model_dump(mode="json", exclude={*_FREE, *off})
 
 
 def _configure(values: Mapping[str, Any], where: str) -> TrainConfig:

@@ -65,6 +65,7 @@ _CLASS_WEIGHTS = {
     "sqrt": "square root of inverse frequency",
     "rank": "by rank",
 }
+_UNLABELLED = {"auto": "if they help", "off": "not used"}
 _CROPS = {"whole": "whole B-scans", "256x256": "256 × 256", "496x256": "496 × 256"}
 
 #: Under "More", in this order, with their names there.
@@ -77,6 +78,8 @@ _MORE = {
     "crop": "Crop",
     "class_weights": "Class weights",
     "seed": "Seed",
+    "unlabelled": "Unlabelled",
+    "rehearse_simulated": "Simulated",
     "rehearse": "Rehearsal",
     "rehearse_share": "Rehearsal part",
 }
@@ -108,6 +111,8 @@ class TrainForm(ThemedWidget):
             "crop": ChoiceField(_CROPS),
             "class_weights": ChoiceField(_CLASS_WEIGHTS),
             "seed": NumberField(int),
+            "unlabelled": ChoiceField(_UNLABELLED, is_open=False),
+            "rehearse_simulated": NumberField(float),
             "rehearse": FolderField("a rehearsal dataset"),
             "rehearse_share": NumberField(float),
         }
