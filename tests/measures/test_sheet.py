@@ -106,7 +106,7 @@ def test_what_has_no_map_has_its_b_scan_and_its_numbers() -> None:
     assert find_central_bscan(measures, single) == 0
     page = make_sheet(measures, labels, CLASSES, single, ORIGIN)
     text = read_text(page)
-    assert "mean thickness (px) scan retina 60 inner retina 30" in text
+    assert "thickness (px) mean minimum maximum SD retina 60 60 60 0 inner retina 30" in text
     assert "B-scan 1 of 1." in text
     assert "50 px fluid pixels" in text
     assert page.count("data:image/png;base64,") == 1
@@ -146,7 +146,7 @@ def test_too_much_for_a_page_is_counted() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["volume", "full", "circle"])
+@pytest.mark.parametrize("kind", ["volume", "full", "circle", "B-scan"])
 def test_chromium_prints_one_page(tmp_path: Path, kind: str) -> None:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -154,6 +154,14 @@ def test_chromium_prints_one_page(tmp_path: Path, kind: str) -> None:
     if kind == "circle":
         measures, labels, circle = measure_circle_scan()
         page = make_sheet(measures, labels, CLASSES, circle, ORIGIN)
+    elif kind == "B-scan":
+        single = OctScan(
+            pixels=draw_scan().pixels[12], axes=("depth", "width"), spacing_um=(4.0, 64.0)
+        )
+        labels = draw_labels()[12]
+        measures = measure_labels(labels, CLASSES, single)
+        notes = tuple(f"note {k} " + "x" * 300 for k in range(9))
+        page = make_sheet(replace(measures, notes=notes), labels, CLASSES, single, ORIGIN)
     else:
         page = write_fullest() if kind == "full" else write_sheet(draw_scan(), draw_labels())
     (tmp_path / "report.html").write_text(page)

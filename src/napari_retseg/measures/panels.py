@@ -46,7 +46,13 @@ def find_central_bscan(measures: Measures, scan: OctScan) -> int:
 
 
 def draw_bscan(
-    measures: Measures, labels: NDArray[np.uint8], classes: LabelSet, scan: OctScan, bscan: int
+    measures: Measures,
+    labels: NDArray[np.uint8],
+    classes: LabelSet,
+    scan: OctScan,
+    bscan: int,
+    *,
+    height_inch: float = 1.5,
 ) -> bytes:
     """Draw a B-scan with its boundaries and lesions, cut to the retina, as PNG.
 
@@ -58,7 +64,7 @@ def draw_bscan(
     plane = labels.reshape(-1, *labels.shape[-2:])[bscan]
     lesions = [c.value for c in classes.foreground if is_lesion(c.name) or is_raised(c.name)]
     shown = np.where(np.isin(plane, lesions), plane, 0).astype(np.uint8)
-    figure = begin_figure(_WIDTH_INCH, 1.5, dpi=_DPI)
+    figure = begin_figure(_WIDTH_INCH, height_inch, dpi=_DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(draw_overlay(scan.read_bscan(bscan), shown, classes), aspect="auto")
     depth, width = plane.shape
@@ -105,7 +111,9 @@ def _draw_bars(axes: Axes, scan: OctScan, rows: tuple[float, float], width: int)
     left, bottom = 0.015 * width, rows[1] - 0.06 * (rows[1] - rows[0])
     line: dict[str, Any] = {"color": "white", "linewidth": 1.2}
     axes.plot([left, left, left + across], [bottom - down, bottom, bottom], **line)
-    text: dict[str, Any] = {"color": "white", "fontsize": _FONT}
+    # readable on bright layers, too
+    ground = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "pad": 0.8}
+    text: dict[str, Any] = {"color": "white", "fontsize": _FONT, "bbox": ground}
     axes.text(left + 0.005 * width, bottom - down, "200 µm", va="top", **text)
     axes.text(left + across + 0.005 * width, bottom, "500 µm", va="center", **text)
 

@@ -55,6 +55,15 @@ _OF_LESIONS = (
 #: What a table of nine sectors need not repeat.
 _SUMS = (INNER_RING, OUTER_RING, SCAN)
 _DASH = "-"
+#: Height of the B-scan; larger where the page has no maps.
+_BSCAN_INCH, _ALONE_INCH = 1.5, 3.0
+#: What a table of one B-scan has of each layer.
+_OF_SCAN = {
+    "mean": _MEAN,
+    "minimum": "minimum thickness",
+    "maximum": "maximum thickness",
+    "SD": "SD of thickness",
+}
 
 
 @dataclass(frozen=True)
@@ -96,20 +105,23 @@ def make_sheet(
     n_rows = len(list_spans(measures)) + len(list_lesions(measures.numbers))
     if any(one.low is not None for one in list_main(measures.numbers)):
         n_rows += _ROWS_OF_INTERVALS
-    is_full = n_rows > _FULL_ROWS
-    page = Page(origin.name, kind="sheet dense" if is_full else "sheet")
+    curve = choose_profile(measures)
+    # without maps there is room for all
+    is_alone = measures.grid is None and curve is None
+    kind = "sheet dense" if n_rows > _FULL_ROWS else "sheet"
+    page = Page(origin.name, kind="sheet roomy" if is_alone else kind)
     page.add_facts(list(_list_facts(measures))[:_MOST_FACTS])
     bscan = find_central_bscan(measures, scan)
     of = f"B-scan {bscan + 1} of {scan.n_bscans}"
     place = f"{of}, through the centre of the grid" if measures.sectors is not None else of
     dashed = f" Dashed: {name_bruch(scan)}." if TO_BRUCH in list_spans(measures) else ""
-    picture = draw_bscan(measures, labels, classes, scan, bscan)
+    height = _ALONE_INCH if is_alone else _BSCAN_INCH
+    picture = draw_bscan(measures, labels, classes, scan, bscan, height_inch=height)
     page.add_picture(picture, "image/png", f"{place}.{dashed}")
     page.add_keys((one.name, one.color) for one in classes.foreground)
     fundus = draw_fundus(measures, scan, bscan)
     if fundus is not None:
         page.add_picture(fundus, "image/png", _describe_maps(measures))
-    curve = choose_profile(measures)
     if curve is not None:
         text = "Thickness around the optic disc; dashed: mean of each sector."
         page.add_picture(draw_profile(measures, curve), "image/png", text)
@@ -198,6 +210,9 @@ def _add_thickness(page: Page, measures: Measures) -> None:
         return
     left_out = () if measures.sectors is None else _SUMS
     sectors = list(dict.fromkeys(sector for _, sector in means if sector not in left_out))
+    if sectors == [SCAN]:
+        _add_layers(page, measures)
+        return
     unit = UNITS.get(measures.unit, measures.unit)
     has_volumes = measures.sectors is not None and measures.unit == "um"
     head = [f"mean thickness ({unit})", *sectors, *(["volume (mm³)"] if has_volumes else [])]
@@ -218,6 +233,20 @@ def _add_thickness(page: Page, measures: Measures) -> None:
         page.add_text(f"and {len(spans) - _MOST_ROWS} more, in measures.csv", "notes")
     if few:
         page.add_text(f"* less than {FEW:.0%} of the sector is measured", "notes")
+
+
+def _add_layers(page: Page, measures: Measures) -> None:
+    """Add what is known of each layer in a scan without sectors."""
+    known = {(m.structure, m.measure): m for m in measures.numbers if m.sector == SCAN}
+    spans = list_spans(measures)
+    rows = [
+        [Cell(span), *(_write_cell(known.get((span, kind))) for kind in _OF_SCAN.values())]
+        for span in spans[:_MOST_ROWS]
+    ]
+    unit = UNITS.get(measures.unit, measures.unit)
+    page.add_rows("", [f"thickness ({unit})", *_OF_SCAN], rows, n_words=1)
+    if len(spans) > _MOST_ROWS:
+        page.add_text(f"and {len(spans) - _MOST_ROWS} more, in measures.csv", "notes")
 
 
 def _fill(one: Measurement | None) -> tuple[Cell, bool]:
@@ -247,7 +276,7 @@ def _add_lesions(page: Page, measures: Measures, bruch: str) -> None:
         rows.append(
             [
                 Cell(name),
-                *(_write_lesion(m) for m in shown),
+                *(_write_cell(m) for m in shown),
             ]
         )
     page.add_rows("", ["lesion", *heads], rows, n_words=1)
@@ -257,7 +286,7 @@ def _add_lesions(page: Page, measures: Measures, bruch: str) -> None:
         page.add_text(f"{ELEVATION}: above {bruch}", "notes")
 
 
-def _write_lesion(one: Measurement | None) -> Cell:
+def _write_cell(one: Measurement | None) -> Cell:
     if one is None or one.value is None:
         return Cell(_DASH)
     return Cell(f"{format_number(one.value, one.unit)}{_format_ends(one)}", one.value)
