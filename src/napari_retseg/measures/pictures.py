@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.sparse import csr_array
 
 from napari_retseg.io.atomic import write_bytes
 from napari_retseg.io.file_layout import Layout
@@ -162,13 +164,20 @@ def spread(
     image, extent
         float32; left, right, bottom and top in mm.
     """
+    reading, extent = _read_evenly(grid)
+    return reading.read(values), extent
+
+
+@lru_cache(maxsize=2)
+def _read_evenly(grid: EnfaceGrid) -> tuple[_Reading, tuple[float, float, float, float]]:
+    """How the maps of a grid become pictures; a scan has several, and each edit another."""
     places = grid.places_mm()
     (left, top), (right, bottom) = (places.min(axis=(1, 2)), places.max(axis=(1, 2)))
     step = max(_STEP_MM, (right - left) / _MOST, (bottom - top) / _MOST)
     x = np.arange(left, right + step / 2, step)
     y = np.arange(top, bottom + step / 2, step)
-    image = interpolate(values, grid, np.stack(np.meshgrid(x, y)), slack_mm=step / 2)
-    return image, (float(x[0]), float(x[-1]), float(y[-1]), float(y[0]))
+    reading = _Reading.of(grid, np.stack(np.meshgrid(x, y)), step / 2)
+    return reading, (float(x[0]), float(x[-1]), float(y[-1]), float(y[0]))
 
 
 def interpolate(
@@ -188,30 +197,72 @@ def interpolate(
     ndarray of float32
         NaN outside the scan, in gaps, and where the map is unknown.
     """
-    away = places_mm - grid.middles_mm[0].reshape(2, *(1,) * (places_mm.ndim - 1))
-    across = np.tensordot(grid.normal, away, axes=1)
-    unit = grid.step_mm / grid.lateral_mm
-    along = np.tensordot(unit, away, axes=1)
-    heights, begins = ((grid.middles_mm - grid.middles_mm[0]) @ one for one in (grid.normal, unit))
-    order = np.argsort(heights, kind="stable")
-    numbers = np.arange(len(order), dtype=float)
-    bscan = np.interp(across, heights[order], numbers)
-    shift = np.interp(across, heights[order], begins[order])
-    ascan = (along - shift) / grid.lateral_mm + (grid.width - 1) / 2
-    known = np.isfinite(values[order])
-    filled = np.where(known, values[order], 0).astype(np.float64)
-    total, weight = (
-        map_coordinates(one, [bscan, ascan], order=1, mode="nearest")
-        for one in (filled, known.astype(np.float64))
+    return _Reading.of(grid, places_mm, slack_mm).read(values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """How a map is read at some places.
+
+    Attributes
+    ----------
+    weights
+        Of the four A-scans around each place, ``(place, A-scan)``.
+    is_outside
+        Of the scan, or in a gap; of the shape of the places.
+    """
+
+    weights: csr_array
+    is_outside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, grid: EnfaceGrid, places_mm: NDArray[np.float64], slack_mm: float) -> _Reading:
+        away = places_mm - grid.middles_mm[0].reshape(2, *(1,) * (places_mm.ndim - 1))
+        across = np.tensordot(grid.normal, away, axes=1)
+        unit = grid.step_mm / grid.lateral_mm
+        along = np.tensordot(unit, away, axes=1)
+        heights, begins = (
+            (grid.middles_mm - grid.middles_mm[0]) @ one for one in (grid.normal, unit)
+        )
+        order = np.argsort(heights, kind="stable")
+        bscan = np.interp(across, heights[order], np.arange(len(order), dtype=float))
+        shift = np.interp(across, heights[order], begins[order])
+        ascan = (along - shift) / grid.lateral_mm + (grid.width - 1) / 2
+        slack = 1e-9 + slack_mm
+        is_outside = (np.abs(ascan - (grid.width - 1) / 2) > grid.width / 2) | (
+            (across < heights[order[0]] - slack) | (across > heights[order[-1]] + slack)
+        )
+        is_outside |= _is_in_gap(across, heights[order], grid.reach_mm[order])
+        return cls(_weigh(bscan.ravel(), ascan.ravel(), order, grid.width), is_outside)
+
+    def read(self, values: Map) -> NDArray[np.float32]:
+        known = np.isfinite(values)
+        total = self.weights @ np.where(known, values, 0).astype(np.float32).ravel()
+        weight = self.weights @ known.astype(np.float32).ravel()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            image = np.where(weight > 0.5, total / weight, np.nan).reshape(self.is_outside.shape)
+        image[self.is_outside] = np.nan
+        return image.astype(np.float32)
+
+
+def _weigh(
+    bscan: NDArray[np.float64], ascan: NDArray[np.float64], order: NDArray[np.intp], width: int
+) -> csr_array:
+    """Weights of linear interpolation; beyond the ends, the last one counts."""
+    sides = []
+    for place, count in ((bscan, len(order)), (ascan, width)):
+        inside = np.clip(place, 0, count - 1)
+        first = np.minimum(inside.astype(np.intp), max(count - 2, 0))
+        share = inside - first
+        sides.append(((first, 1 - share), (np.minimum(first + 1, count - 1), share)))
+    corners = [(b, a) for b in sides[0] for a in sides[1]]
+    numbers = np.stack([order[b] * width + a for (b, _), (a, _) in corners], axis=1).astype(
+        np.int32
     )
-    slack = 1e-9 + slack_mm
-    outside = (np.abs(ascan - (grid.width - 1) / 2) > grid.width / 2) | (
-        (across < heights[order[0]] - slack) | (across > heights[order[-1]] + slack)
-    )
-    outside |= _is_in_gap(across, heights[order], grid.reach_mm[order])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        image: NDArray[np.float32] = np.where((weight > 0.5) & ~outside, total / weight, np.nan)
-    return image.astype(np.float32)
+    weights = np.stack([x * y for (_, x), (_, y) in corners], axis=1).astype(np.float32)
+    rows = 4 * np.arange(len(bscan) + 1, dtype=np.int32)
+    shape = (len(bscan), len(order) * width)
+    return csr_array((weights.ravel(), numbers.ravel(), rows), shape=shape)
 
 
 def _is_in_gap(
