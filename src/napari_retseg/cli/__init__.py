@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from napari_retseg import __version__
-from napari_retseg.cli import models, study, workspace
+from napari_retseg.cli import cluster, models, study, workspace
 from napari_retseg.cli.anonymise import anonymise
 from napari_retseg.cli.benchmark import benchmark
 from napari_retseg.cli.change import change
@@ -80,6 +80,8 @@ app.command("change")(change)
 app.add_typer(models.app, name="models")
 app.add_typer(study.app, name="study")
 app.add_typer(workspace.app, name="workspace")
+app.add_typer(cluster.app, name="cluster")
+app.command("worker")(cluster.worker)
 app.command("simulate")(simulate)
 app.command("gui")(gui)
 

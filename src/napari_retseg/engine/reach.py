@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
+from napari_retseg.engine.tls import VARIABLE, open_keys
 from napari_retseg.errors import JobError
 
 #: How long an address may take to say that it is a scheduler.
@@ -30,7 +32,7 @@ def explain_silence(address: str) -> str:
     )
 
 
-def knock(address: str) -> None:
+def knock(address: str, security: Any = None) -> None:
     """Make sure that what listens there greets as a dask server does.
 
     dask's own client would wait for ever for the greeting of a web server or of a port that says
@@ -51,7 +53,7 @@ def knock(address: str) -> None:
         return
     if host is None or port is None:
         raise JobError(f"{address}: not the address of a scheduler; write tcp://HOST:PORT")
-    context = _find_keys(address) if place.scheme == "tls" else None
+    context = _make_context(address, security) if place.scheme == "tls" else None
     try:
         is_scheduler = _hears_greeting(host, port, context)
     except OSError as error:
@@ -62,14 +64,19 @@ def knock(address: str) -> None:
         )
 
 
-def _find_keys(address: str) -> ssl.SSLContext:
+def find_keys(address: str) -> Any:
+    """Find this user's keys for an address: None where it needs none, or dask's own count."""
+    return open_keys(None) if address.startswith("tls://") else None
+
+
+def _make_context(address: str, security: Any) -> ssl.SSLContext:
     from distributed.security import Security
 
-    context = Security().get_connection_args("client").get("ssl_context")
+    security = security or find_keys(address) or Security()
+    context = security.get_connection_args("client").get("ssl_context")
     if not isinstance(context, ssl.SSLContext):
         raise JobError(
-            f"{address}: dask has no TLS keys here; set distributed.comm.tls in its "
-            "configuration, as for the scheduler"
+            f"{address}: no TLS keys here; set {VARIABLE} to the folder of the scheduler's keys"
         )
     return context
 

@@ -1,8 +1,9 @@
-"""Keys of an engine's own scheduler: whoever lacks them cannot talk to it.
+"""Keys of schedulers: whoever lacks them cannot talk to one.
 
 A dask scheduler runs the code that it is sent. On a machine with several users each of them could
-reach its port on 127.0.0.1; with TLS in both directions and keys that only this user may read,
-no one else can. They live as long as the engine.
+reach the port of an engine's own scheduler on 127.0.0.1; with TLS in both directions and keys that
+only this user may read, no one else can. They live as long as the engine. Those of a cluster lie
+in a folder that its machines have copies of.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from napari_retseg.errors import InputError, explaining
+
+#: Names the folder with the keys of a cluster.
+VARIABLE = "NAPARI_RETSEG_KEYS"
+
 _ROLES = ("scheduler", "worker", "client")
+_NAMES = ("ca_file", "cert", "key")
 _PREFIX = "DASK_DISTRIBUTED__COMM__"
 
 
@@ -34,7 +41,7 @@ class Keys:
 
         self.security: Any = Security.temporary()
         parts = self.security.get_tls_config_for_role("worker")
-        self._files = {name: folder / f"{name}.pem" for name in ("ca_file", "cert", "key")}
+        self._files = _list_files(folder)
         for name, path in self._files.items():
             _write_secret(path, parts[name])
 
@@ -48,6 +55,59 @@ class Keys:
             settings[f"{_PREFIX}TLS__{role.upper()}__CERT"] = str(self._files["cert"])
             settings[f"{_PREFIX}TLS__{role.upper()}__KEY"] = str(self._files["key"])
         return settings
+
+
+def make_keys(folder: Path) -> None:
+    """Make the keys of a cluster in a new folder, which only this user may enter.
+
+    Raises
+    ------
+    InputError
+        Where the folder is not empty, or the system refuses.
+    """
+    with explaining(folder, "the keys cannot be saved there", advice="choose another folder"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(folder.iterdir()):
+            raise InputError(f"{folder}: this folder is not empty; choose a new one for the keys")
+        Keys(folder)
+
+
+def open_keys(folder: Path | None) -> Any:
+    """Open the keys of a cluster: dask's description of them, for all its roles.
+
+    Parameters
+    ----------
+    folder
+        None: the one that the variable :data:`VARIABLE` names.
+
+    Returns
+    -------
+    distributed.security.Security or None
+        None where no folder is named: dask's own configuration counts.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing.
+    """
+    named = os.environ.get(VARIABLE)
+    if folder is None and not named:
+        return None
+    files = _list_files(folder or Path(str(named)))
+    missing = next((path for path in files.values() if not path.is_file()), None)
+    if missing is not None:
+        raise InputError(
+            f"{missing}: not found; name a folder of 'napari-retseg cluster keys' (--keys, or "
+            f"{VARIABLE})"
+        )
+    from distributed.security import Security
+
+    own = {f"tls_{role}_{name}": str(files[name]) for role in _ROLES for name in ("cert", "key")}
+    return Security(require_encryption=True, tls_ca_file=str(files["ca_file"]), **own)
+
+
+def _list_files(folder: Path) -> dict[str, Path]:
+    return {name: folder / f"{name}.pem" for name in _NAMES}
 
 
 def _write_secret(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.engine.jobs import Job, Lane, run_job
-from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, knock
+from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, find_keys, knock
 from napari_retseg.engine.tls import Keys
 from napari_retseg.errors import JobError
 from napari_retseg.scratch import Scratch
@@ -80,7 +80,8 @@ def _is_dasks(name: str) -> bool:
     return name == "distributed" or name.startswith("distributed.")
 
 
-_SILENCE = _Silence()
+#: Held while dask runs in this process.
+SILENCE = _Silence()
 
 
 class WorkerProcess:
@@ -164,7 +165,7 @@ class RemoteWorkers:
 
     def __init__(self, address: str) -> None:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_SILENCE)
+            stack.enter_context(SILENCE)
             self.client = _connect(address)
             stack.callback(self.client.close)
             self._ending = stack.pop_all()
@@ -222,7 +223,7 @@ class LocalWorkers:
 
         self._processes: dict[Lane, WorkerProcess] = {}
         with contextlib.ExitStack() as stack, dask.config.set(_SCHEDULER_SETTINGS):
-            stack.enter_context(_SILENCE)
+            stack.enter_context(SILENCE)
             self._scratch = stack.enter_context(Scratch())
             self._keys = Keys(self._scratch.path)
             options = {
@@ -303,12 +304,13 @@ def send_job(
 def _connect(address: str) -> Any:
     knock(address)
     try:
-        return _make_client(address)
+        return _make_client(address, security=find_keys(address))
     except (OSError, ValueError) as error:
         raise JobError(explain_silence(address)) from error
 
 
-def _make_client(target: Any) -> Any:
+def _make_client(target: Any, security: Any = None) -> Any:
     from distributed import Client
 
-    return Client(target, timeout=ANSWER_SECONDS, set_as_default=False)
+    named = {} if security is None else {"security": security}
+    return Client(target, timeout=ANSWER_SECONDS, set_as_default=False, **named)
