@@ -11,6 +11,7 @@ import pytest
 
 from napari_retseg.io import write_labels
 from napari_retseg.io.scans import write_tiff_copy
+from napari_retseg.models.label_records import Origin, Record, Records
 from tests.cli.conftest import Run, only_error
 from tests.measures.eyes import make_scan
 
@@ -40,6 +41,22 @@ def draw_labels(top: int) -> np.ndarray:
     values[:, top:30] = 1
     values[:, 30:40] = 2
     return values
+
+
+def test_a_prediction_has_the_names_that_predict_recorded(
+    run: Run, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    grader, model = folders
+    (model / "classes.json").unlink()
+    labels = model / "four.tif"
+    made_from = Origin(scan="s", weights="w" * 64, model="m", options={}, program="1")
+    names = {1: "=fluid", 5: "NFL", 9: "RPE"}
+    Records(model).write(labels, Record(made_from=made_from, labels="l", classes=names))
+    options = ("--output", tmp_path / "out", "--centre", "12,35")
+    result = run("compare", grader / "four.tif", labels, *options)
+    assert result.exit_code == 0, result.output
+    overlap = read_table(tmp_path / "out" / "overlap.csv")
+    assert {row["dice"] for row in overlap if row["class"] == "RPE"} == {"1"}
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,13 @@ class Pairs:
     second: LabelSet
 
 
-def find_pairs(first: Path, second: Path, *, classes: LabelSet | None = None) -> Pairs:
+def find_pairs(
+    first: Path,
+    second: Path,
+    *,
+    classes: LabelSet | None = None,
+    recall: Callable[[Path], LabelSet | None] = lambda _: None,
+) -> Pairs:
     """Pair two label files, or the files of two folders by their names.
 
     Parameters
@@ -69,6 +75,8 @@ def find_pairs(first: Path, second: Path, *, classes: LabelSet | None = None) ->
     classes
         Of both. By default those that ``dataset.json`` or ``classes.json`` names, in the folder of
         the labels or the one above it. If only one side has names, they are those of both.
+    recall
+        Gives the classes of a label file that are known otherwise, where no file names them.
 
     Raises
     ------
@@ -84,7 +92,7 @@ def find_pairs(first: Path, second: Path, *, classes: LabelSet | None = None) ->
         found, alone = _match(first, second)
     if classes is not None:
         return Pairs(found, alone, classes, classes)
-    return Pairs(found, alone, *_name_both(found))
+    return Pairs(found, alone, *_name_both(found, recall))
 
 
 def _match(first: Path, second: Path) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
@@ -122,9 +130,11 @@ def _list_stems(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _name_both(pairs: Sequence[Pair]) -> tuple[LabelSet, LabelSet]:
+def _name_both(
+    pairs: Sequence[Pair], recall: Callable[[Path], LabelSet | None]
+) -> tuple[LabelSet, LabelSet]:
     sides = [pair.first for pair in pairs], [pair.second for pair in pairs]
-    first, second = (find_named(files[0].parent) for files in sides)
+    first, second = (find_named(files[0].parent) or recall(files[0]) for files in sides)
     if first is None or second is None:
         named = first or second or find_classes([*sides[0], *sides[1]])
         return named, named

@@ -28,6 +28,7 @@ from napari_retseg.api.frames import import_pandas
 from napari_retseg.api.measuring import check_centre, need_classes
 from napari_retseg.errors import UsageError
 from napari_retseg.measures import Centre
+from napari_retseg.models.label_records import recall_classes
 from napari_retseg.scan import OctScan
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ def _compare_files(
     a: Path, b: Any, scan: Any, classes: ClassesLike | None, centre: Centre
 ) -> tuple[Cohort, dict[str, tuple[str, ...]]]:
     other = as_path(b, expected="a label file or a folder of label files")
-    pairs = find_pairs(a, other, classes=None if classes is None else as_classes(classes))
+    named = None if classes is None else as_classes(classes)
+    pairs = find_pairs(a, other, classes=named, recall=recall_classes)
     is_one = len(pairs.found) == 1
     is_path = isinstance(scan, str | os.PathLike)
     if not (scan is None or is_path or is_one):

@@ -20,6 +20,7 @@ from napari_retseg.cli.reporting import Reporter
 from napari_retseg.io import read_scan
 from napari_retseg.measures import Centre
 from napari_retseg.models import find_model, read_info
+from napari_retseg.models.label_records import recall_classes
 from napari_retseg.plaintext import make_visible
 from napari_retseg.plural import count_noun, list_first
 from napari_retseg.scan import OctScan
@@ -68,7 +69,7 @@ class CompareBatch:
         InputError
             Where nothing can be paired, the classes differ, or nothing can be written.
         """
-        pairs = find_pairs(first, second, classes=self._find_classes())
+        pairs = find_pairs(first, second, classes=self._find_classes(), recall=recall_classes)
         make_folder(self.output)
         for line in pairs.alone:
             self._fail(line)

@@ -169,7 +169,7 @@ class Records:
         """Say what labels that were read from a file are."""
         digest = hash_labels(labels)
         try:
-            record = read_record(self._path(target), Record)
+            record = read_record(self.path_of(target), Record)
         except InputError:
             return Found("unknown", digest=digest)
         if digest == record.labels:
@@ -180,10 +180,20 @@ class Records:
 
     def write(self, target: Path, record: Record) -> None:
         """Keep a record; call it when the labels are known and before they are in place."""
-        write_json(self._path(target), record.model_dump(mode="json"))
+        write_json(self.path_of(target), record.model_dump(mode="json"))
 
-    def _path(self, target: Path) -> Path:
+    def path_of(self, target: Path) -> Path:
+        """Return where the record of a label file lies."""
         return self._output / FOLDER / target.relative_to(self._output).parent / _name(target)
+
+
+def recall_classes(labels: Path) -> LabelSet | None:
+    """Return the classes of a label file as predict recorded them, whoever changed it since."""
+    try:
+        found = name_recorded(read_record(Records(labels.parent).path_of(labels), Record))
+    except InputError:
+        return None
+    return None if found is None else found[0]
 
 
 def name_recorded(record: Record | None) -> tuple[LabelSet, str] | None:
