@@ -29,6 +29,16 @@ def test_a_table() -> None:
     assert abs(table.attrs["registration"].turn_deg + 2) < 0.5
 
 
+def test_labels_of_a_model_have_its_repeatability() -> None:
+    scan, labels = visit(Eye(1), Pose(), 0, with_slo=False)
+    table = rs.change(labels, labels, scans=(scan, scan), model="starter")
+    assert "the model's own labels in" in table.attrs["repeatability"]
+    assert (table["smallest_change"] > 0).any()
+    assert not table["is_change"].fillna(value=False).any()
+    table = rs.change(labels, labels, scans=(scan, scan), classes=NAMES)
+    assert "CLEOPATRA" in table.attrs["repeatability"]
+
+
 def test_arguments() -> None:
     scan, labels = visit(Eye(1), Pose(), 0, with_slo=False)
     with pytest.raises(rs.RetsegError, match="scans: give the scan of the first"):
