@@ -204,7 +204,7 @@ def test_the_copied_command_trains_as_the_workbench_does(
     from napari_retseg.engine import TrainJob
 
     config = TrainConfig(
-        iterations=4, score_every=2, batch_size=2, device="cpu", deterministic=True, ema=0.5
+        iterations=3, score_every=2, batch_size=2, device="cpu", deterministic=True, ema=0.5
     )
     with Workspace.open(labelled) as workspace:
         assert check_round(workspace.dataset(), config, None) is None
