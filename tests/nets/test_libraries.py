@@ -1,4 +1,4 @@
-"""Torch's compiler is not imported for a prediction, and works where somebody wants it later."""
+"""Torch's compiler is not imported for a command's prediction, and works if it is wanted later."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import save_bscan
 
 _CODE = """
 import sys
 from pathlib import Path
+from napari_retseg.headless import declare_headless
+if sys.argv.pop() == "headless":
+    declare_headless()
 from napari_retseg.config import PredictConfig
 from napari_retseg.infer.predict import predict_labels
 from napari_retseg.io import read_scan
@@ -25,10 +30,15 @@ print(double(torch.ones(1)).item(), "torch._dynamo" in sys.modules)
 """
 
 
-def test_a_prediction_imports_no_compiler(tiny_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "imported"), [("headless", False), ("viewer", True)])
+def test_a_prediction_without_a_viewer_imports_no_compiler(
+    tiny_bundle: Path, tmp_path: Path, kind: str, imported: bool
+) -> None:
     # in a process of its own: another test may have imported it
     scan = save_bscan(tmp_path / "scan.png", seed=2)
-    command = [sys.executable, "-c", _CODE, str(tiny_bundle), str(scan)]
+    command = [sys.executable, "-c", _CODE, str(tiny_bundle), str(scan), kind]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-    assert found.stdout.split("\n")[:2] == ["[]", "2.0 True"]
+    told = found.stdout.split("\n")
+    assert ("torch._dynamo" in told[0], "sympy" in told[0]) == (imported, imported)
+    assert told[1] == "2.0 True"

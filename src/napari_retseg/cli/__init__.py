@@ -6,6 +6,7 @@ do its work is imported when it runs, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from napari_retseg.cli.measure import measure
 from napari_retseg.cli.predict import predict
 from napari_retseg.cli.simulate import simulate
 from napari_retseg.cli.train import train
+from napari_retseg.headless import declare_headless
 from napari_retseg.scratch import clear_dead
 
 __all__ = ["app", "main"]
@@ -88,5 +90,7 @@ app.command("gui")(gui)
 
 def main() -> None:
     """Run the command line; the console script."""
+    if "gui" not in sys.argv:
+        declare_headless()
     clear_dead()
     app()

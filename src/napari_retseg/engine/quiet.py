@@ -9,6 +9,8 @@ from typing import Any
 
 from distributed import Scheduler, Worker
 
+from napari_retseg.headless import declare_headless
+
 
 class QuietScheduler(Scheduler):
     """A scheduler that listens for its own workers and clients only."""
@@ -18,7 +20,11 @@ class QuietScheduler(Scheduler):
 
 
 class QuietWorker(Worker):
-    """A worker that listens for its own scheduler only."""
+    """A worker that listens for its own scheduler only, in a process of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        declare_headless()
+        super().__init__(*args, **kwargs)
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Start none."""

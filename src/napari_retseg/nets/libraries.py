@@ -1,4 +1,4 @@
-"""The libraries of 2D networks, imported without torch's compiler.
+"""The libraries of 2D networks, in commands and workers imported without torch's compiler.
 
 They ask for the compiler (torch._dynamo, and with it sympy and triton) only to tell it what to
 leave alone. Nothing here is compiled, and importing it takes as long as importing torch itself.
@@ -15,6 +15,8 @@ from typing import Any
 
 import torch  # noqa: F401 - before its compiler is left out
 
+from napari_retseg.headless import is_headless
+
 _NAME = "torch._dynamo"
 
 
@@ -22,10 +24,10 @@ _NAME = "torch._dynamo"
 def no_compiler() -> Iterator[None]:
     """Let imports and layers made meanwhile find a compiler that does nothing.
 
-    Where the real one was imported before, nothing is changed. It can be imported at any time
-    afterwards.
+    Nothing is changed where the real one was imported before, and where a viewer may be opened: to
+    import it after that can end the process (:mod:`napari_retseg.headless`).
     """
-    if _NAME in sys.modules:
+    if _NAME in sys.modules or not is_headless():
         yield
         return
     stand_in = {_NAME: ModuleType(_NAME), f"{_NAME}.utils": ModuleType(f"{_NAME}.utils")}
