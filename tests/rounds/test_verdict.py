@@ -99,7 +99,8 @@ def test_absent_classes_have_no_score_and_say_so() -> None:
     assert found.rows[1].dice is None
     assert found.rows[1].remark == "not in the held-out labels"
     assert found.rows[2].remark == "not in the held-out labels, but predicted at 37 pixels"
-    assert "fluid: not in the held-out labels, but predicted at 37 pixels." in found.remarks
+    said = "Not in the held-out labels: INL, fluid (predicted at 37 pixels)."
+    assert said in found.remarks
     assert "mean foreground Dice 0.900" in found.text
     nothing = judge_round({"best": make_scores({"NFL": None}, bscans=1, groups=1), "start": None})
     assert (

@@ -18,7 +18,7 @@ from napari_retseg.cli.options import (
     parse_workers,
 )
 from napari_retseg.cli.predict import AxisOption, DecodeOption, TtaOption
-from napari_retseg.errors import InputError, UsageError
+from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def _score_model(
     from napari_retseg.dataset import load_dataset
 
     number = parse_workers(workers, 1, scheduler=scheduler)
-    # where the dataset lies on the machine of a scheduler only, that machine reads it
-    if workers == "1" and (scheduler is None or not job.dataset_path.exists()):
+    # what lies on the machine of a scheduler only, that machine reads
+    if workers == "1" and (scheduler is None or not _is_here(job)):
         return run_job(job, scheduler=scheduler, cancel=cancel)
     dataset = load_dataset(job.dataset_path)
     if workers == "auto":
@@ -106,6 +106,17 @@ def _score_model(
         workers=number,
         scheduler=scheduler,
     )
+
+
+def _is_here(job: EvaluateJob) -> bool:
+    """Whether this machine sees the dataset and the model."""
+    from napari_retseg.models import find_model
+
+    try:
+        find_model(job.model)
+    except ModelError:
+        return False
+    return job.dataset_path.exists()
 
 
 def _score_files(folder: Path, dataset: Path, split: Split, cancel: Cancel) -> Iterator[Event]:

@@ -40,6 +40,7 @@ Level = Literal["better", "same", "worse", "unknown"]
 _NAMED = 3
 _LEAST = 0.005
 _ONE_ONLY = "in one held-out B-scan only"
+_ABSENT = "not in the held-out labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +274,8 @@ def _remark(
     if not own["reference_pixels"]:
         predicted = own["predicted_pixels"]
         if predicted:
-            return f"not in the held-out labels, but predicted at {predicted} pixels"
-        return "not in the held-out labels"
+            return f"{_ABSENT}, but predicted at {predicted} pixels"
+        return _ABSENT
     if start is not None and known is not None and name not in known:
         return "not a class of the old model"
     return _ONE_ONLY if own["bscans_present"] == 1 else ""
@@ -298,11 +299,18 @@ def _list_remarks(
 def _remark_on_classes(rows: Iterable[VerdictRow], *, n_bscans: int) -> list[str]:
     """Say what is to be known about classes; those of which the same is to be said together."""
     named: dict[str, list[str]] = {}
+    absent = []
     for row in rows:
         # of a single B-scan it goes without saying
-        if row.remark and not (row.remark == _ONE_ONLY and n_bscans == 1):
+        if not row.remark or (row.remark == _ONE_ONLY and n_bscans == 1):
+            continue
+        if row.remark.startswith(_ABSENT):
+            rest = row.remark.removeprefix(_ABSENT).removeprefix(", but ")
+            absent.append(f"{row.name} ({rest})" if rest else row.name)
+        else:
             named.setdefault(row.remark, []).append(row.name)
-    return [f"{', '.join(names)}: {remark}." for remark, names in named.items()]
+    remarks = [f"{', '.join(names)}: {remark}." for remark, names in named.items()]
+    return [f"N{_ABSENT[1:]}: {', '.join(absent)}.", *remarks] if absent else remarks
 
 
 def _remark_on_number(best: dict[str, Any]) -> str:
