@@ -101,9 +101,22 @@ def test_what_makes_no_sense_is_one_line(run: Run, keys: Path, tmp_path: Path) -
         result = run(*command, "--keys", keys)
         assert result.exit_code == 1
         assert "cert.pem: not found; name a folder of" in only_error(result)
+    result = run("worker", "http://127.0.0.1:9")
+    assert result.exit_code == 2
+    assert "not the address of a scheduler; write tls://" in only_error(result)
     result = run("worker", "127.0.0.1:9", "--keys", keys)
     assert result.exit_code == 2
     assert "--keys are for a scheduler at tls://" in only_error(result)
     result = run("worker", "127.0.0.1:9")
     assert result.exit_code == 1
     assert "no answer from a dask scheduler" in only_error(result)
+
+
+def test_an_address_of_another_machine_is_one_line() -> None:
+    # in a process of its own: tornado does not close the socket
+    words = ("cluster", "scheduler", "--host", "192.0.2.1", "--without-keys")
+    command = [sys.executable, "-m", "napari_retseg", *words]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    told = r"error: tcp://192\.0\.2\.1:8786: cannot listen there \(.*address.*\); choose .*\n"
+    assert re.fullmatch(told, found.stderr), found.stderr

@@ -94,6 +94,8 @@ def worker(
     from napari_retseg.engine.tls import open_keys
 
     whole = complete_address(address)
+    if not whole.startswith(("tcp://", "tls://")):
+        raise UsageError(f"{whole}: not the address of a scheduler; write tls://HOST:PORT")
     if keys is not None and not whole.startswith("tls://"):
         raise UsageError(f"{whole}: --keys are for a scheduler at tls://HOST:PORT")
     serve_workers(

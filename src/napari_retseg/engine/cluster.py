@@ -51,14 +51,15 @@ def serve_scheduler(host: str, port: int, *, security: Any, tell: Callable[[str]
 
         protocol = "tcp://" if security is None else "tls://"
         named = {} if security is None else {"security": security}
+        scheduler = QuietScheduler(
+            host=host, port=port, protocol=protocol, dashboard=False, **named
+        )
         try:
-            scheduler = QuietScheduler(
-                host=host, port=port, protocol=protocol, dashboard=False, **named
-            )
             await scheduler
         except (OSError, RuntimeError) as error:
+            reason = error.__cause__ or error  # dask says only that it failed
             raise InputError(
-                f"{protocol}{host}:{port}: cannot listen there ({error}); choose another --host "
+                f"{protocol}{host}:{port}: cannot listen there ({reason}); choose another --host "
                 "or --port"
             ) from error
         async with scheduler:
