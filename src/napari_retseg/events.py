@@ -29,6 +29,7 @@ from pydantic import (
 
 from napari_retseg.errors import InputError
 from napari_retseg.records import first_problem
+from napari_retseg.resultrecord import ResultRecord
 from napari_retseg.scorerecord import Count, ScoresRecord, Share
 
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -86,39 +87,6 @@ class CancelToken:
         return self._event.is_set()
 
 
-class _Rehearsed(BaseModel):
-    start: ScoresRecord | None = None
-    last: ScoresRecord | None = None
-
-
-class _Elsewhere(BaseModel):
-    start: ScoresRecord
-    best: ScoresRecord
-
-
-class _Unlabelled(BaseModel):
-    bscans: Count
-    dice_without: Share
-    dice_with: Share
-
-
-class _ResultRecord(BaseModel):
-    """What is read of a training's result; the results of other jobs have parts of it."""
-
-    start: ScoresRecord | None = None
-    best: ScoresRecord | None = None
-    last: ScoresRecord | None = None
-    best_iteration: Count | None = None
-    promoted: StrictBool | None = None
-    rehearsed: _Rehearsed = _Rehearsed()
-    elsewhere: _Elsewhere | None = None
-    unlabelled: _Unlabelled | None = None
-    iterations: Count = 0
-    split: StrictStr = ""
-    model: StrictStr = ""
-    last_model: StrictStr = ""
-
-
 def _check_scores(values: dict[str, Any] | None) -> dict[str, Any] | None:
     if values is not None:
         ScoresRecord.model_validate(values)
@@ -126,7 +94,7 @@ def _check_scores(values: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _check_result(values: dict[str, Any]) -> dict[str, Any]:
-    _ResultRecord.model_validate(values)
+    ResultRecord.model_validate(values)
     return values
 
 

@@ -10,14 +10,30 @@ import psutil
 import pytest
 
 from napari_retseg.engine import machine
+from napari_retseg.engine.spread import Crew
 from tests.cli.conftest import Run, only_error, save_bscan
+
+
+@pytest.fixture
+def crews(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of workers of all crews that are put together."""
+    made: list[int] = []
+    real = Crew.__init__
+
+    def make(self: Crew[int], *, workers: int, scheduler: str | None) -> None:
+        made.append(workers)
+        real(self, workers=workers, scheduler=scheduler)
+
+    monkeypatch.setattr(Crew, "__init__", make)
+    return made
+
 
 EXACT = ("--device", "cpu", "--precision", "fp32")
 
 
 @pytest.mark.slow  # two processes, which take seconds to start
 def test_workers_write_what_this_process_writes(
-    run: Run, tiny_bundle: Path, tmp_path: Path
+    run: Run, tiny_bundle: Path, tmp_path: Path, crews: list[int]
 ) -> None:
     for k, name in enumerate(["a", "b", "c", "d"]):
         save_bscan(tmp_path / "scans" / f"{name}.png", seed=k)
@@ -33,6 +49,7 @@ def test_workers_write_what_this_process_writes(
         assert "bad.png" in only_error(result)
         lines = [line for line in result.stdout.splitlines() if " -> " in line]
         told.append(re.sub(r", \d+:\d\d", "", "\n".join(lines)).replace(str(output), "OUT"))
+    assert crews == [2]
     assert told[0].count(" -> ") == 4
     assert told[0] == told[1]
     files = [path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.*")]
@@ -45,17 +62,20 @@ def test_workers_write_what_this_process_writes(
 
 @pytest.mark.slow  # two processes
 def test_scores_of_workers_are_those_of_this_process(
-    run: Run, tiny_dataset: Path, tiny_bundle: Path
+    run: Run, tiny_dataset: Path, tiny_bundle: Path, crews: list[int]
 ) -> None:
     given = ("evaluate", tiny_dataset, "--model", tiny_bundle, "--split", "train", "--json", *EXACT)
     here, there = (run(*given, "--workers", number) for number in ("1", "2"))
     assert here.exit_code == there.exit_code == 0, there.output
+    assert crews == [2]
     assert json.loads(here.stdout)["n_bscans"] > 4
     assert json.loads(there.stdout) == json.loads(here.stdout)
 
 
 @pytest.mark.slow  # two processes
-def test_copies_of_workers_are_those_of_this_process(run: Run, tmp_path: Path) -> None:
+def test_copies_of_workers_are_those_of_this_process(
+    run: Run, tmp_path: Path, crews: list[int]
+) -> None:
     for k, name in enumerate(["ann_1", "ann_2", "bob"]):
         save_bscan(tmp_path / "scans" / f"{name}.png", seed=k)
     (tmp_path / "scans" / "bad.png").write_bytes(b"no picture")
@@ -71,6 +91,7 @@ def test_copies_of_workers_are_those_of_this_process(run: Run, tmp_path: Path) -
         ]
         names = [Path(one["copy"]).name for one in json.loads(result.stdout)["anonymised"]]
         copies.append({name: (output / name).read_bytes() for name in names})
+    assert crews == [2]
     assert len(copies[0]) == 3
     assert list(copies[0].items()) == list(copies[1].items())
 

@@ -26,7 +26,7 @@ from napari_retseg.engine import Engine, JobOutcome
 from napari_retseg.engine.sight import SightJob, marking
 from napari_retseg.engine.spread import Listen, spread
 from napari_retseg.errors import JobError
-from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, Progress
+from napari_retseg.events import Cancel, CancelToken, Finished, Progress
 from napari_retseg.models.label_records import FOLDER
 from napari_retseg.plural import count_noun
 
@@ -78,7 +78,6 @@ class Batch:
         output = self.wanted.output
         self._ranking = Ranking(output) if self.wanted.uncertainty else None
         self._summary = Summary(model=self.labeller.info.name, output=output)
-        self._heard: set[str] = set()
 
     def run(self, places: Sequence[Place], *, fail_fast: bool = False) -> Summary:
         """Label the scans.
@@ -119,7 +118,7 @@ class Batch:
     def _spread(self, places: Sequence[Place], stack: ExitStack) -> Iterator[JobOutcome]:
         if self.scheduler is None:
             jobs = (LabelJob(one, self.wanted, self.labeller) for one in places)
-            listen = self._listen if self.workers > 1 else self._follow(places)
+            listen = self.reporter.hear if self.workers > 1 else self._follow(places)
             return spread(jobs, self.cancel, workers=self.workers, listen=listen)
         # elsewhere, relative paths begin in another folder
         wanted = replace(self.wanted, output=self.wanted.output.absolute())
@@ -133,17 +132,11 @@ class Batch:
             )
             for one in places
         )
-        return spread(jobs, self.cancel, scheduler=self.scheduler, listen=self._listen)
+        return spread(jobs, self.cancel, scheduler=self.scheduler, listen=self.reporter.hear)
 
     def _follow(self, places: Sequence[Place]) -> Listen:
         """Show how far each scan is."""
         return lambda number, event: self.reporter.show(event, subject=places[number].path.name)
-
-    def _listen(self, _number: int, event: Event) -> None:
-        """Show what the engine says once, not for each scan."""
-        if isinstance(event, Message) and event.text not in self._heard:
-            self._heard.add(event.text)
-            self.reporter.show(event)
 
     def _list_folders(self, places: Sequence[Place]) -> set[Path]:
         """Where files are written."""

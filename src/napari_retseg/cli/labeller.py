@@ -57,11 +57,9 @@ class ModelLabels:
     def __call__(self, scan: OctScan, cancel: Cancel) -> Iterator[Event]:
         """Yield the events of :func:`napari_retseg.infer.predict.predict`."""
         from napari_retseg.infer.predict import predict
-        from napari_retseg.nets.device import use_threads
 
-        if self.threads:
-            use_threads(self.threads)
-        return predict(scan, ready_predictor(self.folder, self.config), cancel=cancel)
+        predictor = ready_predictor(self.folder, self.config, self.threads)
+        return predict(scan, predictor, cancel=cancel)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from napari_retseg.cli.reporting import Reporter
 from napari_retseg.engine import JobOutcome
 from napari_retseg.engine.sight import marking
 from napari_retseg.engine.spread import spread
-from napari_retseg.events import Cancel, Event, Message, Progress
+from napari_retseg.events import Cancel, Progress
 from napari_retseg.io.atomic import write_text
 from napari_retseg.measures import COLUMNS, Centre, Measurement
 from napari_retseg.measures.cohort import Member, make_cohort
@@ -74,7 +74,6 @@ class MeasureBatch:
     _kept: list[tuple[str, About, Sequence[Measurement]]] = field(default_factory=list)
     _done: list[dict[str, Any]] = field(default_factory=list)
     _members: list[Member] = field(default_factory=list)
-    _heard: set[str] = field(default_factory=set)
 
     def run(self, sources: Sequence[Source], cancel: Cancel) -> None:
         """Measure the scans, then write the table and the page of all.
@@ -135,13 +134,7 @@ class MeasureBatch:
                 MeasureJob(one, output, self.centre, self.resume, needs=(mark, *one.folders))
                 for one in places
             )
-            yield from spread(jobs, cancel, scheduler=self.scheduler, listen=self._listen)
-
-    def _listen(self, _number: int, event: Event) -> None:
-        """Show what the engine says once, not for each scan."""
-        if isinstance(event, Message) and event.text not in self._heard:
-            self._heard.add(event.text)
-            self.reporter.show(event)
+            yield from spread(jobs, cancel, scheduler=self.scheduler, listen=self.reporter.hear)
 
     def _settle(self, source: Source, outcome: JobOutcome) -> None:
         """Show and keep how the work on a scan ended."""

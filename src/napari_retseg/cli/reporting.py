@@ -72,6 +72,7 @@ class Reporter:
         self._plan: TrainingPlanned | None = None
         self._start_scores: dict[str, Any] | None = None
         self._start_rehearsed: dict[str, Any] | None = None
+        self._heard: set[str] = set()
 
     def __enter__(self) -> Reporter:
         return self
@@ -125,6 +126,12 @@ class Reporter:
                 self._show_step(event)
             case Scored():
                 self._show_scores(event)
+
+    def hear(self, _number: int, event: Event) -> None:
+        """Listen to many jobs side by side: show what they say once, not for each of them."""
+        if isinstance(event, Message) and event.text not in self._heard:
+            self._heard.add(event.text)
+            self.show(event)
 
     def end_progress(self) -> None:
         """Take the bar away; the next progress starts anew."""

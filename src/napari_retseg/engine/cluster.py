@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,8 @@ async def _until_asked_to_stop(servers: Sequence[Any]) -> None:
     """Wait for Ctrl-C or a termination request, or until a server of dask has ended."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
+    if sys.platform != "win32":  # there Ctrl-C raises KeyboardInterrupt, which ends the loop
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked.set)
     ends = [asked.wait(), *(server.finished() for server in servers)]
     tasks = [asyncio.ensure_future(end) for end in ends]

@@ -231,16 +231,23 @@ class ScoreCaseJob:
         check_seen(self.needs)
 
         from napari_retseg.infer.evaluate import evaluate_case
-        from napari_retseg.nets.device import use_threads
 
-        if self.threads:
-            use_threads(self.threads)
-        predictor = ready_predictor(self.model, self.config)
+        predictor = ready_predictor(self.model, self.config, self.threads)
         yield from evaluate_case(predictor, self.dataset, self.bscans, cancel)
 
 
-def ready_predictor(model: str | Path, config: PredictConfig) -> Predictor:
-    """Return the model ready for prediction; the last one is kept while its files are the same."""
+def ready_predictor(model: str | Path, config: PredictConfig, threads: int = 0) -> Predictor:
+    """Return the model ready for prediction; the last one is kept while its files are the same.
+
+    Parameters
+    ----------
+    threads
+        That the process may compute with; 0: as many as it likes.
+    """
+    if threads:
+        from napari_retseg.nets.device import use_threads
+
+        use_threads(threads)
     folder = find_model(model)
     files = (folder / DESCRIPTION, folder / WEIGHTS)
     stamps = tuple((p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.is_file())

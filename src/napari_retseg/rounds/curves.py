@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -258,7 +258,7 @@ def find_resumable(runs: Sequence[Path]) -> Path | None:
     return None
 
 
-def read_score(scores: dict[str, Any], name: str | None, measure: Measure) -> float | None:
+def read_score(scores: Mapping[str, Any], name: str | None, measure: Measure) -> float | None:
     """Read one score from scores as JSON: of a class, or with None the mean of the foreground."""
     if name is None:
         value = scores.get(f"mean_foreground_{measure}")

@@ -14,16 +14,11 @@ def remark_on_elsewhere(elsewhere: Mapping[str, Any]) -> str:
 
     `elsewhere` is that of a training's result; empty where there is none.
     """
-    start, best = elsewhere.get("start"), elsewhere.get("best")
-    if start is None or best is None:
+    best = elsewhere.get("best")
+    change = _compare(elsewhere.get("start"), best)
+    if best is None or not change:
         return ""
-    before, now = read_score(start, None, "dice"), read_score(best, None, "dice")
-    if before is None or now is None:
-        return ""
-    return (
-        f"Other kinds of scans ({best['n_bscans']} simulated): mean Dice {now:.3f}, was "
-        f"{before:.3f} ({sign(now - before, 3)})."
-    )
+    return f"Other kinds of scans ({best['n_bscans']} simulated): mean Dice {change}."
 
 
 def remark_on_unlabelled(found: Mapping[str, Any]) -> str:
@@ -31,25 +26,28 @@ def remark_on_unlabelled(found: Mapping[str, Any]) -> str:
     if not found:
         return ""
     before, after = found["dice_without"], found["dice_with"]
-    is_used = after > before
     number = count_noun(found["bscans"], "unlabelled B-scan")
-    if is_used:
+    if after > before:
         return f"{number} helped: mean Dice {after:.3f}, without {before:.3f}."
     return f"{number} did not help, so not used: mean Dice {after:.3f}, without {before:.3f}."
 
 
 def remark_on_rehearsed(rehearsed: Mapping[str, Any]) -> str:
     """Compare the scores on the older dataset, which are of the last iteration."""
-    start, last = rehearsed.get("start"), rehearsed.get("last")
-    if start is None or last is None:
+    change = _compare(rehearsed.get("start"), rehearsed.get("last"))
+    if not change:
         return ""
-    before, now = read_score(start, None, "dice"), read_score(last, None, "dice")
+    return f"On the rehearsal dataset, after the last iteration: mean foreground Dice {change}."
+
+
+def _compare(start: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """Mean Dice of two sheets of scores and its change; empty where one has none."""
+    if start is None or after is None:
+        return ""
+    before, now = read_score(start, None, "dice"), read_score(after, None, "dice")
     if before is None or now is None:
         return ""
-    return (
-        f"On the rehearsal dataset, after the last iteration: mean foreground Dice {now:.3f}, "
-        f"was {before:.3f} ({sign(now - before, 3)})."
-    )
+    return f"{now:.3f}, was {before:.3f} ({sign(now - before, 3)})"
 
 
 def sign(change: float, digits: int) -> str:
