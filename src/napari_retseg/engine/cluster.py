@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from napari_retseg.engine.machine import count_cores
+from napari_retseg.engine.machine import count_cores, count_memory
 from napari_retseg.engine.reach import explain_silence, knock
 from napari_retseg.engine.workers import SILENCE
 from napari_retseg.errors import InputError, JobError
@@ -92,7 +90,7 @@ def serve_workers(
     """
     knock(address, security)
     threads = max(1, count_cores() // workers)
-    memory = int(_MEMORY_SHARE * psutil.virtual_memory().total / workers)
+    memory = int(_MEMORY_SHARE * count_memory() / workers)
 
     async def serve(folder: Path) -> None:
         from distributed import Nanny

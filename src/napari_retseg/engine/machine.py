@@ -14,10 +14,23 @@ _JOBS_EACH = 4
 
 
 def count_cores() -> int:
-    """Count the cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Count the cores that this process may use; in a job of SLURM, those of the job."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(cores, _read_slurm("CPUS_ON_NODE") or cores)
+
+
+def count_memory() -> int:
+    """Count the bytes of memory that this machine has; in a job of SLURM, those of the job."""
+    total = psutil.virtual_memory().total
+    per_core = _read_slurm("MEM_PER_CPU") * count_cores()
+    megabytes = _read_slurm("MEM_PER_NODE") or per_core
+    return min(total, megabytes << 20) if megabytes else total
+
+
+def _read_slurm(name: str) -> int:
+    """Read what SLURM tells a job of its limits; 0 where it says nothing."""
+    text = os.environ.get(f"SLURM_{name}", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def share_cores(workers: int) -> int:
