@@ -6,13 +6,27 @@ importing triton afterwards ends the process: both bring an LLVM of their own.
 
 from __future__ import annotations
 
+import os
+
+#: How often one of torch's threads looks for the others before it sleeps: some 50 us. GNU's OpenMP
+#: looks 300,000 times, and takes 1,000 itself where it knows of more threads than cores; it does
+#: not know of other processes.
+_SPIN_COUNT = "1000"
+#: Settings of the user's own about that.
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
 _is_headless = False
 
 
 def declare_headless() -> None:
-    """Say that this process never opens a viewer."""
+    """Say that this process never opens a viewer; before torch is imported, which reads settings.
+
+    Its threads then leave the cores to other processes while they wait for each other.
+    """
     global _is_headless  # noqa: PLW0603 - it is about the whole process
     _is_headless = True
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
 
 
 def is_headless() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,21 @@ def test_a_prediction_without_a_viewer_imports_no_compiler(
     told = found.stdout.split("\n")
     assert ("torch._dynamo" in told[0], "sympy" in told[0]) == (imported, imported)
     assert told[1] == "2.0 True"
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [("", "1000 None"), ("OMP_WAIT_POLICY", "None ACTIVE"), ("GOMP_SPINCOUNT", "7 None")],
+)
+def test_threads_that_wait_leave_the_core_unless_the_user_says_how(own: str, kept: str) -> None:
+    code = (
+        "import os; from napari_retseg.headless import declare_headless; declare_headless();"
+        "print(*map(os.environ.get, ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')))"
+    )
+    settings = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "7"}
+    env = {name: value for name, value in os.environ.items() if name not in settings}
+    env |= {own: settings[own]} if own else {}
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert found.stdout.strip() == kept
