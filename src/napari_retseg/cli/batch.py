@@ -23,6 +23,7 @@ from napari_retseg.cli.summary import (
 from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS
 from napari_retseg.cli.uncertainty_maps import Ranking
 from napari_retseg.engine import Engine, JobOutcome
+from napari_retseg.engine.parcel import Courier, make_absolute
 from napari_retseg.engine.sight import SightJob, marking
 from napari_retseg.engine.spread import Listen, spread
 from napari_retseg.errors import JobError
@@ -30,9 +31,22 @@ from napari_retseg.events import Cancel, CancelToken, Finished, Progress
 from napari_retseg.models.label_records import FOLDER
 from napari_retseg.plural import count_noun
 
+#: What the user should know of workers that do not see the files.
+SENT = "the workers do not see these folders: scans and model are sent to them"
 
-def is_shared(scheduler: str, output: Path, others: Iterable[Path]) -> bool:
-    """Whether a worker of a dask scheduler sees the folder of the labels, and other files.
+
+def find_courier(scheduler: str, output: Path, others: Iterable[Path]) -> Courier | None:
+    """Find out whether files must be sent to the workers of a dask scheduler.
+
+    Parameters
+    ----------
+    output, others
+        The folder that is written to, and other files and folders.
+
+    Returns
+    -------
+    Courier or None
+        None where a worker sees them all.
 
     Raises
     ------
@@ -45,7 +59,7 @@ def is_shared(scheduler: str, output: Path, others: Iterable[Path]) -> bool:
     with marking(output) as mark, Engine(scheduler) as engine:
         job = SightJob((mark, *(path.absolute() for path in others)))
         finished = [event for event in engine.run(job) if isinstance(event, Finished)]
-    return bool(finished[-1].result["sees"])
+        return None if finished[-1].result["sees"] else Courier(engine.list_kept())
 
 
 @dataclass(kw_only=True)
@@ -63,8 +77,10 @@ class Batch:
     workers
         How many processes of this machine label; with 1 it is this one.
     scheduler
-        A dask scheduler's address, whose workers read the scans and write the labels: they see the
-        folders of this machine.
+        A dask scheduler's address, whose workers label.
+    courier
+        Sends them the scans and the model; None where they see the folders of this machine, and
+        read and write there.
     """
 
     wanted: Wanted
@@ -73,6 +89,7 @@ class Batch:
     cancel: Cancel = field(default_factory=CancelToken)
     workers: int = 1
     scheduler: str | None = None
+    courier: Courier | None = None
 
     def __post_init__(self) -> None:
         output = self.wanted.output
@@ -120,19 +137,28 @@ class Batch:
             jobs = (LabelJob(one, self.wanted, self.labeller) for one in places)
             listen = self.reporter.hear if self.workers > 1 else self._follow(places)
             return spread(jobs, self.cancel, workers=self.workers, listen=listen)
-        # elsewhere, relative paths begin in another folder
-        wanted = replace(self.wanted, output=self.wanted.output.absolute())
-        mark = stack.enter_context(marking(wanted.output))
-        jobs = (
-            LabelJob(
-                replace(one, path=one.path.absolute()),
-                wanted,
-                self.labeller,
-                needs=(mark, one.path.parent.absolute(), self.labeller.folder.absolute()),
-            )
-            for one in places
+        return spread(
+            self._list_elsewhere(places, stack),
+            self.cancel,
+            scheduler=self.scheduler,
+            courier=self.courier,
+            listen=self.reporter.hear,
         )
-        return spread(jobs, self.cancel, scheduler=self.scheduler, listen=self.reporter.hear)
+
+    def _list_elsewhere(
+        self, places: Sequence[Place], stack: ExitStack
+    ) -> Iterator[LabelJob | JobOutcome]:
+        """List the jobs for a scheduler's workers."""
+        # elsewhere, relative paths begin in another folder
+        wanted = replace(self.wanted, output=make_absolute(self.wanted.output))
+        labeller = self.labeller.move(make_absolute)
+        todo = (
+            LabelJob(replace(one, path=make_absolute(one.path)), wanted, labeller) for one in places
+        )
+        if self.courier is not None:
+            return (job.look() for job in todo)
+        mark = stack.enter_context(marking(wanted.output))
+        return (replace(job, needs=(mark, job.place.path.parent, labeller.folder)) for job in todo)
 
     def _follow(self, places: Sequence[Place]) -> Listen:
         """Show how far each scan is."""
@@ -203,7 +229,8 @@ class Batch:
             self._fail(self._ranking.table, describe_failed_input(error))
 
     def _fail(self, path: Path, reason: str) -> None:
-        line = name_input(path, reason)
+        # elsewhere the scan has its absolute path
+        line = name_input(path, reason.replace(str(make_absolute(path)), str(path)))
         self.reporter.end_progress()
         self.reporter.fail(line)
         self._summary.failed.append({"input": str(path), "error": line})

@@ -82,6 +82,14 @@ def worker(
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Processes, which share cores and memory.")
     ] = 1,
+    keep: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="GB",
+            help="How much to keep of files that are sent to this machine, until the worker ends.",
+        ),
+    ] = 10,
     keys: KeysOption = None,
 ) -> None:
     """Run a worker of a scheduler until Ctrl-C, or until the scheduler has gone.
@@ -101,6 +109,7 @@ def worker(
     serve_workers(
         whole,
         workers=workers,
+        keep=int(keep * 1e9),
         security=find_keys(whole) if keys is None else open_keys(keys),
         tell=lambda shares: echo(
             f"{count_noun(workers, 'worker')} for {whole}, with {shares}; Ctrl-C stops them",

@@ -1,15 +1,13 @@
-"""A model that labels scans, here or on a scheduler."""
+"""A model that labels scans."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_retseg.config import PredictConfig
 from napari_retseg.decode.choice import choose_layers
-from napari_retseg.engine import Engine, PredictJob
 from napari_retseg.engine.jobs import ready_predictor
 from napari_retseg.engine.machine import share_cores
 from napari_retseg.events import Cancel, Event
@@ -39,6 +37,13 @@ class Labeller:
     label: Callable[[OctScan, Cancel], Iterator[Event]]
     origin: Callable[[Path], Origin]
 
+    def move(self, to: Callable[[Path], Path]) -> Labeller:
+        """Return it with its model in another folder."""
+        folder, label = to(self.folder), self.label
+        if isinstance(label, ModelLabels):
+            label = replace(label, folder=folder)
+        return replace(self, folder=folder, label=label)
+
 
 @dataclass(frozen=True)
 class ModelLabels:
@@ -62,16 +67,15 @@ class ModelLabels:
         return predict(scan, predictor, cancel=cancel)
 
 
-@contextmanager
 def open_labeller(
     model: str, config: PredictConfig, *, scheduler: str | None = None, workers: int = 1
-) -> Iterator[Labeller]:
+) -> Labeller:
     """Load a model in this process, or let others load it.
 
     Parameters
     ----------
     scheduler
-        A dask scheduler's address, whose workers get the scans from this process.
+        A dask scheduler's address, whose workers load it.
     workers
         How many processes of this machine share its cores.
 
@@ -86,16 +90,7 @@ def open_labeller(
     info = read_info(folder)
     choose_layers(info.classes, config.decode)  # refused before any work, also on a worker
     origin = ModelOrigin(folder, info, config).of_scan
-    if scheduler is None:
-        if workers == 1:
-            ready_predictor(folder, config)  # what is wrong with it is said before any scan
-        labels = ModelLabels(folder.absolute(), config, share_cores(workers))
-        yield Labeller(folder, info, labels, origin)
-        return
-    with Engine(scheduler) as engine:
-        yield Labeller(
-            folder,
-            info,
-            lambda scan, cancel: engine.run(PredictJob(scan, folder, config), cancel=cancel),
-            origin,
-        )
+    if scheduler is None and workers == 1:
+        ready_predictor(folder, config)  # what is wrong with it is said before any scan
+    labels = ModelLabels(folder.absolute(), config, share_cores(workers))
+    return Labeller(folder, info, labels, origin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -112,7 +111,7 @@ def predict(
     for NIfTI, and as STEM.tif for any other volume. With --uncertainty, OUTPUT/uncertainty
     contains a map for each scan, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
-    from napari_retseg.cli.batch import Batch, is_shared
+    from napari_retseg.cli.batch import SENT, Batch, find_courier
     from napari_retseg.cli.labeller import open_labeller
     from napari_retseg.cli.listing import list_scans
     from napari_retseg.cli.predict_files import Wanted
@@ -134,19 +133,20 @@ def predict(
         axis=axis,
     )
     folders = {find_model(model), *(one.path.parent for one in listing.places)}
-    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel, ExitStack() as stack:
-        shared = scheduler is not None and is_shared(scheduler, output, folders)
-        labeller = stack.enter_context(
-            open_labeller(model, config, scheduler=None if shared else scheduler, workers=number)
-        )
+    with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
+        courier = None if scheduler is None else find_courier(scheduler, output, folders)
+        labeller = open_labeller(model, config, scheduler=scheduler, workers=number)
         batch = Batch(
             wanted=Wanted(output, resume, overwrite, overlay, uncertainty),
             labeller=labeller,
             reporter=reporter,
             cancel=cancel,
             workers=number,
-            scheduler=scheduler if shared else None,
+            scheduler=scheduler,
+            courier=courier,
         )
+        if courier is not None:
+            reporter.say(SENT)
         for left_out in listing.left_out:
             reporter.say(left_out.describe())
         summary = batch.run(listing.places, fail_fast=fail_fast)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from napari_retseg.cli.group import describe_failed_input, name_input
 from napari_retseg.cli.labeller import Labeller
 from napari_retseg.cli.listing import Place
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.uncertainty_maps import Ranking
-from napari_retseg.engine.jobs import Lane
+from napari_retseg.engine.jobs import JobOutcome, Lane
 from napari_retseg.engine.sight import check_seen
 from napari_retseg.errors import InputError, JobError
-from napari_retseg.events import POOR, BscanPredicted, Cancel, Event, Finished, Runs
+from napari_retseg.events import POOR, BscanPredicted, Cancel, CancelToken, Event, Finished, Runs
 from napari_retseg.failures import release_memory
 from napari_retseg.infer.anatomy import IMPOSSIBLE, Anatomy
 from napari_retseg.io import LabelWriter, label_path, read_scan
 from napari_retseg.io.atomic import write_bytes
-from napari_retseg.io.suffixes import stem_of
+from napari_retseg.io.inventory import list_read
+from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of
 from napari_retseg.models.label_records import (
     Found,
     Origin,
@@ -105,12 +107,15 @@ class LabelJob:
         The model.
     needs
         What a worker must see before it begins.
+    before
+        Digest of the labels that will be replaced, where the job is done in another folder.
     """
 
     place: Place
     wanted: Wanted
     labeller: Labeller
     needs: tuple[Path, ...] = ()
+    before: str | None = None
     lane: ClassVar[Lane] = "predict"
 
     def run(self, cancel: Cancel) -> Iterator[Event]:
@@ -129,6 +134,60 @@ class LabelJob:
         release_memory()
         yield Finished(result={"error": line})
 
+    def look(self) -> LabelJob | JobOutcome:
+        """Say what is to be done with what lies in the folder of the labels, before it is sent."""
+        stem = stem_of(self.place.path)
+        folder = self.wanted.output / self.place.inside
+        if not any(os.path.lexists(folder / f"{stem}{suffix}") for suffix in LABEL_SUFFIXES):
+            return self
+        try:
+            found = _ScanFiles(self, CancelToken()).look()
+        except Exception as error:  # noqa: BLE001 - said as the outcome of this scan
+            line = name_input(self.place.path, describe_failed_input(error))
+            return JobOutcome("done", result={"error": line})
+        if isinstance(found, Labelled):
+            return JobOutcome("done", result=asdict(found))
+        return replace(self, before=found.before)
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the model."""
+        return self.labeller.folder
+
+    @property
+    def written(self) -> Path:
+        """The folder of the labels."""
+        return self.wanted.output
+
+    def list_files(self) -> list[Path]:
+        """List the files of the scan."""
+        return list_read(self.place.path)
+
+    def move(self, to: Callable[[Path], Path]) -> LabelJob:
+        """Return it with all paths changed."""
+        return replace(
+            self,
+            place=replace(self.place, path=to(self.place.path)),
+            wanted=replace(self.wanted, output=to(self.wanted.output)),
+            labeller=self.labeller.move(to),
+        )
+
+    def receive(self, files: Mapping[str, bytes], result: Mapping[str, Any]) -> None:
+        """Write what a worker made elsewhere: the labels last, when all others are there."""
+        last = result.get("target", "")
+        for name in sorted(files, key=lambda name: name == last):
+            write_bytes(self.wanted.output / name, files[name])
+
+
+@dataclass(frozen=True)
+class _ToDo:
+    """A scan that is to be labelled, and the digest of the labels that are there."""
+
+    scan: OctScan
+    target: Path
+    origin: Origin
+    before: str | None
+
 
 class _ScanFiles:
     """The files of one scan: what is there, and what is written."""
@@ -136,6 +195,7 @@ class _ScanFiles:
     def __init__(self, job: LabelJob, cancel: Cancel) -> None:
         self._place = job.place
         self._wanted = job.wanted
+        self._before = job.before
         self._output = job.wanted.output
         self._labeller = job.labeller
         self._cancel = cancel
@@ -145,6 +205,23 @@ class _ScanFiles:
 
     def label(self) -> Generator[Event, None, Labelled]:
         """Label the scan where that is wanted; yield events, and return what came of it."""
+        to_do = self.look()
+        if isinstance(to_do, Labelled):
+            return to_do
+        began = time.monotonic()
+        misplaced, doubtful = yield from self._write(to_do)
+        return Labelled(
+            "predicted",
+            to_do.target.relative_to(self._output).as_posix(),
+            to_do.scan.n_bscans,
+            seconds=round(time.monotonic() - began, 3),
+            notes=to_do.scan.notes,
+            impossible=_choose(misplaced, IMPOSSIBLE),
+            doubtful=_choose(doubtful, POOR),
+        )
+
+    def look(self) -> _ToDo | Labelled:
+        """Read the scan, and say what is to be done with what lies in the place of its labels."""
         path = self._place.path
         scan = read_scan(path)
         target = label_path(scan, self._output / self._place.inside)
@@ -156,17 +233,7 @@ class _ScanFiles:
         if self._wanted.resume and found.state == "changed" and not self._wanted.overwrite:
             return Labelled("kept", name, scan.n_bscans)
         self._check_free(target, found)
-        began = time.monotonic()
-        misplaced, doubtful = yield from self._write(scan, target, (origin, found.digest))
-        return Labelled(
-            "predicted",
-            name,
-            scan.n_bscans,
-            seconds=round(time.monotonic() - began, 3),
-            notes=scan.notes,
-            impossible=_choose(misplaced, IMPOSSIBLE),
-            doubtful=_choose(doubtful, POOR),
-        )
+        return _ToDo(scan, target, origin, found.digest or self._before)
 
     def _check_free(self, target: Path, found: Found) -> None:
         """Refuse to replace what predict did not write as it is."""
@@ -193,7 +260,7 @@ class _ScanFiles:
         return record.uncertainty and self._ranking.recall(path, target, n_bscans=scan.n_bscans)
 
     def _write(
-        self, scan: OctScan, target: Path, known: tuple[Origin, str | None]
+        self, to_do: _ToDo
     ) -> Generator[Event, None, tuple[dict[int, float], dict[int, float]]]:
         """Predict and write B-scan by B-scan; the file appears when it is whole.
 
@@ -202,6 +269,7 @@ class _ScanFiles:
         dict, dict
             Which share of each B-scan's foreground is misplaced, and of its A-scans doubtful.
         """
+        scan, target = to_do.scan, to_do.target
         misplaced: dict[int, float] = {}
         doubtful: dict[int, Runs] = {}
         shares: dict[int, float] = {}
@@ -230,10 +298,10 @@ class _ScanFiles:
                     "labelled"
                 )
             record = Record(
-                made_from=known[0],
+                made_from=to_do.origin,
                 weights_id=self._labeller.info.weights_id,
                 labels=hash_planes(scan.spatial_shape, planes),
-                before=known[1],
+                before=to_do.before,
                 uncertainty=self._wanted.uncertainty,
                 overlay=self._wanted.overlay,
                 doubtful=doubtful,

@@ -12,6 +12,7 @@ from typing import Any
 
 from napari_retseg.engine.machine import count_cores, count_memory
 from napari_retseg.engine.reach import explain_silence, knock
+from napari_retseg.engine.store import FOLDER, LIMIT
 from napari_retseg.engine.workers import SILENCE
 from napari_retseg.errors import InputError, JobError
 from napari_retseg.plural import count_noun
@@ -69,7 +70,7 @@ def serve_scheduler(host: str, port: int, *, security: Any, tell: Callable[[str]
 
 
 def serve_workers(
-    address: str, *, workers: int, security: Any, tell: Callable[[str], None]
+    address: str, *, workers: int, keep: int, security: Any, tell: Callable[[str], None]
 ) -> None:
     """Run workers for a scheduler until it is gone, or they are asked to stop.
 
@@ -80,6 +81,8 @@ def serve_workers(
     ----------
     workers
         Processes of this machine.
+    keep
+        Bytes of the files that are sent to them and kept until they end.
     tell
         Told what was started.
 
@@ -98,12 +101,13 @@ def serve_workers(
         from napari_retseg.engine.quiet import QuietWorker
 
         named = {} if security is None else {"security": security}
+        kept = {FOLDER: str(folder / "kept"), LIMIT: str(keep)}
         nannies = [
             Nanny(
                 address,
                 nthreads=1,
                 memory_limit=memory,
-                env={"OMP_NUM_THREADS": str(threads)},
+                env={"OMP_NUM_THREADS": str(threads), **kept},
                 worker_class=QuietWorker,
                 local_directory=str(folder),
                 death_timeout=_GONE_SECONDS,

@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 import time
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from napari_retseg.engine.jobs import (
     cancel_flag,
     explain_failure,
 )
+from napari_retseg.engine.parcel import Parcel
 from napari_retseg.engine.reach import complete_address, explain_silence
 from napari_retseg.engine.workers import LocalWorkers, Workers, send_job
 from napari_retseg.errors import JobError, RetsegError
@@ -35,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.1
 _LEAVE_SECONDS = 3.0
+_FETCH_SECONDS = 60.0
 
 
 class Engine:
@@ -147,6 +150,17 @@ class Engine:
         if handle.is_running:
             self._inbox.put(partial(self._cancel, handle))
 
+    def list_kept(self) -> dict[str, list[str]]:
+        """List what the workers keep of files that were sent to them, by address, once connected.
+
+        Workers that do not answer soon are left out.
+        """
+        answers: queue.SimpleQueue[dict[str, list[str]]] = queue.SimpleQueue()
+        self._inbox.put(
+            lambda: answers.put({} if self._workers is None else self._workers.list_kept())
+        )
+        return answers.get()
+
     def close(self, *, grace: float = 0.0) -> None:
         """End everything: jobs, worker processes, threads. Jobs that still run are cancelled.
 
@@ -235,6 +249,8 @@ class Engine:
             topic=self._topic,
             on_end=lambda: self._inbox.put(partial(self._settle, handle)),
         )
+        if isinstance(handle.job, Parcel):  # what was sent fills the memory no longer
+            handle.job = replace(handle.job, data={})
 
     def _listen(self) -> None:
         assert self._workers is not None
@@ -268,8 +284,19 @@ class Engine:
         elif handle.finished is None:
             self._end(handle, JobOutcome("failed", "the job ended without a result; try again"))
         else:
-            status: Status = "cancelled" if handle.finished.cancelled else "done"
-            self._end(handle, JobOutcome(status, result=handle.finished.result))
+            self._end(handle, self._fetch(handle, handle.finished))
+
+    def _fetch(self, handle: JobHandle, finished: Finished) -> JobOutcome:
+        """Make the outcome of a job that has finished; what it wrote elsewhere is fetched."""
+        status: Status = "cancelled" if finished.cancelled else "done"
+        files: dict[str, bytes] = {}
+        if isinstance(handle.job, Parcel) and status == "done":
+            try:
+                files = handle.future.result(timeout=_FETCH_SECONDS)
+            except Exception as error:  # noqa: BLE001 - its worker has died since
+                trace = "".join(traceback.format_exception(error))
+                return JobOutcome("failed", WORKER_DIED, traceback=trace)
+        return JobOutcome(status, result=finished.result, files=files)
 
     def _end(self, handle: JobHandle, outcome: JobOutcome) -> None:
         del self._jobs[handle.id]

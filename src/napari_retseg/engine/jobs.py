@@ -69,6 +69,8 @@ class JobOutcome:
         The whole story of an unexpected failure, for ``--debug``.
     is_hopeless
         Whether other jobs would fail of the same: nobody is there who could do them.
+    files
+        What a job wrote on a worker that does not see our folders, by name.
     """
 
     status: Status
@@ -76,6 +78,7 @@ class JobOutcome:
     result: dict[str, Any] = field(default_factory=dict)
     traceback: str | None = None
     is_hopeless: bool = False
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -312,11 +315,16 @@ def cancel_flag(job_id: str) -> str:
     return f"{job_id}-cancel"
 
 
-def run_job(job: Job, job_id: str, topic: str) -> None:
+def run_job(job: Job, job_id: str, topic: str) -> Any:
     """Do a job in a worker and publish its events, in order, under `topic`.
 
     Each message is ``{"job": job_id, "event": encode(event)}``; the first has no event and says
     that the job has started.
+
+    Returns
+    -------
+    object
+        What the job's generator returns: too large for an event, which schedulers keep.
 
     Raises
     ------
@@ -332,5 +340,10 @@ def run_job(job: Job, job_id: str, topic: str) -> None:
     started.set()
     worker = get_worker()
     worker.log_event(topic, {"job": job_id, "event": None})
-    for event in job.run(FlagCancel(cancel_flag(job_id))):
+    events = job.run(FlagCancel(cancel_flag(job_id)))
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            return end.value
         worker.log_event(topic, {"job": job_id, "event": encode(event)})

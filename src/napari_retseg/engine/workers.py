@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_retseg.engine.jobs import Job, Lane, run_job
+from napari_retseg.engine.parcel import Parcel
 from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, find_keys, knock
+from napari_retseg.engine.store import list_kept
 from napari_retseg.engine.tls import Keys
 from napari_retseg.errors import JobError
 from napari_retseg.scratch import Scratch
@@ -188,6 +190,19 @@ class RemoteWorkers:
         told = self.client.sync(self.client.scheduler.identity, callback_timeout=ANSWER_SECONDS)
         return bool(told["workers"])
 
+    def list_kept(self) -> dict[str, list[str]]:
+        """List what the workers keep, by address; those that do not answer are left out."""
+        try:
+            told = self.client.sync(
+                self.client._run,  # client.run() would wait for ever
+                list_kept,
+                on_error="ignore",
+                callback_timeout=ANSWER_SECONDS,
+            )
+        except OSError:  # TimeoutError is one
+            return {}
+        return {str(worker): list(kept) for worker, kept in told.items()}
+
     def retire(self, lane: Lane) -> None:
         """Do nothing: the workers are others' own."""
 
@@ -258,6 +273,10 @@ class LocalWorkers:
         """Whether there is one: a job's process is started with it."""
         return True
 
+    def list_kept(self) -> dict[str, list[str]]:
+        """List nothing: workers of this machine see its files."""
+        return {}
+
     def retire(self, lane: Lane) -> None:
         """End the process of training, so that its memory returns; others stay warm."""
         if lane == "train" and lane in self._processes:
@@ -286,6 +305,7 @@ def send_job(
     """Hand a job to the workers; return its future. `on_end` comes on a thread of dask's."""
     import dask
 
+    worker = job.worker if isinstance(job, Parcel) else None
     with dask.config.set(_SUBMIT_SETTINGS):
         future = workers.client.submit(
             run_job,
@@ -296,6 +316,8 @@ def send_job(
             pure=False,
             retries=0,
             resources=workers.provide(job.lane),
+            workers=worker,
+            allow_other_workers=worker is not None,
         )
     future.add_done_callback(lambda _: on_end())
     return future

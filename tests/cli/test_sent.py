@@ -1,0 +1,76 @@
+"""Workers that do not see the files of this machine: the same files and report as with this one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_retseg.cli import batch
+from napari_retseg.engine.sight import SightJob
+from napari_retseg.io import write_scan
+from napari_retseg.scan import OctScan
+from tests.cli.conftest import Run, draw_bscan, save_bscan
+from tests.remote import Remote
+
+pytestmark = pytest.mark.slow  # a scheduler and two workers
+
+EXACT = ("--precision", "fp32", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    """A scheduler with two workers."""
+    cluster = Remote(tmp_path_factory.mktemp("cluster"))
+    cluster.add_worker()
+    cluster.add_worker()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(autouse=True)
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers are asked for a folder that is nowhere, too."""
+    monkeypatch.setattr(batch, "SightJob", lambda paths: SightJob((*paths, Path("/nowhere"))))
+
+
+def list_contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def test_what_is_predicted_elsewhere_is_what_this_process_predicts(
+    run: Run, cluster: Remote, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for k in range(6):
+        save_bscan(tmp_path / "scans" / "in" / f"b{k}.png", seed=k)
+    pixels = np.stack([draw_bscan(seed) for seed in (7, 8, 9)])
+    write_scan(tmp_path / "scans" / "v.nii.gz", OctScan(pixels, ("bscan", "depth", "width")))
+    (tmp_path / "scans" / "bad.npy").write_bytes(b"no picture")
+    given = ("predict", "scans", "--recursive", "--model", tiny_bundle, "--uncertainty", "--json")
+    there = ("--scheduler", cluster.address)
+    shown, errors = {}, {}
+    for name, more in (("here", ()), ("there", there), ("again", (*there, "--resume"))):
+        if name == "again":
+            (tmp_path / "there").rename(tmp_path / "again")
+            (tmp_path / "again" / "v.nii.gz").unlink()
+        result = run(*given, "--output", name, *more, *EXACT, "--overlay")
+        assert result.exit_code == 1
+        said = re.sub(r'"seconds": [0-9.]+', '"seconds": 0', result.stdout)
+        shown[name] = json.loads(said.replace(f'"{name}', '"OUT'))
+        errors[name] = [line for line in result.stderr.splitlines() if line.startswith("error")]
+        if name == "there":
+            assert "scans and model are sent" in result.stderr
+            assert list_contents(tmp_path / "there") == list_contents(tmp_path / "here")
+    for key, value in shown["here"].items():
+        assert shown["there"][key] == value
+    assert errors["there"] == errors["here"] == errors["again"]
+    assert "scans/bad.npy" in errors["here"][0]
+    assert len(shown["again"]["skipped"]) == 6
+    assert [one["input"] for one in shown["again"]["predicted"]] == ["scans/v.nii.gz"]
+    assert list_contents(tmp_path / "again") == list_contents(tmp_path / "here")
