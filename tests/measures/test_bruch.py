@@ -157,14 +157,38 @@ def find_elevation_nl(found: Measures) -> float:
     return found.find("volume", "RPE elevation").value or 0.0
 
 
-def test_no_estimate_where_labels_reach_bruch_or_the_scale_is_unknown() -> None:
+def test_no_estimate_where_the_scale_is_unknown() -> None:
     rows = np.full((3, 8, 100), 60, np.float32)
     rows += 10 * np.arange(8)[:, None]
     labels = labels_of_boundaries(rows, list(range(1, 8)), depth=200)
     unknown = make_scan((3, 200, 100), (120.0, 4.0, None))
     assert "retina to BM" not in measure_labels(labels, RETINA, unknown).maps
-    names = [*RETINA.names[1:8], "drusen"]
-    drusen = RETINA.from_names(names)
     known = make_scan((3, 200, 100), (120.0, 4.0, 20.0))
-    assert "retina to BM" not in measure_labels(labels, drusen, known).maps
     assert "retina to BM" in measure_labels(labels, RETINA, known).maps
+
+
+def test_drusen_that_are_not_labelled_count_with_those_that_are() -> None:
+    x = np.arange(300)
+    bumps = [np.maximum(0, 20 * (1 - ((x - middle) / 30) ** 2)) for middle in (90, 210)]
+    rows = np.full((31, 9, 300), 60.0)
+    rows += 10 * np.minimum(np.arange(9), 7)[:, None]
+    rows[:, 4:8] -= sum(bumps)
+    rows[:, 8] -= bumps[1]
+    classes = RETINA.from_names([*RETINA.names[1:8], "sub-RPE"])
+    labels = labels_of_boundaries(np.rint(rows).astype(np.float32), range(1, 9), depth=200)
+    scan = make_scan((31, 200, 300), (120.0, 4.0, 20.0))
+    found = measure_labels(labels, classes, scan, centre=(15, 150))
+    one_nl = 31 * 0.12 * 0.02 * 4 * bumps[0].sum()
+    assert found.find("volume", "sub-RPE").value == pytest.approx(one_nl, rel=0.05)
+    assert found.find("volume", "RPE elevation").value == pytest.approx(2 * one_nl, rel=0.08)
+    # what is raised by less than 12 um is left
+    np.testing.assert_allclose(found.maps["retina to BM"], 280, atol=12)
+
+
+@pytest.mark.parametrize("shape", ["bent", "pit"])
+def test_a_bent_retina_and_a_pit_are_not_taken_for_raised(shape: str) -> None:
+    across = np.linspace(-1, 1, 768)
+    bent = 120 * across**2 + 30 * across
+    row = 300 - bent if shape == "bent" else 200 + 90 * np.exp(-((across / 0.12) ** 4))
+    found = estimate_bruch(np.round(row)[np.newaxis], axial_um=3.87, lateral_um=11.0)
+    np.testing.assert_allclose(found[0], row, atol=3.2)

@@ -1,7 +1,7 @@
 """How far the RPE is raised above Bruch's membrane: drusen and detachments.
 
 Bruch's membrane is the device's own where its file has one. Elsewhere it is estimated from the
-lower boundary of labels that end at the RPE (`measures.bruch`).
+lower boundary of labels that end at the RPE, or at what they show below it (`measures.bruch`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_retseg.device_layers import find_device_curve
 from napari_retseg.measures.bruch import RAISED_UM, estimate_bruch
-from napari_retseg.measures.spans import RETINA, TO_BRUCH, ends_at_rpe
+from napari_retseg.measures.spans import RETINA, TO_BRUCH, ends_at_rpe, find_rpe_end, is_raised
 from napari_retseg.measures.thickness import Map, Surfaces
 from napari_retseg.scan import OctScan
 
@@ -25,7 +25,9 @@ _FLAT = 0.25
 def find_bruch(
     surfaces: Surfaces, scan: OctScan, bscans: Sequence[int] | None = None
 ) -> Map | None:
-    """Find the rows of Bruch's membrane below labels that end at the RPE.
+    """Find the rows of Bruch's membrane below labels that end at the RPE or with drusen and PED.
+
+    What is labelled below the RPE may be less than all: small drusen are easily missed.
 
     Parameters
     ----------
@@ -41,7 +43,8 @@ def find_bruch(
     axial_um, lateral_um = scan.spacing_um[-2:]
     if axial_um is None or lateral_um is None:
         return None
-    if not ends_at_rpe(surfaces.names) or scan.scan_pattern == "circle":
+    last = surfaces.names[-1]
+    if not (ends_at_rpe(surfaces.names) or is_raised(last)) or scan.scan_pattern == "circle":
         return None
     outer = surfaces.rows[-1]
     own = _find_curve(scan, "BM", bscans)
@@ -85,7 +88,9 @@ def find_elevation(
         return None
     raised = None
     if TO_BRUCH in maps:
-        raised = np.nan_to_num(maps[TO_BRUCH] - maps[RETINA]) / np.float32(axial_um)
+        bruch = surfaces.rows[0] + maps[TO_BRUCH] / np.float32(axial_um)
+        above = np.nan_to_num(bruch - surfaces.rows[find_rpe_end(surfaces.names)])
+        raised = np.where(above >= RAISED_UM / axial_um, above, np.float32(0))
     whole_bruch, whole_rpe = (find_device_curve(scan, name) for name in ("BM", "RPE"))
     if whole_bruch is None or whole_rpe is None:
         return raised

@@ -61,6 +61,11 @@ def ends_at_rpe(names: Sequence[str]) -> bool:
     return bool(names) and _name_ends(names[-1])[1] == "rpe"
 
 
+def find_rpe_end(names: Sequence[str]) -> int:
+    """Find the boundary at which the RPE ends: the last one, or that above drusen and PED."""
+    return next((k for k, name in enumerate(names) if is_raised(name)), len(names))
+
+
 def is_raised(name: str) -> bool:
     """Whether a class is what raises the RPE from Bruch's membrane: drusen, PED."""
     return _name_ends(name) == ("ped", "ped")
