@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "versions"
-EXTRAS = ("all", "dicom-seg", "n4", "notebook", "oct")
+EXTRAS = ("all", "dicom-seg", "n4", "notebook", "oct", "onnx", "openvino")
 #: What the tests themselves need, in any version.
 TOOLS = ("hypothesis", "psutil", "pytest", "pytest-qt", "pytest-timeout", "pytest-xdist")
 TESTS = (
@@ -44,6 +44,7 @@ TESTS = (
     "tests/api/test_evaluation.py",
     "tests/dataset/test_loading.py",
     *(f"tests/cli/test_{command}.py" for command in ("info", "models", "predict", "train")),
+    "tests/infer/test_exported.py",
     "tests/models",
     *(f"tests/nets/test_{part}.py" for part in ("build", "bundle", "hostile")),
     "tests/ui/test_segment_dock.py",

@@ -39,6 +39,7 @@ WITHOUT_TENSORS = (
     "simulate",
     "api",
     "api.arguments",
+    "infer.exported",
     "study",
     "study.request",
     "study.execute",

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from napari_retseg.config import NetworkConfig
 from napari_retseg.events import CancelToken
+from napari_retseg.infer.sliding import slide_planes
 from napari_retseg.infer.windows import (
     gaussian_weights,
     plan_starts,
     plan_window,
-    slide_planes,
     slide_windows,
 )
 from napari_retseg.nets.sizes import WHOLE_VOXELS

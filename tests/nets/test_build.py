@@ -7,13 +7,12 @@ import torch
 from napari_retseg.config import ARCHITECTURES_3D, NetworkConfig
 from napari_retseg.errors import UsageError
 from napari_retseg.nets.build import (
-    STRIDE,
     build_network,
     build_seeded,
     count_parameters,
     make_probe,
-    stride_of,
 )
+from napari_retseg.nets.stride import STRIDE, stride_of
 
 #: A small encoder for each architecture.
 ENCODERS = dict.fromkeys(smp.MODEL_ARCHITECTURES_MAPPING, "tu-resnet10t")

@@ -16,8 +16,9 @@ from napari_retseg.config import (
 )
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.models import ModelInfo
-from napari_retseg.nets.build import build_seeded, stride_of
+from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.sizes import plan_sample_size
+from napari_retseg.nets.stride import stride_of
 from napari_retseg.scan import OctScan
 
 TRAINED = {2: (96, 128), 3: (48, 32, 48)}

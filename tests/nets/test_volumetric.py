@@ -5,8 +5,9 @@ import torch
 
 from napari_retseg.config import ARCHITECTURES_3D, NetworkConfig
 from napari_retseg.errors import UsageError
-from napari_retseg.nets.build import build_network, build_seeded, stride_of
+from napari_retseg.nets.build import build_network, build_seeded
 from napari_retseg.nets.device import choose_compute
+from napari_retseg.nets.stride import stride_of
 from napari_retseg.nets.thinconv import ThinConv3d
 
 #: Narrow networks, for speed.

@@ -167,18 +167,35 @@ def calibrate(
 @app.command("export")
 def export(
     model: ModelArgument,
-    target: Annotated[Path, typer.Argument(help="The .zip file to write.")],
+    target: Annotated[
+        Path, typer.Argument(help="The .zip file to write; with --onnx, a new folder.")
+    ],
+    onnx: Annotated[
+        bool,
+        typer.Option(
+            "--onnx",
+            help="Write a folder for 'predict --runtime onnx' or 'openvino', which needs no "
+            "PyTorch.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a model to one .zip file that 'models add' can read."""
+    """Export a model to one .zip file that 'models add' can read, or to ONNX."""
     from napari_retseg.models import export_model, find_model
 
+    if onnx:
+        from napari_retseg.infer.export import export_onnx
+
+        written = [str(path) for path in export_onnx(find_model(model), target)]
+        answer({"path": str(target), "files": written}, written, as_json=as_json)
+        return
     if target.suffix != ".zip":
         raise UsageError(
-            f"{target}: models are exported to .zip files; use a name that ends with .zip"
+            f"{target}: models are exported to .zip files; use a name that ends with .zip, or "
+            "--onnx for a folder"
         )
-    written = str(export_model(find_model(model), target))
-    answer({"path": written}, [written], as_json=as_json)
+    path = str(export_model(find_model(model), target))
+    answer({"path": path}, [path], as_json=as_json)
 
 
 def _say_kept(change: Change, advice: str = "") -> str:

@@ -29,6 +29,13 @@ DecodeOption = Annotated[
         "most probable class of each pixel; auto: surfaces where the classes are layers."
     ),
 ]
+RuntimeOption = Annotated[
+    Literal["torch", "onnx", "openvino"],
+    typer.Option(
+        help="What computes the network. onnx, openvino: on the CPU and without PyTorch, with a "
+        "model folder from 'models export --onnx'."
+    ),
+]
 AxisOption = Annotated[
     int | None,
     typer.Option(
@@ -96,6 +103,7 @@ def predict(
         int,
         typer.Option(min=0, help="Number of B-scans in a batch. 0: one on a CPU, eight on a GPU."),
     ] = 0,
+    runtime: RuntimeOption = "torch",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = "1",
@@ -123,6 +131,7 @@ def predict(
     listing = list_scans(inputs, as_volume=as_volume, recursive=recursive, output=output)
     number = parse_workers(workers, len(listing.places), scheduler=scheduler)
     config = PredictConfig(
+        runtime=runtime,
         device=device,
         precision=precision,
         batch_size=batch_size,

@@ -14,7 +14,7 @@ from napari_retseg.config.network import (
     NormaliseOver,
     PreprocessConfig,
 )
-from napari_retseg.config.predict import Decoding, Device, Precision, PredictConfig
+from napari_retseg.config.predict import Decoding, Device, Precision, PredictConfig, Runtime
 from napari_retseg.config.texts import (
     LossTerm,
     SplitPlan,
@@ -50,6 +50,7 @@ __all__ = [
     "Precision",
     "PredictConfig",
     "PreprocessConfig",
+    "Runtime",
     "ScheduleName",
     "SplitBy",
     "SplitPlan",

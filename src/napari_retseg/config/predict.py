@@ -10,6 +10,7 @@ from napari_retseg.config.frozen import Frozen
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Runtime = Literal["torch", "onnx", "openvino"]
 Decoding = Literal["auto", "surfaces", "plain"]
 
 
@@ -18,6 +19,11 @@ class PredictConfig(Frozen):
 
     device: Device = "auto"
     precision: Precision = "auto"
+    runtime: Runtime = Field(
+        "torch",
+        description="What computes the network. onnx, openvino: on the CPU without PyTorch, a "
+        "model from 'models export --onnx'.",
+    )
     batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
         0, description="Number of B-scans in a batch. 0: one on a CPU, eight on a GPU."
     )

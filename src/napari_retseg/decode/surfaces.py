@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from napari_retseg.classes import BACKGROUND
-from napari_retseg.decode.paths import find_paths
+from napari_retseg.decode.paths import STEP_COSTS, find_paths
 
 #: No pixel says more against a class than this probability.
 _LEAST_PROBABILITY = 1e-3
@@ -34,6 +34,30 @@ _DOUBTFUL_WIDTH = 5
 _STIFFNESS = 100.0
 #: The least weight of an A-scan in that, and what bounds the weight of one without any blur.
 _LEAST_WEIGHT, _BLUR = 1e-3, 0.02
+
+#: The same for the reader of an exported model, who may not have this program.
+SURFACE_STEPS = (
+    "on the network's input without padding, with softmax probabilities; states of an A-scan from "
+    "above: background, the layers in their order, background",
+    f"evidence of a state at a pixel: ln(max(p, {_LEAST_PROBABILITY})) * clip(1 - q / max(largest "
+    "p of background and layers, 1e-6), 0, 1); q is the sum of p over all other classes",
+    "for each boundary j and row r of an A-scan: the largest sum of evidence over all ordered "
+    "labellings in which boundary j lies above row r (max-marginals, forwards plus backwards)",
+    f"an A-scan has a retina where its best labelling has {_LEAST_GAIN} more than background "
+    f"alone; each change between neighbouring A-scans costs {_EDGE_COST} (Viterbi)",
+    "each boundary is the path over the A-scans with the largest sum of max-marginals; the first, "
+    f"second, ... row of a step between neighbouring A-scans costs {STEP_COSTS}, and no step has "
+    f"more than {len(STEP_COSTS)} rows; boundaries that cross are put in order (running maximum)",
+    "sub-pixel: row - 1.5 + the shares of what lies above, of background and layers, in the pixels "
+    "just above and just below; then running maximum",
+    f"smooth each boundary: least squares with {_STIFFNESS} times the squared second differences "
+    f"(Whittaker); weight of an A-scan (s / (1 - s + {_BLUR}))^2 + {_LEAST_WEIGHT}, s: that share "
+    "two rows above less that two rows below, clipped to 0..1",
+    "bring the boundaries to the scan's grid; a pixel lies below a boundary where its row is "
+    "greater; draw the layers between them",
+    "a lesion is drawn where its logit, on the scan's grid, is larger than those of background and "
+    "all layers, between the first and last boundary, or where it touches the last one from below",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from napari_retseg.engine.sight import check_seen
 from napari_retseg.errors import JobError, UnseenError
 from napari_retseg.events import Cancel, Event, Finished, encode
 from napari_retseg.failures import explain
-from napari_retseg.models import DESCRIPTION, WEIGHTS, find_model
+from napari_retseg.models import DESCRIPTION, ONNX, WEIGHTS, find_model
 from napari_retseg.scan import OctScan
 
 if TYPE_CHECKING:
-    from napari_retseg.infer.predictor import Predictor
+    from napari_retseg.infer.predict import AnyPredictor
 
 #: Which local worker process does a job: training has one of its own, so that prediction goes on.
 Lane = Literal["predict", "train"]
@@ -128,7 +128,7 @@ class LoadJob:
     def run(self, cancel: Cancel) -> Iterator[Event]:  # noqa: ARG002 - too short to be stopped
         """Yield only that it has finished: with the model's name, and the device in words."""
         predictor = ready_predictor(self.model, self.config)
-        yield Finished(result={"model": predictor.info.name, "device": predictor.compute.name})
+        yield Finished(result={"model": predictor.info.name, "device": predictor.device})
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class ScoreCaseJob:
         yield from evaluate_case(predictor, self.dataset, self.bscans, cancel)
 
 
-def ready_predictor(model: str | Path, config: PredictConfig, threads: int = 0) -> Predictor:
+def ready_predictor(model: str | Path, config: PredictConfig, threads: int = 0) -> AnyPredictor:
     """Return the model ready for prediction; the last one is kept while its files are the same.
 
     Parameters
@@ -247,14 +247,14 @@ def ready_predictor(model: str | Path, config: PredictConfig, threads: int = 0) 
     threads
         That the process may compute with; 0: as many as it likes.
     """
-    if threads:
+    if threads and config.runtime == "torch":
         from napari_retseg.nets.device import use_threads
 
         use_threads(threads)
     folder = find_model(model)
-    files = (folder / DESCRIPTION, folder / WEIGHTS)
+    files = (folder / DESCRIPTION, folder / WEIGHTS, folder / ONNX)
     stamps = tuple((p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.is_file())
-    return _load_predictor(folder.resolve(), stamps, config)
+    return _load_predictor(folder.resolve(), stamps, config, threads)
 
 
 @lru_cache(maxsize=1)
@@ -262,10 +262,11 @@ def _load_predictor(
     folder: Path,
     stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - part of the cache's key
     config: PredictConfig,
-) -> Predictor:
-    from napari_retseg.infer.predict import load_predictor
+    threads: int,
+) -> AnyPredictor:
+    from napari_retseg.infer.predict import open_predictor
 
-    return load_predictor(folder, config)
+    return open_predictor(folder, config, threads=threads)
 
 
 class FlagCancel:

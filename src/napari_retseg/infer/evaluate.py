@@ -13,8 +13,7 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError, ModelError
 from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, Progress
-from napari_retseg.infer.predict import load_predictor
-from napari_retseg.infer.predictor import Predictor
+from napari_retseg.infer.predict import AnyPredictor, open_predictor
 from napari_retseg.io import label_path, read_labels
 from napari_retseg.layers import translate_classes, translate_indices
 from napari_retseg.models import ModelInfo
@@ -28,7 +27,7 @@ Labeller = Callable[[OctScan, Sequence[int]], Sequence[NDArray[np.uint8]]]
 
 
 def evaluate(
-    model: Predictor | Model | str | Path,
+    model: AnyPredictor | Model | str | Path,
     dataset: Dataset,
     *,
     split: str = "val",
@@ -53,7 +52,7 @@ def evaluate(
     InputError
         Where the split holds no labelled B-scan.
     """
-    predictor = load_predictor(model, config or PredictConfig())
+    predictor = open_predictor(model, config or PredictConfig())
     cancel = cancel or CancelToken()
     yield from warn_before(predictor.info, dataset, split)
     label = _label_by(predictor, dataset, cancel)
@@ -65,7 +64,7 @@ def evaluate(
 
 
 def evaluate_case(
-    predictor: Predictor,
+    predictor: AnyPredictor,
     dataset: Dataset,
     bscans: Sequence[int],
     cancel: Cancel | None = None,
@@ -92,7 +91,7 @@ def describe_scores(info: ModelInfo, dataset: Dataset, split: str) -> dict[str, 
     return {"model": info.name, "dataset": dataset.name, "split": split}
 
 
-def _label_by(predictor: Predictor, dataset: Dataset, cancel: Cancel) -> Labeller:
+def _label_by(predictor: AnyPredictor, dataset: Dataset, cancel: Cancel) -> Labeller:
     table = translate_indices(dataset.labels, predictor.info.classes)
 
     def label(scan: OctScan, bscans: Sequence[int]) -> Sequence[NDArray[np.uint8]]:

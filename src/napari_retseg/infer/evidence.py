@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
+import numpy as np
 
 from napari_retseg.events import Cancel, Event, EvidenceFound, Finished
-from napari_retseg.infer.predictor import Predictor
+from napari_retseg.infer.predict import AnyPredictor
+from napari_retseg.nets.arrays import ops_of
 from napari_retseg.nets.curves import place_axes
 from napari_retseg.scan import OctScan
 
 
 def find_evidence(
-    scan: OctScan, predictor: Predictor, cancel: Cancel, *, bscans: Sequence[int] | None = None
+    scan: OctScan, predictor: AnyPredictor, cancel: Cancel, *, bscans: Sequence[int] | None = None
 ) -> Iterator[Event]:
     """Find the class probabilities of B-scans.
 
@@ -33,8 +34,9 @@ def find_evidence(
     try:
         for indices, logits, grid in predictor.predict_inputs(scan, chosen, cancel=cancel):
             rows, columns = place_axes(grid) if grid is not None else ((1.0, 0.0), (1.0, 0.0))
-            with torch.inference_mode():
-                found = logits.float().softmax(dim=1).to(torch.float16).cpu().numpy()
+            ops = ops_of(logits)
+            with ops.no_gradients():
+                found = ops.to_numpy(ops.softmax(ops.to_float(logits))).astype(np.float16)
             for index, probabilities in zip(indices, found, strict=True):
                 done += 1
                 yield EvidenceFound(index, probabilities, rows, columns)

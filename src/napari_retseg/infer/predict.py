@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +20,53 @@ from napari_retseg.events import (
     Progress,
     Runs,
 )
-from napari_retseg.infer.predictor import Predictor
-from napari_retseg.nets.bundle import Model, load_model
+from napari_retseg.infer.scanpredictor import ScanPredictor
+from napari_retseg.models import find_model
 from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
 
+if TYPE_CHECKING:
+    from napari_retseg.infer.predictor import Predictor
+    from napari_retseg.nets.bundle import Model
+
+#: Of any runtime.
+AnyPredictor = ScanPredictor[Any]
+
 
 def load_predictor(model: Predictor | Model | str | Path, config: PredictConfig) -> Predictor:
-    """Make a model ready for prediction; one that is ready comes back as it is."""
+    """Make a model ready for prediction by torch; one that is ready comes back as it is."""
+    from napari_retseg.infer.predictor import Predictor
+    from napari_retseg.nets.bundle import Model, load_model
+
     if isinstance(model, Predictor):
         return model
     loaded = model if isinstance(model, Model) else load_model(model)
     return Predictor(loaded.network, loaded.info, config)
 
 
+def open_predictor(
+    model: AnyPredictor | Model | str | Path, config: PredictConfig, *, threads: int = 0
+) -> AnyPredictor:
+    """Make a model ready in the runtime of `config`; torch is imported only where it computes.
+
+    Parameters
+    ----------
+    threads
+        That another runtime than torch may compute with; 0: as many as there are cores.
+    """
+    if isinstance(model, ScanPredictor):
+        return model
+    if config.runtime == "torch" or not isinstance(model, str | Path):
+        return load_predictor(model, config)
+
+    from napari_retseg.infer.exported import ExportedPredictor
+
+    return ExportedPredictor(find_model(model), config, threads=threads)
+
+
 def predict(
     scan: OctScan,
-    model: Predictor | Model | str | Path,
+    model: AnyPredictor | Model | str | Path,
     config: PredictConfig | None = None,
     cancel: Cancel | None = None,
     *,
@@ -67,7 +98,7 @@ def predict(
         Where surfaces are asked for and the model's classes are no layers.
     """
     cancel = cancel or CancelToken()
-    predictor = load_predictor(model, config or PredictConfig())
+    predictor = open_predictor(model, config or PredictConfig())
     predictor.check_channels(scan.n_channels, scan.source or "the scan")
     chosen = list(range(scan.n_bscans)) if bscans is None else list(bscans)
     outside = [i for i in chosen if not 0 <= i < scan.n_bscans]
@@ -104,7 +135,7 @@ def list_runs(marks: NDArray[np.bool_] | None) -> Runs:
 
 def predict_labels(
     scan: OctScan,
-    model: Predictor | Model | str | Path,
+    model: AnyPredictor | Model | str | Path,
     config: PredictConfig | None = None,
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Label a whole scan in memory; class values of the scan's spatial shape."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_retseg.events import BscanUncertainty
+from napari_retseg.nets.arrays import Array, ops_of
 
 #: A pixel counts for a B-scan's score where all foreground together is at least so probable.
 FOREGROUND = 0.1
@@ -16,7 +18,7 @@ LEAST_SHARE = 0.05
 STRETCHES = 8
 
 
-def measure_uncertainty(log_probabilities: torch.Tensor) -> list[BscanUncertainty]:
+def measure_uncertainty(log_probabilities: Array) -> list[BscanUncertainty]:
     """Measure the uncertainty of some B-scans.
 
     The entropy of a pixel is H = -sum(p ln p) / ln(k) for k classes (Shannon, Bell Syst. Tech. J.
@@ -41,24 +43,26 @@ def measure_uncertainty(log_probabilities: torch.Tensor) -> list[BscanUncertaint
     list of BscanUncertainty
         One for each B-scan.
     """
-    probabilities = log_probabilities.exp()
+    ops = ops_of(log_probabilities)
+    probabilities = ops.exp(log_probabilities)
     n_classes, width = log_probabilities.shape[1], log_probabilities.shape[-1]
-    entropy = -(probabilities * log_probabilities).sum(dim=1) / math.log(n_classes)
-    entropy = entropy.clamp_(0, 1)
+    entropy = -(probabilities * log_probabilities).sum(1) / math.log(n_classes)
+    entropy = entropy.clip(0, 1)
     near = probabilities[:, 0] <= 1 - FOREGROUND
-    pixels = near.sum(dim=(1, 2)).clamp(min=LEAST_SHARE * entropy[0].numel())
-    scores = ((entropy * near).sum(dim=(1, 2)) / pixels).tolist()
-    columns = torch.cat([probabilities.mean(dim=2).sqrt(), entropy.mean(dim=1)[:, None]], dim=1)
-    descriptors = columns[..., _spread(width)].mean(dim=-1)
-    maps = (entropy * 255).round_().to(torch.uint8).cpu().numpy()
+    pixels = ops.to_numpy(near.sum((1, 2))).clip(LEAST_SHARE * math.prod(entropy.shape[1:]))
+    scores = ops.to_numpy((entropy * near).sum((1, 2))) / pixels
+    columns = [ops.to_numpy(probabilities.mean(2)) ** 0.5, ops.to_numpy(entropy.mean(1))]
+    stretches = np.concatenate([columns[0], columns[1][:, None]], axis=1)[..., _spread(width)]
+    descriptors = stretches.mean(axis=-1)
+    maps = ops.to_numpy((entropy * 255).round()).astype(np.uint8)
     return [
         BscanUncertainty(float(score), plane, tuple(descriptor.flatten().tolist()))
         for score, plane, descriptor in zip(scores, maps, descriptors, strict=True)
     ]
 
 
-def _spread(width: int) -> torch.Tensor:
+def _spread(width: int) -> NDArray[np.intp]:
     """Columns of each stretch, ``(stretch, column)``; some twice where the width is no multiple."""
     each = math.ceil(width / STRETCHES)
-    places = torch.arange(STRETCHES * each) * width // (STRETCHES * each)
+    places = np.arange(STRETCHES * each) * width // (STRETCHES * each)
     return places.reshape(STRETCHES, each)

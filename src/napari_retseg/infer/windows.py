@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from napari_retseg.config import NetworkConfig
 from napari_retseg.events import Cancel
-from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.sizes import limit_window, plan_least, round_up
+from napari_retseg.nets.stride import stride_of
 
 #: Weights are at least this, so that the quotient stays exact in float32 (as in MONAI).
 _LEAST_WEIGHT = 1e-3
@@ -121,53 +121,6 @@ def slide_windows(
             return None
         logits = blended
     return logits[(slice(None), *(slice(n) for n in shape))]
-
-
-def slide_planes(
-    images: torch.Tensor,
-    network: Callable[[torch.Tensor], torch.Tensor],
-    *,
-    window: tuple[int, int],
-    stride: int,
-) -> torch.Tensor:
-    """Predict pictures window by window; where windows overlap, logits are averaged.
-
-    As published 2D protocols do it (MMSegmentation's ``slide`` mode): all windows count the
-    same, each begins `stride` after the one before, and the last one ends at the edge.
-
-    Parameters
-    ----------
-    images
-        ``(n, channel, depth, width)``; a side that is shorter than the window is one window.
-    network
-        From a window to its logits, which may be padded at the end.
-
-    Returns
-    -------
-    Tensor
-        Logits ``(n, class, depth, width)``, float32.
-    """
-    summed = torch.zeros(0, device=images.device)
-    count = torch.zeros(images.shape[-2:], device=images.device)
-    axes = [
-        _step_through(n, size, stride) for n, size in zip(images.shape[-2:], window, strict=True)
-    ]
-    for rows, columns in itertools.product(*axes):
-        logits = network(images[..., rows, columns]).float()
-        logits = logits[..., : rows.stop - rows.start, : columns.stop - columns.start]
-        if not summed.numel():
-            shape = (len(images), logits.shape[1], *images.shape[-2:])
-            summed = torch.zeros(shape, device=images.device)
-        summed[..., rows, columns] += logits
-        count[rows, columns] += 1
-    return summed.div_(count)
-
-
-def _step_through(length: int, window: int, stride: int) -> list[slice]:
-    """Windows along one axis, `stride` apart; the last one ends at the edge."""
-    steps = max(0, math.ceil((length - window) / stride)) + 1
-    ends = [min(k * stride + window, length) for k in range(steps)]
-    return [slice(max(0, end - window), end) for end in ends]
 
 
 def _blend(

@@ -16,8 +16,8 @@ from napari_retseg.learn.sampler import CropSampler, SampleSource
 from napari_retseg.learn.samples import SampleStore
 from napari_retseg.learn.setup import Setup
 from napari_retseg.learn.teacher import Lessons, can_teach
-from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.sizes import sees_whole_input, smallest_sample
+from napari_retseg.nets.stride import stride_of
 
 #: Part of a side that a sample may leave out, as windows and other sizes of scans do.
 _OVERHANG = 0.25

@@ -23,9 +23,9 @@ from napari_retseg.learn.sampler import CropSampler
 from napari_retseg.learn.samples import SampleStore
 from napari_retseg.learn.setup import Setup
 from napari_retseg.learn.unlabelled import UnlabelledStore
-from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.device import Compute
 from napari_retseg.nets.sizes import smallest_sample
+from napari_retseg.nets.stride import stride_of
 
 #: A pixel is learned where the teacher's probability of its class is at least this.
 SURE = 0.9

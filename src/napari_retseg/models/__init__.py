@@ -17,6 +17,7 @@ from napari_retseg.models.calibrated import (
 from napari_retseg.models.description import (
     CARD,
     DESCRIPTION,
+    ONNX,
     SCHEMA_VERSION,
     WEIGHTS,
     Measurement,
@@ -34,6 +35,7 @@ from napari_retseg.models.trained import TrainedOn, describe_groups
 __all__ = [
     "CARD",
     "DESCRIPTION",
+    "ONNX",
     "SCHEMA_VERSION",
     "STARTER",
     "WEIGHTS",

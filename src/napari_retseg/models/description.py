@@ -26,6 +26,9 @@ CARD = "MODEL_CARD.md"
 INTERVALS = "intervals.json"
 #: Only where it is known how well its numbers repeat.
 REPEATABILITY = "repeatability.json"
+#: Only where the model was exported for other runtimes, see :mod:`napari_retseg.models.onnxfile`.
+ONNX = "model.onnx"
+DEPLOYMENT = "deployment.json"
 
 #: Bytes of a description; the longest of ours has some 100 kB.
 LARGEST_DESCRIPTION = 8 * 1024**2
@@ -126,7 +129,7 @@ def check_links(folder: Path) -> None:
         Naming the first that leads out of the folder.
     """
     try:
-        for file in (DESCRIPTION, WEIGHTS, CARD, INTERVALS, REPEATABILITY):
+        for file in (DESCRIPTION, WEIGHTS, CARD, INTERVALS, REPEATABILITY, ONNX, DEPLOYMENT):
             resolve_within(folder, Path(file))
     except InputError as error:
         raise ModelError(str(error)) from error

@@ -24,7 +24,7 @@ from napari_retseg.io.devices import is_device_file
 from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import list_bscans
 from napari_retseg.models.calibrated import find_bundles
-from napari_retseg.models.description import WEIGHTS, ModelInfo, read_info
+from napari_retseg.models.description import ONNX, WEIGHTS, ModelInfo, read_info
 from napari_retseg.records import read_record
 from napari_retseg.scan import hash_path
 
@@ -135,8 +135,11 @@ class ModelOrigin:
     def __init__(self, folder: Path, info: ModelInfo, config: PredictConfig) -> None:
         about = info.model_dump(mode="json", include=_DECIDING)
         self._model = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        self._weights = hash_path(folder / WEIGHTS)
-        self._options = config.model_dump(mode="json", exclude=_INDIFFERENT)
+        uses_torch = config.runtime == "torch"
+        self._weights = hash_path(folder / (WEIGHTS if uses_torch else ONNX))
+        # torch is not named, so that labels of older versions stay up to date
+        without = _INDIFFERENT | ({"runtime"} if uses_torch else set())
+        self._options = config.model_dump(mode="json", exclude=without)
 
     def of_scan(self, path: Path) -> Origin:
         """Return the origin of a scan's labels; the whole scan is read for it."""

@@ -15,10 +15,8 @@ from napari_retseg.errors import UsageError
 from napari_retseg.nets.allotment import limit_memory
 from napari_retseg.nets.heads import HeadedUNet, allow_one_value
 from napari_retseg.nets.libraries import no_compiler, smp, timm
-from napari_retseg.nets.volumetric import build_volumetric, volumetric_stride
-
-#: Sizes of a 2D input are padded to a multiple of this: 2 to the number of an encoder's stages.
-STRIDE = 32
+from napari_retseg.nets.stride import stride_of
+from napari_retseg.nets.volumetric import build_volumetric
 
 #: Size of the small image that a new 2D network is tried on; not square, to tell its axes apart.
 PROBE_SIZE = (64, 96)
@@ -68,9 +66,9 @@ def build_network(config: NetworkConfig) -> torch.nn.Module:
     -------
     Module
         In 2D it takes ``(n, in_channels, depth, width)`` with sizes that are multiples of
-        :data:`STRIDE`, in 3D ``(n, in_channels, z, y, x)`` of any size, and gives logits with
-        `n_classes` channels and the same size. With `auxiliary`, a pair of such logits in train
-        mode.
+        :data:`napari_retseg.nets.stride.STRIDE`, in 3D ``(n, in_channels, z, y, x)`` of any size,
+        and gives logits with `n_classes` channels and the same size. With `auxiliary`, a pair of
+        such logits in train mode.
 
     Raises
     ------
@@ -110,14 +108,6 @@ def build_seeded(config: NetworkConfig, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_network(config)
-
-
-def stride_of(config: NetworkConfig) -> int:
-    """Return what each size of the input must be a multiple of.
-
-    3D networks pad their input themselves; sizes that are multiples waste no work there.
-    """
-    return volumetric_stride(config) if config.dims == 3 else STRIDE
 
 
 def make_probe(config: NetworkConfig) -> torch.Tensor:

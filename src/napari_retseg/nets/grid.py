@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch.nn import functional as F
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.config import (
@@ -27,9 +27,13 @@ from napari_retseg.config import (
     parse_window,
 )
 from napari_retseg.errors import InputError, UsageError
+from napari_retseg.nets.arrays import Array, ops_of
 from napari_retseg.nets.n4 import import_simpleitk
 from napari_retseg.plural import count_noun
 from napari_retseg.records import first_problem
+
+if TYPE_CHECKING:
+    import torch
 
 #: Widest input for which ``resize="auto"`` keeps the scan's width.
 AUTO_WIDTH = 512
@@ -62,7 +66,7 @@ class Grid:
     input_shape: tuple[int, ...]
     every: int = 1
 
-    def to_input(self, images: torch.Tensor) -> torch.Tensor:
+    def to_input(self, images: Array) -> Array:
         """Bring images to the input's grid.
 
         Parameters
@@ -72,22 +76,23 @@ class Grid:
 
         Returns
         -------
-        Tensor
+        Tensor or ndarray
             ``(n, channel, *input_shape)``, contiguous; no copy where nothing is to do.
             Interpolation is linear and averages where it shrinks; padding repeats the edge.
         """
+        ops = ops_of(images)
         if self.input_shape == self.shape and self.resampled == self.shape:
-            return images.contiguous()
+            return ops.contiguous(images)
         if self.every > 1:
             images = _crop(images, [slice(None, None, self.every)] * len(self.shape))
         elif self.resampled != self.shape:
-            images = _resize(images, self.resampled)
+            images = ops.resize(images, self.resampled)
         cut, padding = [], []
         for before, n, size in self.fits():
             start, stop = max(0, -before), min(n, size - before)
             cut.append(slice(start, stop))
             padding.append((max(0, before), size - max(0, before) - (stop - start)))
-        return _pad(_crop(images, cut), padding).contiguous()
+        return ops.contiguous(ops.pad(_crop(images, cut), padding))
 
     def labels_to_input(self, labels: torch.Tensor) -> torch.Tensor:
         """Bring label indices ``(n, *shape)`` to the input's grid by nearest neighbour.
@@ -99,16 +104,17 @@ class Grid:
             if (n, before) == (size, 0) and n == m:
                 continue
             # the scan's pixel under the centre of each pixel of the resampled grid
-            place = torch.arange(size, device=labels.device) - before
+            place = np.arange(size) - before
             inside = (place >= 0) & (place < m)
-            place = place.clamp(0, m - 1)
+            place = place.clip(0, m - 1)
             source = place * self.every if self.every > 1 else ((2 * place + 1) * n) // (2 * m)
-            labels = labels.index_select(axis, source)
+            ops = ops_of(labels)
+            labels = labels.index_select(axis, ops.like(source, labels))
             if not inside.all():
-                labels.index_fill_(axis, (~inside).nonzero()[:, 0], IGNORE)
+                labels.index_fill_(axis, ops.like(np.flatnonzero(~inside), labels), IGNORE)
         return labels.contiguous()
 
-    def restore(self, logits: torch.Tensor) -> torch.Tensor:
+    def restore(self, logits: Array) -> Array:
         """Bring logits back to the scan's grid.
 
         Parameters
@@ -119,7 +125,7 @@ class Grid:
 
         Returns
         -------
-        Tensor
+        Tensor or ndarray
             ``(n, class, *shape)``: a view where no pixel moves, else interpolated linearly in
             float32. Where a crop has cut the scan it is background.
         """
@@ -132,7 +138,8 @@ class Grid:
         is_cut = any(map(any, padding))
         if not is_cut and self.resampled == self.shape:
             return logits
-        logits = self._resample_back(_pad(logits.float(), padding))
+        ops = ops_of(logits)
+        logits = self._resample_back(ops.pad(ops.to_float(logits), padding))
         return self._clear_cut(logits) if is_cut else logits
 
     def widen(self, least: Sequence[int], *, stride: int = 1) -> Grid:
@@ -154,33 +161,40 @@ class Grid:
         pairs = zip(self.resampled, self.input_shape, strict=True)
         return [((t - m) // 2 if t >= m else -((m - t) // 2), m, t) for m, t in pairs]
 
-    def _resample_back(self, logits: torch.Tensor) -> torch.Tensor:
-        mode = "bilinear" if len(self.shape) == 2 else "trilinear"
+    def _resample_back(self, logits: Array) -> Array:
+        ops = ops_of(logits)
         if self.every == 1:
             if self.resampled == self.shape:
                 return logits
-            return F.interpolate(logits, size=self.shape, mode=mode, align_corners=False)
+            return ops.interpolate(logits, self.shape, corners=False)
         # pixel i lies on the scan's pixel every * i; behind the last one, it is repeated
         size = [self.every * (m - 1) + 1 for m in self.resampled]
-        logits = F.interpolate(logits, size=size, mode=mode, align_corners=True)
-        return _pad(logits, [(0, n - m) for n, m in zip(self.shape, size, strict=True)])
+        logits = ops.interpolate(logits, size, corners=True)
+        return ops.pad(logits, [(0, n - m) for n, m in zip(self.shape, size, strict=True)])
 
-    def _clear_cut(self, logits: torch.Tensor) -> torch.Tensor:
+    def _clear_cut(self, logits: Array) -> Array:
         """Make background of all pixels whose nearest one on the resampled grid was cut off."""
-        for axis, (n, (before, m, size)) in enumerate(
-            zip(self.shape, self.fits(), strict=True), start=2
-        ):
+        for axis, (n, (before, m, size)) in enumerate(zip(self.shape, self.fits(), strict=True)):
             if before >= 0 and size >= m:
                 continue
-            place = torch.arange(n, device=logits.device)
+            place = np.arange(n)
             if self.every > 1:
-                nearest = ((place + self.every // 2) // self.every).clamp(max=m - 1)
+                nearest = ((place + self.every // 2) // self.every).clip(max=m - 1)
             else:
                 nearest = ((2 * place + 1) * m) // (2 * n)
-            outside = ((nearest < -before) | (nearest >= size - before)).nonzero()[:, 0]
-            logits.index_fill_(axis, outside, 0.0)
-            logits[:, :1].index_fill_(axis, outside, BACKGROUND_LOGIT)
+            kept = np.flatnonzero((nearest >= -before) & (nearest < size - before))
+            for outside in _around(kept, n):
+                parts = [slice(None)] * len(self.shape)
+                parts[axis] = outside
+                cut = _crop(logits, parts)
+                cut[...] = 0.0
+                cut[:, :1] = BACKGROUND_LOGIT
         return logits
+
+
+def _around(kept: NDArray[np.intp], n: int) -> tuple[slice, slice]:
+    """What lies before and behind a run of places."""
+    return slice(0, int(kept[0])), slice(int(kept[-1]) + 1, n)
 
 
 def plan_grid(
@@ -347,9 +361,7 @@ def pad_amount(size: Sequence[int], stride: int) -> tuple[int, ...]:
     return tuple(-n % stride for n in size)
 
 
-def pad_to_stride(
-    images: torch.Tensor, stride: int, *, least: Sequence[int] | None = None
-) -> torch.Tensor:
+def pad_to_stride(images: Array, stride: int, *, least: Sequence[int] | None = None) -> Array:
     """Pad ``(n, channel, *spatial)`` at the end of each axis, repeating the edge.
 
     The sizes become multiples of `stride`, and at least `least`.
@@ -357,34 +369,9 @@ def pad_to_stride(
     size = images.shape[2:]
     wanted = [max(pair) for pair in zip(size, least or size, strict=True)]
     pairs = zip(size, wanted, pad_amount(wanted, stride), strict=True)
-    return _pad(images, [(0, more - n + extra) for n, more, extra in pairs])
+    return ops_of(images).pad(images, [(0, more - n + extra) for n, more, extra in pairs])
 
 
-def _crop(images: torch.Tensor, parts: Sequence[slice]) -> torch.Tensor:
+def _crop(images: Array, parts: Sequence[slice]) -> Array:
     """View parts of the spatial axes, which are the last ones."""
     return images[(slice(None), slice(None), *parts)]
-
-
-def _pad(images: torch.Tensor, amounts: Sequence[tuple[int, int]]) -> torch.Tensor:
-    """Repeat the edge, before and after each spatial axis."""
-    if not any(map(any, amounts)):
-        return images
-    flat = [number for pair in reversed(amounts) for number in pair]
-    return F.pad(images, flat, mode="replicate")
-
-
-def _resize(images: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    """Interpolate linearly; where an axis shrinks, each pixel is a mean over its share."""
-    if len(size) == 2:
-        return F.interpolate(images, size=size, mode="bilinear", antialias=True)
-    # torch averages in 2D only, but one axis after the other: first in the planes, then across
-    planes = images.flatten(1, 2)
-    if tuple(planes.shape[-2:]) != size[1:]:
-        planes = F.interpolate(planes, size=size[1:], mode="bilinear", antialias=True)
-    volumes = planes.reshape(*images.shape[:3], *size[1:])
-    if volumes.shape[2] == size[0]:
-        return volumes
-    columns = volumes.flatten(3)
-    across = (size[0], columns.shape[3])
-    columns = F.interpolate(columns, size=across, mode="bilinear", antialias=True)
-    return columns.reshape(*columns.shape[:3], *size[1:])

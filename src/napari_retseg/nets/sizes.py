@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 
 from napari_retseg.config import NetworkConfig
-from napari_retseg.nets.build import stride_of
 from napari_retseg.nets.grid import pad_amount
+from napari_retseg.nets.stride import stride_of
 
 #: Fewest pixels that a side may have at a network's deepest stage.
 DEEPEST = 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,21 +11,8 @@ from torch.nn import functional as F
 
 from napari_retseg.config import NetworkConfig
 from napari_retseg.errors import UsageError
+from napari_retseg.nets.stride import merge_options, stride_of
 from napari_retseg.nets.thinconv import learn_from_thin_volumes
-
-#: Sizes that train on a CPU; `options` of the configuration go before them.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "basicunet": {
-        "features": (16, 16, 32, 64, 128, 16),
-        "norm": ("instance", {"affine": True}),
-    },
-    "dynunet": {
-        "filters": (16, 16, 32, 64, 128),
-        "strides": (1, 2, 2, 2, 2),
-        "norm_name": ("instance", {"affine": True}),
-    },
-    "segresnet": {"init_filters": 8, "blocks_down": (1, 2, 2, 4), "blocks_up": (1, 1, 1)},
-}
 
 #: Options that would change what a network returns.
 _REFUSED = ("deep_supervision", "deep_supr_num", "use_conv_final", "spatial_dims")
@@ -109,17 +95,7 @@ def build_volumetric(config: NetworkConfig) -> VolumetricNetwork:
             raise UsageError(f"option {name} of {config.arch} is set by the program; leave it out")
     body = _BUILDERS[config.arch](config)
     learn_from_thin_volumes(body)
-    return VolumetricNetwork(body, stride=volumetric_stride(config))
-
-
-def volumetric_stride(config: NetworkConfig) -> int:
-    """Return what the sizes inside a 3D network must be multiples of."""
-    options = _merge_options(config)
-    if config.arch == "dynunet":
-        return math.prod(options["strides"])
-    if config.arch == "segresnet":
-        return int(2 ** (len(options["blocks_down"]) - 1))
-    return 16
+    return VolumetricNetwork(body, stride=stride_of(config))
 
 
 def split_volumetric(
@@ -139,17 +115,6 @@ def split_volumetric(
     return stages, (get("up_samples"), get("up_layers")), (get("conv_final"),)
 
 
-def _merge_options(config: NetworkConfig) -> dict[str, Any]:
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in config.options.items()}
-    merged = {**DEFAULTS[config.arch], **options}
-    if config.arch == "dynunet":
-        if "strides" not in options:
-            merged["strides"] = (1, *[2] * (len(merged["filters"]) - 1))
-        merged.setdefault("kernel_size", (3,) * len(merged["strides"]))
-        merged.setdefault("upsample_kernel_size", merged["strides"][1:])
-    return merged
-
-
 def _build_basicunet(config: NetworkConfig) -> nn.Module:
     from monai.networks.nets.basic_unet import BasicUNet
 
@@ -157,14 +122,14 @@ def _build_basicunet(config: NetworkConfig) -> nn.Module:
         spatial_dims=3,
         in_channels=config.in_channels,
         out_channels=config.n_classes,
-        **_merge_options(config),
+        **merge_options(config),
     )
 
 
 def _build_dynunet(config: NetworkConfig) -> nn.Module:
     from monai.networks.nets.dynunet import DynUNet
 
-    options = _merge_options(config)
+    options = merge_options(config)
     if options["strides"][0] != 1:
         raise ValueError("the first of the strides must be 1, or labels lose their size")
     return DynamicUNet(
@@ -180,7 +145,7 @@ def _build_dynunet(config: NetworkConfig) -> nn.Module:
 def _build_segresnet(config: NetworkConfig) -> nn.Module:
     from monai.networks.nets.segresnet import SegResNet
 
-    options = _merge_options(config)
+    options = merge_options(config)
     if len(options["blocks_up"]) != len(options["blocks_down"]) - 1:
         raise ValueError("blocks_up must have one number less than blocks_down")
     return SegResNet(
