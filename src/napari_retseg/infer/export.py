@@ -58,9 +58,10 @@ def export_onnx(folder: Path, target: Path) -> list[Path]:
         Where the bundle cannot be read, `target` is not empty, or the ONNX file would give other
         numbers.
     UsageError
-        Where the network is 3D, or ONNX Runtime is not installed.
+        Where the network is 3D, or onnx or ONNX Runtime is not installed.
     """
     library = import_runtime("onnx")
+    import_runtime("onnx", library="onnx")  # torch needs it to write the file
     model = load_model(folder)
     check_exportable(model.info)
     with explaining(target, "cannot be used as a folder", advice="choose another one"):

@@ -51,20 +51,20 @@ def open_session(runtime: Runtime, model: bytes, *, threads: int = 0) -> Session
     return _OpenVinoSession(import_runtime(runtime), model, threads)
 
 
-def import_runtime(runtime: Runtime) -> Any:
-    """Import the library of a runtime.
+def import_runtime(runtime: Runtime, *, library: str = "") -> Any:
+    """Import the library of a runtime, or another one of its extra.
 
     Raises
     ------
     UsageError
         Where it is not installed, naming the extra that brings it.
     """
+    name = library or _MODULES[runtime]
     try:
-        return import_module(_MODULES[runtime])
+        return import_module(name)
     except ImportError as error:
         raise UsageError(
-            f"runtime {runtime} needs {_MODULES[runtime]}; install it with "
-            f"pip install 'napari-retseg[{runtime}]'"
+            f"{name} is not installed; install it with pip install 'napari-retseg[{runtime}]'"
         ) from error
 
 

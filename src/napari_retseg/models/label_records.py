@@ -24,7 +24,8 @@ from napari_retseg.io.devices import is_device_file
 from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import list_bscans
 from napari_retseg.models.calibrated import find_bundles
-from napari_retseg.models.description import ONNX, WEIGHTS, ModelInfo, read_info
+from napari_retseg.models.description import WEIGHTS, ModelInfo, read_info
+from napari_retseg.models.onnxfile import find_onnx
 from napari_retseg.records import read_record
 from napari_retseg.scan import hash_path
 
@@ -136,7 +137,7 @@ class ModelOrigin:
         about = info.model_dump(mode="json", include=_DECIDING)
         self._model = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         uses_torch = config.runtime == "torch"
-        self._weights = hash_path(folder / (WEIGHTS if uses_torch else ONNX))
+        self._weights = hash_path(folder / WEIGHTS if uses_torch else find_onnx(folder))
         # torch is not named, so that labels of older versions stay up to date
         without = _INDIFFERENT | ({"runtime"} if uses_torch else set())
         self._options = config.model_dump(mode="json", exclude=without)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from napari_retseg.config import Frozen
-from napari_retseg.errors import InputError, ModelError, NotThereError
+from napari_retseg.errors import InputError, ModelError
 from napari_retseg.models.description import DEPLOYMENT, ONNX, ModelInfo, check_links
 from napari_retseg.models.protobuf import read_fields
 from napari_retseg.records import check_record, read_json
@@ -50,6 +50,22 @@ class Deployment(Frozen):
     checked: dict[str, Any]
 
 
+def find_onnx(folder: Path) -> Path:
+    """Return the network's file of a bundle for other runtimes.
+
+    Raises
+    ------
+    ModelError
+        Where there is none, saying how to make one.
+    """
+    if not (folder / ONNX).is_file() or not (folder / DEPLOYMENT).is_file():
+        raise ModelError(
+            f"{folder}: this model has no {ONNX} with {DEPLOYMENT}; make a folder with both by "
+            "'napari-retseg models export MODEL FOLDER --onnx' and give it as --model"
+        )
+    return folder / ONNX
+
+
 def read_onnx(folder: Path, info: ModelInfo) -> bytes:
     """Read the network of a bundle for another runtime.
 
@@ -59,7 +75,7 @@ def read_onnx(folder: Path, info: ModelInfo) -> bytes:
         Where there is none, it is not the one that ``deployment.json`` is about, or its graph
         holds what ours never does.
     """
-    path = folder / ONNX
+    path = find_onnx(folder)
     try:
         check_links(folder)
         data = read_limited(path, LARGEST_ONNX)
@@ -68,11 +84,6 @@ def read_onnx(folder: Path, info: ModelInfo) -> bytes:
             Deployment,
             folder / DEPLOYMENT,
         )
-    except NotThereError as error:
-        raise ModelError(
-            f"{folder}: this model has no {ONNX} with {DEPLOYMENT}; make a folder with both by "
-            "'napari-retseg models export MODEL FOLDER --onnx' and give it as --model"
-        ) from error
     except InputError as error:
         raise ModelError(str(error)) from error
     if about.sha256 != hashlib.sha256(data).hexdigest() or about.weights_id != info.weights_id:
