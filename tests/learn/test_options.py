@@ -143,6 +143,7 @@ ELSEWHERE = {
     "deterministic",
     "checkpoint_seconds",  # test_train
     "device",  # tests/nets/test_device
+    "devices",  # test_peers
     "precision",
 }
 

@@ -241,6 +241,11 @@ class TrainConfig(Frozen):
         60.0, description="Seconds between two saved checkpoints."
     )
     device: Device = Field("auto", description="Device to compute on.")
+    devices: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="Number of GPUs of this computer that share the batches of an optimizer step "
+        "(--accumulate); the result is that of one.",
+    )
     precision: Precision = Field(
         "auto", description="Floating-point precision. auto: bf16 where it is not slower."
     )

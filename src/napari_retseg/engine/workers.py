@@ -173,21 +173,28 @@ class RemoteWorkers:
             self._ending = stack.pop_all()
         self._had_workers = False
         self._asked = time.monotonic()
+        self._seen_at = -_ASK_SECONDS
 
     def provide(self, lane: Lane) -> dict[str, int] | None:  # noqa: ARG002 - as LocalWorkers
         """Return the resources to ask for: none; any worker will do."""
         return None
 
     def has_worker(self) -> bool:
-        """Whether a worker is connected to the scheduler.
+        """Whether a worker is connected to the scheduler, or was so a moment ago.
 
         Raises
         ------
         OSError
             Where it does not answer.
         """
+        # of many workers the answer is long, and thousands of jobs are sent one after the other
+        return time.monotonic() - self._seen_at < _ASK_SECONDS or self._ask()
+
+    def _ask(self) -> bool:
         # as client.scheduler_info(), which would wait for ever
         told = self.client.sync(self.client.scheduler.identity, callback_timeout=ANSWER_SECONDS)
+        if told["workers"]:
+            self._seen_at = time.monotonic()
         return bool(told["workers"])
 
     def list_kept(self) -> dict[str, list[str]]:
@@ -216,7 +223,7 @@ class RemoteWorkers:
             return {}
         self._asked = now
         try:
-            has_workers = self.has_worker()
+            has_workers = self._ask()
         except OSError:  # no scheduler: its status says so
             return {}
         had, self._had_workers = self._had_workers, has_workers

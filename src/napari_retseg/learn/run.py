@@ -29,7 +29,7 @@ from napari_retseg.runs.paths import RunPaths
 from napari_retseg.runs.record import read_config
 
 #: What may differ between a run and its resumption: where it runs, not what it computes.
-_FREE_FIELDS = {"device", "precision", "checkpoint_seconds"}
+_FREE_FIELDS = {"device", "devices", "precision", "checkpoint_seconds"}
 
 
 class RunFolder(RunPaths):

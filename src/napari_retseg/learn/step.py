@@ -9,6 +9,7 @@ import torch
 
 from napari_retseg.errors import InputError
 from napari_retseg.events import Message
+from napari_retseg.learn.exchange import ALONE, Exchange
 from napari_retseg.learn.optimise import clip_gradients, set_rate
 from napari_retseg.learn.state import TrainingState
 from napari_retseg.learn.teacher import Lesson, label_lesson, take_part
@@ -33,11 +34,13 @@ def take_step(
     *,
     rate: float,
     lesson: Lesson | None = None,
+    exchange: Exchange = ALONE,
 ) -> StepResult:
     """Take one optimizer step on a batch, and on a lesson without labels where there is one.
 
     The batch goes through the network in chunks whose gradients add up. Where memory runs out,
-    chunks are halved, from then on, and the step is taken again.
+    chunks are halved, from then on, and the step is taken again. Of several processes, each
+    computes some of the chunks, and all take the same step.
 
     Raises
     ------
@@ -46,14 +49,17 @@ def take_step(
         does not hold a single sample.
     """
     notes: list[Message] = []
+    exchange.begin(state.network)
     while True:
         try:
-            value = _add_gradients(state, loss, images, labels, lesson)
+            value = _add_gradients(state, loss, images, labels, lesson, exchange)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
         notes.append(_halve(state))
+        exchange.begin_again()
+    value = exchange.add_up(state.network, value)
     if bad := _name_not_finite(state, value):
         raise InputError(
             f"the {bad} of iteration {state.iteration + 1} is not finite; the last good "
@@ -93,6 +99,7 @@ def _add_gradients(
     images: torch.Tensor,
     labels: torch.Tensor,
     lesson: Lesson | None,
+    exchange: Exchange,
 ) -> float:
     """Forward and backward; return the mean loss, with that of the lesson."""
     config, compute = state.setup.config, state.setup.compute
@@ -100,24 +107,35 @@ def _add_gradients(
     total = torch.zeros((), device=images.device)
     devices = [compute.device] if compute.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(config.seed * 1_000_003 + state.iteration)
-        for start in range(0, len(images), state.chunk):
-            part = slice(start, start + state.chunk)
+        for part in exchange.cut(len(images), batch=config.batch_size, chunk=state.chunk):
+            _seed(state, part.start)
             share = len(images[part]) / len(images)
             value = share * _compute_loss(state, loss, images[part], labels[part])
             state.scaler.scale(value).backward()  # type: ignore[no-untyped-call]
             total += value.detach()
+        exchange.mark()
         if lesson is not None:
-            total += _add_lesson(state, loss, lesson)
+            total += _add_lesson(state, loss, lesson, exchange, first=len(images))
+            exchange.mark()
     return float(total)
 
 
-def _add_lesson(state: TrainingState, loss: torch.nn.Module, lesson: Lesson) -> torch.Tensor:
+def _seed(state: TrainingState, sample: int) -> None:
+    """Let dropout follow from the sample with which a chunk begins, whoever computes it."""
+    seed = state.setup.config.seed * 1_000_003 + state.iteration + (sample << 40)
+    torch.manual_seed(seed % 2**63)
+
+
+def _add_lesson(
+    state: TrainingState, loss: torch.nn.Module, lesson: Lesson, exchange: Exchange, *, first: int
+) -> torch.Tensor:
     """Forward and backward on samples that the averaged network labels; return their loss."""
     teacher = state.kept_network
     total = torch.zeros((), device=lesson.weak.device)
-    for start in range(0, len(lesson), state.chunk):
-        part = take_part(lesson, slice(start, start + state.chunk))
+    batch = state.setup.config.batch_size
+    for chunk in exchange.cut(len(lesson), batch=batch, chunk=state.chunk):
+        _seed(state, first + chunk.start)
+        part = take_part(lesson, chunk)
         labels = label_lesson(teacher, state.setup.compute, part)
         share = lesson.weight * len(part) / len(lesson)
         value = share * _compute_loss(state, loss, part.strong, labels)

@@ -32,6 +32,7 @@ from napari_retseg.learn.ema import can_keep_start, share_of_start
 from napari_retseg.learn.inputs import RunInputs, check_inputs, keep_inputs
 from napari_retseg.learn.landmarks import learn_landmarks
 from napari_retseg.learn.losses import build_loss
+from napari_retseg.learn.peers import Peers, check_devices, open_peers
 from napari_retseg.learn.run import RunFolder
 from napari_retseg.learn.schedule import count_drops, learning_rate
 from napari_retseg.learn.setup import Setup, prepare
@@ -102,6 +103,7 @@ def fine_tune(
     config = config or (read_config(output) if resume else TrainConfig())
     resumed = read_run_model(output) if resume else None
     setup = prepare(dataset, config, start=start, resumed=resumed)
+    check_devices(setup)
     start_model = RunPaths(output).start_model
     if resume and start_model.is_dir():
         setup = replace(setup, start=load_model(start_model))
@@ -152,9 +154,9 @@ def repeating_exactly(*, enabled: bool) -> Iterator[None]:
 
 def _train(setup: Setup, state: TrainingState, run: RunFolder, cancel: Cancel) -> Iterator[Event]:
     batches = Batches(setup)
-    with closing(batches):
+    with closing(batches), open_peers(setup, run.path) as peers:
         begun = yield from _begin(setup, state, batches, cancel)
-        finished = begun and (yield from _loop(setup, state, run, batches, cancel))
+        finished = begun and (yield from _loop(setup, state, run, batches, peers, cancel))
     if not begun:
         yield Finished(cancelled=True, result=_result(state, run))
         return
@@ -202,11 +204,17 @@ def _begin(
 
 
 def _loop(
-    setup: Setup, state: TrainingState, run: RunFolder, batches: Batches, cancel: Cancel
+    setup: Setup,
+    state: TrainingState,
+    run: RunFolder,
+    batches: Batches,
+    peers: Peers,
+    cancel: Cancel,
 ) -> Generator[Event, None, bool]:
     """Step and score until the budget is spent; False: cancelled before that."""
     budget = _find_budget(setup, batches)
-    loss = _build_loss(setup, batches)
+    loss = build_run_loss(setup, batches)
+    peers.meet()
     saved_at = time.monotonic()
     while not cancel.is_cancelled():
         is_over = budget.is_over(state.iteration, state.seconds)
@@ -219,7 +227,7 @@ def _loop(
                 return True
         if is_over:
             return True
-        yield from _step(state, batches, loss, budget)
+        yield from _step(state, batches, loss, budget, peers)
         if time.monotonic() - saved_at >= setup.config.checkpoint_seconds:
             yield _save(state, run)
             saved_at = time.monotonic()
@@ -280,7 +288,8 @@ def _find_budget(setup: Setup, batches: Batches) -> Budget:
     )
 
 
-def _build_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
+def build_run_loss(setup: Setup, batches: Batches) -> torch.nn.Module:
+    """Build the loss of a training, whose scans have been read."""
     pixels = batches.store.class_pixels.sum(axis=0)
     weights = class_weights(setup.config.class_weights, pixels=pixels)
     loss = build_loss(setup.config.loss, weights=weights, partial=batches.partial)
@@ -310,7 +319,7 @@ def _plan(setup: Setup, state: TrainingState, batches: Batches) -> TrainingPlann
 
 
 def _step(
-    state: TrainingState, batches: Batches, loss: torch.nn.Module, budget: Budget
+    state: TrainingState, batches: Batches, loss: torch.nn.Module, budget: Budget, peers: Peers
 ) -> Iterator[Event]:
     """Draw a batch and take one optimizer step on it."""
     began = time.perf_counter()
@@ -321,13 +330,15 @@ def _step(
         position=budget.schedule_position(state.iteration, state.seconds),
         drops=count_drops(state.history, config.plateau_patience),
     )
-    images, labels = batches.draw(state.iteration)
-    lesson = None
+    place = None
     if budget.is_lesson(state.iteration):
         rate *= LESSON_RATE
-        position = budget.lesson_position(state.iteration)
-        lesson = batches.lessons.draw(state.iteration, position)
-    done = take_step(state, loss, images, labels, rate=rate, lesson=lesson)
+        place = budget.lesson_position(state.iteration)
+    peers.order(state.iteration, rate, state.share_of_start, place)
+    images, labels = batches.draw(state.iteration)
+    lesson = None if place is None else batches.lessons.draw(state.iteration, place)
+    exchange = peers.exchange
+    done = take_step(state, loss, images, labels, rate=rate, lesson=lesson, exchange=exchange)
     seconds = time.perf_counter() - began
     state.seconds += seconds
     yield from done.notes

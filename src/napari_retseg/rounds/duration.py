@@ -15,7 +15,10 @@ from napari_retseg.runs.eventlog import read_events
 from napari_retseg.runs.record import read_config, read_run_model
 
 #: What a step's time depends on, besides the network and the number of samples.
-_ALIKE = ("device", "precision", "dims", "neighbours", "arch", "encoder", "head", "crop", "resize")
+_ALIKE = (
+    "device", "devices", "precision", "dims", "neighbours", "arch", "encoder", "head", "crop",
+    "resize",
+)  # fmt: skip
 _NETWORK = ("arch", "encoder", "head", "in_channels", "options")
 #: The first steps of a run are slower.
 _WARM_UP = 3

@@ -14,7 +14,7 @@ from napari_retseg.study.recipe import Recipe
 _TITLES = {"name", "title", "source", "fidelity", "quick"}
 _NOTES = {"description", "title", "note"}
 #: Where a training is computed changes nothing that a reader should know of.
-_PLACES = {"device"}
+_PLACES = {"device", "devices"}
 
 
 def list_changes(

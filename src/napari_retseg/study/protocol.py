@@ -100,7 +100,7 @@ def describe_options(runs: Sequence[RunSpec]) -> list[tuple[str, str]]:
     plain = TrainConfig().model_dump()
     found = []
     for name, value in first.items():
-        if name in ("seed", "device", "precision") or value == plain[name]:
+        if name in ("seed", "device", "devices", "precision") or value == plain[name]:
             continue
         if all(run.config.model_dump()[name] == value for run in runs):
             found.append((name.replace("_", "-"), str(value)))

@@ -29,7 +29,7 @@ MOST_RUNS = 100_000
 #: Where a run stands in its study; two runs that differ in this alone are one.
 PLACE = ("grid", "levels", "split", "by", "fold", "size", "seed", "published", "note")
 #: What a run computes does not depend on these.
-_FREE = ("device", "precision", "checkpoint_seconds")
+_FREE = ("device", "devices", "precision", "checkpoint_seconds")
 #: Options that earlier versions did not have, with the value that does what these did.
 _LATER = {"unlabelled": "off", "rehearse_simulated": 0.0}
 
