@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from napari_retseg.engine import WORKER_DIED, Job, JobOutcome
 from napari_retseg.engine import spread as module
+from napari_retseg.engine.jobs import Lane
 from napari_retseg.engine.sight import marking
 from napari_retseg.engine.spread import spread
 from napari_retseg.errors import JobError
-from napari_retseg.events import CancelToken, Event, Progress
+from napari_retseg.events import Cancel, CancelToken, Event, Finished, Progress
 from tests.fakes import CountJob, DieJob, DieOnceJob, FailJob, SeeJob
 
 
@@ -91,3 +94,39 @@ def test_a_worker_must_see_the_folder_and_no_namesake(tmp_path: Path) -> None:
     told = spread([SeeJob(mark), CountJob(1)], CancelToken())
     with pytest.raises(JobError, match=f"{tmp_path}: the worker on .* does not see this folder"):
         list(told)
+
+
+@dataclass(frozen=True)
+class MeetJob:
+    """End when another job of its kind runs at the same time."""
+
+    barrier: threading.Barrier
+    lane: Lane = "predict"
+
+    def run(self, cancel: Cancel) -> Iterator[Event]:
+        self.barrier.wait(timeout=10)
+        yield Finished(result={"counted": 0})
+
+
+def test_threads_of_this_process_do_several_jobs_at_a_time_and_stop_when_asked() -> None:
+    barrier, cancel, taken = threading.Barrier(2), CancelToken(), []
+
+    def take() -> Iterator[Job]:
+        first: list[Job] = [CountJob(3, seconds=0.02), FailJob("user"), *[MeetJob(barrier)] * 2]
+        for job in [*first, *[CountJob(1000, seconds=0.01)] * 9]:
+            taken.append(job)
+            yield job
+
+    heard: list[int] = []
+    found: list[JobOutcome] = []
+    for outcome in spread(take(), cancel, threads=2, listen=lambda n, _: heard.append(n)):
+        found.append(outcome)
+        if len(found) == 4:
+            cancel.cancel()
+    assert [one.result.get("counted") for one in found[:4]] == [3, None, 0, 0]
+    assert found[0].result["pid"] == os.getpid()
+    assert found[1].error == "scan.tif: is empty; choose another file"
+    assert heard.count(0) == 3
+    assert {one.status for one in found[4:]} <= {"cancelled"}
+    assert len(taken) <= 6  # those that ran, and no others
+    assert not [one for one in threading.enumerate() if one.name.startswith("retseg-job")]

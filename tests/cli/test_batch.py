@@ -94,6 +94,7 @@ def do_batch(tmp_path: Path, tiny_info: ModelInfo) -> Callable[..., Summary]:
                 wanted=Wanted(tmp_path / "out", overlay=True, uncertainty=True),
                 labeller=labeller,
                 reporter=reporter,
+                threads=3,
             )
             return batch.run(places)
 

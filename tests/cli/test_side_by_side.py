@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from napari_retseg.cli.batch import Batch
+from napari_retseg.cli.labeller import Labeller
+from napari_retseg.cli.listing import Place
+from napari_retseg.cli.predict_files import Wanted
+from napari_retseg.cli.reporting import Reporter
 from napari_retseg.engine import machine
 from napari_retseg.engine.spread import Crew
-from tests.cli.conftest import Run, only_error, save_bscan
+from napari_retseg.events import BscanPredicted, Cancel, Event, Finished
+from napari_retseg.io.file_layout import Layout
+from napari_retseg.io.save import save_planes
+from napari_retseg.models import ModelInfo
+from napari_retseg.models.label_records import Origin
+from napari_retseg.scan import OctScan
+from tests.cli.conftest import DEPTH, WIDTH, Run, only_error, save_bscan
 
 
 @pytest.fixture
@@ -127,3 +142,37 @@ def test_auto_takes_as_many_as_cores_memory_and_scans_are_worth(
     Memory.available = 1 << 40
     assert machine.choose_workers(1000) == 8
     assert [machine.share_cores(n) for n in (1, 3, 100)] == [0, 2, 1]
+
+
+def test_a_scan_is_predicted_while_another_is_written_and_never_two_at_a_time(
+    tmp_path: Path, tiny_info: ModelInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [Place(save_bscan(tmp_path / "s" / f"{k}.png", seed=k)) for k in range(4)]
+    predicted = [threading.Event() for _ in places]
+    busy, most = [], []
+
+    def label(scan: OctScan, _cancel: Cancel) -> Iterator[Event]:
+        busy.append(scan)
+        most.append(len(busy))
+        time.sleep(0.02)
+        yield BscanPredicted(0, np.ones((DEPTH, WIDTH), np.uint8))
+        yield Finished()
+        busy.pop()
+        predicted[int(str(scan.source)[-5])].set()
+
+    def save(path: Path, planes: Iterator[object], layout: Layout) -> Path:
+        if path.stem in "01":  # written when one of the others is predicted, not before
+            assert predicted[2].wait(5)
+        return save_planes(path, planes, layout)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("napari_retseg.io.writer.save_planes", save)
+    origin = Origin(scan="", weights="", model="", options={}, program="")
+    labeller = Labeller(tmp_path, tiny_info, label, lambda _: origin)
+    with Reporter() as reporter:
+        batch = Batch(
+            wanted=Wanted(tmp_path / "out"), labeller=labeller, reporter=reporter, threads=3
+        )
+        summary = batch.run(places)
+    assert summary.failed == []
+    assert [Path(one["labels"]).stem for one in summary.predicted] == ["0", "1", "2", "3"]
+    assert most == [1] * 4

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ class Batch:
         Tells the user.
     workers
         How many processes of this machine label; with 1 it is this one.
+    threads
+        With how many threads this process reads, predicts and writes; only one of them predicts.
     scheduler
         A dask scheduler's address, whose workers label.
     courier
@@ -88,6 +90,7 @@ class Batch:
     reporter: Reporter
     cancel: Cancel = field(default_factory=CancelToken)
     workers: int = 1
+    threads: int = 1
     scheduler: str | None = None
     courier: Courier | None = None
 
@@ -115,7 +118,10 @@ class Batch:
         make_folder(output)
         n_ended = 0
         with shared(output / FOLDER / "lock", self._list_folders(places)), ExitStack() as stack:
-            for place, outcome in zip(places, self._spread(places, stack), strict=False):
+            # a scan may be done before it is known that an earlier one failed
+            threads = 1 if fail_fast else min(self.threads, len(places))
+            outcomes = stack.enter_context(closing(self._spread(places, stack, threads)))
+            for place, outcome in zip(places, outcomes, strict=False):
                 n_ended += 1
                 self._settle(place, outcome)
                 if self._summary.interrupted or (fail_fast and self._summary.failed):
@@ -132,11 +138,13 @@ class Batch:
     def _is_spread(self) -> bool:
         return self.workers > 1 or self.scheduler is not None
 
-    def _spread(self, places: Sequence[Place], stack: ExitStack) -> Iterator[JobOutcome]:
+    def _spread(
+        self, places: Sequence[Place], stack: ExitStack, threads: int
+    ) -> Generator[JobOutcome, None, None]:
         if self.scheduler is None:
             jobs = (LabelJob(one, self.wanted, self.labeller) for one in places)
             listen = self.reporter.hear if self.workers > 1 else self._follow(places)
-            return spread(jobs, self.cancel, workers=self.workers, listen=listen)
+            return spread(jobs, self.cancel, workers=self.workers, threads=threads, listen=listen)
         return spread(
             self._list_elsewhere(places, stack),
             self.cancel,

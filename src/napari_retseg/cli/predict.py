@@ -122,7 +122,7 @@ def predict(
     from napari_retseg.cli.batch import SENT, Batch, find_courier
     from napari_retseg.cli.labeller import open_labeller
     from napari_retseg.cli.listing import list_scans
-    from napari_retseg.cli.predict_files import Wanted
+    from napari_retseg.cli.predict_files import AT_A_TIME, Wanted
     from napari_retseg.cli.reporting import Reporter
     from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.config import PredictConfig
@@ -151,6 +151,7 @@ def predict(
             reporter=reporter,
             cancel=cancel,
             workers=number,
+            threads=AT_A_TIME,
             scheduler=scheduler,
             courier=courier,
         )

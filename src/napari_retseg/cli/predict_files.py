@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -37,6 +38,11 @@ from napari_retseg.overlay import draw_overlay, encode_png
 from napari_retseg.scan import OctScan
 
 OVERLAYS = "overlays"
+#: Scans that are worked on at a time in a process: one is read, one predicted, one written.
+AT_A_TIME = 3
+#: Readers collect notes and warnings for one scan at a time, and a predictor knows one scan.
+_READING = threading.Lock()
+_PREDICTING = threading.Lock()
 _WHAT_NOW = "delete it, move it away, or replace it with --overwrite"
 
 
@@ -202,19 +208,19 @@ class _ScanFiles:
         self._ranking = Ranking(self._output) if job.wanted.uncertainty else None
         self._records = Records(self._output)
         self._anatomy = Anatomy(self._labeller.info.classes)
+        self._began = time.monotonic()
 
     def label(self) -> Generator[Event, None, Labelled]:
         """Label the scan where that is wanted; yield events, and return what came of it."""
         to_do = self.look()
         if isinstance(to_do, Labelled):
             return to_do
-        began = time.monotonic()
         misplaced, doubtful = yield from self._write(to_do)
         return Labelled(
             "predicted",
             to_do.target.relative_to(self._output).as_posix(),
             to_do.scan.n_bscans,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=round(time.monotonic() - self._began, 3),
             notes=to_do.scan.notes,
             impossible=_choose(misplaced, IMPOSSIBLE),
             doubtful=_choose(doubtful, POOR),
@@ -223,11 +229,12 @@ class _ScanFiles:
     def look(self) -> _ToDo | Labelled:
         """Read the scan, and say what is to be done with what lies in the place of its labels."""
         path = self._place.path
-        scan = read_scan(path)
-        target = label_path(scan, self._output / self._place.inside)
-        name = target.relative_to(self._output).as_posix()
-        found = self._records.look(target)
-        origin = self._labeller.origin(path)
+        with _READING:
+            scan = read_scan(path)
+            target = label_path(scan, self._output / self._place.inside)
+            name = target.relative_to(self._output).as_posix()
+            found = self._records.look(target, shape=scan.spatial_shape)
+            origin = self._labeller.origin(path)
         if self._wanted.resume and self._is_done(scan, target, found, origin):
             return Labelled("skipped", name, scan.n_bscans)
         if self._wanted.resume and found.state == "changed" and not self._wanted.overwrite:
@@ -277,8 +284,9 @@ class _ScanFiles:
         with (
             LabelWriter(target, scan=scan) as writer,
             self._open_map(scan, target) as write_map,
+            closing(self._predict(scan)) as events,
         ):
-            for event in self._labeller.label(scan, self._cancel):
+            for event in events:
                 if isinstance(event, BscanPredicted):
                     writer.write(event.index, event.labels)
                     misplaced[event.index] = self._measure(event)
@@ -309,6 +317,17 @@ class _ScanFiles:
             )
             self._records.write(target, record)
         return misplaced, shares
+
+    def _predict(self, scan: OctScan) -> Generator[Event, None, None]:
+        """Yield the events of the prediction; that of another scan begins when it has ended."""
+        with _PREDICTING:
+            self._began = time.monotonic()
+            events = self._labeller.label(scan, self._cancel)
+            if scan.is_volume:
+                yield from events
+                return
+            known = list(events)
+        yield from known
 
     def _measure(self, event: BscanPredicted) -> float:
         classes = self._labeller.info.classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -309,6 +309,22 @@ def explain_failure(error: BaseException) -> JobOutcome:
         return JobOutcome("failed", line, traceback=trace, is_hopeless=True)
     is_hopeless = isinstance(error, UnseenError)
     return JobOutcome("failed", explain(error), traceback=trace, is_hopeless=is_hopeless)
+
+
+def do_here(job: Job, cancel: Cancel, tell: Callable[[Event], None]) -> JobOutcome:
+    """Do a job in this process."""
+    finished: Finished | None = None
+    try:
+        for event in job.run(cancel):
+            if isinstance(event, Finished):
+                finished = event
+            else:
+                tell(event)
+    except Exception as error:  # noqa: BLE001 - one job's failure is not the others'
+        return explain_failure(error)
+    if finished is None or finished.cancelled:
+        return JobOutcome("cancelled")
+    return JobOutcome("done", result=finished.result)
 
 
 def cancel_flag(job_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -17,8 +17,9 @@ from typing import Generic, Self, TypeVar, cast
 
 from napari_retseg.engine.dispatch import Engine
 from napari_retseg.engine.handle import JobHandle
-from napari_retseg.engine.jobs import WORKER_DIED, Job, JobOutcome, explain_failure
+from napari_retseg.engine.jobs import WORKER_DIED, Job, JobOutcome, do_here, explain_failure
 from napari_retseg.engine.parcel import LACKING, WORKER, Courier, Parcel, Portable, check_names
+from napari_retseg.engine.threads import ThreadCrew
 from napari_retseg.errors import JobError
 from napari_retseg.events import Cancel, Event, Finished
 
@@ -37,8 +38,6 @@ _MOST_REQUESTS = 8
 AHEAD = 1024
 _TICK_SECONDS = 0.1
 _KEEPS_NOTHING = "the workers do not keep what they are sent; give them a larger --keep"
-#: How long running jobs may take to stop by themselves.
-_LEAVE_SECONDS = 2.0
 
 
 class Crew(Generic[Key]):
@@ -51,6 +50,9 @@ class Crew(Generic[Key]):
     scheduler
         A dask scheduler's address, whose workers do the jobs in the place of such processes.
     """
+
+    #: How long running jobs may take to stop by themselves.
+    leave_seconds = 2.0
 
     def __init__(self, *, workers: int, scheduler: str | None) -> None:
         self._engines = [Engine(scheduler)] if scheduler else [Engine() for _ in range(workers)]
@@ -114,10 +116,11 @@ def spread(
     cancel: Cancel,
     *,
     workers: int = 1,
+    threads: int = 1,
     scheduler: str | None = None,
     courier: Courier | None = None,
     listen: Listen | None = None,
-) -> Iterator[JobOutcome]:
+) -> Generator[JobOutcome, None, None]:
     """Do jobs side by side, and yield how each ended, in the order of the jobs.
 
     Parameters
@@ -130,6 +133,8 @@ def spread(
         has ended by then is yielded.
     workers
         Processes on this machine; with 1, the jobs are done in this process.
+    threads
+        How many jobs are done at a time in this process.
     scheduler
         A dask scheduler's address, whose workers do the jobs.
     courier
@@ -150,6 +155,10 @@ def spread(
         lost, worker processes cannot start, or a worker does not see the files of this machine.
     """
     tell = listen or _ignore
+    if scheduler is None and workers == 1 and threads > 1:
+        with ThreadCrew[int](threads=threads) as own:
+            yield from _Row(own, jobs, tell).run(cancel)
+        return
     if scheduler is None and workers == 1:
         for number, job in enumerate(jobs):
             if cancel.is_cancelled():
@@ -170,28 +179,12 @@ def _check(outcome: JobOutcome) -> JobOutcome:
     return outcome
 
 
-def do_here(job: Job, cancel: Cancel, tell: Callable[[Event], None]) -> JobOutcome:
-    """Do a job in this process."""
-    finished: Finished | None = None
-    try:
-        for event in job.run(cancel):
-            if isinstance(event, Finished):
-                finished = event
-            else:
-                tell(event)
-    except Exception as error:  # noqa: BLE001 - one job's failure is not the others'
-        return explain_failure(error)
-    if finished is None or finished.cancelled:
-        return JobOutcome("cancelled")
-    return JobOutcome("done", result=finished.result)
-
-
 class _Row:
     """Jobs in a row: which are taken, which run, and the outcomes that wait for an earlier one."""
 
     def __init__(
         self,
-        crew: Crew[int],
+        crew: Crew[int] | ThreadCrew[int],
         jobs: Iterable[Job | JobOutcome],
         tell: Listen,
         courier: Courier | None = None,
@@ -213,7 +206,7 @@ class _Row:
         """Yield the outcomes in order."""
         while True:
             if self._stop_at is None and cancel.is_cancelled():
-                self._stop_at = time.monotonic() + _LEAVE_SECONDS
+                self._stop_at = time.monotonic() + self._crew.leave_seconds
                 self._crew.cancel()
             self._fill()
             before = self._n_yielded

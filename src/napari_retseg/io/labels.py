@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,7 @@ def read_labels(
     path = Path(path)
     if scan is not None:
         shape, grid = scan.spatial_shape, grid_of(scan)
-    if not is_folder(path) and suffix_of(path) not in LABEL_SUFFIXES:
-        known = " ".join(LABEL_SUFFIXES)
-        raise InputError(
-            f"{path}: labels cannot be saved as {suffix_of(path)!r}; use one of {known}"
-        )
-    found = open_any(path, "indices", expected=shape)
-    if "channel" in found.axes:
-        raise InputError(f"{path}: has {found.n_channels} channels, but labels have none")
+    found = _open_labels(path, shape)
     if MARK in found.metadata:
         marked = scan if image is None else read_scan(image)
         if marked is not None:
@@ -82,6 +76,45 @@ def read_labels(
     for target, plane in zip(planes, iterate_planes(found.pixels), strict=True):
         target[...] = _to_values(path, plane)
     return bring_to_grid(path, labels, own, grid)
+
+
+def read_label_planes(
+    path: Path, *, shape: tuple[int, ...] | None = None
+) -> tuple[tuple[int, ...], Iterator[NDArray[np.uint8]]]:
+    """Read class values B-scan by B-scan, without holding the volume.
+
+    Parameters
+    ----------
+    path
+        As for :func:`read_labels`.
+    shape
+        Of the scan that they may belong to: labels of this shape are believed to hold it.
+
+    Returns
+    -------
+    shape, planes
+        As :func:`read_labels` reads the file without a scan.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_labels`, also while the planes are read.
+    """
+    found = _open_labels(Path(path), shape)
+    planes = (_to_values(path, plane) for plane in iterate_planes(found.pixels))
+    return found.spatial_shape, planes
+
+
+def _open_labels(path: Path, shape: tuple[int, ...] | None) -> OctScan:
+    if not is_folder(path) and suffix_of(path) not in LABEL_SUFFIXES:
+        known = " ".join(LABEL_SUFFIXES)
+        raise InputError(
+            f"{path}: labels cannot be saved as {suffix_of(path)!r}; use one of {known}"
+        )
+    found = open_any(path, "indices", expected=shape)
+    if "channel" in found.axes:
+        raise InputError(f"{path}: has {found.n_channels} channels, but labels have none")
+    return found
 
 
 def _to_values(path: Path, plane: NDArray[Any]) -> NDArray[np.uint8]:

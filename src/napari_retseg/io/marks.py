@@ -109,5 +109,5 @@ def _hash_content(scan: OctScan) -> str:
         # as it is, also where values are not finite; one type for all, so that the same values
         # stored otherwise are the same
         place = (..., bscan, slice(None), slice(None)) if scan.is_volume else ...
-        digest.update(np.asarray(scan.pixels[place]).astype("<f8").tobytes())
+        digest.update(np.ascontiguousarray(scan.pixels[place], "<f8").data)
     return digest.hexdigest()[:_DIGITS]

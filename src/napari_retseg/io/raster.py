@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ _GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _BAD_EXIF = (LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error)
 #: Chunks in which a PNG may have an orientation.
 _TEXTS = {"eXIf", "iTXt", "zTXt", "tEXt"}
+#: Which warnings are shown is a matter of the whole process.
+_WARNINGS = threading.RLock()
 _COLOURS = {"LA": "grey with alpha", "P": "palette colour", "PA": "palette colour"}
 
 
@@ -146,6 +149,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image, with the decoder's complaints as one clear line."""
     with (
         reading(path, "a PNG, JPEG or BMP image", Image.DecompressionBombError, zlib.error),
+        _WARNINGS,
         warnings.catch_warnings(),
     ):
         # what a plane may hold is checked by `limits`

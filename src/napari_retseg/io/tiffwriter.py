@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from napari_retseg.io.file_layout import Layout
 from napari_retseg.io.marks import NAME
 from napari_retseg.io.tiffscale import LETTERS, NAMESPACE
 
+#: Offsets of 32 bits reach so far, less room for directories; planes may not shrink at all.
+_CLASSIC_BYTES = 2**32 - 2**25
 #: Stands in the place of the file's identity while its planes are written.
 _NO_UUID = str(uuid.UUID(int=0))
 
@@ -60,6 +63,7 @@ def write_tiff(target: Path, planes: Iterable[NDArray[Any]], layout: Layout) -> 
         ome=True,
         photometric="minisblack",
         compression="zlib",
+        bigtiff=math.prod(layout.shape) * dtype.itemsize > _CLASSIC_BYTES,
         # a predictor or several threads would gain little and read ahead of the planes
         maxworkers=1,
         metadata=metadata,

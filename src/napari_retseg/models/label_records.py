@@ -18,9 +18,9 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, PredictConfig
 from napari_retseg.errors import InputError
 from napari_retseg.events import Runs
-from napari_retseg.io import read_labels
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.devices import is_device_file
+from napari_retseg.io.labels import read_label_planes
 from napari_retseg.io.sources import hash_source
 from napari_retseg.io.suffixes import list_bscans
 from napari_retseg.models.calibrated import find_bundles
@@ -159,19 +159,22 @@ class Records:
     def __init__(self, output: Path) -> None:
         self._output = output
 
-    def look(self, target: Path) -> Found:
-        """Say what lies at a label file's place."""
+    def look(self, target: Path, *, shape: tuple[int, ...] | None = None) -> Found:
+        """Say what lies at a label file's place; `shape` is that of the scan."""
         if not target.exists() and not target.is_symlink():
             return Found("none")
         try:
-            labels = read_labels(target)
+            shape, planes = read_label_planes(target, shape=shape)
+            digest = hash_planes(shape, {k: hash_plane(one) for k, one in enumerate(planes)})
         except InputError as error:
             return Found("unreadable", reason=str(error))
-        return self.look_at(target, labels)
+        return self._judge(target, digest)
 
     def look_at(self, target: Path, labels: NDArray[np.uint8]) -> Found:
         """Say what labels that were read from a file are."""
-        digest = hash_labels(labels)
+        return self._judge(target, hash_labels(labels))
+
+    def _judge(self, target: Path, digest: str) -> Found:
         try:
             record = read_record(self.path_of(target), Record)
         except InputError:
