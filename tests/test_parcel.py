@@ -34,7 +34,7 @@ class CopyJob:
 
     def run(self, cancel: Cancel):  # type: ignore[no-untyped-def]
         yield Message(f"reads {self.scan}")
-        content = self.scan.read_bytes() + (self.bundle / "weights").read_bytes()
+        content = self.scan.read_bytes() + (self.bundle / "model.json").read_bytes()
         (self.written / "inside").mkdir()
         (self.written / "inside" / "copy").write_bytes(content)
         yield Finished(result={"said": [f"{self.scan} by {self.bundle}"]})
@@ -55,7 +55,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CopyJob:
     monkeypatch.setenv(LIMIT, "1000")
     monkeypatch.setattr(module, "_own_address", lambda: "tcp://me")
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "weights").write_bytes(b"w")
+    (tmp_path / "model" / "model.json").write_bytes(b"w")
     (tmp_path / "a.png").write_bytes(b"a")
     return CopyJob(tmp_path / "a.png", tmp_path / "model", tmp_path / "out")
 

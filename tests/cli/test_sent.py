@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_retseg.cli import batch
+from napari_retseg.cli import courier
 from napari_retseg.engine.sight import SightJob
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
@@ -35,7 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 @pytest.fixture(autouse=True)
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers are asked for a folder that is nowhere, too."""
-    monkeypatch.setattr(batch, "SightJob", lambda paths: SightJob((*paths, Path("/nowhere"))))
+    monkeypatch.setattr(courier, "SightJob", lambda paths: SightJob((*paths, Path("/nowhere"))))
 
 
 def list_contents(folder: Path) -> dict[str, bytes]:
@@ -65,7 +65,7 @@ def test_what_is_predicted_elsewhere_is_what_this_process_predicts(
         shown[name] = json.loads(said.replace(f'"{name}', '"OUT'))
         errors[name] = [line for line in result.stderr.splitlines() if line.startswith("error")]
         if name == "there":
-            assert "scans and model are sent" in result.stderr
+            assert "the files are sent" in result.stderr
             assert list_contents(tmp_path / "there") == list_contents(tmp_path / "here")
     for key, value in shown["here"].items():
         assert shown["there"][key] == value
@@ -74,3 +74,37 @@ def test_what_is_predicted_elsewhere_is_what_this_process_predicts(
     assert len(shown["again"]["skipped"]) == 6
     assert [one["input"] for one in shown["again"]["predicted"]] == ["scans/v.nii.gz"]
     assert list_contents(tmp_path / "again") == list_contents(tmp_path / "here")
+
+
+def test_scores_and_numbers_from_elsewhere_are_those_of_this_process(
+    run: Run,
+    cluster: Remote,
+    tiny_dataset: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+) -> None:
+    there = ("--scheduler", cluster.address)
+    scoring = ("evaluate", tiny_dataset, "--model", tiny_bundle, "--split", "train", "--json")
+    here, sent = (run(*scoring, *more, *EXACT) for more in ((), there))
+    assert "the files are sent" in sent.stderr
+    assert json.loads(sent.stdout) == json.loads(here.stdout)
+    scans, labels = tmp_path / "scans", tmp_path / "labels"
+    for path in sorted((tiny_dataset / "images").iterdir())[:3]:
+        save_bscan(scans / path.name, seed=len(path.name))
+    predicted = run("predict", scans, "--model", tiny_bundle, "--output", labels, *EXACT)
+    assert predicted.exit_code == 0, predicted.output
+    (labels / "bad.png").write_bytes(b"no picture")
+    measuring = ("measure", labels, "--scan", scans, "--json")
+    shown = {}
+    for name, more in (("here", ()), ("there", there), ("again", (*there, "--resume"))):
+        if name == "again":
+            (tmp_path / "there").rename(tmp_path / "again")
+            next((tmp_path / "again").glob("*/about.json")).unlink()
+        result = run(*measuring, "--output", tmp_path / name, *more)
+        assert result.exit_code == 1, result.output
+        shown[name] = json.loads(result.stdout.replace(f"{tmp_path / name}", "OUT"))
+        assert list_contents(tmp_path / name) == list_contents(tmp_path / "here")
+    assert shown["there"] == shown["here"]
+    assert sum(one["resumed"] for one in shown["again"]["measured"]) == (
+        len(shown["here"]["measured"]) - 1
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,44 +22,14 @@ from napari_retseg.cli.summary import (
 )
 from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS
 from napari_retseg.cli.uncertainty_maps import Ranking
-from napari_retseg.engine import Engine, JobOutcome
+from napari_retseg.engine import JobOutcome
 from napari_retseg.engine.parcel import Courier, make_absolute
-from napari_retseg.engine.sight import SightJob, marking
+from napari_retseg.engine.sight import marking
 from napari_retseg.engine.spread import Listen, spread
 from napari_retseg.errors import JobError
-from napari_retseg.events import Cancel, CancelToken, Finished, Progress
+from napari_retseg.events import Cancel, CancelToken, Progress
 from napari_retseg.models.label_records import FOLDER
 from napari_retseg.plural import count_noun
-
-#: What the user should know of workers that do not see the files.
-SENT = "the workers do not see these folders: scans and model are sent to them"
-
-
-def find_courier(scheduler: str, output: Path, others: Iterable[Path]) -> Courier | None:
-    """Find out whether files must be sent to the workers of a dask scheduler.
-
-    Parameters
-    ----------
-    output, others
-        The folder that is written to, and other files and folders.
-
-    Returns
-    -------
-    Courier or None
-        None where a worker sees them all.
-
-    Raises
-    ------
-    InputError
-        Where the folder cannot be made or written.
-    JobError
-        Where nothing answers at the address.
-    """
-    make_folder(output)
-    with marking(output) as mark, Engine(scheduler) as engine:
-        job = SightJob((mark, *(path.absolute() for path in others)))
-        finished = [event for event in engine.run(job) if isinstance(event, Finished)]
-        return None if finished[-1].result["sees"] else Courier(engine.list_kept())
 
 
 @dataclass(kw_only=True)

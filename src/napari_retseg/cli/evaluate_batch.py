@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from napari_retseg.cli.courier import SENT, find_courier
 from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.engine.jobs import ScoreCaseJob
 from napari_retseg.engine.machine import share_cores
 from napari_retseg.engine.spread import spread
 from napari_retseg.errors import JobError
-from napari_retseg.events import Cancel, Event, Finished, Progress
+from napari_retseg.events import Cancel, Event, Finished, Message, Progress
 from napari_retseg.models import find_model, read_info
 from napari_retseg.scores import ScoreCounter
 
@@ -44,14 +46,21 @@ def evaluate_side_by_side(
     yield from warn_before(info, dataset, split)
     work = list_work(dataset, split)
     threads = 0 if scheduler else share_cores(workers)
-    needs = (dataset.root, folder) if scheduler else ()
+    courier = None
+    needs: tuple[Path, ...] = ()
+    if scheduler is not None:
+        courier = find_courier(scheduler, {folder, dataset.root, *_list_folders(work)})
+        if courier is None:
+            needs = (dataset.root, folder)
+        else:
+            yield Message(SENT)
     jobs = (
         ScoreCaseJob(folder, _keep_one(dataset, case), tuple(bscans), config, threads, needs)
         for case, bscans in work
     )
     counter = ScoreCounter(dataset.labels)
     done, total = 0, sum(len(bscans) for _, bscans in work)
-    outcomes = spread(jobs, cancel, workers=workers, scheduler=scheduler)
+    outcomes = spread(jobs, cancel, workers=workers, scheduler=scheduler, courier=courier)
     for (_, bscans), outcome in zip(work, outcomes, strict=False):
         if outcome.status == "failed":
             raise JobError(outcome.error)
@@ -65,6 +74,11 @@ def evaluate_side_by_side(
         return
     result = {**describe_scores(info, dataset, split), **counter.scores().to_json()}
     yield Finished(result=result)
+
+
+def _list_folders(work: Sequence[tuple[Case, list[int]]]) -> set[Path]:
+    """Where scans and labels lie."""
+    return {path.parent for case, _ in work for path in (case.image, case.label) if path}
 
 
 def _keep_one(dataset: Dataset, case: Case) -> Dataset:

@@ -15,15 +15,21 @@ from napari_retseg.classes import IGNORE, LabelSet
 from napari_retseg.cli.export import check_scan, name_label_classes, refuse_scan
 from napari_retseg.cli.listing import list_scans
 from napari_retseg.cli.measure_records import Made, describe_made, hash_text
+from napari_retseg.dataset.description import DESCRIPTION
+from napari_retseg.dataset.loading import CLASSES
 from napari_retseg.dataset.registry import WORKSPACE
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.io import read_labels, read_scan
+from napari_retseg.io.inventory import list_read
 from napari_retseg.io.suffixes import LABEL_SUFFIXES, stem_of, suffix_of
 from napari_retseg.measures import Centre
 from napari_retseg.measures.table import describe_models, describe_states
 from napari_retseg.models import find_model
-from napari_retseg.models.label_records import Found, Records, hash_labels, hash_scan
+from napari_retseg.models.calibrated import find_bundles
+from napari_retseg.models.description import FILES
+from napari_retseg.models.label_records import Found, Record, Records, hash_labels, hash_scan
 from napari_retseg.models.sureness import Sureness, find_sureness, find_unconfirmed
+from napari_retseg.records import read_record
 from napari_retseg.scan import OctScan
 from napari_retseg.workspace import Workspace
 from napari_retseg.workspace.layout import LABELS
@@ -92,12 +98,21 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Pair:
-    """A label file and its scan; without one, the reason."""
+    """A label file and its scan; without one, the reason.
+
+    Attributes
+    ----------
+    model
+        The folder of the model that names the classes.
+    known
+        Models that may have predicted the labels, beside those that the user has.
+    """
 
     labels: Path
     scan: Path | None
     model: str | None = None
     reason: str = ""
+    known: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -113,6 +128,34 @@ class Pair:
         """Return it with paths that do not depend on the current folder."""
         scan = None if self.scan is None else self.scan.absolute()
         return replace(self, labels=self.labels.absolute(), scan=scan)
+
+    def take_models(self) -> Self:
+        """Return it with the models of this computer that predicted the labels."""
+        try:
+            record = read_record(Records(self.labels.parent).path_of(self.labels), Record)
+        except InputError:
+            return self
+        return replace(self, known=tuple(find_bundles(record.made_from.weights)))
+
+    def list_files(self) -> list[Path]:
+        """List what is read: labels and what is known of them, the scan, models."""
+        folder = self.labels.parent
+        models = [*([] if self.model is None else [Path(self.model)]), *self.known]
+        beside = [Records(folder).path_of(self.labels), folder / DESCRIPTION, folder / CLASSES]
+        beside += [model / name for model in models for name in FILES]
+        scan = [] if self.scan is None else list_read(self.scan)
+        there = [path for path in beside if path.is_file()]
+        return list(dict.fromkeys([*list_read(self.labels), *there, *scan]))
+
+    def move(self, to: Callable[[Path], Path]) -> Self:
+        """Return it with all paths changed."""
+        return replace(
+            self,
+            labels=to(self.labels),
+            scan=None if self.scan is None else to(self.scan),
+            model=None if self.model is None else str(to(Path(self.model))),
+            known=tuple(map(to, self.known)),
+        )
 
     def open(self, centre: Centre) -> Labelled:
         """Say what the numbers will be made from.
@@ -138,7 +181,7 @@ class Pair:
             raise refuse_scan(self.labels, path)
         classes, note = name_label_classes(self.labels, values, self.model, found.record)
         weights = () if made_from is None else (made_from.weights,)
-        sureness = find_sureness(weights, model=self.model)
+        sureness = find_sureness(weights, model=self.model, known=self.known)
         return Labelled(
             path,
             classes,

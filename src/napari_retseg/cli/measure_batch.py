@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from napari_retseg import __version__
+from napari_retseg.cli.courier import SENT, find_courier
 from napari_retseg.cli.group import name_input
-from napari_retseg.cli.label_sources import Source
+from napari_retseg.cli.label_sources import Pair, Source, WorkspaceScan
 from napari_retseg.cli.measure_files import REPORT, Measured, MeasureJob
 from napari_retseg.cli.measure_records import About
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.engine import JobOutcome
+from napari_retseg.engine.parcel import make_absolute
 from napari_retseg.engine.sight import marking
-from napari_retseg.engine.spread import spread
+from napari_retseg.engine.spread import do_here, spread
 from napari_retseg.events import Cancel, Progress
 from napari_retseg.io.atomic import write_text
 from napari_retseg.measures import COLUMNS, Centre, Measurement
@@ -127,14 +129,39 @@ class MeasureBatch:
             yield from spread(jobs, cancel, workers=self.workers)
             return
         # elsewhere, relative paths begin in another folder
-        output = self.output.absolute()
+        output = make_absolute(self.output)
         places = [source.absolute() for source in sources]
+        folders = {folder for one in places for folder in one.folders}
+        courier = find_courier(self.scheduler, folders, output=output)
+        if courier is not None:
+            self.reporter.say(SENT)
+            yield from spread(
+                self._list_elsewhere(places, output, cancel),
+                cancel,
+                scheduler=self.scheduler,
+                courier=courier,
+                listen=self.reporter.hear,
+            )
+            return
         with marking(output) as mark:
             jobs = (
                 MeasureJob(one, output, self.centre, self.resume, needs=(mark, *one.folders))
                 for one in places
             )
             yield from spread(jobs, cancel, scheduler=self.scheduler, listen=self.reporter.hear)
+
+    def _list_elsewhere(
+        self, places: Sequence[Source], output: Path, cancel: Cancel
+    ) -> Iterator[MeasureJob | JobOutcome]:
+        """List jobs for workers that do not see the files, and what they cannot do."""
+        if any(isinstance(one, WorkspaceScan) for one in places):
+            self.reporter.say("scans of a workspace are measured on this computer")
+        for source in places:
+            job = MeasureJob(source, output, self.centre, self.resume)
+            if isinstance(source, Pair):
+                yield replace(job, source=source.take_models()).look()
+            else:
+                yield do_here(job, cancel, lambda _: None)
 
     def _settle(self, source: Source, outcome: JobOutcome) -> None:
         """Show and keep how the work on a scan ended."""

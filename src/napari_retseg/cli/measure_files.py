@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from napari_retseg import __version__
 from napari_retseg.cli.group import describe_failed_input, name_input
-from napari_retseg.cli.label_sources import Labelled, Source
+from napari_retseg.cli.label_sources import Labelled, Pair, Source
 from napari_retseg.cli.measure_records import (
+    ABOUT,
     NUMBERS,
     About,
     Numbers,
@@ -21,7 +22,7 @@ from napari_retseg.cli.measure_records import (
     list_numbers,
 )
 from napari_retseg.cli.outputs import make_folder
-from napari_retseg.engine.jobs import Lane
+from napari_retseg.engine.jobs import JobOutcome, Lane
 from napari_retseg.engine.sight import check_seen
 from napari_retseg.events import Cancel, Event, Finished
 from napari_retseg.io.atomic import write_bytes, write_text
@@ -104,19 +105,65 @@ class MeasureJob:
             return
         yield Finished(cancelled=found is None, result={} if found is None else found.to_result())
 
+    def look(self) -> MeasureJob | JobOutcome:
+        """Say whether there is anything to measure, before it is sent."""
+        if not self.resume or not (self.output / self.source.name / ABOUT).is_file():
+            return self
+        try:
+            found = self._find(self.source.open(self.centre))
+        except Exception as error:  # noqa: BLE001 - said as the outcome of this scan
+            line = name_input(self.source.labels, describe_failed_input(error))
+            return JobOutcome("done", result={"error": line})
+        return self if found is None else JobOutcome("done", result=found.to_result())
+
+    @property
+    def bundle(self) -> None:
+        """It computes with no model."""
+
+    @property
+    def written(self) -> Path:
+        """The folder of the numbers."""
+        return self.output
+
+    def list_files(self) -> list[Path]:
+        """List labels, scan and models."""
+        return self.source.list_files() if isinstance(self.source, Pair) else []
+
+    def move(self, to: Callable[[Path], Path]) -> MeasureJob:
+        """Return it with all paths changed."""
+        source = self.source.move(to) if isinstance(self.source, Pair) else self.source
+        return replace(self, source=source, output=to(self.output))
+
+    def receive(
+        self,
+        files: Mapping[str, bytes],
+        result: Mapping[str, Any],  # noqa: ARG002 - as other jobs
+    ) -> None:
+        """Write what a worker made elsewhere; until the last is there, none of it counts."""
+        if files:
+            forget_measured(self.output / self.source.name)
+        for name in sorted(files, key=lambda name: name == f"{self.source.name}/{ABOUT}"):
+            write_bytes(self.output / name, files[name])
+
     def _measure(self, cancel: Cancel) -> Measured | None:
         """Measure the scan where it is not measured yet; None where it was asked to stop."""
         labelled = self.source.open(self.centre)
         folder = self.output / self.source.name
-        known = find_measured(folder, labelled.made) if self.resume else None
+        known = self._find(labelled)
         if known is not None:
-            return Measured(str(labelled.scan), *known, is_known=True)
+            return known
         with TemporaryDirectory(dir=scratch_folder()) as scratch:
             found = self._make_files(labelled, Path(scratch), cancel)
             if found is None or cancel.is_cancelled():
                 return None
             _put_in_place(found, Path(scratch), folder)
         return found
+
+    def _find(self, labelled: Labelled) -> Measured | None:
+        """Find what was measured from the same; None where it is to be measured."""
+        folder = self.output / self.source.name
+        known = find_measured(folder, labelled.made) if self.resume else None
+        return None if known is None else Measured(str(labelled.scan), *known, is_known=True)
 
     def _make_files(self, labelled: Labelled, place: Path, cancel: Cancel) -> Measured | None:
         """Write the files of a scan to a place where they disturb nobody."""

@@ -119,7 +119,8 @@ def predict(
     for NIfTI, and as STEM.tif for any other volume. With --uncertainty, OUTPUT/uncertainty
     contains a map for each scan, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
-    from napari_retseg.cli.batch import SENT, Batch, find_courier
+    from napari_retseg.cli.batch import Batch
+    from napari_retseg.cli.courier import SENT, find_courier
     from napari_retseg.cli.labeller import open_labeller
     from napari_retseg.cli.listing import list_scans
     from napari_retseg.cli.predict_files import AT_A_TIME, Wanted
@@ -143,7 +144,7 @@ def predict(
     )
     folders = {find_model(model), *(one.path.parent for one in listing.places)}
     with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
-        courier = None if scheduler is None else find_courier(scheduler, output, folders)
+        courier = None if scheduler is None else find_courier(scheduler, folders, output=output)
         labeller = open_labeller(model, config, scheduler=scheduler, workers=number)
         batch = Batch(
             wanted=Wanted(output, resume, overwrite, overlay, uncertainty),

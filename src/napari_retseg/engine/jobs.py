@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -17,6 +17,7 @@ from napari_retseg.engine.sight import check_seen
 from napari_retseg.errors import JobError, UnseenError
 from napari_retseg.events import Cancel, Event, Finished, encode
 from napari_retseg.failures import explain
+from napari_retseg.io.inventory import list_read
 from napari_retseg.models import DESCRIPTION, ONNX, WEIGHTS, find_model
 from napari_retseg.scan import OctScan
 
@@ -237,6 +238,32 @@ class ScoreCaseJob:
 
         predictor = ready_predictor(self.model, self.config, self.threads)
         yield from evaluate_case(predictor, self.dataset, self.bscans, cancel)
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the model."""
+        return self.model
+
+    @property
+    def written(self) -> None:
+        """It writes nothing."""
+
+    def list_files(self) -> list[Path]:
+        """List the files of the scan and of its labels."""
+        (case,) = self.dataset.cases
+        places = [case.image, *([] if case.label is None else [case.label])]
+        return list(dict.fromkeys(file for place in places for file in list_read(place)))
+
+    def move(self, to: Callable[[Path], Path]) -> ScoreCaseJob:
+        """Return it with all paths changed."""
+        (case,) = self.dataset.cases
+        label = None if case.label is None else to(case.label)
+        moved = case.model_copy(update={"image": to(case.image), "label": label})
+        about = {"root": to(self.dataset.root), "cases": (moved,)}
+        return replace(self, model=to(self.model), dataset=self.dataset.model_copy(update=about))
+
+    def receive(self, files: Mapping[str, bytes], result: Mapping[str, Any]) -> None:
+        """Do nothing: the counts are in the result."""
 
 
 def ready_predictor(model: str | Path, config: PredictConfig, threads: int = 0) -> AnyPredictor:

@@ -22,6 +22,7 @@ from napari_retseg.engine.store import Store, open_store
 from napari_retseg.errors import InputError, JobError
 from napari_retseg.events import Cancel, Event, Finished, Message
 from napari_retseg.failures import explain
+from napari_retseg.models.description import FILES
 from napari_retseg.regular import read_limited
 from napari_retseg.scratch import scratch_folder
 
@@ -114,6 +115,7 @@ class _Stage:
     def __init__(self, root: Path, parcel: Parcel) -> None:
         self._root = root
         self._parcel = parcel
+        self._files = (root / "files").resolve()
         self._bundle = parcel.job.bundle
         names = sorted((str(self._inside(one)), one.digest) for one in parcel.model)
         key = hashlib.sha256(repr(names).encode()).hexdigest()
@@ -143,14 +145,18 @@ class _Stage:
             raise JobError(self._rename(explain(error))) from error
 
     def collect(self) -> dict[str, bytes]:
-        """Read what the job has written."""
+        """Read what the job has written; a text in it names the client's files."""
         written = self._parcel.job.written
         if written is None:
             return {}
         folder = self._place(written)
         given = {self._place(one.path) for one in self._parcel.files}
         files = (path for path in folder.rglob("*") if path.is_file() and path not in given)
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+        start = str(self._files).encode()
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes().replace(start, b"")
+            for path in sorted(files)
+        }
 
     def _lay(self, store: Store, one: Sent) -> bool:
         return store.place(one.digest, self._place(one.path), self._parcel.data.get(one.digest))
@@ -187,8 +193,7 @@ class _Stage:
     def _rename_text(self, text: str) -> str:
         if self._bundle is not None:
             text = text.replace(str(self._bundle_place), str(self._bundle))
-        start = str((self._root / "files").resolve())
-        return text.replace(start, "")
+        return text.replace(str(self._files), "")
 
 
 class Courier:
@@ -242,8 +247,7 @@ class Courier:
 
 def _list_model(bundle: Path) -> tuple[Sent, ...]:
     """The files of a model; they are hashed once while they are the same."""
-    files = sorted(path for path in bundle.iterdir() if path.is_file())
-    stats = [(path, path.stat()) for path in files if not path.name.startswith(".")]
+    stats = [(path, path.stat()) for path in (bundle / name for name in FILES) if path.is_file()]
     return tuple(Sent(p, _hash(p, s.st_mtime_ns, s.st_size, s.st_ino)) for p, s in stats)
 
 

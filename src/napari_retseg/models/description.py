@@ -29,6 +29,8 @@ REPEATABILITY = "repeatability.json"
 #: Only where the model was exported for other runtimes, see :mod:`napari_retseg.models.onnxfile`.
 ONNX = "model.onnx"
 DEPLOYMENT = "deployment.json"
+#: All that a bundle may hold.
+FILES = (DESCRIPTION, WEIGHTS, CARD, INTERVALS, REPEATABILITY, ONNX, DEPLOYMENT)
 
 #: Bytes of a description; the longest of ours has some 100 kB.
 LARGEST_DESCRIPTION = 8 * 1024**2
@@ -129,7 +131,7 @@ def check_links(folder: Path) -> None:
         Naming the first that leads out of the folder.
     """
     try:
-        for file in (DESCRIPTION, WEIGHTS, CARD, INTERVALS, REPEATABILITY, ONNX, DEPLOYMENT):
+        for file in FILES:
             resolve_within(folder, Path(file))
     except InputError as error:
         raise ModelError(str(error)) from error

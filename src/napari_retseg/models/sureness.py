@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +82,11 @@ def find_unconfirmed(
 
 
 def find_sureness(
-    weights: Collection[str], confirmed: frozenset[int] = frozenset(), *, model: str | None = None
+    weights: Collection[str],
+    confirmed: frozenset[int] = frozenset(),
+    *,
+    model: str | None = None,
+    known: Iterable[Path] = (),
 ) -> Sureness:
     """Find the intervals of labels.
 
@@ -93,6 +97,8 @@ def find_sureness(
         or their weights_id; empty text where none did.
     model
         Name or folder of a model that may be the one.
+    known
+        Folders of others.
     """
     said_by = set(weights)
     if not said_by:  # by hand, or all confirmed
@@ -106,7 +112,7 @@ def find_sureness(
     if len(said_by) > 1:
         note = "no intervals: the labels are from several models; predict them with one"
         return Sureness(confirmed=confirmed, note=note)
-    intervals, note = find_calibrated(said_by.pop(), _find_folders(model))
+    intervals, note = find_calibrated(said_by.pop(), [*_find_folders(model), *known])
     return Sureness(intervals, confirmed, note)
 
 
