@@ -17,9 +17,10 @@ from napari_retseg.cli.measure_records import About
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
 from napari_retseg.engine import JobOutcome
+from napari_retseg.engine.jobs import do_here
 from napari_retseg.engine.parcel import make_absolute
 from napari_retseg.engine.sight import marking
-from napari_retseg.engine.spread import do_here, spread
+from napari_retseg.engine.spread import spread
 from napari_retseg.events import Cancel, Progress
 from napari_retseg.io.atomic import write_text
 from napari_retseg.measures import COLUMNS, Centre, Measurement
