@@ -96,7 +96,8 @@ def _score_model(
         return run_job(job, scheduler=scheduler, cancel=cancel)
     dataset = load_dataset(job.dataset_path)
     if workers == "auto":
-        number = parse_workers(workers, len(dataset.of_split(job.split)), scheduler=scheduler)
+        n_cases = len(dataset.of_split(job.split))
+        number = parse_workers(workers, n_cases, scheduler=scheduler, device=job.config.device)
     return evaluate_side_by_side(
         str(job.model),
         dataset,

@@ -34,7 +34,7 @@ WorkersOption = Annotated[
     typer.Option(
         metavar="<int|auto>",
         help="Number of scans to work on side by side, each in its own process. auto: as many as "
-        "cores and free memory allow.",
+        "cores and free memory allow; with a model, one for each GPU.",
     ),
 ]
 ClassNamesOption = Annotated[
@@ -146,13 +146,17 @@ def _parse(text: str) -> Any:
         return text
 
 
-def parse_workers(text: str, n_jobs: int, *, scheduler: str | None = None) -> int:
+def parse_workers(
+    text: str, n_jobs: int, *, scheduler: str | None = None, device: str = "cpu"
+) -> int:
     """Read a number of workers.
 
     Parameters
     ----------
     n_jobs
         What they share.
+    device
+        That they compute on.
 
     Raises
     ------
@@ -161,7 +165,10 @@ def parse_workers(text: str, n_jobs: int, *, scheduler: str | None = None) -> in
     """
     from napari_retseg.engine.machine import choose_workers
 
-    number = choose_workers(n_jobs) if text == "auto" else int(text) if text.isdecimal() else 0
+    if text == "auto":
+        number = choose_workers(n_jobs, on_gpu=device in ("auto", "cuda"))
+    else:
+        number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= _MOST_WORKERS:
         raise UsageError(f"--workers {text!r}: give a number from 1 to {_MOST_WORKERS}, or auto")
     if text != "1" and scheduler is not None:

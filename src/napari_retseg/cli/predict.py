@@ -130,7 +130,7 @@ def predict(
     from napari_retseg.models import find_model
 
     listing = list_scans(inputs, as_volume=as_volume, recursive=recursive, output=output)
-    number = parse_workers(workers, len(listing.places), scheduler=scheduler)
+    number = parse_workers(workers, len(listing.places), scheduler=scheduler, device=device)
     config = PredictConfig(
         runtime=runtime,
         device=device,

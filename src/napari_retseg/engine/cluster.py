@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_retseg.engine.machine import count_cores, count_memory
+from napari_retseg.engine.machine import count_cores, count_memory, share_gpus
 from napari_retseg.engine.reach import explain_silence, knock
 from napari_retseg.engine.store import FOLDER, LIMIT
 from napari_retseg.engine.workers import SILENCE
@@ -74,8 +74,8 @@ def serve_workers(
 ) -> None:
     """Run workers for a scheduler until it is gone, or they are asked to stop.
 
-    Each does one job at a time, with its share of the cores and of the memory; one that dies is
-    started again.
+    Each does one job at a time, with its share of the cores, the memory and the GPUs; one that dies
+    is started again.
 
     Parameters
     ----------
@@ -107,13 +107,13 @@ def serve_workers(
                 address,
                 nthreads=1,
                 memory_limit=memory,
-                env={"OMP_NUM_THREADS": str(threads), **kept},
+                env={"OMP_NUM_THREADS": str(threads), **kept, **gpu},
                 worker_class=QuietWorker,
                 local_directory=str(folder),
                 death_timeout=_GONE_SECONDS,
                 **named,
             )
-            for _ in range(workers)
+            for gpu in share_gpus(workers)
         ]
         try:
             await asyncio.gather(*nannies)

@@ -10,7 +10,7 @@ import time
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -51,9 +51,14 @@ class Engine:
     address
         ``tcp://host:port`` (or ``tls://``, configured as dask says) of a dask scheduler; None for
         processes of its own on this machine.
+    settings
+        More of the environment of processes of its own.
     """
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, *, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._settings = settings
         self._address = None if address is None else complete_address(address)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -237,7 +242,7 @@ class Engine:
 
     def _hand_over(self, handle: JobHandle) -> None:
         if self._workers is None:
-            self._workers = LocalWorkers()
+            self._workers = LocalWorkers(self._settings)
             self._listen()
         if not self._workers.has_worker():
             text = f"no worker is connected to {self._address} yet; waiting for one"

@@ -18,6 +18,7 @@ from typing import Generic, Self, TypeVar, cast
 from napari_retseg.engine.dispatch import Engine
 from napari_retseg.engine.handle import JobHandle
 from napari_retseg.engine.jobs import WORKER_DIED, Job, JobOutcome, do_here, explain_failure
+from napari_retseg.engine.machine import share_gpus
 from napari_retseg.engine.parcel import LACKING, WORKER, Courier, Parcel, Portable, check_names
 from napari_retseg.engine.threads import ThreadCrew
 from napari_retseg.errors import JobError
@@ -46,7 +47,8 @@ class Crew(Generic[Key]):
     Parameters
     ----------
     workers
-        Processes on this machine, each of which does one job at a time.
+        Processes on this machine, each of which does one job at a time, with a GPU of its own
+        where there are several.
     scheduler
         A dask scheduler's address, whose workers do the jobs in the place of such processes.
     """
@@ -55,7 +57,11 @@ class Crew(Generic[Key]):
     leave_seconds = 2.0
 
     def __init__(self, *, workers: int, scheduler: str | None) -> None:
-        self._engines = [Engine(scheduler)] if scheduler else [Engine() for _ in range(workers)]
+        self._engines = (
+            [Engine(scheduler)]
+            if scheduler
+            else [Engine(settings=settings) for settings in share_gpus(workers)]
+        )
         places = IN_FLIGHT if scheduler else 1
         # first in, first out: a job that is tried again gets another process where one is free
         self._free = deque(engine for engine in self._engines for _ in range(places))

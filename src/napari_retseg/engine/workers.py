@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +103,19 @@ class WorkerProcess:
         Where its log and dask's scratch files go.
     keys
         The scheduler's.
+    settings
+        More of its environment.
     """
 
-    def __init__(self, address: str, *, lane: Lane, folder: Path, keys: Keys) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        lane: Lane,
+        folder: Path,
+        keys: Keys,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._log = folder / f"{lane}.log"
         options = {
             "nthreads": 1,
@@ -127,7 +137,13 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_WORKER_SETTINGS, **keys.list_settings(), "PYTHONPATH": paths},
+                env={
+                    **os.environ,
+                    **_WORKER_SETTINGS,
+                    **keys.list_settings(),
+                    **(settings or {}),
+                    "PYTHONPATH": paths,
+                },
                 creationflags=_CREATION_FLAGS,
                 # Ctrl-C in a terminal is for the command alone, which stops its jobs cleanly
                 process_group=0 if os.name == "posix" else None,
@@ -235,15 +251,22 @@ class RemoteWorkers:
 
 
 class LocalWorkers:
-    """A scheduler in a background thread, and one worker process for each lane in use."""
+    """A scheduler in a background thread, and one worker process for each lane in use.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    settings
+        More of the processes' environment.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         import dask
         from distributed import SpecCluster
 
         from napari_retseg.engine.quiet import QuietScheduler
 
         self._processes: dict[Lane, WorkerProcess] = {}
+        self._settings = settings
         with contextlib.ExitStack() as stack, dask.config.set(_SCHEDULER_SETTINGS):
             stack.enter_context(SILENCE)
             self._scratch = stack.enter_context(Scratch())
@@ -269,10 +292,12 @@ class LocalWorkers:
         """Start the lane's process if it does not run; return the resources to ask for."""
         process = self._processes.get(lane)
         if process is None or not process.is_alive:
-            address = self._cluster.scheduler_address
-            folder = self._scratch.path
             self._processes[lane] = WorkerProcess(
-                address, lane=lane, folder=folder, keys=self._keys
+                self._cluster.scheduler_address,
+                lane=lane,
+                folder=self._scratch.path,
+                keys=self._keys,
+                settings=self._settings,
             )
         return {lane: 1}
 
