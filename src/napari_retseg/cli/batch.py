@@ -22,6 +22,7 @@ from napari_retseg.cli.summary import (
 )
 from napari_retseg.cli.uncertainty_maps import FOLDER as MAPS
 from napari_retseg.cli.uncertainty_maps import Ranking
+from napari_retseg.cli.workload import Workload
 from napari_retseg.engine import JobOutcome
 from napari_retseg.engine.parcel import Courier, make_absolute
 from napari_retseg.engine.sight import marking
@@ -87,6 +88,7 @@ class Batch:
             self._ranking.check_sources([one.path for one in places])
         make_folder(output)
         n_ended = 0
+        load = Workload(one.path for one in places)
         with shared(output / FOLDER / "lock", self._list_folders(places)), ExitStack() as stack:
             # a scan may be done before it is known that an earlier one failed
             threads = 1 if fail_fast else min(self.threads, len(places))
@@ -96,8 +98,10 @@ class Batch:
                 self._settle(place, outcome)
                 if self._summary.interrupted or (fail_fast and self._summary.failed):
                     break
+                load.end(is_new=outcome.result.get("state") == "predicted")
                 if self._is_spread:
-                    self.reporter.show(Progress(n_ended, len(places), "scan"))
+                    progress = Progress(n_ended, len(places), "scan")
+                    self.reporter.show(progress, to_go=load.to_go)
             self.reporter.end_progress()
             self._rank()
         self._summary.interrupted |= n_ended < len(places) and self.cancel.is_cancelled()

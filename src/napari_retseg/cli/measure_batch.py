@@ -16,6 +16,7 @@ from napari_retseg.cli.measure_files import REPORT, Measured, MeasureJob
 from napari_retseg.cli.measure_records import About
 from napari_retseg.cli.outputs import make_folder
 from napari_retseg.cli.reporting import Reporter
+from napari_retseg.cli.workload import Workload
 from napari_retseg.engine import JobOutcome
 from napari_retseg.engine.jobs import do_here
 from napari_retseg.engine.parcel import make_absolute
@@ -89,10 +90,12 @@ class MeasureBatch:
             Where there are no workers, or they do not see the files.
         """
         make_folder(self.output)
+        load = Workload(one.labels for one in sources)
         for source, outcome in zip(sources, self._spread(sources, cancel), strict=False):
             self._settle(source, outcome)
             n_ended = len(self._done) + len(self.failed)
-            self.reporter.show(Progress(n_ended, len(sources), "scan"))
+            load.end(is_new=not outcome.result.get("is_known"))
+            self.reporter.show(Progress(n_ended, len(sources), "scan"), to_go=load.to_go)
         self.reporter.end_progress()
         n_ended = len(self._done) + len(self.failed)
         self.is_stopped = n_ended < len(sources)

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
 from rich.text import Text
 
@@ -35,11 +42,12 @@ class _Track:
     said_share: float = 0.0
     said_at: float = 0.0
 
-    def time_left(self, done: int, total: int) -> str:
+    def time_left(self, done: int, total: int, to_go: float | None) -> str:
         if done <= self.first or done == total:
             return ""
-        seconds = (time.monotonic() - self.since) / (done - self.first) * (total - done)
-        return f", {format_seconds(seconds)} left"
+        if to_go is None:
+            to_go = (total - done) / (done - self.first)
+        return f"{format_seconds((time.monotonic() - self.since) * to_go)} left"
 
     def is_due(self, done: int, total: int) -> bool:
         """Whether it is time for a plain line."""
@@ -50,6 +58,14 @@ class _Track:
             return False
         self.said_share, self.said_at = share, now
         return total > 1
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """The time left as it is known, else by how fast it went lately."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left")
+        return Text(left, style="progress.remaining") if left else super().render(task)
 
 
 class Reporter:
@@ -106,19 +122,22 @@ class Reporter:
         else:
             echo(text, stream)
 
-    def show(self, event: Event, *, subject: str = "") -> None:
+    def show(self, event: Event, *, subject: str = "", to_go: float | None = None) -> None:
         """Show one event of a job.
 
         Parameters
         ----------
         subject
             Names what is worked on; several are followed side by side.
+        to_go
+            Of progress: the work that is left, as a multiple of what was done since the first
+            event; None: each part takes as long as the others.
         """
         match event:
             case Message(text, level):
                 self.say(f"warning: {text}" if level == "warning" else text)
             case Progress(done, total, unit):
-                self._advance(done, total, unit, subject, subject)
+                self._advance(done, total, unit, subject, subject, to_go)
             case TrainingPlanned():
                 self._plan = event
                 self.say_lines(describe_plan(event))
@@ -148,27 +167,37 @@ class Reporter:
                 self._bar.remove_task(task)
                 self._bar.refresh()
 
-    def _advance(self, done: int, total: int, unit: str, text: str, subject: str = "") -> None:
+    def _advance(
+        self,
+        done: int,
+        total: int,
+        unit: str,
+        text: str,
+        subject: str = "",
+        to_go: float | None = None,
+    ) -> None:
         key = unit, subject
         track = self._tracks.setdefault(key, _Track(first=done, since=time.monotonic()))
         if self._console.is_terminal:
-            self._draw(track, done, total, text or f"{unit}s")
+            left = "" if to_go is None else track.time_left(done, total, to_go)
+            self._draw(track, done, total, text or f"{unit}s", left)
         elif track.is_due(done, total):
             before = f"{text}: " if text else ""
-            self.say(f"{before}{done}/{total} {unit}s{track.time_left(done, total)}")
+            left = track.time_left(done, total, to_go)
+            self.say(f"{before}{done}/{total} {unit}s{left and f', {left}'}")
         if done == total:
             del self._tracks[key]
 
-    def _draw(self, track: _Track, done: int, total: int, text: str) -> None:
+    def _draw(self, track: _Track, done: int, total: int, text: str, left: str) -> None:
         text = make_printable(text, self._stream)
         if self._bar is None:
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (BarColumn(), MofNCompleteColumn(), _TimeLeft())
             text_column = TextColumn("{task.description}", markup=False)
             self._bar = Bar(text_column, *columns, console=self._console, transient=True)
             self._bar.start()
         if track.task is None:
             track.task = self._bar.add_task(text, total=total)
-        self._bar.update(track.task, completed=done, total=total, description=text)
+        self._bar.update(track.task, completed=done, total=total, description=text, left=left)
         if done == total:
             self._bar.refresh()
             self._bar.remove_task(track.task)
