@@ -13,16 +13,17 @@ import argparse
 import json
 import shutil
 import statistics
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.zero_shot import score, take_patients
-from napari_retseg.config import PredictConfig, PreprocessConfig, parse_size
+from napari_retseg.config import PredictConfig, parse_size
 from napari_retseg.dataset import Dataset, load_dataset
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.simulate import Part, SimulatorConfig
-from napari_retseg.starter import TRAINING, simulate_eyes, train_starter
+from napari_retseg.starter.training import COARSE, train_stage
 
 ALL = "all of it"
 
@@ -31,16 +32,22 @@ def run(part: str, seed: int, real: Dataset, options: argparse.Namespace) -> dic
     """Simulate, train and score once."""
     parts = [one for one in get_args(Part) if one == part]
     config = SimulatorConfig().without(*parts)
-    training = TRAINING.model_copy(
+    training = COARSE.training.model_copy(
         update={"iterations": options.iterations, "score_every": options.iterations, "seed": seed}
     )
-    depth, width = parse_size(options.size) or (320, 256)
     work: Path = options.output / f"{part.replace(' ', '-')}-{seed}"
     shutil.rmtree(work, ignore_errors=True)
-    eyes = simulate_eyes(work / "data", config, parts=1, eyes=options.eyes, seed=seed)
-    preprocess = PreprocessConfig(size=(depth, width))
-    train_starter(eyes, work / "model", work, training, preprocess)
-    row = score(load_predictor(work / "model", PredictConfig()), real)
+    depth, width = parse_size(options.size) or COARSE.size
+    stage = replace(
+        COARSE,
+        size=(depth, width),
+        simulator=config,
+        eyes=options.eyes,
+        seed=seed,
+        training=training,
+    )
+    model = train_stage(stage, work, parts=1)
+    row = score(load_predictor(model, PredictConfig()), real)
     shutil.rmtree(work)
     return {"without": part, "seed": seed, **row}
 

@@ -45,7 +45,8 @@ from napari_retseg.simulate import (
     draw_volume,
     make_device_config,
 )
-from napari_retseg.starter import CALIBRATION_EYES, CALIBRATION_SEED, make_macula_config
+from napari_retseg.starter.calibrating import CALIBRATION_EYES, CALIBRATION_SEED
+from napari_retseg.starter.eyes import make_macula_config
 
 #: Rows of a layer's mean thickness have its volumes, too.
 _NOT_COUNTED = "mm3"

@@ -25,7 +25,7 @@ from napari_retseg.errors import InputError
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.measures.sectors import INNER_RING, WHOLE
 from napari_retseg.models import find_model, read_retest
-from napari_retseg.starter import label_twice
+from napari_retseg.starter.calibrating import label_twice
 from napari_retseg.visits import Change, Repeatability, Visit, find_change
 from napari_retseg.visits.change import measure_changes
 from napari_retseg.visits.repeatability import OWN

@@ -1,0 +1,1 @@
+"""The training and the calibration of the starter model that ships."""
