@@ -27,7 +27,7 @@ help:
 	@echo 'make site     build the documentation into site/, warnings are errors'
 	@echo 'make gui      napari with the workbench and the scores'
 	@echo 'make samples  make the built-in samples again from their seed'
-	@echo 'make starter  train the starter model again'
+	@echo 'make starter  train the starter model again; OUTLINES=FOLDER: with the lesion outlines there'
 	@echo 'make benchmark DATA=FOLDER  the scoreboard of the starter model, with the data in FOLDER'
 	@echo 'make wheel    build the sdist and the wheel into dist/'
 	@echo 'make clean    remove what the other targets made, the environment too'
@@ -77,7 +77,8 @@ benchmark: $(STAMP)
 	$(BIN)/napari-retseg benchmark starter --data $(DATA) --output build/scoreboard
 
 starter: $(STAMP)
-	$(BIN)/python -m napari_retseg.starter sample_data/starter
+	$(BIN)/python -m napari_retseg.starter sample_data/starter --work build/starter \
+		$(if $(OUTLINES),--outlines $(OUTLINES))
 
 wheel: $(STAMP)
 	$(BIN)/python -m build

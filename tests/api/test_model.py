@@ -65,7 +65,7 @@ def test_a_model_is_named_by_text_a_path_or_itself(model: rs.Model, tiny_bundle:
     for named in (str(tiny_bundle), tiny_bundle):
         assert rs.load_model(named).info == model.info
     assert rs.load_model(model) is model
-    assert rs.load_model("starter").classes[8] == "fluid"
+    assert rs.load_model("starter").classes[10] == "SRF"
     assert repr(model) == "Model('tiny', 2D, classes: upper, lower, fluid)"
 
 

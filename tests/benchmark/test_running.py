@@ -70,6 +70,17 @@ def test_the_scores_are_those_of_evaluate(
     assert sets["both"]["n_groups"] == 3
 
 
+def test_half_of_the_patients_and_some_of_the_classes_are_scored(
+    tiny_dataset: Path, tmp_path: Path, predictor: Predictor
+) -> None:
+    one = LabelledSet(kind="labels", name="half", data="data", half="first", classes=("fluid",))
+    whole = LabelledSet(kind="labels", name="whole", data="data", groups=("P1", "P3"))
+    sets = _result(_run(predictor, tmp_path, Board(sets=(one, whole))))["sets"]
+    assert set(sets["half"]["groups"]) == {"P1", "P3"}
+    assert list(sets["half"]["classes"]) == ["fluid"]
+    assert sets["half"]["classes"]["fluid"] == sets["whole"]["classes"]["fluid"]
+
+
 def test_a_set_is_scored_again_only_where_something_changed(
     tiny_dataset: Path, tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,8 +218,8 @@ def load_model(model: PathLike | Model) -> Model:
     --------
     >>> import napari_retseg as rs
     >>> model = rs.load_model("starter")
-    >>> model.classes[1], model.classes[8]
-    ('NFL', 'fluid')
+    >>> model.classes[1], model.classes[10]
+    ('NFL', 'SRF')
     """
     if isinstance(model, Model):
         return model

@@ -33,6 +33,12 @@ class LabelledSet(Frozen):
     name: _Name
     data: str = Field(description="a dataset, below the folder of all data")
     groups: tuple[str, ...] = Field((), description="patients; all without them")
+    half: Literal["first", "second"] | None = Field(
+        None, description="every other patient in the order of names; all without it"
+    )
+    classes: tuple[str, ...] = Field(
+        (), description="score these, into which the data's are merged; the data's own without it"
+    )
     second: SecondGrader | None = None
     axial_um: Annotated[float, Field(gt=0)] | None = Field(
         None, description="pixel size in depth, where the files do not say it"

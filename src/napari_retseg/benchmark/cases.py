@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.benchmark.board import LabelledSet, SimulatedSet
 from napari_retseg.classes import IGNORE, LabelSet
-from napari_retseg.dataset import Case, Dataset, load_dataset
+from napari_retseg.dataset import Case, Dataset, choose_half, load_dataset
 from napari_retseg.errors import InputError
 from napari_retseg.io import read_labels
 from napari_retseg.io.sources import hash_source
@@ -49,14 +49,14 @@ def open_labelled(one: LabelledSet, root: Path) -> Dataset:
         Where there is none, or it has no such patients.
     """
     dataset = load_dataset(root / one.data)
-    unknown = sorted(set(one.groups) - {case.group for case in dataset.cases})
+    known = {case.group for case in dataset.cases}
+    unknown = sorted(set(one.groups) - known)
     if unknown:
         raise InputError(f"{dataset.root}: has no patients {', '.join(unknown)}")
-    cases = [
-        case
-        for case in dataset.cases
-        if case.label is not None and (not one.groups or case.group in one.groups)
-    ]
+    groups = set(one.groups or known)
+    if one.half is not None:
+        groups &= set(choose_half(known, one.half))
+    cases = [case for case in dataset.cases if case.label is not None and case.group in groups]
     if not cases:
         raise InputError(f"{dataset.root}: has no labels to score against")
     return dataset.model_copy(update={"cases": tuple(cases)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def score_labelled(
         patient), ``second`` (the same of a second grader), ``impossible`` (B-scans that no eye can
         look like) and ``seconds`` a B-scan.
     """
-    counting = _Counting(find_classes(one, root), predictor)
+    scored = one.classes if isinstance(one, LabelledSet) else ()
+    counting = _Counting(find_classes(one, root), scored, predictor)
     if isinstance(one, SimulatedSet):
         bscans, total = simulate_bscans(one), one.eyes
     else:
@@ -63,9 +64,10 @@ def score_labelled(
 class _Counting:
     """Counts a set's B-scans: all together, by patient, and by the second grader."""
 
-    def __init__(self, classes: LabelSet, predictor: Predictor) -> None:
+    def __init__(self, classes: LabelSet, scored: Sequence[str], predictor: Predictor) -> None:
         own = predictor.info.classes
-        self._predictor, self._classes = predictor, find_common_classes(classes, own)
+        wanted = LabelSet.from_names(scored) if scored else classes
+        self._predictor, self._classes = predictor, find_common_classes(wanted, own)
         if len(self._classes) < 2:
             raise InputError(
                 f"the data ({', '.join(classes.names[1:])}) and the model "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_retseg.layers import is_lesion
+from napari_retseg.measures.spans import is_raised
 from napari_retseg.plaintext import make_markdown
 
 #: Dice of all pixels together, and as the mean of the B-scans that hold the class.
@@ -99,7 +100,9 @@ def _write_error(found: Mapping[str, float | None] | None) -> str:
 
 
 def _mean(classes: Mapping[str, Any], measure: str, is_of_lesions: bool) -> float | None:
-    values = [row[measure] for name, row in classes.items() if is_lesion(name) == is_of_lesions]
+    # what lies below the RPE is neither, and has a column in the table of classes
+    flat = {name: row for name, row in classes.items() if not is_raised(name)}
+    values = [row[measure] for name, row in flat.items() if is_lesion(name) == is_of_lesions]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 

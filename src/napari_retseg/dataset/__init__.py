@@ -6,6 +6,7 @@ from napari_retseg.dataset.case import BscanState, Case, Split
 from napari_retseg.dataset.collection import Dataset
 from napari_retseg.dataset.description import save_dataset
 from napari_retseg.dataset.division import describe_split, divide
+from napari_retseg.dataset.halves import choose_half
 from napari_retseg.dataset.importing import import_dataset
 from napari_retseg.dataset.loading import load_dataset
 from napari_retseg.dataset.planes import (
@@ -25,6 +26,7 @@ __all__ = [
     "Dataset",
     "Side",
     "Split",
+    "choose_half",
     "describe_split",
     "divide",
     "forget_choice",

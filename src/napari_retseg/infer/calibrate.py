@@ -13,9 +13,10 @@ from napari_retseg.config import PredictConfig
 from napari_retseg.dataset import Case, Dataset
 from napari_retseg.errors import InputError
 from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, Progress
-from napari_retseg.infer.evaluate import check_classes, read_case
+from napari_retseg.infer.evaluate import check_all_known, read_case
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.layers import translate_classes
 from napari_retseg.measures.calibrating import Calibration
 from napari_retseg.measures.conformal import count_fewest
 from napari_retseg.measures.intervals import LEVEL
@@ -43,20 +44,21 @@ def calibrate(
     Raises
     ------
     ModelError
-        Where the model's classes are not those of the dataset.
+        Where the model does not know a class of the dataset.
     InputError
         Where there are too few patients, or the model was trained on one of them.
     """
     predictor = load_predictor(model, config or PredictConfig())
-    check_classes(predictor.info.classes, dataset)
+    check_all_known(predictor.info.classes, dataset)
     cases = [case for case in dataset.of_split(split) if dataset.annotated_bscans(case, split)]
     _check_patients(predictor, dataset, split, cases)
     cancel = cancel or CancelToken()
-    calibration = Calibration(predictor.info.classes)
+    table = translate_classes(dataset.labels, predictor.info.classes)
+    calibration = Calibration(dataset.labels)
     n_scans = 0
     try:
         for number, case in enumerate(cases, start=1):
-            scan, truth = _read_truth(case, dataset, split, predictor)
+            scan, truth = _read_truth(case, dataset, split)
             if not scan.is_oct:
                 yield Message(f"{case.image}: left out, because it is not OCT", "warning")
                 continue
@@ -64,7 +66,7 @@ def calibrate(
             if cancel.is_cancelled():
                 yield Finished(cancelled=True)
                 return
-            calibration.add(case.group, labels, truth, scan, is_doubtful)
+            calibration.add(case.group, table[labels], truth, scan, is_doubtful)
             n_scans += 1
             yield Progress(number, len(cases), "scan")
     finally:
@@ -115,13 +117,11 @@ def _check_patients(
         )
 
 
-def _read_truth(
-    case: Case, dataset: Dataset, split: str, predictor: Predictor
-) -> tuple[OctScan, NDArray[np.uint8]]:
-    """Read a scan, and its labels as the model's class values; 255 on B-scans that do not count."""
+def _read_truth(case: Case, dataset: Dataset, split: str) -> tuple[OctScan, NDArray[np.uint8]]:
+    """Read a scan, and its labels as class values; 255 on B-scans that do not count."""
     scan, indices = read_case(case, dataset)
     values = np.full(256, IGNORE, np.uint8)
-    values[: len(dataset.labels)] = predictor.info.classes.values
+    values[: len(dataset.labels)] = dataset.labels.values
     truth = values[indices]
     counted = dataset.annotated_bscans(case, split)
     planes = truth.reshape(-1, *truth.shape[-2:])

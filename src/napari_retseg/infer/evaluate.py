@@ -110,7 +110,7 @@ def warn_before(info: ModelInfo, dataset: Dataset, split: str) -> Iterator[Messa
     ModelError
         Where the model does not know a class of the dataset.
     """
-    _check_all_known(info.classes, dataset)
+    check_all_known(info.classes, dataset)
     trained = info.trained_on
     if trained is None or split == "train" or not trained.is_of(dataset.name):
         return
@@ -162,7 +162,8 @@ def _find_prediction(scan: OctScan, folder: Path) -> Path:
     return own if own.exists() else path
 
 
-def _check_all_known(classes: LabelSet, dataset: Dataset) -> None:
+def check_all_known(classes: LabelSet, dataset: Dataset) -> None:
+    """Raise a ModelError that names the classes of a dataset that a model does not know."""
     known = set(translate_classes(dataset.labels, classes).tolist())
     names = [one.name for one in dataset.labels.foreground if one.value not in known]
     if names:

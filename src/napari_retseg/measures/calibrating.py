@@ -84,6 +84,13 @@ class Calibration:
             for group, values in errors.items():
                 self._errors.setdefault(key, {}).setdefault(group, []).extend(values)
 
+    def complete(self, other: Calibration) -> None:
+        """Add the errors of what is not measured in these classes, such as all fluid together."""
+        known = {structure for _, structure, _ in self._errors}
+        for key, errors in other._errors.items():
+            if key[1] not in known:
+                self._errors[key] = errors
+
     def finish(self, *, weights_id: str, data: str, level: float = LEVEL) -> Intervals:
         """Return the intervals; numbers of which too few patients have one get none.
 

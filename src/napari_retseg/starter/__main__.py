@@ -2,7 +2,8 @@
 
 Its stages go on where they were stopped, if ``--work`` names the same folder. Then the model is
 calibrated on further eyes, each of a device of its own, and how well its numbers repeat is measured
-on others that are scanned twice; with ``--only-calibrate`` nothing else is done.
+on others that are scanned twice; with ``--only-calibrate`` nothing else is done. With ``--scores``
+only the scores of real scans on a scoreboard are written into the model's card.
 
 Everything follows from the seeds and numbers in `training` and `calibrating`, and from the lesion
 outlines, which are not part of this repository.
@@ -16,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from napari_retseg.starter.calibrating import calibrate_starter
-from napari_retseg.starter.training import STAGES, save_starter, train_stage
+from napari_retseg.starter.training import STAGES, note_scores, save_starter, train_stage
 
 
 def main() -> None:
@@ -34,7 +35,13 @@ def main() -> None:
     parser.add_argument(
         "--only-calibrate", action="store_true", help="keep the model, and calibrate it again"
     )
+    parser.add_argument(
+        "--scores", type=Path, help="JSON of `napari-retseg benchmark`: write it into the card"
+    )
     arguments = parser.parse_args()
+    if arguments.scores is not None:
+        note_scores(arguments.folder, arguments.scores)
+        return
     if not arguments.only_calibrate:
         work = arguments.work or Path(tempfile.mkdtemp(prefix="retseg-starter-"))
         model: Path | None = None

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_retseg.classes import RETINA
 from napari_retseg.config import PredictConfig
 from napari_retseg.errors import InputError
 from napari_retseg.infer.calibrate import predict_doubt
 from napari_retseg.infer.predict import load_predictor
 from napari_retseg.infer.predictor import Predictor
+from napari_retseg.layers import translate_classes
 from napari_retseg.measures.calibrating import Calibration
 from napari_retseg.measures.intervals import Intervals
 from napari_retseg.models import read_info, write_intervals, write_retest
@@ -88,16 +90,21 @@ def calibrate_starter(
 def collect_errors(
     model: Path, config: SimulatorConfig, seed: int, indices: Sequence[int]
 ) -> Calibration:
-    """Collect the errors of a model's numbers on simulated eyes."""
+    """Collect the errors of a model's numbers on simulated eyes, also those of all fluid."""
     predictor = load_predictor(model, PredictConfig(device="cpu"))
-    calibration = Calibration(predictor.info.classes)
+    own = predictor.info.classes
+    calibration, coarser = Calibration(own), Calibration(RETINA)
+    table = translate_classes(RETINA, own)
     for index in indices:
         volume = draw_volume(config, seed, index)
         scan = volume.scan
         if volume.parameters.gaze.ring:
             scan = replace(scan, scan_pattern="circle")
         labels, is_doubtful = predict_doubt(scan, predictor)
-        calibration.add(f"{seed}-{index}", labels, volume.labels, scan, is_doubtful)
+        name, truth = f"{seed}-{index}", volume.labels
+        calibration.add(name, labels, truth, scan, is_doubtful)
+        coarser.add(name, table[labels], table[truth], scan, is_doubtful)
+    calibration.complete(coarser)
     return calibration
 
 
@@ -108,10 +115,20 @@ def scan_again(model: Path, seed: int, indices: Sequence[int]) -> Retesting:
     for index in indices:
         before, after, registration = label_twice(predictor, seed, index)
         try:
-            retesting.add(measure_changes(before, after, registration))
+            rows = list(measure_changes(before, after, registration))
+            known = {row.structure for row in rows}
+            merged = _merge_classes(before), _merge_classes(after)
+            coarser = measure_changes(*merged, registration)
+            retesting.add([*rows, *(row for row in coarser if row.structure not in known)])
         except InputError:  # nothing is labelled that can be measured
             continue
     return retesting
+
+
+def _merge_classes(visit: Visit) -> Visit:
+    """The same in classes with all fluid together, which labels of a workspace may have."""
+    table = translate_classes(RETINA, visit.classes)
+    return replace(visit, labels=table[visit.labels], classes=RETINA)
 
 
 def label_twice(predictor: Predictor, seed: int, index: int) -> tuple[Visit, Visit, Registration]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_retseg.classes import IGNORE, LabelSet
-from napari_retseg.dataset import Case, Dataset, load_dataset, save_dataset
+from napari_retseg.dataset import Case, Dataset, choose_half, load_dataset, save_dataset
 from napari_retseg.io import write_labels
 
 #: How the model card names them.
@@ -24,11 +24,6 @@ ATTRIBUTION = (
 _FLUID = LabelSet.from_names(["IRF", "SRF"])
 #: One in so many patients is held out.
 _HELD_OUT = 11
-
-
-def choose_half(groups: tuple[str, ...]) -> tuple[str, ...]:
-    """Choose the patients that may be learnt from: every other one in the order of names."""
-    return tuple(sorted(groups)[::2])
 
 
 def take_outlines(source: Path, folder: Path) -> Dataset:
@@ -43,8 +38,7 @@ def take_outlines(source: Path, folder: Path) -> Dataset:
     """
     shutil.rmtree(folder, ignore_errors=True)
     data = load_dataset(source)
-    groups = {case.group for case in data.cases}
-    half = choose_half(tuple(groups))
+    half = choose_half((case.group for case in data.cases), "first")
     held_out = set(half[::_HELD_OUT])
     table = np.full(256, IGNORE, np.uint8)
     table[0] = 0

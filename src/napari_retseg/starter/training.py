@@ -8,11 +8,14 @@ from pathlib import Path
 
 from napari_retseg.classes import RETINA, RETINA_AND_LESIONS, LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig
+from napari_retseg.errors import InputError
 from napari_retseg.events import Event, Message, Scored, StepDone
 from napari_retseg.learn.train import fine_tune
-from napari_retseg.models import STARTER, ModelInfo
+from napari_retseg.models import STARTER, Measurement, ModelInfo
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import load_model, save_model
+from napari_retseg.plural import count_noun
+from napari_retseg.records import read_json
 from napari_retseg.runs.paths import RunPaths
 from napari_retseg.scoretable import format_table
 from napari_retseg.simulate import SimulatorConfig
@@ -27,7 +30,10 @@ NETWORK = NetworkConfig(
 )
 ABOUT = (
     "A starting model for OCT B-scans: seven retinal layers, what lies below a raised pigment "
-    "epithelium (drusen, PED), fluid in the retina and below it. Check and correct its labels."
+    "epithelium (drusen, PED), fluid in the retina and below it. Check and correct its labels. It "
+    "merges cysts that touch, misses faint and flat swelling and flat drusen, has no class for "
+    "hyperreflective material, and may take a lifted membrane for retina. It is unreliable where "
+    "layers are interrupted (macular holes, scars, the optic nerve head)."
 )
 
 
@@ -156,9 +162,40 @@ def save_starter(model: Path, folder: Path, *, has_outlines: bool) -> ModelInfo:
         trained = trained.model_copy(update={"keys": (), "dataset_key": None})
     about = f"{ABOUT} Learnt from: simulated B-scans"
     about += f"; {ATTRIBUTION}." if has_outlines else "."
-    update = {"name": STARTER, "parent": None, "about": about, "trained_on": trained}
+    update = {
+        "name": STARTER,
+        "about": about,
+        "trained_on": trained,
+        # the stage before is part of the same training
+        **dict.fromkeys(("parent", "start_scores", "promoted")),
+    }
     info = trained_model.info.model_copy(update=update)
     return save_model(folder, trained_model.network, info, half=True)
+
+
+def note_scores(folder: Path, scores: Path) -> ModelInfo:
+    """Write the scores of real scans on a scoreboard into a bundle and its card.
+
+    Raises
+    ------
+    InputError
+        Where the scores are another model's.
+    """
+    model = load_model(folder)
+    board = read_json(scores)
+    if board.get("weights") != model.info.weights_id:
+        raise InputError(f"{scores}: holds scores of other weights; score this model first")
+    measured = tuple(
+        Measurement(
+            data=f"{name}: {count_noun(row['n_bscans'], 'B-scan')} of "
+            f"{count_noun(row['n_groups'], 'patient')}",
+            dice={one: found["dice"] for one, found in row["classes"].items()},
+        )
+        for name, row in board["sets"].items()
+        if row.get("groups")  # those of simulated eyes are in the card already
+    )
+    info = model.info.model_copy(update={"measured": measured})
+    return save_model(folder, model.network, info, half=True)
 
 
 def _show(events: Iterator[Event]) -> None:
