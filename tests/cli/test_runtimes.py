@@ -41,6 +41,8 @@ def test_predict_without_torch(run: Run, bscan: Path, steady_model: Path, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["predicted"]) == 1
+    without = [*command[:-1], "torch", "--output", str(tmp_path / "none")]
+    assert "--runtime onnx" in only_error(run(*without))
     pair = [read_labels(tmp_path / name / "good.png") for name in ("torch", "onnx")]
     assert np.mean(pair[0] != pair[1]) < 1e-3
     # by content: the same runtime has nothing to do, another one has

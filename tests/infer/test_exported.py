@@ -211,6 +211,8 @@ def test_what_cannot_be_used_is_told_in_one_line(
     assert "models export MODEL FOLDER --onnx" in refuse(bundle, config)
     fast = config.model_copy(update={"precision": "bf16"})
     assert "fp32" in refuse(exported, fast, UsageError)
+    with pytest.raises(UsageError, match="models export --onnx"):
+        open_predictor(load_model(bundle), config)
     with pytest.raises(ModelError, match="not empty"):
         export_onnx(bundle, exported)
     changed = tmp_path / "changed"

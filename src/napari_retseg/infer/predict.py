@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.config import PredictConfig
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, UsageError
 from napari_retseg.events import (
     BscanPredicted,
     Cancel,
@@ -34,9 +34,26 @@ AnyPredictor = ScanPredictor[Any]
 
 
 def load_predictor(model: Predictor | Model | str | Path, config: PredictConfig) -> Predictor:
-    """Make a model ready for prediction by torch; one that is ready comes back as it is."""
-    from napari_retseg.infer.predictor import Predictor
-    from napari_retseg.nets.bundle import Model, load_model
+    """Make a model ready for prediction by torch; one that is ready comes back as it is.
+
+    Raises
+    ------
+    UsageError
+        Where torch is not installed, or another runtime is asked for.
+    """
+    if config.runtime != "torch":
+        raise UsageError(
+            f"runtime {config.runtime} computes a folder from 'models export --onnx'; use "
+            "'napari-retseg predict --runtime', or leave runtime out"
+        )
+    try:
+        from napari_retseg.infer.predictor import Predictor
+        from napari_retseg.nets.bundle import Model, load_model
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed; install napari-retseg with what it needs, or use "
+            "--runtime onnx with a folder from 'models export --onnx'"
+        ) from error
 
     if isinstance(model, Predictor):
         return model

@@ -16,7 +16,7 @@ from pydantic import Field
 from napari_retseg import __version__
 from napari_retseg.classes import LabelSet
 from napari_retseg.config import Frozen, PredictConfig
-from napari_retseg.errors import InputError
+from napari_retseg.errors import InputError, ModelError
 from napari_retseg.events import Runs
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.devices import is_device_file
@@ -137,7 +137,7 @@ class ModelOrigin:
         about = info.model_dump(mode="json", include=_DECIDING)
         self._model = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         uses_torch = config.runtime == "torch"
-        self._weights = hash_path(folder / WEIGHTS if uses_torch else find_onnx(folder))
+        self._weights = hash_path(_find_weights(folder) if uses_torch else find_onnx(folder))
         # torch is not named, so that labels of older versions stay up to date
         without = _INDIFFERENT | ({"runtime"} if uses_torch else set())
         self._options = config.model_dump(mode="json", exclude=without)
@@ -151,6 +151,15 @@ class ModelOrigin:
             options=self._options,
             program=__version__,
         )
+
+
+def _find_weights(folder: Path) -> Path:
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(
+            f"{folder / WEIGHTS}: weights file not found; export or copy the model again, or use a "
+            "folder from 'models export --onnx' with --runtime onnx"
+        )
+    return folder / WEIGHTS
 
 
 class Records:
