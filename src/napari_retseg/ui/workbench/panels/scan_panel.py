@@ -28,6 +28,7 @@ from napari_retseg.ui.widgets.pieces import (
     show_text,
 )
 from napari_retseg.ui.workbench.control.bench_state import BenchState
+from napari_retseg.ui.workbench.dialogs.class_form import ClassForm
 from napari_retseg.ui.workbench.dialogs.scale_form import ScaleForm
 
 _SIDES = ("OD (right)", "OS (left)")
@@ -198,15 +199,12 @@ class ScanPanel(QWidget):
 
     def ask_for_classes(self, names: Sequence[str]) -> None:
         """Let the user change the list of classes."""
-        text, ok = QInputDialog.getMultiLineText(
-            self,
-            "Classes",
-            "One class per line, without background. Once you have labelled something, add "
-            "new classes at the end.",
-            "\n".join(names),
-        )
-        if ok:
-            self.classes_given.emit([line.strip() for line in text.splitlines() if line.strip()])
+        chosen = self._state.chosen_model
+        model = ("", ()) if chosen is None else (chosen.name, chosen.info.classes.names[1:])
+        form = ClassForm(names, *model, parent=self)
+        if form.exec() == QDialog.DialogCode.Accepted:
+            self.classes_given.emit(form.names)
+        form.deleteLater()
 
     def _on_spacing_clicked(self) -> None:
         entry = self._state.open_scan
