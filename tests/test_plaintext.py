@@ -82,6 +82,7 @@ def test_only_the_terminal_module_prints() -> None:
     folder = Path(napari_retseg.__file__).parent
     allowed = {"cli/__init__.py"}  # the version
     allowed |= {"starter/__main__.py", "starter/training.py"}  # the maker of the starter model
+    allowed.add("learn/peer.py")  # to the process that began it
     for path in folder.rglob("*.py"):
         name = path.relative_to(folder).as_posix()
         calls = {

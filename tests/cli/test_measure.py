@@ -94,7 +94,7 @@ def test_classes_have_the_names_that_predict_recorded(
         reads.append(arguments)
         return read_labels(*arguments, **options)
 
-    for module in (label_sources, label_records, pair):
+    for module in (label_sources, pair):
         monkeypatch.setattr(module, "read_labels", read)
     command = ("measure", path, "--scan", scans / "one.tif", "--output", tmp_path / "out")
     # the names themselves; those of the model, as older records have none; neither

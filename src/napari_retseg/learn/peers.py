@@ -18,6 +18,7 @@ from napari_retseg.learn.exchange import ALONE, LOST, Exchange, GroupExchange
 from napari_retseg.learn.setup import Setup
 from napari_retseg.nets.device import use_threads
 from napari_retseg.plural import count_noun
+from napari_retseg.records import parse_json
 from napari_retseg.scratch import Scratch
 
 #: They talk on this machine only; on Windows its name says so.
@@ -203,5 +204,7 @@ REASON = "error: "
 def read_line(stream: IO[str]) -> dict[str, object] | None:
     """Read what a process is told next; None: nothing more."""
     line = stream.readline()
-    found: dict[str, object] | None = json.loads(line) if line else None
+    found: dict[str, object] | None = (
+        parse_json(line, "the process that began this one") if line else None
+    )
     return found
