@@ -122,7 +122,7 @@ def train_stage(
     work
         Gets a folder for the stage.
     start
-        The model of the stage before; None: new weights.
+        The model of the stage before; without one, training begins with new weights.
     outlines
         The dataset with lesion outlines.
     """
