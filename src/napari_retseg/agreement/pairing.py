@@ -91,6 +91,8 @@ def find_pairs(
     if first.is_dir():
         found, alone = _match(first, second)
     if classes is not None:
+        for path in (found[0].first, found[0].second):
+            refuse_other_names(path, classes, find_named(path.parent) or recall(path))
         return Pairs(found, alone, classes, classes)
     return Pairs(found, alone, *_name_both(found, recall))
 
@@ -157,6 +159,24 @@ def check_same(first: LabelSet, second: LabelSet, ours: str, theirs: str) -> Non
             f"the classes differ: only {ours} has {only[0]}; only {theirs} has {only[1]}; give the "
             "same names to the same classes"
         )
+
+
+def refuse_other_names(labels: Path, given: LabelSet, named: LabelSet | None) -> None:
+    """Refuse names that are not those which are kept with the labels.
+
+    Raises
+    ------
+    InputError
+        Naming the first value that is called otherwise.
+    """
+    called = {} if named is None else {c.value: c.name for c in named.foreground}
+    for one in given.foreground:
+        own = called.get(one.value, one.name)
+        if own != one.name:
+            raise InputError(
+                f"{labels}: value {one.value} is {own} there, not {one.name}; name no classes and "
+                "no model, or those of the labels"
+            )
 
 
 def find_named(folder: Path) -> LabelSet | None:

@@ -115,14 +115,23 @@ def name_label_classes(
 
     Those of a model that is named, then those that ``dataset.json`` or ``classes.json`` beside the
     file names, then those of the model that predicted it, then ``class 1``, ``class 2``, ...
+
+    Raises
+    ------
+    InputError
+        Where the model that is named calls a value otherwise than the labels' own names.
     """
+    from napari_retseg.agreement.pairing import find_named, refuse_other_names
     from napari_retseg.dataset.loading import name_classes
     from napari_retseg.dataset.pair import name_values
     from napari_retseg.models import find_model, read_info
     from napari_retseg.models.label_records import name_recorded
 
     if model is not None:
-        return read_info(find_model(model)).classes, ""
+        classes = read_info(find_model(model)).classes
+        recorded = name_recorded(record)
+        refuse_other_names(labels, classes, find_named(labels.parent) or (recorded or (None,))[0])
+        return classes, ""
     named = name_classes(labels.parent, [])
     if named.foreground:
         return named, ""
