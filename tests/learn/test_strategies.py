@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import load_dataset
 from napari_retseg.events import CancelToken, Message, StepDone
 from napari_retseg.learn.checkpoint import load_checkpoint
 from napari_retseg.learn.train import fine_tune
-from napari_retseg.nets.bundle import load_model
+from napari_retseg.nets.build import build_seeded
+from napari_retseg.nets.bundle import load_model, save_model
+from napari_retseg.nets.transfer import transfer
 
 CONFIG = TrainConfig(
     iterations=4, batch_size=2, device="cpu", precision="fp32", lr=0.05, weight_decay=0.1, ema=0.9
@@ -148,6 +151,33 @@ def test_a_share_of_the_starting_weights_is_kept(
         "initial-weight fraction (WiSE-FT) 0.4"
         in (tmp_path / "kept/model/MODEL_CARD.md").read_text()
     )
+    for name, weights in kept.items():
+        if weights.is_floating_point():
+            expected = 0.4 * before[name] + 0.6 * trained[name]
+            assert torch.allclose(weights, expected, atol=1e-6), name
+
+
+def test_a_share_is_kept_where_a_class_of_the_data_is_several_of_the_start(
+    tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """The data know *fluid*, the start IRF and SRF: that is no other network."""
+    info = load_model(tiny_bundle).info
+    network = info.network.model_copy(update={"n_classes": 5})
+    classes = LabelSet.from_names(["upper", "lower", "IRF", "SRF"])
+    finer = info.model_copy(update={"network": network, "classes": classes})
+    save_model(tmp_path / "finer", build_seeded(network, 3), finer)
+    start = load_model(tmp_path / "finer")
+    data = load_dataset(tiny_dataset)
+    merged, _ = transfer(start, network=info.network, classes=data.labels, seed=0)
+    before = merged.state_dict()
+    found = []
+    for share in (0.0, 0.4):
+        config = CONFIG.model_copy(update={"keep_start": share})
+        output = tmp_path / f"{share}"
+        events = list(fine_tune(data, config, output=output, start=tmp_path / "finer"))
+        assert not any("not used" in e.text for e in events if isinstance(e, Message))
+        found.append(load_model(output / "model-last").network.state_dict())
+    trained, kept = found
     for name, weights in kept.items():
         if weights.is_floating_point():
             expected = 0.4 * before[name] + 0.6 * trained[name]

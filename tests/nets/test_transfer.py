@@ -11,7 +11,7 @@ from napari_retseg.errors import ModelError
 from napari_retseg.models import ModelInfo
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
-from napari_retseg.nets.transfer import adapt_planes, match_classes, transfer
+from napari_retseg.nets.transfer import _merge_rows, adapt_planes, match_classes, transfer
 
 OLD = LabelSet.from_names(["A", "B", "C"])
 NEW = LabelSet.from_names(["B", "C", "D", "E"])
@@ -74,7 +74,7 @@ def test_an_answer_for_a_class_stays_the_same() -> None:
     assert report.adapted[0].endswith("weight: rows of background, C, A")
 
 
-def test_a_class_that_was_several_begins_with_what_they_have_in_common() -> None:
+def test_a_class_that_was_several_begins_with_what_speaks_for_any_of_them() -> None:
     start = _model(classes=LabelSet.from_names(["IRF", "NFL", "SRF"]))
     merged = LabelSet.from_names(["NFL", "fluid"])
     network, report = transfer(start, network=_config(n_classes=3), classes=merged, seed=1)
@@ -82,8 +82,20 @@ def test_a_class_that_was_several_begins_with_what_they_have_in_common() -> None
     with torch.inference_mode():
         before, after = start.network(image), network.eval()(image)
     torch.testing.assert_close(after[:, 1], before[:, 2])
-    torch.testing.assert_close(after[:, 2], before[:, [1, 3]].mean(dim=1))
+    others = before[:, [0, 2]].mean(dim=1)
+    torch.testing.assert_close(
+        after[:, 2], before[:, [1, 3]].sum(dim=1) - others, atol=1e-5, rtol=1e-5
+    )
     assert report.new == ()
+
+
+def test_one_part_is_enough_for_a_class_that_was_several() -> None:
+    """Where a part is sure and the other is as unlikely as all others, the whole is as sure."""
+    rows = torch.tensor([0.0, 8.0, 0.0, 0.0, 0.0])
+    assert _merge_rows(rows, (1, 4)) == 8
+    assert _merge_rows(rows, (1,)) == 8
+    # a shift of all logits changes no answer, and is the same shift here
+    assert _merge_rows(rows + 3, (1, 4)) == 11
 
 
 def test_background_matches_background_whatever_its_name() -> None:

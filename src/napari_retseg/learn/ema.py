@@ -8,6 +8,7 @@ import torch
 
 from napari_retseg.config import TrainConfig, parse_strategy
 from napari_retseg.learn.setup import Setup
+from napari_retseg.nets.transfer import match_classes, transfer
 
 #: Without a number: this share of the starting weights, with up to so many training scans
 #: (docs/starter.md has what it was chosen by).
@@ -64,18 +65,26 @@ def share_of_start(config: TrainConfig, *, n_samples: int, start_dice: float | N
 def can_keep_start(setup: Setup) -> bool:
     """Whether every weight has its counterpart in the starting model.
 
-    That is so where network, classes and input are the same, and no layer was replaced.
+    That is so where network and input are the same, each class is one of its classes or made of
+    several, and no layer was replaced.
     """
     start = setup.start
     if start is None or parse_strategy(setup.config.strategy).kind == "last-three":
         return False
     before, after = start.info, setup.info
     kept = before.preprocess.model_copy(update={"trained_size": after.preprocess.trained_size})
-    return (before.network, before.classes.names, kept) == (
-        after.network,
-        after.classes.names,
-        after.preprocess,
-    )
+    network = before.network.model_copy(update={"n_classes": after.network.n_classes})
+    has_all = all(match_classes(before.classes, after.classes))
+    return has_all and (network, kept) == (after.network, after.preprocess)
+
+
+def build_start(setup: Setup) -> torch.nn.Module | None:
+    """Build the starting model's network with the classes of the new one; None without one."""
+    start = setup.start
+    if start is None or start.info.classes.names == setup.info.classes.names:
+        return None if start is None else start.network
+    classes, network = setup.info.classes, setup.info.network
+    return transfer(start, network=network, classes=classes, seed=setup.config.seed)[0]
 
 
 @torch.no_grad()

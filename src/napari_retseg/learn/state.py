@@ -11,7 +11,7 @@ from pydantic import Field
 
 from napari_retseg.config import Frozen, parse_strategy
 from napari_retseg.errors import InputError
-from napari_retseg.learn.ema import WeightAverage, mix
+from napari_retseg.learn.ema import WeightAverage, build_start, mix
 from napari_retseg.learn.gate import pass_gate
 from napari_retseg.learn.optimise import StartingPoint, build_optimizer
 from napari_retseg.learn.setup import Setup
@@ -98,6 +98,7 @@ class TrainingState:
                 self.network, config.l2_sp, names=find_carried(setup)
             )
         self.share_of_start = 0.0
+        self._start: torch.nn.Module | None = None
         self.thaw()
 
     def _build_optimizer(self) -> torch.optim.Optimizer:
@@ -123,9 +124,13 @@ class TrainingState:
     @property
     def kept_network(self) -> torch.nn.Module:
         """What is scored and kept: the averaged weights, with a share of the starting ones."""
-        if self.setup.start is None:
+        if self.share_of_start == 0:
             return self.average.network
-        return mix(self.average.network, self.setup.start.network, self.share_of_start)
+        if self._start is None:
+            self._start = build_start(self.setup)
+        if self._start is None:
+            return self.average.network
+        return mix(self.average.network, self._start, self.share_of_start)
 
     @property
     def scored_until(self) -> int:

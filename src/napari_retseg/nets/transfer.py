@@ -66,11 +66,11 @@ def transfer(
     """Build a network with new weights, and take over what fits from another model.
 
     A module comes over whole, where its tensors have the same names and shapes. Of the output
-    layer (and the auxiliary head's) each class takes the row of the class of the same name, or the
-    mean of those that it is made of; background takes that of background. It is new where the head
-    is another one, because it reads other features then. Where the number of input planes differs
-    (channels, or the neighbouring B-scans of a 2.5D network), the first layer is adapted so that
-    equal planes give the same features as before (see :func:`adapt_planes`).
+    layer (and the auxiliary head's) each class takes the row of the class of the same name, or
+    what speaks for those that it is made of together; background takes that of background. It is
+    new where the head is another one, because it reads other features then. Where the number of
+    input planes differs (channels, or the neighbouring B-scans of a 2.5D network), the first layer
+    is adapted so that equal planes give the same features as before (see :func:`adapt_planes`).
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ class _Surgeon:
         same = self.old_names[1:] == self.class_names[1:]
         for name, old in pairs.items():
             for row, parts in enumerate(self.sources):
-                if parts:  # of a class that was several, what these have in common
-                    self.new[name][row] = self.old[old][list(parts)].mean(dim=0)
+                if parts:
+                    self.new[name][row] = _merge_rows(self.old[old], parts)
             if same and name == old:
                 self.copied.append(name)
             else:
@@ -177,6 +177,17 @@ class _Surgeon:
         words = "rows of " + ", ".join(name for name, parts in names if parts)
         unmatched = ", ".join(name for name, parts in names if not parts)
         return f"{words}; new rows for {unmatched}" if unmatched else words
+
+
+def _merge_rows(rows: torch.Tensor, parts: tuple[int, ...]) -> torch.Tensor:
+    """Make the row of a class that was several: what speaks for each of them, together.
+
+    What speaks for a class is by how much its logit is above the mean of all other classes. The
+    mean of the parts' rows would be outdone by these wherever only one part is meant.
+    """
+    others = [k for k in range(len(rows)) if k not in parts]
+    merged = rows[list(parts)].sum(dim=0)
+    return merged - (len(parts) - 1) * rows[others].mean(dim=0) if len(parts) > 1 else merged
 
 
 def match_classes(old: LabelSet, new: LabelSet) -> tuple[tuple[int, ...], ...]:
