@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_retseg.classes import RETINA, LabelSet
-from napari_retseg.layers import find_common_classes, translate_classes
+from napari_retseg.layers import find_common_classes, list_missing_classes, translate_classes
 
 FINE = LabelSet.from_names(["RNFL", "GCL", "IPL", "IRF", "SRF", "drusen"])
 
@@ -30,6 +30,11 @@ def test_the_same_classes_are_themselves_even_with_other_values() -> None:
 
 def test_a_part_alone_is_not_the_whole() -> None:
     assert not translate_classes(RETINA, LabelSet.from_names(["SRF", "GCL"]))[:3].any()
+
+
+def test_a_class_is_missing_only_where_its_parts_are() -> None:
+    assert list_missing_classes(RETINA, FINE) == ["INL", "OPL", "ONL-ISM", "ISE", "OS-RPE"]
+    assert list_missing_classes(FINE, RETINA) == ["GCL", "IPL", "IRF", "SRF", "drusen"]
 
 
 def test_an_exact_name_counts_before_its_parts() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import TrainConfig
 from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import InputError, ModelError
@@ -21,6 +22,8 @@ from napari_retseg.models import (
     read_info,
     roll_back,
 )
+from napari_retseg.nets.build import build_seeded
+from napari_retseg.nets.bundle import save_model
 from napari_retseg.rounds import Verdict, judge_round, keep_new, keep_old, read_verdict
 from tests.rounds.conftest import make_scores
 
@@ -203,6 +206,21 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the test models of its own."""
     monkeypatch.setenv("NAPARI_RETSEG_MODELS", str(tmp_path / "own"))
     return tmp_path / "own"
+
+
+@pytest.mark.parametrize(("lesions", "is_known"), [(["IRF", "SRF"], True), (["IRF"], False)])
+def test_a_class_that_was_several_is_one_of_the_old_model(
+    run: Path, lesions: list[str], is_known: bool
+) -> None:
+    info = read_info(run / "model-start")
+    classes = LabelSet.from_names(["upper", "lower", *lesions])
+    network = info.network.model_copy(update={"n_classes": len(classes)})
+    finer = info.model_copy(
+        update={"network": network, "classes": classes, "scores": None, "start_scores": None}
+    )
+    save_model(run / "model-start", build_seeded(network, 3), finer)
+    (fluid,) = (row for row in read_verdict(run).rows if row.name == "fluid")
+    assert (fluid.remark == "not a class of the old model") == (not is_known)
 
 
 def test_the_verdict_of_a_real_run_agrees_with_the_gate(run: Path) -> None:

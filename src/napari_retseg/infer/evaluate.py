@@ -15,7 +15,7 @@ from napari_retseg.errors import InputError, ModelError
 from napari_retseg.events import Cancel, CancelToken, Event, Finished, Message, Progress
 from napari_retseg.infer.predict import AnyPredictor, open_predictor
 from napari_retseg.io import label_path, read_labels
-from napari_retseg.layers import translate_classes, translate_indices
+from napari_retseg.layers import list_missing_classes, translate_indices
 from napari_retseg.models import ModelInfo
 from napari_retseg.nets.bundle import Model
 from napari_retseg.scan import OctScan
@@ -164,8 +164,7 @@ def _find_prediction(scan: OctScan, folder: Path) -> Path:
 
 def check_all_known(classes: LabelSet, dataset: Dataset) -> None:
     """Raise a ModelError that names the classes of a dataset that a model does not know."""
-    known = set(translate_classes(dataset.labels, classes).tolist())
-    names = [one.name for one in dataset.labels.foreground if one.value not in known]
+    names = list_missing_classes(dataset.labels, classes)
     if names:
         raise ModelError(
             f"{dataset.root}: has classes that the model does not know: {', '.join(names)} "

@@ -15,6 +15,7 @@ from napari_retseg.layers.boundary_error import (
 )
 from napari_retseg.layers.merging import (
     find_common_classes,
+    list_missing_classes,
     list_unknown_classes,
     translate_classes,
     translate_indices,
@@ -33,6 +34,7 @@ __all__ = [
     "is_lesion",
     "labels_of_boundaries",
     "layer_order",
+    "list_missing_classes",
     "list_unknown_classes",
     "name_boundaries",
     "translate_classes",

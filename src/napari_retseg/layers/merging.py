@@ -60,6 +60,12 @@ def list_unknown_classes(own: LabelSet, other: LabelSet) -> list[str]:
     return [one.name for one in other.foreground if not table[one.value]]
 
 
+def list_missing_classes(own: LabelSet, other: LabelSet) -> list[str]:
+    """Names of the classes of `own` that `other` has neither as such nor in parts."""
+    found = set(translate_classes(own, other)[other.values].tolist())
+    return [one.name for one in own.foreground if one.value not in found]
+
+
 def find_common_classes(first: LabelSet, second: LabelSet) -> LabelSet:
     """Find what two sets of classes both speak of, each class as coarse as the coarser one.
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.errors import ModelError, NotThereError
 from napari_retseg.events import Finished
+from napari_retseg.layers import list_missing_classes
 from napari_retseg.learn.gate import is_reference_of
 from napari_retseg.models import (
     DESCRIPTION,
@@ -160,8 +162,14 @@ def read_verdict(run: Path) -> Verdict:
         ended[-1].result,
         cancelled=ended[-1].cancelled,
         trained_on=None if new is None else new.trained_on,
-        known=None if start is None else start.classes.names,
+        known=None if new is None or start is None else _list_known(new.classes, start.classes),
     )
+
+
+def _list_known(classes: LabelSet, before: LabelSet) -> list[str]:
+    """The classes that the old model knew, as such or in parts: *fluid* as IRF and SRF."""
+    missing = list_missing_classes(classes, before)
+    return [name for name in classes.names if name not in missing]
 
 
 def keep_new(run: Path, name: str) -> Change:
