@@ -96,3 +96,9 @@ def test_the_first_that_loads_something_would_be_named() -> None:
 
 def test_the_commands_load_nothing_heavy_before_one_runs() -> None:
     assert _list_loaded(("cli",), HEAVY) == {}
+
+
+def test_a_prediction_loads_no_more_than_it_needs_before_its_first_bscan() -> None:
+    modules = ("cli.batch", "cli.labeller", "cli.listing", "cli.reporting", "infer.predict")
+    watched = (*TENSORS, "nibabel", "pydicom", "scipy.ndimage", "distributed")
+    assert _list_loaded(modules, watched) == {}

@@ -6,7 +6,10 @@ importing triton afterwards ends the process: both bring an LLVM of their own.
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 #: How often one of torch's threads looks for the others before it sleeps: some 50 us. GNU's OpenMP
 #: looks 300,000 times, and takes 1,000 itself where it knows of more threads than cores; it does
@@ -32,3 +35,21 @@ def declare_headless() -> None:
 def is_headless() -> bool:
     """Whether :func:`declare_headless` was called in this process."""
     return _is_headless
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import libraries without looking for garbage meanwhile, where no viewer is opened.
+
+    torch and what it needs are a million objects, all of them kept: to look through them again and
+    again takes a fifth of the time of an import. They are left out of later searches, too.
+    """
+    if not _is_headless or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -15,6 +15,7 @@ from napari_retseg.cli.options import (
     WorkersOption,
     parse_workers,
 )
+from napari_retseg.headless import importing
 
 TtaOption = Annotated[
     bool,
@@ -119,15 +120,16 @@ def predict(
     for NIfTI, and as STEM.tif for any other volume. With --uncertainty, OUTPUT/uncertainty
     contains a map for each scan, and OUTPUT/uncertainty.csv ranks all B-scans.
     """
-    from napari_retseg.cli.batch import Batch
-    from napari_retseg.cli.courier import SENT, find_courier
-    from napari_retseg.cli.labeller import open_labeller
-    from napari_retseg.cli.listing import list_scans
-    from napari_retseg.cli.predict_files import AT_A_TIME, Wanted
-    from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.cli.running import stopping_cleanly
-    from napari_retseg.config import PredictConfig
-    from napari_retseg.models import find_model
+    with importing():
+        from napari_retseg.cli.batch import Batch
+        from napari_retseg.cli.courier import SENT, find_courier
+        from napari_retseg.cli.labeller import open_labeller
+        from napari_retseg.cli.listing import list_scans
+        from napari_retseg.cli.predict_files import AT_A_TIME, Wanted
+        from napari_retseg.cli.reporting import Reporter
+        from napari_retseg.cli.running import stopping_cleanly
+        from napari_retseg.config import PredictConfig
+        from napari_retseg.models import find_model
 
     listing = list_scans(inputs, as_volume=as_volume, recursive=recursive, output=output)
     number = parse_workers(workers, len(listing.places), scheduler=scheduler, device=device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 #: Pixels between the outer boundary and a pocket that still hangs on it.
 _REACH = 2
@@ -38,6 +37,8 @@ def enclose_pockets(pockets: NDArray[np.bool_], rows: NDArray[np.float32]) -> ND
         hanging = below_inner & ~inside
     if not hanging.any():
         return np.asarray(inside, bool)
+    from scipy import ndimage  # takes as long to import as ten B-scans: only where it is needed
+
     parts, n = ndimage.label(below_inner, np.ones((3, 3)))
     with np.errstate(invalid="ignore"):
         touching = below_inner & (at <= rows[-1] + _REACH)

@@ -17,6 +17,7 @@ from napari_retseg.engine.sight import check_seen
 from napari_retseg.errors import JobError, UnseenError
 from napari_retseg.events import Cancel, Event, Finished, encode
 from napari_retseg.failures import explain
+from napari_retseg.headless import importing
 from napari_retseg.io.inventory import list_read
 from napari_retseg.models import DESCRIPTION, ONNX, WEIGHTS, find_model
 from napari_retseg.scan import OctScan
@@ -291,9 +292,10 @@ def _load_predictor(
     config: PredictConfig,
     threads: int,
 ) -> AnyPredictor:
-    from napari_retseg.infer.predict import open_predictor
+    with importing():
+        from napari_retseg.infer.predict import open_predictor
 
-    return open_predictor(folder, config, threads=threads)
+        return open_predictor(folder, config, threads=threads)
 
 
 class FlagCancel:

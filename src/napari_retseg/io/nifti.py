@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,14 +22,18 @@ from napari_retseg.io.file_layout import NIFTI_HEADER, Layout
 from napari_retseg.io.lazy import PagedPixels, RawPixels, scaled_dtype
 from napari_retseg.io.limits import LARGEST_HEADER, check_shape
 from napari_retseg.io.marks import MARK
-from napari_retseg.io.niftiheader import KIND, PLAIN_AXES, NiftiFacts, open_stream, read_facts
+from napari_retseg.io.niftiheader import (
+    KIND,
+    PLAIN_AXES,
+    SIZES,
+    NiftiFacts,
+    header_kind,
+    open_stream,
+    read_facts,
+)
 from napari_retseg.io.suffixes import suffix_of
 from napari_retseg.io.tempfile_pixels import load_stream
 from napari_retseg.scan import OctScan
-
-# nibabel has no types
-_HEADER: Any = nib.Nifti1Header
-_HEADER_BYTES = 348
 
 
 def read_nifti(path: Path, *, expected: tuple[int, ...] | None = None) -> OctScan:
@@ -112,7 +115,7 @@ def _make_header(layout: Layout) -> Any:
     if layout.nifti_header is None:
         header = _new_header(layout)
     else:
-        kind = _HEADER if len(layout.nifti_header) == _HEADER_BYTES else nib.Nifti2Header
+        kind = header_kind(len(layout.nifti_header))
         header = kind(layout.nifti_header)
         for text in ("descrip", "aux_file", "intent_name"):
             header[text] = b""
@@ -142,7 +145,7 @@ def _read_mark(header: Any) -> dict[str, str]:
 
 def _new_header(layout: Layout) -> Any:
     """A header for a scan that was no NIfTI: millimetres, first voxel at the origin."""
-    header: Any = _HEADER()
+    header: Any = header_kind(SIZES[0])()
     sizes = [(s or 1000.0) / 1000 for s in reversed(layout.spacing_um)]
     header["pixdim"][1 : 1 + len(sizes)] = sizes
     if any(layout.spacing_um):

@@ -15,9 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast, get_args
 
-import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_retseg.errors import InputError
@@ -33,10 +31,8 @@ PLAIN_AXES: dict[int, tuple[Axis, ...]] = {2: ("y", "x"), 3: ("z", "y", "x")}
 #: What this package writes into `descrip`.
 MARK = re.compile(r"napari-retseg axes=(\S+) known=(\S*)")
 
-# nibabel has no types
-_NIFTI1: Any = nib.Nifti1Header
-_NIFTI2: Any = nib.Nifti2Header
-_SIZES = {348: _NIFTI1, 540: _NIFTI2}
+#: Bytes of a header, first and second version.
+SIZES = (348, 540)
 _FOUR_BYTES = 4
 #: Largest difference of two grids in one file, as a share of a voxel.
 _SAME_VOXEL = 0.1
@@ -93,6 +89,8 @@ def read_facts(path: Path) -> NiftiFacts:
     InputError
         Where the file is missing, empty, something else, or its header makes no sense.
     """
+    from nibabel.spatialimages import HeaderDataError
+
     check_file(path)
     with collecting("nibabel.global") as messages, reading(path, KIND, HeaderDataError):
         with open_stream(path) as stream:
@@ -109,22 +107,32 @@ def _noted(facts: NiftiFacts, *notes: str) -> NiftiFacts:
     return replace(facts, notes=(*notes, *facts.notes))
 
 
+def header_kind(size: int) -> Any:
+    """The type, by nibabel, of a header of so many bytes.
+
+    nibabel has no types. It imports pydicom, too: only who meets NIfTI waits for both.
+    """
+    import nibabel as nib
+
+    return dict(zip(SIZES, (nib.Nifti1Header, nib.Nifti2Header), strict=True))[size]
+
+
 def parse_header(block: bytes) -> Any:
     """The header as nibabel holds it, from its bytes."""
-    return _SIZES[len(block)](block, check=False)
+    return header_kind(len(block))(block, check=False)
 
 
 def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[Any, bool]:
     """The header, and whether it has extensions."""
     start = stream.read(_FOUR_BYTES)
     found = [(int(np.frombuffer(start, f"{code}i4")[0]), code) for code in "<>"]
-    size, order = next(((n, code) for n, code in found if n in _SIZES), (0, ""))
+    size, order = next(((n, code) for n, code in found if n in SIZES), (0, ""))
     if not size:
         raise InputError(f"{path}: not a NIfTI file, or its header is damaged; export it again")
     block = start + stream.read(size - _FOUR_BYTES)
     if len(block) < size:
         raise InputError(f"{path}: truncated in its header; copy or export it again")
-    header = _SIZES[size](block, endianness=order, check=False)
+    header = header_kind(size)(block, endianness=order, check=False)
     # "if extension[0] is nonzero, extensions are present": nifti1.h
     extended = stream.read(1) not in (b"", b"\0")
     magic = bytes(header["magic"].item()).rstrip(b"\0\r\n\x1a")
@@ -261,6 +269,8 @@ def _read_affine(
     header: Any, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
     """The grid that the header names, sform before qform, and what is odd about it."""
+    from nibabel.spatialimages import HeaderDataError
+
     found = []
     for name in ("sform", "qform"):
         if int(header[f"{name}_code"]) <= 0:
