@@ -27,6 +27,7 @@ from napari_retseg.api.progressbar import run_job
 from napari_retseg.api.trainingrun import Run
 from napari_retseg.api.tuning import train
 from napari_retseg.classes import IGNORE, RETINA
+from napari_retseg.dataset.pagedlabels import peek
 from napari_retseg.errors import InputError, ModelError, UsageError
 from napari_retseg.events import BscanPredicted, Event
 from napari_retseg.infer.predict import predict
@@ -212,7 +213,8 @@ class ScriptedWorkspace(Workspace):
             take=take,
         )
         stored = self.read_prediction(name)
-        return np.zeros(scan.spatial_shape, np.uint8) if stored is None else stored.labels
+        blank = np.zeros(scan.spatial_shape, np.uint8)
+        return blank if stored is None else np.asarray(stored.labels)
 
     def label(
         self, name: str, labels: LabelsLike, *, bscans: int | Iterable[int] | None = None
@@ -267,7 +269,7 @@ class ScriptedWorkspace(Workspace):
         chosen = as_bscans(bscans, count_bscans(shape), name)
         free = [i for i in chosen if i in stored.bscans and i not in self.states(name)]
         for bscan in free:
-            plane = stored.labels[bscan] if len(shape) == 3 else stored.labels
+            plane = peek(stored.labels, bscan)
             model = stored.bscans[bscan].weights_id or None
             self.write_labels(name, bscan, plane, state="corrected", model=model)
         return free
@@ -294,10 +296,9 @@ class ScriptedWorkspace(Workspace):
         if missing or not chosen:
             which = f"B-scan {missing[0]} has" if missing else "it has"
             raise InputError(f"{name}: {which} no labels; call label or accept first")
-        labels = self.read_labels(name)
+        labels = self.open_labels(name)
         for bscan in chosen:
-            plane = labels[bscan] if labels.ndim == 3 else labels
-            self.write_labels(name, bscan, plane, state="confirmed")
+            self.write_labels(name, bscan, peek(labels, bscan), state="confirmed")
 
     def train(
         self,

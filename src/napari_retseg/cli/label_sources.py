@@ -322,7 +322,7 @@ class WorkspaceScan:
         is_doubtful = np.zeros((len(planes), planes.shape[-1]), bool)
         predicted = set() if stored is None else set(stored.bscans) - set(states)
         if stored is not None:
-            said = stored.labels.reshape(planes.shape)
+            said = np.asarray(stored.labels).reshape(planes.shape)
             for bscan in predicted:
                 planes[bscan] = said[bscan]
                 for start, stop in stored.bscans[bscan].doubtful:

@@ -34,6 +34,24 @@ def list_planes(folder: Path) -> list[int]:
     return sorted(int(name[:-4]) for name in _list(folder) if _is_plane(name))
 
 
+def find_planes(folder: Path, n_bscans: int, *, only: set[int] | None = None) -> list[int]:
+    """Return which B-scans of a scan have a file, ascending; of all, or of `only` these.
+
+    Raises
+    ------
+    InputError
+        Where the folder may not be listed, or a file has a number beyond the scan's last.
+    """
+    found = [bscan for bscan in list_planes(folder) if only is None or bscan in only]
+    if found and found[-1] >= n_bscans:
+        beyond = next(bscan for bscan in found if bscan >= n_bscans)
+        raise InputError(
+            f"{plane_path(folder, beyond)}: the scan has only {count_noun(n_bscans, 'B-scan')}, "
+            "counted from 0; move this file away"
+        )
+    return found
+
+
 def is_sparse(folder: Path, *, n_bscans: int) -> bool:
     """Whether a label folder names its files by B-scan, rather than holding one for each in order.
 
@@ -116,14 +134,6 @@ def read_planes(
     """
     labels = np.full(shape, missing, np.uint8)
     planes = labels.reshape(-1, *shape[-2:])
-    for bscan in list_planes(folder):
-        if only is not None and bscan not in only:
-            continue
-        path = plane_path(folder, bscan)
-        if bscan >= len(planes):
-            raise InputError(
-                f"{path}: the scan has only {count_noun(len(planes), 'B-scan')}, counted from 0; "
-                "move this file away"
-            )
-        planes[bscan] = read_plane(path, (shape[-2], shape[-1]))
+    for bscan in find_planes(folder, len(planes), only=only):
+        planes[bscan] = read_plane(plane_path(folder, bscan), (shape[-2], shape[-1]))
     return labels

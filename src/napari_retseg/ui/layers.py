@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, RETINA, LabelSet
+from napari_retseg.dataset.pagedlabels import LabelVolume, PagedLabels
 from napari_retseg.errors import InputError
 from napari_retseg.plaintext import make_visible
 from napari_retseg.scan import Axis, OctScan
@@ -97,9 +98,9 @@ def name_axes(ndim: int, axis_labels: Sequence[str] | None) -> tuple[Axis, ...] 
     return AXES.get(ndim)
 
 
-def plane(array: NDArray[Any], bscan: int) -> NDArray[Any]:
+def plane(array: NDArray[Any] | PagedLabels, bscan: int) -> NDArray[Any]:
     """Return one B-scan of a volume, or the B-scan itself; a view."""
-    return array[bscan] if array.ndim == 3 else array
+    return array if isinstance(array, np.ndarray) and array.ndim == 2 else array[bscan]
 
 
 def find_bscan(layer: Layer, viewer: ViewerModel) -> int:
@@ -164,7 +165,7 @@ def make_colormap(
 
 
 def make_labels_layer(
-    labels: NDArray[np.uint8],
+    labels: LabelVolume,
     *,
     name: str,
     scan: OctScan,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.dataset import Case, Split
+from napari_retseg.dataset.pagedlabels import LabelVolume
 from napari_retseg.events import Runs
 from napari_retseg.scan import Laterality, SpacingSource
 
@@ -122,7 +123,7 @@ class StoredPrediction:
         ``(depth, width)``.
     """
 
-    labels: NDArray[np.uint8] = field(compare=False)
+    labels: LabelVolume = field(compare=False)
     bscans: Mapping[int, PredictedBscan]
     weights_id: str
     model: str

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_retseg.classes import BACKGROUND
 from napari_retseg.dataset import BscanState, Case
-from napari_retseg.dataset.planes import list_planes, plane_path, read_planes, write_plane
+from napari_retseg.dataset.pagedlabels import LabelVolume, open_planes
+from napari_retseg.dataset.planes import list_planes, plane_path, write_plane
 from napari_retseg.errors import InputError
 from napari_retseg.events import BscanUncertainty, Runs
 from napari_retseg.plural import count_noun
@@ -54,9 +54,21 @@ class Labelling(OpenedWorkspace):
         InputError
             Where a file is damaged or does not fit.
         """
+        return np.asarray(self.open_labels(name))
+
+    def open_labels(self, name: str) -> LabelVolume:
+        """Open class values of the scan's spatial shape; 0 in B-scans without labels.
+
+        Those of a volume that memory may not hold come B-scan by B-scan, when they are asked for.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged or does not fit.
+        """
         with self._lock:
             shape = self._shape(self._book.get(name))
-            return read_planes(self.label_folder(name), shape, missing=BACKGROUND)
+            return open_planes(self.label_folder(name), shape)
 
     def write_labels(
         self, name: str, bscan: int, plane: Plane, *, state: State, model: str | None = None
@@ -130,7 +142,12 @@ class Labelling(OpenedWorkspace):
             shape = self._shape(self._book.get(name))
             return self._predictions.read(name, shape, self.content_of(name))
 
-    def read_uncertainty(self, name: str) -> NDArray[np.uint8] | None:
+    def open_blank(self, name: str) -> LabelVolume:
+        """Open the predicted labels of a scan of which nothing is predicted: 0 everywhere."""
+        with self._lock:
+            return self._predictions.open_blank(name, self._shape(self._book.get(name)))
+
+    def read_uncertainty(self, name: str) -> LabelVolume | None:
         """Read the entropy of each predicted pixel, 0 to 255; None where none is stored.
 
         Raises

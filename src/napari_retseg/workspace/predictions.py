@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from napari_retseg.anchor import Anchor
-from napari_retseg.classes import BACKGROUND
+from napari_retseg.classes import IGNORE
+from napari_retseg.dataset.pagedlabels import LabelVolume, open_planes
 from napari_retseg.dataset.planes import (
     list_planes,
     plane_path,
     read_plane,
-    read_planes,
     write_plane,
 )
 from napari_retseg.errors import InputError, NotThereError, explaining
@@ -109,12 +109,17 @@ class Predictions:
         if not bscans:
             return None
         try:
-            labels = read_planes(self._folder(name), shape, missing=BACKGROUND, only=set(bscans))
+            # a damaged B-scan of a volume that is not read as a whole: not annotated
+            labels = open_planes(self._folder(name), shape, only=set(bscans), instead=IGNORE)
             own = self._read_own(name, shape, {b for b, p in bscans.items() if p.propagated})
         except InputError as error:
             self._keep(name, _Stored(problem=str(error)))
             return None
         return StoredPrediction(labels, bscans, stored.weights_id, stored.model, own)
+
+    def open_blank(self, name: str, shape: tuple[int, ...]) -> LabelVolume:
+        """Open the labels of a scan without a prediction; paged ones find what is written then."""
+        return open_planes(self._folder(name), shape, only=set(), instead=IGNORE)
 
     def _read_own(
         self, name: str, shape: tuple[int, ...], only: set[int]
@@ -125,12 +130,12 @@ class Predictions:
 
     def read_uncertainty(
         self, name: str, shape: tuple[int, ...], scan: str | None
-    ) -> NDArray[np.uint8] | None:
+    ) -> LabelVolume | None:
         """Read the entropy of each pixel, 0 where it is not known; None where it nowhere is."""
         folder = self._anchor.listed(self._folder(name) / _UNCERTAINTY)
         only = {b for b, p in self.bscans(name, scan).items() if p.score is not None}
         there = only.intersection(list_planes(folder))
-        return read_planes(folder, shape, missing=0, only=there) if there else None
+        return open_planes(folder, shape, only=there, instead=0) if there else None
 
     def write(
         self,

@@ -78,7 +78,7 @@ class PlayedBench:
 
     @property
     def labels(self) -> NDArray[np.uint8]:
-        return self.opened.loaded.labels
+        return np.asarray(self.opened.loaded.labels)
 
     @property
     def job(self) -> PlayedJob:

@@ -69,7 +69,7 @@ def switch(dock: WorkbenchDock, rng: random.Random, expected: dict[str, np.ndarr
         if rng.random() < 0.5:
             bench.correcting.confirm()
         bench.correcting.check()
-        expected[opened.name] = opened.loaded.labels.copy()
+        expected[opened.name] = np.array(opened.loaded.labels)
     chosen = state.scan if rng.random() < 0.5 and state.scan >= 0 else rng.randrange(2)
     box = dock.scan_panel.scan_box
     box.setCurrentIndex(chosen)

@@ -165,7 +165,8 @@ def test_a_correction_is_followed_and_only_its_bscan_measured(
     measurer.dock.bench.correcting.check()
     measurer.settle(lambda: measurer.picture.facts != before)
     assert set(updated) == {4}
-    whole = measure_labels(measurer.opened.loaded.labels, RETINA, measurer.opened.loaded.scan)
+    loaded = measurer.opened.loaded
+    whole = measure_labels(np.asarray(loaded.labels), RETINA, loaded.scan)
     assert measurer.picture.facts[0] == ("CST", f"{whole.find('CST', 'retina', 'C0').value:.0f} µm")
     measurer.dock.bench.correcting.undo()
     measurer.settle(lambda: measurer.picture.facts == before)
@@ -223,7 +224,8 @@ def test_export_writes_what_the_command_writes(
     folder = tmp_path / "eye"
     with (folder / "measures.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    whole = measure_labels(measurer.opened.loaded.labels, RETINA, measurer.opened.loaded.scan)
+    loaded = measurer.opened.loaded
+    whole = measure_labels(np.asarray(loaded.labels), RETINA, loaded.scan)
     assert len(rows) == len(whole.numbers)
     cst = next(row for row in rows if row["measure"] == "CST")
     assert float(cst["value"]) == pytest.approx(whole.find("CST", "retina", "C0").value, rel=1e-5)

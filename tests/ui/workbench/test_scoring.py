@@ -50,7 +50,8 @@ def expect(
 
 def check(played: PlayedBench, scoring: Scoring, bscans: list[int]) -> None:
     loaded = played.opened.loaded
-    expected = expect(loaded.classes, loaded.labels, loaded.prediction, bscans)
+    labels, prediction = np.asarray(loaded.labels), np.asarray(loaded.prediction)
+    expected = expect(loaded.classes, labels, prediction, bscans)
     assert scoring.state.scores == expected
 
 

@@ -56,7 +56,7 @@ def test_no_stroke_is_lost_between_switches(played: PlayedBench) -> None:
             place = (rng.randrange(5), rng.randrange(64), rng.randrange(96))
             opened.go_to(place[0])
             opened.labels.paint(place, rng.randrange(1, 9))
-            expected[opened.name] = opened.loaded.labels.copy()
+            expected[opened.name] = np.array(opened.loaded.labels)
         layers = own_layers(played)
         assert layers.count("labels") == layers.count("prediction") <= 1
     played.settle()

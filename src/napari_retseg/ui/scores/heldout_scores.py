@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from napari_retseg.dataset.pagedlabels import peek
 from napari_retseg.plural import count_noun
 from napari_retseg.scores import ScoreCounter, Scores
-from napari_retseg.ui.layers import plane
 from napari_retseg.workspace import PredictedBscan, ScanEntry, Workspace
 
 #: Characters of an id that tell two models of one name apart.
@@ -76,12 +76,12 @@ def _count_scan(
     stored = workspace.read_prediction(entry.name)
     if stored is None:
         return len(wanted)
-    labels = workspace.read_labels(entry.name)
+    labels = workspace.open_labels(entry.name)
     predicted = [bscan for bscan in wanted if bscan in stored.bscans]
     for bscan in predicted:
         counter.compare(
-            classes.to_indices(plane(labels, bscan)),
-            classes.to_indices(plane(stored.labels, bscan)),
+            classes.to_indices(peek(labels, bscan)),
+            classes.to_indices(peek(stored.labels, bscan)),
             name=f"{entry.name} {bscan}",
             group=entry.group,
         )

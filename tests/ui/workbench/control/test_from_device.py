@@ -55,7 +55,7 @@ def test_boundaries_that_bound_no_class_are_named(tmp_path: Path, own_models: Pa
     played.settle()
     assert "(ILM, BM)" in played.state.notice.text
     assert "Classes…" in played.state.notice.text
-    assert not played.opened.loaded.prediction.any()
+    assert not np.any(played.opened.loaded.prediction)
     played.bench.scan_import.set_classes(
         [*(c.name for c in played.opened.loaded.classes.foreground), "retina"]
     )

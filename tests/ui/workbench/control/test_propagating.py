@@ -40,7 +40,7 @@ class Played:
         self.bench.settle()
         found = self.bench.workspace.read_prediction("eye")
         assert found is not None
-        return found.labels
+        return np.asarray(found.labels)
 
 
 @pytest.fixture

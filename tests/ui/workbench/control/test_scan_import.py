@@ -208,7 +208,7 @@ def test_a_class_is_added_to_labels_and_none_of_them_changes(
     played.paint(1, slice(10, 20), 2)
     played.bench.correcting.confirm()
     played.paint(2, slice(10, 20), 1)  # not on disk yet
-    before = played.opened.loaded.labels.copy()
+    before = np.array(played.opened.loaded.labels)
     choose_classes(played, "drusen", "PED", "foci")
     assert played.workspace.classes.names == ("background", "drusen", "PED", "foci")
     assert played.opened.loaded.classes.foreground[2].value == 3

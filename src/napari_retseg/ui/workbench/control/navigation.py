@@ -6,9 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from napari_retseg.dataset.pagedlabels import LabelVolume, make_labels
 from napari_retseg.scan import BOUNDARIES
 from napari_retseg.ui.camera import Sight, keep_sight, read_sight
 from napari_retseg.ui.dock_state import describe_scan
@@ -152,11 +150,10 @@ class Navigation:
             opened.hide_uncertainty()
             return
 
-        def show(entropy: NDArray[np.uint8] | None) -> None:
+        def show(entropy: LabelVolume | None) -> None:
             if self._session.opened is opened:
-                opened.show_uncertainty(
-                    np.zeros_like(opened.loaded.labels) if entropy is None else entropy
-                )
+                nowhere = make_labels(opened.loaded.labels.shape)
+                opened.show_uncertainty(nowhere if entropy is None else entropy)
 
         self._session.submit(partial(workspace.read_uncertainty, opened.name), show)
 

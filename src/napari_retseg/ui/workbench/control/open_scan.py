@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE, LabelSet
+from napari_retseg.dataset.pagedlabels import LabelVolume
 from napari_retseg.events import Runs, measure_share
 from napari_retseg.scan import OctScan
 from napari_retseg.ui.aspect import aspect_of
@@ -66,8 +67,8 @@ class Loaded:
     name: str
     scan: OctScan
     classes: LabelSet
-    labels: NDArray[np.uint8]
-    prediction: NDArray[np.uint8]
+    labels: LabelVolume
+    prediction: LabelVolume
     predicted: dict[int, float | None]
     models: dict[int, str] = field(default_factory=dict)
     doubtful: dict[int, Runs] = field(default_factory=dict)
@@ -96,9 +97,9 @@ def load(workspace: Workspace, name: str) -> Loaded:
     """
     import_labels()
     scan = workspace.read_scan(name)
-    labels = workspace.read_labels(name)
+    labels = workspace.open_labels(name)
     stored = workspace.read_prediction(name)
-    prediction = np.zeros_like(labels) if stored is None else stored.labels
+    prediction = workspace.open_blank(name) if stored is None else stored.labels
     return Loaded(
         name=name,
         scan=scan,
@@ -174,7 +175,7 @@ class OpenScan:
         shown = () if self.uncertainty is None else (self.uncertainty,)
         return (*self.others, self.image, *shown, self.prediction, self.labels)
 
-    def show_uncertainty(self, entropy: NDArray[np.uint8]) -> None:
+    def show_uncertainty(self, entropy: LabelVolume) -> None:
         """Add the uncertainty as a layer between scan and prediction."""
         from napari.layers import Image
 
@@ -255,7 +256,7 @@ class OpenScan:
 
 def _make(
     loaded: Loaded,
-    data: NDArray[np.uint8],
+    data: LabelVolume,
     name: str,
     image: Image,
     kind: type[NapariLabels] | None = None,

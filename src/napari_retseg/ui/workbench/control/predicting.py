@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_retseg.classes import IGNORE
 from napari_retseg.config import PredictConfig
+from napari_retseg.dataset.pagedlabels import PagedLabels
 from napari_retseg.engine import JobOutcome
 from napari_retseg.errors import ModelError
 from napari_retseg.events import BscanPredicted
@@ -25,6 +28,9 @@ from napari_retseg.ui.workbench.control.session import Session
 CONFIG = PredictConfig(uncertainty=True)
 #: As it is kept with what was predicted.
 _OPTIONS = CONFIG.model_dump_json(exclude_defaults=True)
+#: Of a volume larger than memory, B-scans are written together: up to one for so many that are
+#: known, and up to so many pixels.
+_SHARE, _GATHERED = 50, 32 * 2**20
 
 
 @dataclass(eq=False)
@@ -39,6 +45,29 @@ class ScanRun(Run):
 
     opened: OpenScan
     table: NDArray[np.uint8]
+    _unwritten: dict[int, BscanPredicted] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def add(self, event: BscanPredicted) -> bool:
+        """Take a B-scan that is to be written; return whether those that wait are enough.
+
+        What is known of all B-scans is written each time: of a volume larger than memory, once for
+        many of them.
+        """
+        prediction = self.opened.loaded.prediction
+        enough = 1
+        if isinstance(prediction, PagedLabels):
+            most = _GATHERED // math.prod(prediction.shape[-2:])
+            enough = max(min(len(self.opened.loaded.predicted) // _SHARE, most), 1)
+        with self._lock:
+            self._unwritten[self.bscans[event.index]] = event
+            return len(self._unwritten) >= enough
+
+    def take(self) -> dict[int, BscanPredicted]:
+        """Give the B-scans that are to be written."""
+        with self._lock:
+            events, self._unwritten = self._unwritten, {}
+        return events
 
 
 class Predicting(ModelRunner[ScanRun]):
@@ -87,22 +116,33 @@ class Predicting(ModelRunner[ScanRun]):
 
     def _store(self, run: ScanRun, event: BscanPredicted) -> BscanPredicted:
         """Have a B-scan's prediction written to disk, in the workspace's class values."""
-        labels, workspace = run.table[event.labels], self._session.workspace
-        if workspace is not None and not workspace.is_read_only:
-            self._session.submit(
-                partial(
-                    workspace.write_prediction,
-                    run.opened.name,
-                    run.bscans[event.index],
-                    labels,
-                    model=run.choice.info,
-                    uncertainty=event.uncertainty,
-                    options=_OPTIONS,
-                    doubtful=event.doubtful,
-                ),
-                lambda _: self._session.written.emit(),
+        event = replace(event, labels=run.table[event.labels])
+        if run.add(event):
+            self._write(run)
+        return event
+
+    def _write(self, run: ScanRun) -> None:
+        """Have what has gathered written; on any thread."""
+        events, workspace = run.take(), self._session.workspace
+        if events and workspace is not None and not workspace.is_read_only:
+            write = partial(
+                workspace.write_predictions,
+                run.opened.name,
+                {bscan: (event.labels, event.uncertainty) for bscan, event in events.items()},
+                model=run.choice.info,
+                options=_OPTIONS,
+                doubtful={bscan: event.doubtful for bscan, event in events.items()},
             )
-        return replace(event, labels=labels)
+            self._session.submit(write, lambda _: self._on_written(run, list(events)))
+
+    def _on_written(self, run: ScanRun, bscans: Sequence[int]) -> None:
+        """Say so, and let go of what can be read again."""
+        prediction = run.opened.loaded.prediction
+        if isinstance(prediction, PagedLabels):
+            for bscan in bscans:
+                if bscan != self._state.bscan:
+                    prediction.release(bscan)
+        self._session.written.emit()
 
     def _show(self, run: ScanRun, event: BscanPredicted) -> None:
         """Take a B-scan's prediction into the layer, and say so at once: scores follow it."""
@@ -121,7 +161,15 @@ class Predicting(ModelRunner[ScanRun]):
             opened.prediction.refresh()
         self._session.changed.emit((bscan,))
 
+    def drop(self) -> None:
+        """Stop, since the scan is being closed; what has come is written."""
+        run = self._run
+        super().drop()
+        if run is not None:
+            self._write(run)
+
     def _end(self, run: ScanRun) -> None:
+        self._write(run)
         run.opened.prediction.refresh()
         if run.opened.uncertainty is not None:
             run.opened.uncertainty.refresh()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_retseg.classes import LabelSet
+from napari_retseg.dataset.pagedlabels import peek
 from napari_retseg.decode.distances import measure_distances
 from napari_retseg.decode.propagation import Propagation, Proposal
 from napari_retseg.events import CancelToken
@@ -20,7 +21,6 @@ from napari_retseg.failures import explain
 from napari_retseg.layers import is_gapless, is_lesion, layer_order
 from napari_retseg.plural import count_noun
 from napari_retseg.scan import OctScan
-from napari_retseg.ui.layers import plane
 from napari_retseg.ui.workbench.control.correcting import Correcting
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.repredicting import note_propagated, write_predictions
@@ -150,7 +150,7 @@ class Propagating:
                 grey=_GreyReader(loaded.scan),
                 prediction=opened.own_prediction_of,
                 current=opened.prediction_of,
-                labels={b: plane(loaded.labels, b).copy() for b in confirmed},
+                labels={b: peek(loaded.labels, b) for b in confirmed},
                 layers=[loaded.classes.classes[k].value for k in order],
                 lesions=_find_lesions(loaded.classes),
                 distances=measure_distances(loaded.scan),

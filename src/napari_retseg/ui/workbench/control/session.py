@@ -18,7 +18,8 @@ from napari_retseg.ui.dock_state import Notice
 from napari_retseg.ui.workbench.control.bench_state import BenchState
 from napari_retseg.ui.workbench.control.garbage import postpone_collections
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
-from napari_retseg.workspace import Autosaver, RestorePoints, Workspace
+from napari_retseg.workspace import Autosaver, RestorePoints, State, Workspace
+from napari_retseg.workspace.entry import Plane
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Pixels that the saver holds before it is waited for: an accepted volume of 600 usual B-scans.
+_PENDING = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,23 @@ class Session:
             return work()
 
         self.submit(flush_and_work, done, failed=failed)
+
+    def save_labels(
+        self, name: str, bscan: int, labels: Plane, *, state: State, model: str | None
+    ) -> None:
+        """Hand a B-scan's labels to the saver, after the work with files that was given before.
+
+        Of a volume with large B-scans it takes no more while many wait for the disk.
+        """
+        saver = self.saver
+        assert saver is not None
+
+        def put() -> None:
+            if saver.pending * labels.size > _PENDING:
+                saver.flush()
+            saver.put(name, bscan, labels, state=state, model=model)
+
+        self.submit(put)
 
     def find_writable(self) -> Workspace | None:
         """Return the open workspace where it can be changed, and say why where not."""

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from napari_retseg.dataset.pagedlabels import LabelVolume
 from napari_retseg.ui.layers import plane
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
 from napari_retseg.ui.workbench.control.repredicting import note_propagated, write_predictions
@@ -121,8 +119,8 @@ class Stepping:
         assert workspace is not None
         self._tracking.touched.clear()
 
-        def work() -> tuple[RestorePoint | None, NDArray[np.uint8]]:
-            return restore(), workspace.read_labels(opened.name)
+        def work() -> tuple[RestorePoint | None, LabelVolume]:
+            return restore(), workspace.open_labels(opened.name)
 
         self._session.flush_then(work, partial(self._take_labels, opened, is_step, count))
 
@@ -131,7 +129,7 @@ class Stepping:
         opened: OpenScan,
         is_step: bool,
         count: int,
-        found: tuple[RestorePoint | None, NDArray[np.uint8]],
+        found: tuple[RestorePoint | None, LabelVolume],
     ) -> None:
         """Show labels that were put back, but for B-scans that were painted on meanwhile."""
         tracking, workspace = self._tracking, self._session.workspace
@@ -153,7 +151,7 @@ class Stepping:
         point: RestorePoint,
         step: Step | None,
         back: list[int],
-        labels: NDArray[np.uint8],
+        labels: LabelVolume,
     ) -> Iterator[None]:
         tracking, workspace = self._tracking, self._session.workspace
         assert workspace is not None

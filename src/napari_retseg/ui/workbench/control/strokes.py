@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.dataset.pagedlabels import LabelVolume, PagedLabels
 from napari_retseg.label_diff import Changes, PlaneWatch
 from napari_retseg.ui.layers import plane
 
@@ -22,14 +23,16 @@ class Strokes:
 
     A stroke, a fill and an undo change the B-scan in view, which is compared with a copy: well
     under a millisecond, whatever the size of the volume. Where the layer edits in three
-    dimensions, all B-scans are compared. A stroke is many events, so these only note that
+    dimensions, all B-scans are compared; labels that memory does not hold are edited B-scan by
+    B-scan only. A stroke is many events, so these only note that
     something has changed; :meth:`check` looks, a few times a second and before anything else is
     done with the labels.
 
     Parameters
     ----------
     layer
-        Its data are a numpy array of 8 bits, ``(depth, width)`` or ``(bscan, depth, width)``.
+        Its data are an array of 8 bits, ``(depth, width)`` or ``(bscan, depth, width)``, or
+        :class:`PagedLabels`.
     current
         Gives the B-scan in view.
     on_change
@@ -53,7 +56,7 @@ class Strokes:
         self._watches: dict[int, PlaneWatch] = {}
         self._is_muted = False
         self._is_due = False
-        self._labels: NDArray[np.uint8] = layer.data
+        self._labels: LabelVolume = layer.data
         for event in self._events():
             event.connect(self._note)
         layer.events.paint.connect(self._on_paint)
@@ -99,9 +102,12 @@ class Strokes:
         return events.labels_update, events.set_data
 
     def _look_at_all(self) -> None:
-        self.watch(range(len(self._labels) if self._labels.ndim == 3 else 1))
+        if not isinstance(self._labels, PagedLabels):
+            self.watch(range(len(self._labels) if self._labels.ndim == 3 else 1))
 
     def _on_dimensions(self, _event: Any = None) -> None:
+        if isinstance(self._labels, PagedLabels) and self._layer.n_edit_dimensions > 2:
+            self._layer.n_edit_dimensions = 2
         self.look()
 
     def _take_over(self, _event: Any = None) -> None:
@@ -110,9 +116,11 @@ class Strokes:
         if given is self._labels or self._is_muted:
             return
         self._look_at_all()
-        fits = isinstance(given, np.ndarray) and given.shape == self._labels.shape
-        if fits and given.dtype.kind in "bui" and given.max(initial=0) <= _LARGEST:
-            self._labels[...] = given
+        own = self._labels
+        fits = isinstance(own, np.ndarray) and isinstance(given, np.ndarray)
+        fits = fits and given.shape == own.shape and given.dtype.kind in "bui"
+        if fits and given.max(initial=0) <= _LARGEST:
+            own[...] = given
         self._is_muted = True
         try:
             self._layer.data = self._labels

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_retseg.dataset.pagedlabels import PagedLabels
 from napari_retseg.label_diff import Changes
 from napari_retseg.ui.layers import plane
 from napari_retseg.ui.workbench.control.open_scan import OpenScan
@@ -315,7 +316,10 @@ class Tracking:
         """Change B-scans of the open scan a few at a time; none of it is taken for a stroke."""
         opened = self._session.opened
         assert opened is not None
-        n_pixels = plane(opened.loaded.labels, 0).size
+        labels = opened.loaded.labels
+        n_pixels = labels.shape[-2] * labels.shape[-1]
+        if isinstance(labels, PagedLabels):
+            n_pixels *= 8  # each is read from its file
         for _ in for_each(bscans, change, n_pixels=n_pixels):
             self._forget_changes(bscans)
             yield
@@ -364,12 +368,10 @@ class Tracking:
         What is confirmed is what is seen now. Other labels are copied when it is their turn: what
         is painted meanwhile comes to the saver after them.
         """
-        saver, name, model = self._session.saver, opened.name, self.models.get(bscan) or None
-        assert saver is not None
-        labels = plane(opened.loaded.labels, bscan)
+        labels, model = plane(opened.loaded.labels, bscan), self.models.get(bscan) or None
         if state == "confirmed":
             labels = labels.copy()
-        self._session.submit(lambda: saver.put(name, bscan, labels, state=state, model=model))
+        self._session.save_labels(opened.name, bscan, labels, state=state, model=model)
 
     def clear_on_disk(self, opened: OpenScan, bscans: Sequence[int]) -> None:
         """Take the labels of B-scans away from disk."""
