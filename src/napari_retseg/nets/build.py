@@ -14,7 +14,7 @@ from napari_retseg.config import OPTIONS, NetworkConfig
 from napari_retseg.errors import UsageError
 from napari_retseg.nets.allotment import limit_memory
 from napari_retseg.nets.heads import HeadedUNet, allow_one_value
-from napari_retseg.nets.libraries import no_compiler, smp, timm
+from napari_retseg.nets.libraries import knows_encoder, no_compiler, smp, timm
 from napari_retseg.nets.stride import stride_of
 from napari_retseg.nets.volumetric import build_volumetric
 
@@ -144,7 +144,7 @@ def _check_names(config: NetworkConfig) -> None:
     if config.encoder.startswith("tu-"):
         name = config.encoder.removeprefix("tu-")
         # a tag names weights, which are not fetched; one that is not listed is a typing error
-        if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
+        if not knows_encoder(name) or ("." in name and not timm.models.is_model_pretrained(name)):
             raise UsageError(_unknown("encoder", name, timm.list_models(), prefix="tu-"))
     elif config.encoder not in smp.encoders.encoders:
         raise UsageError(_unknown("encoder", config.encoder, smp.encoders.encoders))

@@ -1,4 +1,4 @@
-"""The libraries of 2D networks, in commands and workers imported without torch's compiler.
+"""The libraries of 2D networks; in commands and workers without torch's compiler and much else.
 
 They ask for the compiler (torch._dynamo, and with it sympy and triton) only to tell it what to
 leave alone. Nothing here is compiled, and importing it takes as long as importing torch itself.
@@ -16,8 +16,16 @@ from typing import Any
 import torch  # noqa: F401 - before its compiler is left out
 
 from napari_retseg.headless import is_headless
+from napari_retseg.nets.deferral import complete, deferring
 
 _NAME = "torch._dynamo"
+#: Packages of which a network needs little, and what is needed to import the libraries at all.
+_LATER = {
+    "timm.data": frozenset({"constants"}),
+    "timm.models": frozenset[str](),
+    "torchvision": frozenset({"extension"}),
+    "torchvision.models": frozenset({"mobilenet"}),
+}
 
 
 @contextmanager
@@ -48,7 +56,7 @@ def _leave_alone(function: Callable[..., Any] | None = None, *_: Any, **__: Any)
 
 
 try:
-    with no_compiler():
+    with no_compiler(), deferring(_LATER if is_headless() else {}):
         import_module("segmentation_models_pytorch")
 except (AttributeError, ImportError):
     pass  # versions that ask for more of the compiler get the real one below
@@ -64,6 +72,14 @@ from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP  # noqa:
 from segmentation_models_pytorch.decoders.pspnet.decoder import PSPModule  # noqa: E402
 from timm.layers.norm_act import BatchNormAct2d  # noqa: E402
 
+
+def knows_encoder(name: str) -> bool:
+    """Whether timm has an encoder of that name; all of timm is imported before it has not."""
+    if not timm.is_model(name):
+        complete(timm.models)
+    return bool(timm.is_model(name))
+
+
 __all__ = [
     "ASPP",
     "BatchNormAct2d",
@@ -71,6 +87,7 @@ __all__ = [
     "PSPModule",
     "initialize_decoder",
     "initialize_head",
+    "knows_encoder",
     "no_compiler",
     "smp",
     "timm",
