@@ -15,6 +15,7 @@ from napari_retseg.dataset import load_dataset
 from napari_retseg.events import CancelToken, Message, StepDone
 from napari_retseg.learn.checkpoint import load_checkpoint
 from napari_retseg.learn.train import fine_tune
+from napari_retseg.models.outputs import plan_parts
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import load_model, save_model
 from napari_retseg.nets.transfer import transfer
@@ -168,8 +169,9 @@ def test_a_share_is_kept_where_a_class_of_the_data_is_several_of_the_start(
     save_model(tmp_path / "finer", build_seeded(network, 3), finer)
     start = load_model(tmp_path / "finer")
     data = load_dataset(tiny_dataset)
-    merged, _ = transfer(start, network=info.network, classes=data.labels, seed=0)
-    before = merged.state_dict()
+    parts = plan_parts(start.info, data.labels)
+    added_up = info.network.model_copy(update={"parts": parts})
+    before = transfer(start, network=added_up, classes=data.labels, seed=0)[0].state_dict()
     found = []
     for share in (0.0, 0.4):
         config = CONFIG.model_copy(update={"keep_start": share})

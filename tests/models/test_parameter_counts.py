@@ -33,12 +33,12 @@ COUNTS = ParameterCounts(
     ],
 )
 def test_each_strategy_trains_its_parts(strategy: str, trained: int) -> None:
-    found = COUNTS.count(parse_strategy(strategy), n_classes=4, auxiliary=True)
+    found = COUNTS.count(parse_strategy(strategy), n_outputs=4, auxiliary=True)
     assert found == (trained, 127 - trained)
 
 
 def test_without_the_auxiliary_head_its_parameters_do_not_count() -> None:
-    assert COUNTS.count(parse_strategy("head"), n_classes=4, auxiliary=False) == (12, 100)
+    assert COUNTS.count(parse_strategy("head"), n_outputs=4, auxiliary=False) == (12, 100)
 
 
 @pytest.mark.parametrize(

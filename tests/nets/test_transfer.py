@@ -9,9 +9,10 @@ from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig
 from napari_retseg.errors import ModelError
 from napari_retseg.models import ModelInfo
+from napari_retseg.models.outputs import match_classes, plan_parts
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
-from napari_retseg.nets.transfer import _merge_rows, adapt_planes, match_classes, transfer
+from napari_retseg.nets.transfer import TransferReport, adapt_planes, transfer
 
 OLD = LabelSet.from_names(["A", "B", "C"])
 NEW = LabelSet.from_names(["B", "C", "D", "E"])
@@ -74,28 +75,43 @@ def test_an_answer_for_a_class_stays_the_same() -> None:
     assert report.adapted[0].endswith("weight: rows of background, C, A")
 
 
-def test_a_class_that_was_several_begins_with_what_speaks_for_any_of_them() -> None:
+def test_a_class_that_was_several_begins_as_their_sum() -> None:
+    """Exactly, and a class that is not needed is background: no answer changes."""
     start = _model(classes=LabelSet.from_names(["IRF", "NFL", "SRF"]))
-    merged = LabelSet.from_names(["NFL", "fluid"])
-    network, report = transfer(start, network=_config(n_classes=3), classes=merged, seed=1)
-    image = torch.rand(1, 1, 64, 64)
+    coarser = LabelSet.from_names(["fluid"])
+    network, report = _go_on(start, coarser)
+    image = torch.rand(2, 1, 64, 64)
     with torch.inference_mode():
-        before, after = start.network(image), network.eval()(image)
-    torch.testing.assert_close(after[:, 1], before[:, 2])
-    others = before[:, [0, 2]].mean(dim=1)
-    torch.testing.assert_close(
-        after[:, 2], before[:, [1, 3]].sum(dim=1) - others, atol=1e-5, rtol=1e-5
-    )
+        before = start.network(image).softmax(dim=1)
+        after = network.eval()(image).softmax(dim=1)
+    torch.testing.assert_close(after[:, 0], before[:, [0, 2]].sum(dim=1))
+    torch.testing.assert_close(after[:, 1], before[:, [1, 3]].sum(dim=1))
     assert report.new == ()
 
 
-def test_one_part_is_enough_for_a_class_that_was_several() -> None:
-    """Where a part is sure and the other is as unlikely as all others, the whole is as sure."""
-    rows = torch.tensor([0.0, 8.0, 0.0, 0.0, 0.0])
-    assert _merge_rows(rows, (1, 4)) == 8
-    assert _merge_rows(rows, (1,)) == 8
-    # a shift of all logits changes no answer, and is the same shift here
-    assert _merge_rows(rows + 3, (1, 4)) == 11
+def test_what_was_added_up_comes_apart_again() -> None:
+    start = _model(classes=LabelSet.from_names(["IRF", "NFL", "SRF"]))
+    coarser = LabelSet.from_names(["fluid"])
+    between = _go_on(start, coarser)[0]
+    parts = plan_parts(start.info, coarser)
+    config = _config(n_classes=2, parts=parts)
+    info = start.info.model_copy(update={"network": config, "classes": coarser})
+    finer = LabelSet.from_names(["SRF", "IRF", "NFL"])
+    again, _ = _go_on(Model(network=between, info=info), finer)
+    image = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(again.eval()(image), start.network(image)[:, [0, 3, 1, 2]])
+
+
+def test_what_the_start_knows_is_left_behind_where_it_may_be_a_part_of_a_new_class() -> None:
+    start = _model(classes=LabelSet.from_names(["fluid"]))
+    assert plan_parts(start.info, LabelSet.from_names(["IRF", "SRF"])) == ()
+
+
+def _go_on(start: Model, classes: LabelSet) -> tuple[torch.nn.Module, TransferReport]:
+    parts = plan_parts(start.info, classes)
+    config = start.info.network.model_copy(update={"n_classes": len(classes), "parts": parts})
+    return transfer(start, network=config, classes=classes, seed=1)
 
 
 def test_background_matches_background_whatever_its_name() -> None:

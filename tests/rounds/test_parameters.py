@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from napari_retseg.classes import LabelSet
+from napari_retseg.classes import RETINA, LabelSet
 from napari_retseg.config import NetworkConfig, PreprocessConfig, TrainConfig, parse_strategy
 from napari_retseg.dataset import load_dataset
 from napari_retseg.errors import UsageError
 from napari_retseg.events import TrainingPlanned
-from napari_retseg.models import DESCRIPTION, ModelInfo, find_model
+from napari_retseg.models import DESCRIPTION, ModelInfo, find_model, read_info
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.build import count_parameters as count_in_torch
 from napari_retseg.nets.bundle import load_model, save_model
@@ -102,7 +102,8 @@ def test_a_bundle_tells_it_for_other_classes_and_without_the_auxiliary_head(netw
     built = build_seeded(other, 0)
     for strategy in ("decoder", "head", "last-three", "encoder-stages:2"):
         apply_strategy(built, other, parse_strategy(strategy), seed=1)
-        found = count_parameters(folder, strategy, n_classes=7, auxiliary=False)
+        classes = LabelSet.from_names([f"class {k}" for k in range(1, 7)])
+        found = count_parameters(folder, strategy, classes=classes, auxiliary=False)
         assert found == count_in_torch(built), strategy
 
 
@@ -135,7 +136,24 @@ def test_a_training_with_more_classes_says_the_same(
     save_model(tmp_path / "other", build_seeded(network, 0), info)
     config = TrainConfig(strategy=strategy, device="cpu", iterations=1)
     plan = _plan(tiny_dataset, tmp_path / "other", config, tmp_path / "run")
-    found = count_for_round(tmp_path / "other", config, n_classes=4)
+    labels = load_dataset(tiny_dataset).labels
+    found = count_for_round(tmp_path / "other", config, classes=labels)
+    assert found == (plan.parameters_trainable, plan.parameters_frozen)
+
+
+@pytest.mark.parametrize("strategy", ["all", "head", "last-three"])
+def test_a_training_that_keeps_finer_outputs_says_the_same(
+    tiny_dataset: Path, tmp_path: Path, strategy: str
+) -> None:
+    """What the dataset calls *fluid*, the model has as IRF and SRF."""
+    classes = LabelSet.from_names(["upper", "lower", "IRF", "SRF", "other"])
+    network = NetworkConfig(n_classes=6, **_TINY)
+    info = ModelInfo(name="finer", network=network, classes=classes, preprocess=PreprocessConfig())
+    save_model(tmp_path / "finer", build_seeded(network, 0), info)
+    config = TrainConfig(strategy=strategy, device="cpu", iterations=1)
+    plan = _plan(tiny_dataset, tmp_path / "finer", config, tmp_path / "run")
+    labels = load_dataset(tiny_dataset).labels
+    found = count_for_round(tmp_path / "finer", config, classes=labels)
     assert found == (plan.parameters_trainable, plan.parameters_frozen)
 
 
@@ -151,12 +169,15 @@ def test_a_training_with_more_classes_says_the_same(
     ],
 )
 def test_another_network_is_not_counted(tiny_bundle: Path, change: dict[str, Any]) -> None:
-    assert count_for_round(tiny_bundle, TrainConfig(**change), n_classes=4) is None
+    assert count_for_round(tiny_bundle, TrainConfig(**change), classes=RETINA) is None
 
 
 def test_what_is_the_bundles_own_may_be_named(tiny_bundle: Path) -> None:
     config = TrainConfig(arch="unet", encoder="tu-test_resnet", head="plain", dims="2")
-    assert count_for_round(tiny_bundle, config, n_classes=4) == count_parameters(tiny_bundle, "all")
+    classes = read_info(tiny_bundle).classes
+    assert count_for_round(tiny_bundle, config, classes=classes) == count_parameters(
+        tiny_bundle, "all"
+    )
 
 
 def test_an_older_description_does_not_tell(tiny_bundle: Path) -> None:

@@ -35,6 +35,9 @@ _Sides = Annotated[tuple[_Side, ...], Field(min_length=2, max_length=3)]
 _Factor = Annotated[float, Field(ge=1 / 1024, le=1024)]
 _Length = Annotated[float, Field(ge=1e-3, le=1e6)]
 _Landmark = Annotated[float, Field(ge=-1e6, le=1e6)]
+_MOST_CLASSES = 254
+_Part = Annotated[str, Field(min_length=1, max_length=200)]
+_Parts = Annotated[tuple[_Part, ...], Field(min_length=1, max_length=_MOST_CLASSES)]
 
 
 def _check_odd(neighbours: int) -> int:
@@ -73,7 +76,12 @@ class NetworkConfig(Frozen):
         "only.",
     )
     in_channels: Annotated[int, Field(ge=1, le=1024)] = 1
-    n_classes: Annotated[int, Field(ge=2, le=254)] = 2
+    n_classes: Annotated[int, Field(ge=2, le=_MOST_CLASSES)] = 2
+    parts: Annotated[tuple[_Parts, ...], Field(max_length=_MOST_CLASSES)] = Field(
+        (),
+        description="For each class the names of what its output layer tells apart; their "
+        "probabilities are added. Empty where these are the classes themselves.",
+    )
     options: Annotated[
         dict[_Name, _Number | float | _Name | bool | list[_Number] | None], Field(max_length=32)
     ] = Field(default_factory=dict, description="Further options of the architecture.")
@@ -82,6 +90,20 @@ class NetworkConfig(Frozen):
     def dims(self) -> int:
         """2 or 3 spatial dimensions."""
         return 3 if self.arch in ARCHITECTURES_3D else 2
+
+    @property
+    def n_outputs(self) -> int:
+        """Channels of the output layer."""
+        return sum(map(len, self.parts)) or self.n_classes
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> NetworkConfig:
+        names = [name for part in self.parts for name in part]
+        if names and len(self.parts) != self.n_classes:
+            raise ValueError(f"{len(self.parts)} parts are named for {self.n_classes} classes")
+        if len(names) > _MOST_CLASSES or len(set(names)) != len(names):
+            raise ValueError(f"parts must be at most {_MOST_CLASSES}, and distinct")
+        return self
 
     def find_problem(self) -> str:
         """Say in words what no library may be asked for; empty where all is right.

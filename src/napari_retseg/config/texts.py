@@ -132,6 +132,11 @@ class Strategy:
     kind: Literal["all", "decoder", "last-three", "head", "scratch", "encoder-stages"]
     frozen_stages: int = 0
 
+    @property
+    def renews_output(self) -> bool:
+        """Whether the output layer is a new one."""
+        return self.kind in ("scratch", "last-three")
+
     def count_frozen(self, n_stages: int) -> int:
         """Count the encoder stages that are frozen, of as many as there are.
 

@@ -8,7 +8,8 @@ import torch
 
 from napari_retseg.config import TrainConfig, parse_strategy
 from napari_retseg.learn.setup import Setup
-from napari_retseg.nets.transfer import match_classes, transfer
+from napari_retseg.models.outputs import list_outputs, match_classes
+from napari_retseg.nets.transfer import transfer
 
 #: Without a number: this share of the starting weights, with up to so many training scans
 #: (docs/starter.md has what it was chosen by).
@@ -73,15 +74,16 @@ def can_keep_start(setup: Setup) -> bool:
         return False
     before, after = start.info, setup.info
     kept = before.preprocess.model_copy(update={"trained_size": after.preprocess.trained_size})
-    network = before.network.model_copy(update={"n_classes": after.network.n_classes})
-    has_all = all(match_classes(before.classes, after.classes))
+    outputs = {name: getattr(after.network, name) for name in ("n_classes", "parts")}
+    network = before.network.model_copy(update=outputs)
+    has_all = all(match_classes(list_outputs(before.network, before.classes), after.classes))
     return has_all and (network, kept) == (after.network, after.preprocess)
 
 
 def build_start(setup: Setup) -> torch.nn.Module | None:
     """Build the starting model's network with the classes of the new one; None without one."""
     start = setup.start
-    if start is None or start.info.classes.names == setup.info.classes.names:
+    if start is None or start.info.network == setup.info.network:
         return None if start is None else start.network
     classes, network = setup.info.classes, setup.info.network
     return transfer(start, network=network, classes=classes, seed=setup.config.seed)[0]

@@ -9,16 +9,19 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import (
     MOST_PIXELS,
     NetworkConfig,
     PreprocessConfig,
     TrainConfig,
     parse_size,
+    parse_strategy,
 )
 from napari_retseg.dataset import Dataset
 from napari_retseg.errors import InputError, UsageError
 from napari_retseg.models import ModelInfo
+from napari_retseg.models.outputs import plan_parts
 from napari_retseg.models.trained import shorten_name
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
@@ -145,7 +148,7 @@ def plan_from_model(model: Model, dataset: Dataset, config: TrainConfig) -> Plan
     found = survey(dataset, dims=dims, axis=int(config.axis))
     preprocess = _keep(plan_preprocess(config, shapes=found.shapes), asked, before)
     network = _describe_network(config, before, planes=found.channels * preprocess.neighbours)
-    network = network.model_copy(update={"n_classes": len(dataset.labels)})
+    network = _describe_outputs(network, config, before, dataset.labels)
     info = ModelInfo(
         name=shorten_name(dataset.name),
         network=network,
@@ -228,6 +231,15 @@ def _describe_network(config: TrainConfig, before: ModelInfo, *, planes: int) ->
     )
     same = changed.arch == before.network.arch and changed.encoder == before.network.encoder
     return changed if same else changed.model_copy(update={"options": {}})
+
+
+def _describe_outputs(
+    network: NetworkConfig, config: TrainConfig, before: ModelInfo, classes: LabelSet
+) -> NetworkConfig:
+    """Keep the starting model's outputs apart, unless the output layer is a new one."""
+    kept = not parse_strategy(config.strategy).renews_output and network.head == before.network.head
+    parts = plan_parts(before, classes) if kept else ()
+    return network.model_copy(update={"n_classes": len(classes), "parts": parts})
 
 
 def _settle_size(config: TrainConfig, info: ModelInfo, found: Survey) -> ModelInfo:

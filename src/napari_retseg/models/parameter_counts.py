@@ -25,10 +25,10 @@ class ParameterCounts(Frozen):
         description="of these, in the two convolutions before the output layer, with their "
         "normalisation"
     )
-    output_per_class: _Count = Field(description="of the output layer, for each class")
+    output_per_class: _Count = Field(description="of the output layer, for each output")
     auxiliary: _Count = Field(0, description="of the auxiliary head without its output layer")
     auxiliary_per_class: _Count = Field(
-        0, description="of the auxiliary head's output layer, for each class"
+        0, description="of the auxiliary head's output layer, for each output"
     )
 
     @model_validator(mode="after")
@@ -37,13 +37,13 @@ class ParameterCounts(Frozen):
             raise ValueError("before_output is more than encoder and decoder have")
         return self
 
-    def count(self, strategy: Strategy, *, n_classes: int, auxiliary: bool) -> tuple[int, int]:
+    def count(self, strategy: Strategy, *, n_outputs: int, auxiliary: bool) -> tuple[int, int]:
         """Count the parameters that a strategy trains, and those that it freezes.
 
         Parameters
         ----------
-        n_classes
-            Classes with background.
+        n_outputs
+            Channels of the output layer: classes with background, or their parts.
         auxiliary
             Whether the auxiliary head is there.
 
@@ -52,10 +52,10 @@ class ParameterCounts(Frozen):
         UsageError
             Where there are fewer encoder stages than are to be frozen.
         """
-        output, extra = n_classes * self.output_per_class, 0
+        output, extra = n_outputs * self.output_per_class, 0
         total = sum(self.encoder_stages) + self.decoder + output
         if auxiliary:
-            extra = n_classes * self.auxiliary_per_class
+            extra = n_outputs * self.auxiliary_per_class
             total += self.auxiliary + extra
         if strategy.kind == "head":
             trained = output + extra

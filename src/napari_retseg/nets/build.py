@@ -15,6 +15,7 @@ from napari_retseg.errors import UsageError
 from napari_retseg.nets.allotment import limit_memory
 from napari_retseg.nets.heads import HeadedUNet, allow_one_value
 from napari_retseg.nets.libraries import knows_encoder, no_compiler, smp, timm
+from napari_retseg.nets.parts import add_up_parts
 from napari_retseg.nets.stride import stride_of
 from napari_retseg.nets.volumetric import build_volumetric
 
@@ -100,6 +101,7 @@ def build_untried(config: NetworkConfig, *, limit_bytes: int = LARGEST_NETWORK) 
     except _FAILURES as error:
         raise UsageError(f"{_name(config)} cannot be built: {_first_line(error)}") from error
     allow_one_value(network)
+    add_up_parts(network, config.parts)
     return network
 
 
@@ -156,7 +158,7 @@ def _build_planar(config: NetworkConfig) -> torch.nn.Module:
         "encoder_name": config.encoder,
         "encoder_weights": None,
         "in_channels": config.in_channels,
-        "classes": config.n_classes,
+        "classes": config.n_outputs,
         **config.options,
     }
     with warnings.catch_warnings():
@@ -180,7 +182,7 @@ def _build_headed(config: NetworkConfig, arguments: dict[str, Any]) -> torch.nn.
         smp.Unet(**arguments),
         head=config.head,
         auxiliary=config.auxiliary,
-        classes=config.n_classes,
+        classes=config.n_outputs,
     )
 
 

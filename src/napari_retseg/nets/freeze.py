@@ -88,9 +88,9 @@ def count_parts(network: nn.Module, config: NetworkConfig) -> ParameterCounts:
         encoder_stages=stages,
         decoder=_count(network.modules()) - sum(stages) - n_output - n_auxiliary,
         before_output=_count(_find_last_three(network, config)) - n_output,
-        output_per_class=n_output // config.n_classes,
+        output_per_class=n_output // config.n_outputs,
         auxiliary=n_auxiliary - n_extra,
-        auxiliary_per_class=n_extra // config.n_classes,
+        auxiliary_per_class=n_extra // config.n_outputs,
     )
 
 

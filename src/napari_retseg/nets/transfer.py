@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
-from napari_retseg.classes import BACKGROUND, LabelSet
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import NetworkConfig
 from napari_retseg.errors import ModelError
-from napari_retseg.layers import translate_indices
+from napari_retseg.models.outputs import list_outputs, match_classes
 from napari_retseg.nets.build import build_seeded
 from napari_retseg.nets.bundle import Model
 from napari_retseg.nets.stages import find_output_layers, find_parts
@@ -66,9 +65,9 @@ def transfer(
     """Build a network with new weights, and take over what fits from another model.
 
     A module comes over whole, where its tensors have the same names and shapes. Of the output
-    layer (and the auxiliary head's) each class takes the row of the class of the same name, or
-    what speaks for those that it is made of together; background takes that of background. It is
-    new where the head is another one, because it reads other features then. Where the number of
+    layer (and the auxiliary head's) each class, or each part of one, takes the row of the class of
+    the same name; background takes that of background. It is new where the head is another one,
+    because it reads other features then. Where the number of
     input planes differs (channels, or the neighbouring B-scans of a 2.5D network), the first layer
     is adapted so that equal planes give the same features as before (see :func:`adapt_planes`).
 
@@ -77,7 +76,8 @@ def transfer(
     start
         The model to start from; it stays as it is.
     network
-        The network to build, with `n_classes` as many as `classes` has.
+        The network to build, with `n_classes` as many as `classes` has; for its `parts` see
+        :func:`napari_retseg.models.outputs.plan_parts`.
     seed
         Of the new weights.
 
@@ -108,9 +108,13 @@ class _Surgeon:
         self.new = built.state_dict()
         self.old_config = start.info.network
         self.new_config = network
-        self.sources = match_classes(start.info.classes, classes)
-        self.old_names = start.info.classes.names
-        self.class_names = classes.names
+        before = list_outputs(start.info.network, start.info.classes)
+        after = list_outputs(network, classes)
+        self.sources = [
+            parts[0] if len(parts) == 1 else None for parts in match_classes(before, after)
+        ]
+        self.old_names = before.names
+        self.output_names = after.names
         self.outputs = _match_outputs(start, built=built, network=network)
         self.copied: list[str] = []
         self.adapted: list[str] = []
@@ -162,43 +166,21 @@ class _Surgeon:
         if not fits:
             self.fresh += names
             return
-        same = self.old_names[1:] == self.class_names[1:]
+        same = self.old_names[1:] == self.output_names[1:]
         for name, old in pairs.items():
-            for row, parts in enumerate(self.sources):
-                if parts:
-                    self.new[name][row] = _merge_rows(self.old[old], parts)
+            for row, before in enumerate(self.sources):
+                if before is not None:
+                    self.new[name][row] = self.old[old][before]
             if same and name == old:
                 self.copied.append(name)
             else:
                 self.adapted.append(f"{name}: {self._describe_rows()}")
 
     def _describe_rows(self) -> str:
-        names = list(zip(self.class_names, self.sources, strict=True))
-        words = "rows of " + ", ".join(name for name, parts in names if parts)
-        unmatched = ", ".join(name for name, parts in names if not parts)
+        names = list(zip(self.output_names, self.sources, strict=True))
+        words = "rows of " + ", ".join(name for name, before in names if before is not None)
+        unmatched = ", ".join(name for name, before in names if before is None)
         return f"{words}; new rows for {unmatched}" if unmatched else words
-
-
-def _merge_rows(rows: torch.Tensor, parts: tuple[int, ...]) -> torch.Tensor:
-    """Make the row of a class that was several: what speaks for each of them, together.
-
-    What speaks for a class is by how much its logit is above the mean of all other classes. The
-    mean of the parts' rows would be outdone by these wherever only one part is meant.
-    """
-    others = [k for k in range(len(rows)) if k not in parts]
-    merged = rows[list(parts)].sum(dim=0)
-    return merged - (len(parts) - 1) * rows[others].mean(dim=0) if len(parts) > 1 else merged
-
-
-def match_classes(old: LabelSet, new: LabelSet) -> tuple[tuple[int, ...], ...]:
-    """Return for each new class the indices of the old classes that it is made of.
-
-    One where there is a class of that name, several of which it is the whole (*fluid* of *IRF* and
-    *SRF*), none where it is new. Background matches background, whatever it is called.
-    """
-    table = translate_indices(new, old)
-    parts = (tuple(np.flatnonzero(table == row).tolist()) for row in range(1, len(new)))
-    return ((BACKGROUND,), *parts)
 
 
 def adapt_planes(weight: torch.Tensor, n_planes: int) -> torch.Tensor:

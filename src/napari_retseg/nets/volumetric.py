@@ -121,7 +121,7 @@ def _build_basicunet(config: NetworkConfig) -> nn.Module:
     return BasicUNet(
         spatial_dims=3,
         in_channels=config.in_channels,
-        out_channels=config.n_classes,
+        out_channels=config.n_outputs,
         **merge_options(config),
     )
 
@@ -136,7 +136,7 @@ def _build_dynunet(config: NetworkConfig) -> nn.Module:
         DynUNet(
             spatial_dims=3,
             in_channels=config.in_channels,
-            out_channels=config.n_classes,
+            out_channels=config.n_outputs,
             **options,
         )
     )
@@ -151,7 +151,7 @@ def _build_segresnet(config: NetworkConfig) -> nn.Module:
     return SegResNet(
         spatial_dims=3,
         in_channels=config.in_channels,
-        out_channels=config.n_classes,
+        out_channels=config.n_outputs,
         **options,
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_retseg.classes import LabelSet
 from napari_retseg.config import TrainConfig, parse_strategy
 from napari_retseg.models import ModelInfo, read_info
+from napari_retseg.models.outputs import plan_parts
 
 
 def count_parameters(
-    bundle: Path, strategy: str, *, n_classes: int | None = None, auxiliary: bool | None = None
+    bundle: Path, strategy: str, *, classes: LabelSet | None = None, auxiliary: bool | None = None
 ) -> tuple[int, int] | None:
     """Count the parameters that a strategy trains, and those that it freezes.
 
@@ -19,8 +21,8 @@ def count_parameters(
         Its folder; only its description is read.
     strategy
         As ``--strategy`` has it. Gradual unfreezing does not count: what is thawed in the end is.
-    n_classes
-        Classes with background of the network to be; None: the bundle's.
+    classes
+        Of the network to be; None: the bundle's.
     auxiliary
         Whether the network to be has an auxiliary head; None: as the bundle.
 
@@ -42,11 +44,23 @@ def count_parameters(
     if info.parameters is None or (wanted and not before.auxiliary):
         return None
     return info.parameters.count(
-        parse_strategy(strategy), n_classes=n_classes or before.n_classes, auxiliary=wanted
+        parse_strategy(strategy),
+        n_outputs=_count_outputs(info, strategy, classes),
+        auxiliary=wanted,
     )
 
 
-def count_for_round(bundle: Path, config: TrainConfig, *, n_classes: int) -> tuple[int, int] | None:
+def _count_outputs(info: ModelInfo, strategy: str, classes: LabelSet | None) -> int:
+    """Count the outputs of the network to be, as :mod:`napari_retseg.learn.plan` does."""
+    if classes is None:
+        return info.network.n_outputs
+    parts = () if parse_strategy(strategy).renews_output else plan_parts(info, classes)
+    return sum(map(len, parts)) or len(classes)
+
+
+def count_for_round(
+    bundle: Path, config: TrainConfig, *, classes: LabelSet
+) -> tuple[int, int] | None:
     """Count the parameters that a training from a bundle would change, and those it would freeze.
 
     Returns
@@ -62,7 +76,7 @@ def count_for_round(bundle: Path, config: TrainConfig, *, n_classes: int) -> tup
     if _asks_for_another(config, read_info(bundle)):
         return None
     return count_parameters(
-        bundle, config.strategy, n_classes=n_classes, auxiliary=config.aux_weight > 0
+        bundle, config.strategy, classes=classes, auxiliary=config.aux_weight > 0
     )
 
 

@@ -59,7 +59,7 @@ def foresee(
         info,
         parameters=None
         if choice is None
-        else count_for_round(choice.folder, config, n_classes=len(dataset.labels)),
+        else count_for_round(choice.folder, config, classes=dataset.labels),
         seconds_per_step=seconds_per_step(workspace.rounds, config, start=info),
         device=device,
     )
