@@ -57,11 +57,11 @@ _SHOWN = (
     ("minimum thickness", "minimum thickness", None),
     ("maximum thickness", "maximum thickness", None),
     ("SD of thickness", "SD of thickness", None),
-    ("fluid volume", "volume", "fluid"),
-    ("fluid area", "area", "fluid"),
-    ("pockets of fluid", "pockets", "fluid"),
-    ("height of fluid", "height", "fluid"),
-    ("distance of fluid to the fovea", "distance to the fovea", "fluid"),
+    *(
+        (f"{structure}, {measure}", measure, structure)
+        for structure in ("fluid", "IRF", "SRF", "sub-RPE")
+        for measure in ("volume", "area", "pockets", "height", "distance to the fovea")
+    ),
     ("RPE elevation, volume", "volume", "RPE elevation"),
 )
 
@@ -160,7 +160,7 @@ def score_simulated(eyes: int, seed: int, cache: Path | None) -> None:
     if intervals is None:
         raise SystemExit("the starter is not calibrated")
     coverage = Coverage()
-    for eye in draw_eyes(make_macula_config(), seed, eyes, cache):
+    for eye in draw_eyes(make_macula_config().with_classes(classes), seed, eyes, cache):
         coverage.add(eye, intervals, classes)
     coverage.show(f"{eyes} eyes of as many devices (seed {seed}), {intervals.describe()}")
 
@@ -172,12 +172,13 @@ def score_devices(eyes: int, seed: int, cache: Path | None) -> None:
     assert intervals is not None
     names: tuple[SimulatedDevice, ...] = ("A", "B")
     for name in names:
-        config = make_device_config(name, n_bscans=9, bscan_um=500)
+        config = make_device_config(name, n_bscans=9, bscan_um=500).with_classes(classes)
         coverage = Coverage()
         for eye in draw_eyes(config, seed, eyes, cache):
             coverage.add(eye, intervals, classes)
         coverage.show(f"{eyes} eyes of device {name}")
-    known = list(draw_eyes(make_macula_config(), CALIBRATION_SEED, CALIBRATION_EYES, cache))
+    maculae = make_macula_config().with_classes(classes)
+    known = list(draw_eyes(maculae, CALIBRATION_SEED, CALIBRATION_EYES, cache))
     families: dict[str, Calibration] = {}
     for eye in known:
         one = families.setdefault(eye.family, Calibration(classes))

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from napari_retseg.classes import IGNORE, RETINA, RETINA_AND_LESIONS
+from napari_retseg.classes import IGNORE, RETINA, RETINA_AND_LESIONS, LabelSet
 from napari_retseg.layers import translate_classes
 from napari_retseg.simulate import SimulatorConfig, draw_bscan, draw_volume, render
 from napari_retseg.simulate.ranges import ArtefactRanges, DiseaseRanges, GazeRanges
@@ -126,7 +126,7 @@ def test_kinds_of_lesions_are_told_in_the_same_scan(index: int) -> None:
     ill = {"pockets": 0.9, "subretinal": 0.9, "detachment": 0.7, "drusen": 0.9}
     config = ILL.with_ranges(disease=ill)
     pixels, labels, _ = draw_bscan(config, 5, index)
-    told = config.model_copy(update={"label_set": "retina and lesions"})
+    told = config.with_classes(RETINA_AND_LESIONS)
     same, finer, drawn = draw_bscan(told, 5, index)
     np.testing.assert_array_equal(same, pixels)
     np.testing.assert_array_equal(translate_classes(RETINA, RETINA_AND_LESIONS)[finer], labels)
@@ -142,8 +142,13 @@ def test_kinds_of_lesions_are_told_in_the_same_scan(index: int) -> None:
 
 
 def test_a_draw_remembers_its_classes() -> None:
-    config = ILL.model_copy(update={"label_set": "retina and lesions"})
+    config = ILL.with_classes(RETINA_AND_LESIONS)
     volume = draw_volume(config, 5, 2)
     again = render(type(volume.parameters).model_validate_json(volume.parameters.model_dump_json()))
     np.testing.assert_array_equal(again.labels, volume.labels)
     assert volume.labels.max() > RETINA.names.index("fluid")
+
+
+def test_classes_that_are_not_drawn_are_refused() -> None:
+    with pytest.raises(ValueError, match="choroid"):
+        ILL.with_classes(LabelSet.from_names(["choroid"]))

@@ -316,6 +316,19 @@ class SimulatorConfig(Frozen):
             values[name] = {**values.get(name, {}), **ranges}
         return SimulatorConfig.model_validate(values)
 
+    def with_classes(self, classes: LabelSet) -> SimulatorConfig:
+        """Label eyes with these classes, which are one of :data:`LABEL_SETS`.
+
+        Raises
+        ------
+        ValueError
+            Where the simulator does not draw these classes.
+        """
+        for name, one in LABEL_SETS.items():
+            if one == classes:
+                return self.model_copy(update={"label_set": name})
+        raise ValueError(f"the simulator does not label {', '.join(classes.names)}")
+
     def without(self, *parts: Part) -> SimulatorConfig:
         """Take parts out, all else equal; every other value of a draw stays the same.
 

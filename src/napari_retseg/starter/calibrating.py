@@ -21,7 +21,7 @@ from napari_retseg.layers import translate_classes
 from napari_retseg.measures.calibrating import Calibration
 from napari_retseg.measures.intervals import Intervals
 from napari_retseg.models import read_info, write_intervals, write_retest
-from napari_retseg.simulate import LABEL_SETS, SimulatorConfig, draw_parameters, draw_volume
+from napari_retseg.simulate import SimulatorConfig, draw_parameters, draw_volume
 from napari_retseg.simulate.revisit import Eye, Pose, find_registration
 from napari_retseg.starter.eyes import PARTS, make_macula_config, make_ring_config
 from napari_retseg.visits import Registration, Visit
@@ -59,13 +59,12 @@ def calibrate_starter(
         Maculae that are scanned twice.
     """
     info = read_info(folder)
-    named = {"label_set": next(name for name, one in LABEL_SETS.items() if one == info.classes)}
     rings = eyes // 3
     jobs = [
         (config, seed, range(k, count, parts))
         for config, seed, count in (
-            (make_macula_config().model_copy(update=named), CALIBRATION_SEED, eyes),
-            (make_ring_config().model_copy(update=named), CALIBRATION_SEED + 1, rings),
+            (make_macula_config().with_classes(info.classes), CALIBRATION_SEED, eyes),
+            (make_ring_config().with_classes(info.classes), CALIBRATION_SEED + 1, rings),
         )
         for k in range(parts)
     ]
