@@ -50,7 +50,7 @@ def test_statistics_and_counters_follow() -> None:
 
 @pytest.mark.parametrize(
     ("n_samples", "share"),
-    [(1, 0.5), (2, 0.5), (3, 0.25), (20, 0.25), (21, 0.15), (100, 0.15), (101, 0.0)],
+    [(1, 0.8), (2, 0.8), (3, 0.4), (20, 0.4), (21, 0.15), (100, 0.15), (101, 0.0)],
 )
 def test_the_fewer_labels_the_more_of_the_start_is_kept(n_samples: int, share: float) -> None:
     assert share_of_start(TrainConfig(), n_samples=n_samples, start_dice=0.6) == share

@@ -13,7 +13,7 @@ from napari_retseg.nets.transfer import transfer
 
 #: Without a number: this share of the starting weights, with up to so many training scans
 #: (docs/starter.md has what it was chosen by).
-_KEPT = ((2, 0.5), (20, 0.25), (100, 0.15))
+_KEPT = ((2, 0.8), (20, 0.4), (100, 0.15))
 #: A starting model whose mean foreground Dice is lower knows too little to be kept in part.
 _LEAST_DICE = 0.5
 
