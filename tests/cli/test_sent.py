@@ -14,7 +14,7 @@ from napari_retseg.cli import courier
 from napari_retseg.engine.sight import SightJob
 from napari_retseg.io import write_scan
 from napari_retseg.scan import OctScan
-from tests.cli.conftest import Run, draw_bscan, save_bscan
+from tests.cli.conftest import Run, draw_bscan, only_error, save_bscan
 from tests.remote import Remote
 
 pytestmark = pytest.mark.slow  # a scheduler and two workers
@@ -107,4 +107,38 @@ def test_scores_and_numbers_from_elsewhere_are_those_of_this_process(
     assert shown["there"] == shown["here"]
     assert sum(one["resumed"] for one in shown["again"]["measured"]) == (
         len(shown["here"]["measured"]) - 1
+    )
+
+
+def test_a_training_elsewhere_leaves_what_one_here_leaves(
+    run: Run, cluster: Remote, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    there = ("--scheduler", cluster.address)
+    command = ("train", tiny_dataset, "--from", tiny_bundle, "--batch-size", "2", "--json", *EXACT)
+    command = (*command, "--iterations", "4", "--score-every", "2", "--checkpoint-seconds", "0")
+    shown = {}
+    for name, more in (("here", ()), ("there", there)):
+        result = run(*command, "--output", tmp_path / name, *more)
+        assert result.exit_code == 0, result.output
+        shown[name] = json.loads(result.stdout.replace(f"{tmp_path / name}", "OUT"))
+    assert "the files are sent" in result.stderr
+    assert "held-out scores after 2 iterations" in result.stderr
+    assert shown["there"] == shown["here"]
+    here, sent = (list_contents(tmp_path / name) for name in ("here", "there"))
+    assert sent.keys() == here.keys()
+    timed = {"events.jsonl", "metrics.csv", "checkpoints/last.pt"}
+    differing = {name for name in here if here[name] != sent[name]}
+    assert differing <= timed
+    assert sent["metrics.csv"] == here["metrics.csv"]
+    events = [json.loads(line) for line in sent["events.jsonl"].splitlines()]
+    told = [one["path"] for one in events if one["event"] == "CheckpointSaved"]
+    assert set(told) == {str(tmp_path / "there" / "checkpoints" / "last.pt")}
+    # a run that is there is refused at once, and an ended one resumes to the same end
+    result = run(*command, "--output", tmp_path / "there", *there)
+    assert "already contains a run" in only_error(result)
+    result = run(*command, "--output", tmp_path / "there", "--resume", *there)
+    assert result.exit_code == 0, result.output
+    assert (
+        list_contents(tmp_path / "there")["model/model.safetensors"]
+        == (here["model/model.safetensors"])
     )

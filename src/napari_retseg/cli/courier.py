@@ -10,6 +10,7 @@ from napari_retseg.cli.outputs import make_folder
 from napari_retseg.engine import Engine
 from napari_retseg.engine.parcel import Courier, make_absolute
 from napari_retseg.engine.sight import SightJob, marking
+from napari_retseg.engine.store import list_kept
 from napari_retseg.events import Finished
 
 #: What the user should know of workers that do not see the files.
@@ -46,4 +47,4 @@ def find_courier(
         job = SightJob((*([] if mark is None else [mark]), *map(make_absolute, paths)))
         with Engine(scheduler) as engine:
             finished = [event for event in engine.run(job) if isinstance(event, Finished)]
-            return None if finished[-1].result["sees"] else Courier(engine.list_kept())
+            return None if finished[-1].result["sees"] else Courier(engine.ask(list_kept))

@@ -16,10 +16,15 @@ from napari_retseg.cli.options import (
     read_config,
 )
 from napari_retseg.config import TrainConfig
+from napari_retseg.errors import JobError
 from napari_retseg.runs.paths import RunPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_retseg.cli.reporting import Reporter
+    from napari_retseg.engine import TrainJob
+    from napari_retseg.events import Cancel, Event
 
 
 @options_of(TrainConfig)
@@ -55,7 +60,7 @@ def train(
     checkpoint; --resume continues from there.
     """
     from napari_retseg.cli.reporting import Reporter
-    from napari_retseg.cli.running import run_job, stopping_cleanly
+    from napari_retseg.cli.running import stopping_cleanly
     from napari_retseg.engine import TrainJob
     from napari_retseg.events import Finished
     from napari_retseg.models import find_model
@@ -70,7 +75,7 @@ def train(
     )
     with Reporter(as_json=as_json) as reporter, stopping_cleanly() as cancel:
         finished = None
-        for event in run_job(job, scheduler=scheduler, cancel=cancel):
+        for event in _run(job, scheduler, cancel):
             reporter.show(event)
             if isinstance(event, Finished):
                 finished = event
@@ -85,6 +90,29 @@ def train(
             raise typer.Exit(INTERRUPTED)
         if not as_json:
             _summarise(reporter, finished.result)
+
+
+def _run(job: TrainJob, scheduler: str | None, cancel: Cancel) -> Iterator[Event]:
+    """Train here, or on a worker; one that does not see the folders is sent what they hold."""
+    from napari_retseg.cli.running import run_job
+
+    # what lies on the machine of a scheduler only, that machine reads
+    if scheduler is None or not job.dataset_path.exists():
+        yield from run_job(job, scheduler=scheduler, cancel=cancel)
+        return
+    from napari_retseg.cli.away import explain_loss, train_away
+    from napari_retseg.cli.courier import find_courier
+
+    read = [Path(one) for one in (job.dataset_path, job.start, job.config.rehearse) if one]
+    courier = find_courier(scheduler, read, output=job.output)
+    if courier is None:
+        yield from run_job(job, scheduler=scheduler, cancel=cancel)
+        return
+    try:
+        yield from train_away(job, cancel, scheduler=scheduler, courier=courier)
+    except JobError as error:
+        command = f"napari-retseg train {job.dataset_path} --output {job.output} --resume"
+        raise explain_loss(error, RunPaths(job.output), command) from error
 
 
 def merge_options(

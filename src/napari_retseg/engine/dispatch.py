@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Self
 
 from napari_retseg.engine.connecting import Connecting
-from napari_retseg.engine.handle import JobHandle
+from napari_retseg.engine.handle import JobHandle, restore_lists
 from napari_retseg.engine.jobs import (
     WORKER_DIED,
     Job,
@@ -155,16 +155,24 @@ class Engine:
         if handle.is_running:
             self._inbox.put(partial(self._cancel, handle))
 
-    def list_kept(self) -> dict[str, list[str]]:
-        """List what the workers keep of files that were sent to them, by address, once connected.
+    def ask(
+        self, function: Callable[..., Any], *arguments: Any, worker: str | None = None
+    ) -> dict[str, Any]:
+        """Call a short function in one or all of the workers elsewhere, also while jobs run there.
 
-        Workers that do not answer soon are left out.
+        Return what it returned, by address; who does not answer soon is left out.
         """
-        answers: queue.SimpleQueue[dict[str, list[str]]] = queue.SimpleQueue()
-        self._inbox.put(
-            lambda: answers.put({} if self._workers is None else self._workers.list_kept())
-        )
-        return answers.get()
+        answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+        def ask() -> None:
+            here = self._workers
+            answers.put({} if here is None else here.ask(function, *arguments, worker=worker))
+
+        self._inbox.put(ask)
+        while self._thread is not None and self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                return answers.get(timeout=_TICK_SECONDS)
+        return {}
 
     def close(self, *, grace: float = 0.0) -> None:
         """End everything: jobs, worker processes, threads. Jobs that still run are cancelled.
@@ -273,7 +281,7 @@ class Engine:
         self._idle_deaths[handle.job.lane] = 0
         if message["event"] is None:
             return
-        event = decode(_restore_lists(message["event"]))
+        event = decode(restore_lists(message["event"]))
         if isinstance(event, Finished):
             handle.finished = event
         handle.tell(event)
@@ -387,12 +395,3 @@ class Engine:
             self._connecting.leave()
         if self._workers is not None:
             self._workers.close()
-
-
-def _restore_lists(value: Any) -> Any:
-    """Turn tuples back into the lists that they were before dask sent them."""
-    if isinstance(value, dict):
-        return {key: _restore_lists(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_restore_lists(item) for item in value]
-    return value

@@ -78,3 +78,12 @@ class JobHandle:
             logger.exception("on_done of %s failed", self.id)
         finally:
             self._ended.set()
+
+
+def restore_lists(value: Any) -> Any:
+    """Turn tuples back into the lists that they were before dask sent them."""
+    if isinstance(value, dict):
+        return {key: restore_lists(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [restore_lists(item) for item in value]
+    return value

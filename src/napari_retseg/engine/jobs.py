@@ -301,14 +301,17 @@ def _load_predictor(
 class FlagCancel:
     """The cancel of a job in a worker: a flag that the scheduler keeps.
 
-    It is asked at most 20 times a second. A scheduler that cannot be reached any more counts as
-    a cancel: nobody is left who waits.
+    It is asked at most 20 times a second. A scheduler that cannot be reached, or that has given the
+    job up, counts as a cancel: nobody is left who waits.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, job_id: str) -> None:
         from distributed import Event as Flag
+        from distributed import get_worker
 
-        self._flag = Flag(name)
+        self._flag = Flag(cancel_flag(job_id))
+        self._job_id = job_id
+        self._tasks = get_worker().state.tasks
         self._asked = 0.0
         self._cancelled = False
 
@@ -316,11 +319,14 @@ class FlagCancel:
         """Whether the work shall stop."""
         if not self._cancelled and time.monotonic() - self._asked >= _POLL_SECONDS:
             try:
-                self._cancelled = bool(self._flag.is_set())
+                self._cancelled = self._is_given_up() or bool(self._flag.is_set())
             except OSError:
                 self._cancelled = True
             self._asked = time.monotonic()
         return self._cancelled
+
+    def _is_given_up(self) -> bool:
+        return getattr(self._tasks.get(self._job_id), "state", "cancelled") == "cancelled"
 
 
 def explain_failure(error: BaseException) -> JobOutcome:
@@ -386,7 +392,7 @@ def run_job(job: Job, job_id: str, topic: str) -> Any:
     started.set()
     worker = get_worker()
     worker.log_event(topic, {"job": job_id, "event": None})
-    events = job.run(FlagCancel(cancel_flag(job_id)))
+    events = job.run(FlagCancel(job_id))
     while True:
         try:
             event = next(events)

@@ -28,6 +28,7 @@ from napari_retseg.scratch import scratch_folder
 
 #: Under these names a worker says which contents it lacks, and who it is.
 LACKING, WORKER = "lacking", "worker"
+KEEPS_NOTHING = "the workers do not keep what they are sent; give them a larger --keep"
 #: What is larger would fill the memory on its way.
 _LARGEST = 2 * 10**9
 #: Model bundles that lie ready on a worker.
@@ -225,22 +226,22 @@ class Courier:
         data: dict[str, bytes] = {}
         files = []
         for path in job.list_files():
-            content = _read(path)
+            content = read_sent(path)
             one = Sent(path, hashlib.sha256(content).hexdigest())
             files.append(one)
             if one.digest in wanted or (worker is None and not self._is_kept(one.digest)):
                 data[one.digest] = content
         model = () if job.bundle is None else _list_model(job.bundle)
         # a worker asks for the model that it lacks: once, since it keeps it
-        data |= {one.digest: _read(one.path) for one in model if one.digest in wanted}
-        who = worker or self._find_holder([one.digest for one in files if one.digest not in data])
+        data |= {one.digest: read_sent(one.path) for one in model if one.digest in wanted}
+        who = worker or self.find_holder([one.digest for one in files if one.digest not in data])
         return Parcel(job, tuple(files), model, data, who)
 
     def _is_kept(self, digest: str) -> bool:
         return any(digest in kept for kept in self._kept.values())
 
-    def _find_holder(self, digests: list[str]) -> str | None:
-        """The worker that keeps most of some contents."""
+    def find_holder(self, digests: list[str]) -> str | None:
+        """Find the worker that keeps most of some contents."""
         counts = Counter(w for d in digests for w, kept in self._kept.items() if d in kept)
         return counts.most_common(1)[0][0] if counts else None
 
@@ -253,10 +254,17 @@ def _list_model(bundle: Path) -> tuple[Sent, ...]:
 
 @lru_cache(maxsize=64)
 def _hash(path: Path, *_stamp: int) -> str:
-    return hashlib.sha256(_read(path)).hexdigest()
+    return hashlib.sha256(read_sent(path)).hexdigest()
 
 
-def _read(path: Path) -> bytes:
+def read_sent(path: Path) -> bytes:
+    """Read a file that is to be sent.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or is too large.
+    """
     try:
         return read_limited(path, _LARGEST)
     except InputError as error:

@@ -19,7 +19,15 @@ from napari_retseg.engine.dispatch import Engine
 from napari_retseg.engine.handle import JobHandle
 from napari_retseg.engine.jobs import WORKER_DIED, Job, JobOutcome, do_here, explain_failure
 from napari_retseg.engine.machine import share_gpus
-from napari_retseg.engine.parcel import LACKING, WORKER, Courier, Parcel, Portable, check_names
+from napari_retseg.engine.parcel import (
+    KEEPS_NOTHING,
+    LACKING,
+    WORKER,
+    Courier,
+    Parcel,
+    Portable,
+    check_names,
+)
 from napari_retseg.engine.threads import ThreadCrew
 from napari_retseg.errors import JobError
 from napari_retseg.events import Cancel, Event, Finished
@@ -38,7 +46,6 @@ _MOST_REQUESTS = 8
 #: those of the others are kept meanwhile.
 AHEAD = 1024
 _TICK_SECONDS = 0.1
-_KEEPS_NOTHING = "the workers do not keep what they are sent; give them a larger --keep"
 
 
 class Crew(Generic[Key]):
@@ -275,7 +282,7 @@ class _Row:
         if self._courier is not None and lacking is not None and self._stop_at is None:
             self._requests[number] += 1
             if self._requests[number] > _MOST_REQUESTS:
-                what = JobOutcome("failed", _KEEPS_NOTHING)
+                what = JobOutcome("failed", KEEPS_NOTHING)
             else:
                 self._begin(number, lacking, what.result[WORKER])
                 return

@@ -17,13 +17,14 @@ from typing import Any
 from napari_retseg.engine.jobs import Job, Lane, run_job
 from napari_retseg.engine.parcel import Parcel
 from napari_retseg.engine.reach import ANSWER_SECONDS, explain_silence, find_keys, knock
-from napari_retseg.engine.store import list_kept
 from napari_retseg.engine.tls import Keys
 from napari_retseg.errors import JobError
 from napari_retseg.scratch import Scratch
 
 #: How often a scheduler elsewhere is asked for its workers.
 _ASK_SECONDS = 1.0
+#: How long a worker may take to answer a question, with a few megabytes.
+_CALL_SECONDS = 30.0
 #: How long a worker of ours looks for its scheduler.
 _MEET_SECONDS = 20.0
 #: The scheduler lives in the caller's process: it keeps few of the events that pass through it.
@@ -213,18 +214,22 @@ class RemoteWorkers:
             self._seen_at = time.monotonic()
         return bool(told["workers"])
 
-    def list_kept(self) -> dict[str, list[str]]:
-        """List what the workers keep, by address; those that do not answer are left out."""
+    def ask(
+        self, function: Callable[..., Any], *arguments: Any, worker: str | None = None
+    ) -> dict[str, Any]:
+        """Call a function in one or all workers; those that do not answer are left out."""
         try:
             told = self.client.sync(
                 self.client._run,  # client.run() would wait for ever
-                list_kept,
+                function,
+                *arguments,
+                workers=None if worker is None else [worker],
                 on_error="ignore",
-                callback_timeout=ANSWER_SECONDS,
+                callback_timeout=ANSWER_SECONDS if worker is None else _CALL_SECONDS,
             )
         except OSError:  # TimeoutError is one
             return {}
-        return {str(worker): list(kept) for worker, kept in told.items()}
+        return {str(address): answer for address, answer in told.items()}
 
     def retire(self, lane: Lane) -> None:
         """Do nothing: the workers are others' own."""
@@ -305,8 +310,11 @@ class LocalWorkers:
         """Whether there is one: a job's process is started with it."""
         return True
 
-    def list_kept(self) -> dict[str, list[str]]:
-        """List nothing: workers of this machine see its files."""
+    def ask(
+        self, function: Callable[..., Any], *arguments: Any, worker: str | None = None
+    ) -> dict[str, Any]:
+        """Ask nobody: workers of this machine see its files."""
+        del function, arguments, worker
         return {}
 
     def retire(self, lane: Lane) -> None:

@@ -14,9 +14,8 @@ from napari_retseg.learn.setup import Setup
 from napari_retseg.learn.teacher import can_teach
 from napari_retseg.models import WEIGHTS
 from napari_retseg.records import read_record
+from napari_retseg.runs.paths import RunPaths
 from napari_retseg.scan import hash_path
-
-INPUTS = "inputs.json"
 
 #: What each field is called in a message.
 _WORDS = {
@@ -81,7 +80,7 @@ def keep_inputs(run: Path, inputs: RunInputs) -> None:
     InputError
         Where it cannot be written.
     """
-    write_json(run / INPUTS, inputs.model_dump(mode="json"))
+    write_json(RunPaths(run).inputs, inputs.model_dump(mode="json"))
 
 
 def check_inputs(run: Path, now: RunInputs) -> None:
@@ -96,7 +95,7 @@ def check_inputs(run: Path, now: RunInputs) -> None:
     InputError
         Where the file cannot be read.
     """
-    path = run / INPUTS
+    path = RunPaths(run).inputs
     if not path.exists():
         return
     before = read_record(path, RunInputs)

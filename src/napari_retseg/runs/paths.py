@@ -21,6 +21,8 @@ class RunPaths:
         self.config = path / "config.yaml"
         #: What is trained: network, classes, preprocessing, data.
         self.description = path / "run.json"
+        #: What it is made from, by content.
+        self.inputs = path / "inputs.json"
         #: What happened, a JSON object a line.
         self.events = path / "events.jsonl"
         #: Losses and scores as a table.
@@ -38,6 +40,22 @@ class RunPaths:
     def has_checkpoint(self) -> bool:
         """Whether the training can be resumed, or has ended."""
         return self.checkpoint.is_file()
+
+    def list_files(self) -> list[Path]:
+        """List all that it may hold; the checkpoint, with which it can be resumed, comes last."""
+        # here, since --help waits for this module
+        from napari_retseg.models.description import FILES
+
+        bundles = (self.start_model, self.model, self.last_model)
+        return [
+            self.config,
+            self.description,
+            self.inputs,
+            *(bundle / name for bundle in bundles for name in FILES),
+            self.events,
+            self.metrics,
+            self.checkpoint,
+        ]
 
     def remove_weights(self) -> None:
         """Remove checkpoint and models; options, events and metrics stay."""
