@@ -70,6 +70,13 @@ def test_jobs_run_on_a_scheduler_elsewhere(remote: Remote, tmp_path: Path) -> No
         handle.cancel()
         assert handle.wait(TIMEOUT).status == "cancelled"
 
+        # a job whose client is gone stops, so that the only worker can do the next one
+        with Engine(remote.address) as gone:
+            forsaken = Listener()
+            forsaken.submit(gone, CountJob(100_000, seconds=0.01))
+            forsaken.wait_for_events(1)
+        assert run(engine, CountJob(2))[0].status == "done"
+
         lost = Listener()
         handle = lost.submit(engine, CountJob(100_000, seconds=0.01))
         lost.wait_for_events(1)

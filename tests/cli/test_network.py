@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,13 +21,15 @@ from tests.hosts import Network
 pytestmark = pytest.mark.slow  # each host starts processes
 
 N_SCANS = 8
+WORKERS = ("one", "two", "three")
 EXACT = ("--device", "cpu", "--precision", "fp32", "--json")
+TRAINING = (*EXACT, "--iterations", "120", "--score-every", "60", "--batch-size", "2")
 
 
 @pytest.fixture
 def network(tmp_path: Path, run: Run, tiny_bundle: Path) -> Iterator[Network]:
-    """A client with scans and a model, a scheduler and two workers; all have the keys."""
-    with closing(Network(tmp_path, ("client", "scheduler", "one", "two"))) as network:
+    """A client with scans and a model, a scheduler and three workers; all have the keys."""
+    with closing(Network(tmp_path, ("client", "scheduler", *WORKERS))) as network:
         furnish(network, run, tmp_path, tiny_bundle)
         yield network
 
@@ -44,11 +47,52 @@ def furnish(network: Network, run: Run, tmp_path: Path, tiny_bundle: Path) -> No
         pixels = draw.integers(0, 255, (150, 48, 64), dtype=np.uint8)
         write_scan(home / "scans" / f"v{k}.tif", OctScan(pixels, ("bscan", "depth", "width")))
     host = network.addresses["scheduler"]
-    words = dict.fromkeys(("one", "two"), ("worker", f"tls://{host}:8786"))
-    for name, command in (("scheduler", ("cluster", "scheduler", "--host", host)), *words.items()):
-        started = network.start(name, *command)
-        assert started.stdout is not None
-        assert f"tls://{host}:8786" in started.stdout.readline(), started.communicate()
+    address = f"tls://{host}:8786"
+    await_start(network.start("scheduler", "cluster", "scheduler", "--host", host), address)
+    for worker in [network.start(name, "worker", address) for name in WORKERS]:
+        await_start(worker, address)
+
+
+def await_start(started: Any, address: str) -> None:
+    assert started.stdout is not None
+    assert address in started.stdout.readline(), started.communicate()
+
+
+def train_on_hosts_that_go(network: Network, run: Run, dataset: Path, address: str) -> str:
+    """Take the worker's host away in a training, then the client's; return the worker that went."""
+    home, place = network.folder / "client", network.place
+    checkpoint = home / "run" / "checkpoints" / "last.pt"
+    shutil.copytree(dataset, home / "data")
+    about = ("--from", place / "model", "--checkpoint-seconds", "0", "--scheduler", address)
+    away = ("train", place / "data", "--output", place / "run", *about, *TRAINING)
+    command = network.start("client", *away)
+    network.wait_for(checkpoint, command)
+    (lost,) = (name for name in WORKERS if [*network.folder.glob(f"{name}/tmp/*/outbox/*")])
+    network.set_link(lost, "down")
+    _, errors = command.communicate(timeout=150)
+    assert command.returncode == 1
+    (line,) = (line for line in errors.splitlines() if line.startswith("error"))
+    assert f"resume with: napari-retseg train {place / 'data'}" in line
+
+    before = checkpoint.read_bytes()
+    command = network.start("client", *away, "--resume")
+    while checkpoint.read_bytes() == before:
+        assert command.poll() is None, command.communicate()
+        time.sleep(0.05)
+    network.set_link("client", "down")
+    command.kill()
+    command.communicate()
+    network.set_link("client", "up")
+    finish(network.start("client", *away, "--resume"))
+
+    here = ("train", home / "data", "--output", home / "alone", "--from", home / "model")
+    assert run(*here, *TRAINING).exit_code == 0
+    for name in ("model", "model-last"):  # the description has the hash of the weights
+        told = [(home / one / name / "model.json").read_text() for one in ("run", "alone")]
+        assert json.loads(told[0]) == json.loads(told[1])
+    rows = [(home / one / "metrics.csv").read_text() for one in ("run", "alone")]
+    assert rows[0] == rows[1]
+    return lost
 
 
 def finish(process: Any) -> tuple[dict[str, Any], str]:
@@ -71,10 +115,12 @@ def test_a_host_that_goes_costs_no_scan(network: Network, run: Run, tiny_dataset
         assert found == labels
         assert not list((home / output).rglob(".retseg-*"))
 
+    lost = train_on_hosts_that_go(network, run, tiny_dataset, address)
+
     # a worker's host
     command = network.start("client", *what, "--output", place / "a")
     network.wait_for(home / "a" / "v0.tif", command)
-    network.set_link("one", "down")
+    network.set_link(next(name for name in WORKERS if name != lost), "down")
     said, errors = finish(command)
     assert [Path(one["input"]).name for one in said["predicted"]] == sorted(labels)
     assert "the files are sent" in errors
@@ -95,7 +141,6 @@ def test_a_host_that_goes_costs_no_scan(network: Network, run: Run, tiny_dataset
     check("b")
 
     # scores, from the worker that is left
-    shutil.copytree(tiny_dataset, home / "data")
     model = ("--model", home / "model", *EXACT)
     there = ("--model", place / "model", "--scheduler", address, *EXACT)
     said, _ = finish(network.start("client", "evaluate", place / "data", *there))

@@ -114,8 +114,9 @@ def test_a_training_elsewhere_leaves_what_one_here_leaves(
     run: Run, cluster: Remote, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     there = ("--scheduler", cluster.address)
-    command = ("train", tiny_dataset, "--from", tiny_bundle, "--batch-size", "2", "--json", *EXACT)
-    command = (*command, "--iterations", "4", "--score-every", "2", "--checkpoint-seconds", "0")
+    length = ("--iterations", "4", "--score-every", "2", "--checkpoint-seconds", "0")
+    about = ("--from", tiny_bundle, "--batch-size", "2", "--json", *length, *EXACT)
+    command = ("train", tiny_dataset, *about)
     shown = {}
     for name, more in (("here", ()), ("there", there)):
         result = run(*command, "--output", tmp_path / name, *more)

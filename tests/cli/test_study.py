@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from napari_retseg.cli import courier
 from napari_retseg.cli.study import write_command
+from napari_retseg.engine.parcel import Courier
 from tests.cli.conftest import Run, only_error
 
 
@@ -98,3 +100,13 @@ def test_grids_can_be_left_out(run: Run, tmp_path: Path) -> None:
     some = run(*quick, "--set", other, "--only", "losses")
     assert "4 runs, 4 to do" in some.output
     assert "no comparison by 'row'" in some.output
+
+
+def test_a_study_on_workers_that_do_not_see_the_folder_ends_at_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "find_courier", lambda *_, **__: Courier({}))
+    options = ("--output", tmp_path / "o", "--scheduler", "tcp://x:1")
+    done = run("study", "label-efficiency", "--quick", *options)
+    assert done.exit_code == 1
+    assert "a study needs folders that all workers share" in done.stderr.splitlines()[-1]

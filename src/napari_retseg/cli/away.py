@@ -147,16 +147,14 @@ def _follow(
     n_before, repeats = len(files) + 1, 0
     while True:
         lacking: dict[str, Any] = {}
-        with closing(
-            engine.run(Parcel(job, tuple(files), (), data, worker), cancel=cancel)
-        ) as told:
-            data = {}
-            for event in told:
-                if isinstance(event, Finished) and LACKING in event.result:
-                    lacking = event.result
-                else:
-                    home.hear(event)
-                    yield event
+        parcel, data = Parcel(job, tuple(files), (), data, worker), {}
+        for event in engine.run(parcel, cancel=cancel):
+            if isinstance(event, Finished) and LACKING in event.result:
+                lacking = event.result
+            else:
+                home.hear(event)
+                yield event
+        del parcel
         if not lacking:
             return
         repeats += len(lacking[LACKING]) >= n_before
@@ -208,6 +206,8 @@ class _Homecoming:
         """
         is_last = isinstance(event, Finished)
         if not is_last and not isinstance(event, TrainingPlanned | CheckpointSaved):
+            return
+        if isinstance(event, Finished) and not event.result:  # cancelled before it began
             return
         if self._coming is not None and (is_last or self._coming.done()):
             self._coming.result()

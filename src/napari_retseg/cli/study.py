@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from napari_retseg.cli.group import FAILED, INTERRUPTED
 from napari_retseg.cli.options import JsonOption, SchedulerOption
 from napari_retseg.cli.terminal import answer
-from napari_retseg.errors import UsageError
+from napari_retseg.errors import JobError, UsageError
 from napari_retseg.plural import count_noun
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ def run(
         if dry_run:
             show_plan(reporter, plan, folder, find_known(plan, known or []), workers)
             return
+        if scheduler is not None:
+            _check_shared(scheduler, folder.path, [found.root for found in datasets.values()])
         about = _describe_call(given, datasets)
         about["changes"] = list_changes(written, wanted, options)
         folder.write_plan(plan, about)
@@ -255,6 +257,17 @@ def _describe_call(given: dict[str, Path], datasets: dict[str, Any]) -> dict[str
         "data": {name: found.name for name, found in datasets.items()},
         "versions": list_versions(),
     }
+
+
+def _check_shared(scheduler: str, folder: Path, roots: Sequence[Path]) -> None:
+    """Refuse workers that do not see the folders: the runs read and write there."""
+    from napari_retseg.cli.courier import find_courier
+
+    if find_courier(scheduler, roots, output=folder) is not None:
+        raise JobError(
+            f"{folder}: the workers do not see this folder or the datasets; a study needs folders "
+            "that all workers share, under the same path"
+        )
 
 
 def _do_runs(
