@@ -111,11 +111,18 @@ def test_scores_and_numbers_from_elsewhere_are_those_of_this_process(
 
 
 def test_a_training_elsewhere_leaves_what_one_here_leaves(
-    run: Run, cluster: Remote, tiny_dataset: Path, tiny_bundle: Path, tmp_path: Path
+    run: Run,
+    cluster: Remote,
+    tiny_dataset: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     there = ("--scheduler", cluster.address)
     length = ("--iterations", "4", "--score-every", "2", "--checkpoint-seconds", "0")
-    about = ("--from", tiny_bundle, "--batch-size", "2", "--json", *length, *EXACT)
+    older = ("--rehearse", tiny_dataset.name, "--rehearse-share", "0.5")
+    about = ("--from", tiny_bundle, "--batch-size", "2", "--json", *older, *length, *EXACT)
     command = ("train", tiny_dataset, *about)
     shown = {}
     for name, more in (("here", ()), ("there", there)):

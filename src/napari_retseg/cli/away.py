@@ -86,6 +86,7 @@ def train_away(
                 called=str(given.output),
                 token=secrets.token_hex(16),
                 start=None if given.start is None else make_absolute(given.start),
+                older=Path(given.config.rehearse).resolve() if given.config.rehearse else None,
                 resume=given.resume,
             )
             with Engine(scheduler) as engine, closing(_Homecoming(engine, job.token, run)) as home:

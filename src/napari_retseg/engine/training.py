@@ -46,6 +46,8 @@ class SentTrainJob:
         What the user calls it.
     token
         By which the run's files are fetched.
+    older
+        The rehearsal dataset; absolute.
     names
         Texts and what they stand for, in this order, on the worker.
     """
@@ -56,6 +58,7 @@ class SentTrainJob:
     called: str
     token: str
     start: Path | None = None
+    older: Path | None = None
     resume: bool = False
     names: tuple[tuple[str, str], ...] = ()
     lane: ClassVar[Lane] = "train"
@@ -65,9 +68,9 @@ class SentTrainJob:
     def list_files(self) -> Iterable[Path]:
         """List the files of the scans, the labels, the starting model, and the run so far."""
         files = _list_dataset(self.dataset)
-        if self.config.rehearse:
-            older = load_dataset(Path(self.config.rehearse))
-            beside = (older.root / DESCRIPTION, older.root / CLASSES)
+        if self.older is not None:
+            older = load_dataset(self.older)
+            beside = (self.older, older.root / DESCRIPTION, older.root / CLASSES)
             files += [*_list_dataset(older), *(one for one in beside if one.is_file())]
         if self.start is not None:
             files += [self.start / name for name in FILES if (self.start / name).is_file()]
@@ -78,8 +81,8 @@ class SentTrainJob:
     def move(self, to: Callable[[Path], Path]) -> SentTrainJob:
         """Return it with all paths changed."""
         config, names = self.config, [(str(to(self.output)), self.called)]
-        if config.rehearse:
-            older = str(to(make_absolute(Path(config.rehearse))))
+        if self.older is not None:
+            older = str(to(self.older))
             names.append((older, config.rehearse))
             config = config.model_copy(update={"rehearse": older})
         names.append((str(to(Path(self.output.anchor))), ""))
@@ -111,7 +114,7 @@ class SentTrainJob:
 
         self.dataset.root.mkdir(parents=True, exist_ok=True)
         run = RunPaths(self.output)
-        if self.resume and self.config.rehearse:
+        if self.resume and self.older is not None:
             self._find_rehearsal(run)
         outbox = open_outbox(self.token, self.output, self._rename_data)
         has_finished = False
