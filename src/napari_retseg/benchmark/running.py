@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,33 @@ from napari_retseg.events import Cancel, Event, Finished, Message, Progress
 from napari_retseg.infer.predictor import Predictor
 from napari_retseg.io.atomic import write_json
 from napari_retseg.io.sources import hash_source
+from napari_retseg.models import ModelInfo
 from napari_retseg.records import read_json
 
 #: Folder of the sets' scores, below that of the scoreboard.
 PARTS = "sets"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One set, and its scores where they are there already.
+
+    Attributes
+    ----------
+    key
+        What they were made of: model, data and program.
+    path
+        Of the file that keeps them.
+    """
+
+    one: AnySet
+    key: dict[str, Any]
+    path: Path
+    row: Row | None
+
+    def keep(self, row: Row) -> None:
+        """Write scores that were made."""
+        write_json(self.path, {"key": self.key, "scores": row})
 
 
 def run_board(
@@ -42,31 +66,58 @@ def run_board(
     Event
         The last is :class:`Finished` with all scores.
     """
-    info = predictor.info
-    about = {"model": info.name, "weights": info.weights_id, "program": __version__}
-    stem = f"{make_stem(info.name)}-{info.weights_id[:8]}"
     rows: dict[str, Row] = {}
-    for one in board.sets:
-        try:
-            key = {**about, "set": _identify(one, root)}
-        except RetsegError as error:
-            yield Message(f"{one.name} is left out: {error}", "warning")
+    for part in list_parts(board, root, predictor.info, output):
+        if isinstance(part, Message):
+            yield part
             continue
-        path = output / PARTS / stem / f"{make_stem(one.name)}.json"
-        row = _read_part(path, key)
+        row = part.row
         if row is None:
-            yield Message(f"{one.name} …")
-            row = yield from _score(one, root, predictor, cancel)
+            yield Message(f"{part.one.name} …")
+            row = yield from score_set(part.one, root, predictor, cancel)
             if row is None:
                 yield Finished(cancelled=True)
                 return
-            write_json(path, {"key": key, "scores": row})
-        rows[one.name] = row
+            part.keep(row)
+        rows[part.one.name] = row
+    yield finish_board(rows, root, predictor.info, output, megabytes=measure_memory())
+
+
+def list_parts(board: Board, root: Path, info: ModelInfo, output: Path) -> Iterator[Part | Message]:
+    """List the sets of :func:`run_board`; a message where the data of one are not there."""
+    for one in board.sets:
+        try:
+            key = {**_describe(info), "set": _identify(one, root)}
+        except RetsegError as error:
+            yield Message(f"{one.name} is left out: {error}", "warning")
+            continue
+        path = output / PARTS / _stem(info) / f"{make_stem(one.name)}.json"
+        yield Part(one, key, path, _read_part(path, key))
+
+
+def finish_board(
+    rows: dict[str, Row], root: Path, info: ModelInfo, output: Path, *, megabytes: int
+) -> Finished:
+    """Write the scores of all sets.
+
+    Raises
+    ------
+    InputError
+        Where there are none.
+    """
     if not rows:
         raise InputError(f"{root}: holds none of the data of the scoreboard")
-    result = {**about, "megabytes": _measure_memory(), "sets": rows}
-    write_json(output / f"{stem}.json", result)
-    yield Finished(result=result)
+    result = {**_describe(info), "megabytes": megabytes, "sets": rows}
+    write_json(output / f"{_stem(info)}.json", result)
+    return Finished(result=result)
+
+
+def _describe(info: ModelInfo) -> dict[str, str]:
+    return {"model": info.name, "weights": info.weights_id, "program": __version__}
+
+
+def _stem(info: ModelInfo) -> str:
+    return f"{make_stem(info.name)}-{info.weights_id[:8]}"
 
 
 def _identify(one: AnySet, root: Path) -> str:
@@ -93,7 +144,7 @@ def _read_part(path: Path, key: dict[str, Any]) -> Row | None:
     return None
 
 
-def _score(
+def score_set(
     one: AnySet, root: Path, predictor: Predictor, cancel: Cancel
 ) -> Generator[Progress, None, Row | None]:
     """Score a set; None where it was cancelled."""
@@ -112,6 +163,6 @@ def _score(
     return row
 
 
-def _measure_memory() -> int:
+def measure_memory() -> int:
     """Measure what memory this process has now, in megabytes."""
     return round(psutil.Process().memory_info().rss / 1e6)
